@@ -1,0 +1,34 @@
+/* Counter-based random numbers: the value depends on (seed, stream, counter) alone, so that results are the same on every
+ * machine, whatever the number of threads or the order of evaluation.
+ * Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. */
+#ifndef RISTRETTO_BASE_RNG_H
+#define RISTRETTO_BASE_RNG_H
+
+#include <stdint.h>
+
+uint64_t rs_random_u64(uint64_t seed, uint64_t stream, uint64_t counter);
+/* Uniform in [0, 1) with 53 bits; uniform integer in [0, n), n > 0, without bias worth the name (n < 2^32: exact by multiply-shift on 64 bits). */
+double rs_random_unit(uint64_t seed, uint64_t stream, uint64_t counter);
+uint64_t rs_random_below(uint64_t seed, uint64_t stream, uint64_t counter, uint64_t n);
+/* Standard normal (Box-Muller on two uniforms of the same counter). */
+double rs_random_normal(uint64_t seed, uint64_t stream, uint64_t counter);
+
+/* A sequential generator over the same function, for code that draws one number after the other. */
+typedef struct rs_rng {
+    uint64_t seed, stream, counter;
+} rs_rng;
+static inline uint64_t rs_rng_next(rs_rng *rng)
+{
+    return rs_random_u64(rng->seed, rng->stream, rng->counter++);
+}
+
+/* 64-bit mix of splitmix64 (Steele, Lea, Flood 2014): the hash that decides memory stalls in C model and test bench alike. */
+static inline uint64_t rs_mix64(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+#endif
