@@ -1,0 +1,68 @@
+/* Dynamic fixed point: the only code that rounds, shifts or saturates. The rules are those of docs/arithmetic.md. */
+#ifndef RISTRETTO_FXP_FXP_H
+#define RISTRETTO_FXP_FXP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Section 1: bits in [1, 32], fl in [-64, 64]; value = q * 2^-fl. */
+typedef struct rs_fxp {
+    int bits;
+    int fl;
+} rs_fxp;
+
+/* Section 2. The numbers are those of the RTL parameter ROUNDING. */
+typedef enum rs_rounding {
+    RS_ROUND_NEAREST = 0, /* ties away from zero */
+    RS_ROUND_NEAREST_EVEN = 1,
+    RS_ROUND_NEAREST_UP = 2,
+    RS_ROUND_TRUNCATE = 3, /* floor */
+    RS_ROUND_STOCHASTIC = 4,
+    RS_ROUNDINGS
+} rs_rounding;
+
+/* "nearest", "nearest_even", ... */
+const char *rs_rounding_name(rs_rounding mode);
+
+enum { RS_SHIFT_MIN = -15, RS_SHIFT_MAX = 48, RS_ACCUMULATOR_MAX_BITS = 48 };
+
+/* Range of a two's complement integer of `bits` bits, 1 to 63. */
+static inline int64_t rs_fxp_min(int bits) { return -(INT64_C(1) << (bits - 1)); }
+static inline int64_t rs_fxp_max(int bits) { return (INT64_C(1) << (bits - 1)) - 1; }
+
+/* Saturates v to `bits` bits; adds 1 to *saturations if that changes it (saturations may be NULL). */
+int64_t rs_fxp_saturate(int64_t v, int bits, uint64_t *saturations);
+/* The low `bits` bits of v, sign-extended. */
+int64_t rs_fxp_wrap(int64_t v, int bits);
+
+/* Section 1, quantize. x must not be NaN. `random` is a uniform 64-bit word, used by RS_ROUND_STOCHASTIC only. */
+int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t random, uint64_t *saturations);
+double rs_fxp_value(int64_t q, int fl);
+
+/* Section 2, shift-round; shift in [RS_SHIFT_MIN, RS_SHIFT_MAX], |v| < 2^48 (so that the left shift cannot overflow). */
+int64_t rs_fxp_shift_round(int64_t v, int shift, rs_rounding mode, uint64_t random);
+
+/* Section 5: ReLU if asked, shift-round, saturate to `bits`. */
+int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random, uint64_t *saturations);
+
+/* Section 1: fractional length for the largest magnitude `a` (finite, >= 0) in `bits` bits. */
+int rs_fxp_fl_for_range(double a, int bits);
+
+/* Section 3: the accumulator width that holds every sum of magnitude <= bound: smallest A with 2^(A-1) > bound. */
+int rs_fxp_bits_for_bound(int64_t bound);
+
+/* Section 4: the aligned bias at the accumulator's LSB. */
+typedef enum rs_bias_rule { RS_BIAS_ACCUMULATOR, RS_BIAS_WEIGHTS } rs_bias_rule;
+int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_rounding mode, uint64_t *saturations);
+
+/* Arrays, the same results element for element. Stochastic rounding draws word i from (seed, stream, i). */
+void rs_fxp_quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream,
+                           int32_t *q, uint64_t *saturations);
+/* Float emulation (section 8), in place: x = value(quantize(x)). */
+void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream);
+/* `stride_out` elements apart; deterministic modes only. */
+void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
+                             uint64_t *saturations);
+
+#endif
