@@ -1,0 +1,54 @@
+/* The array's YAML, checked. One file sets the C model and the RTL's parameters. */
+#ifndef RISTRETTO_CONFIG_ARRAY_CONFIG_H
+#define RISTRETTO_CONFIG_ARRAY_CONFIG_H
+
+#include "base/diag.h"
+#include "fxp/fxp.h"
+
+typedef enum rs_first_level { RS_FIRST_LEVEL_EXACT = 0, RS_FIRST_LEVEL_PAPER = 1 } rs_first_level;
+typedef enum rs_tree_registers { RS_TREE_NONE = 0, RS_TREE_EVERY = 1, RS_TREE_EVERY_SECOND = 2 } rs_tree_registers;
+typedef enum rs_overflow { RS_OVERFLOW_WRAP = 0, RS_OVERFLOW_SATURATE = 1 } rs_overflow;
+
+enum {
+    RS_BITS_AUTO = 0,     /* activation_bits, weight_bits: as the net needs; accumulator_bits: derived from the widths */
+    RS_BITS_WEIGHTS = -1  /* accumulator_bits: derived from the actual weights */
+};
+
+/* Names are those of the YAML keys; units and ranges as in docs/microarchitecture.md section 1. */
+typedef struct rs_array_config {
+    char *path, *name;
+    /* array: */
+    int lanes, multipliers;              /* 1 to 64 */
+    int activation_bits, weight_bits;    /* 1 to 16, or RS_BITS_AUTO */
+    int accumulator_bits;                /* 2 to 48, RS_BITS_AUTO or RS_BITS_WEIGHTS */
+    rs_overflow overflow;
+    rs_first_level first_level;
+    rs_tree_registers tree_registers;
+    rs_rounding rounding;                /* not stochastic */
+    int program_depth;                   /* descriptors */
+    double clock_mhz;
+    /* buffers: one half of each */
+    int64_t activation_elements, output_elements;
+    int weight_steps;
+    /* memory: */
+    int bus_bits;                        /* power of two, 16 to 1024 */
+    int latency;                         /* cycles, >= 1 */
+    int outstanding;                     /* reads in flight, 1 to 256 */
+    int stall_percent;                   /* 0 to 99 */
+    uint64_t stall_seed;
+} rs_array_config;
+
+rs_status rs_array_config_read(const char *path, rs_array_config **config, rs_diag *diag);
+/* Sets one key after reading, as `--set array.lanes=8` does; the same checks. */
+rs_status rs_array_config_set(rs_array_config *config, const char *assignment, rs_diag *diag);
+void rs_array_config_free(rs_array_config *config);
+
+/* Derived sizes, defined once for model, compiler, RTL parameters and area. */
+int rs_array_levels(const rs_array_config *config);              /* of the tree: ceil(log2 multipliers) */
+int rs_array_tree_stages(const rs_array_config *config);         /* T */
+int rs_array_tree_bits(const rs_array_config *config, int level); /* width behind level 1..levels; level 0: products */
+int rs_array_elements_per_beat(const rs_array_config *config);   /* E */
+int rs_array_activation_banks(const rs_array_config *config);
+int rs_array_output_banks(const rs_array_config *config);
+
+#endif
