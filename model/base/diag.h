@@ -27,7 +27,9 @@ typedef enum rs_severity { RS_NOTE, RS_WARNING, RS_ERROR } rs_severity;
 
 typedef struct rs_diag rs_diag;
 
-/* Messages are kept until printed. NULL is accepted by every function below and drops the message. */
+/* Messages are kept until printed. NULL is accepted by every function below and drops the message.
+ * One thread at a time may use an rs_diag. rs_diag_new never gives NULL: without memory it gives an object that keeps no
+ * more than a fixed "out of memory". At most 200 messages are kept; the rest is counted ("... and 17 more errors"). */
 rs_diag *rs_diag_new(void);
 void rs_diag_free(rs_diag *diag);
 

@@ -10,8 +10,9 @@ void rs_set_threads(int n);
 int rs_threads(void);
 
 /* Calls task(context, i, worker) for each i in [0, n), on rs_threads() threads, the caller's among them; returns when all are done.
- * worker in [0, rs_threads()) names scratch space, never results. Not reentrant from within a task (runs serially then).
- * BLAS inside a task runs on one thread. */
+ * worker in [0, rs_threads()) names scratch space, never results. From within a task it runs serially, under the number of
+ * the worker that it is called from; so it does (as worker 0) on a second thread while a first one has the pool.
+ * BLAS runs on one thread, inside a task and elsewhere. A task must not end by longjmp. At most 256 threads. */
 void rs_parallel(size_t n, void (*task)(void *context, size_t i, int worker), void *context);
 
 #endif
