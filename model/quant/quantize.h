@@ -8,12 +8,40 @@
 typedef enum rs_group { RS_GROUP_CONVOLUTION, RS_GROUP_INNER_PRODUCT, RS_GROUP_ACTIVATIONS, RS_GROUPS } rs_group;
 const char *rs_group_name(rs_group group);
 
+/* Ranges over a calibration set, with the float net. */
+typedef struct rs_ranges {
+    int n_layers, n_blobs;
+    double *weight_max;          /* per layer: largest magnitude of its weights, biases apart; 0 without weights */
+    double *blob_min, *blob_max; /* per blob, of what it holds in the end (behind a ReLU in place); 0 and 0: not an activation */
+} rs_ranges;
+
+/* `net`: TEST phase or deploy, shapes and weights loaded. Runs the first `images` of the set (0, or more than there are: all).
+ * RS_BAD_INPUT: a weight or activation that is NaN or infinite, images or labels that do not fit the net. RS_INTERRUPTED. */
+rs_status rs_ranges_measure(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                            rs_ranges **ranges, rs_diag *diag);
+void rs_ranges_free(rs_ranges *ranges);
+
+/* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs that hold the
+ * same integers share a format: those around max pooling, ReLU and dropout. Behind a weighted layer with a ReLU the range is the one
+ * after the ReLU, which is fused into its requantize. */
+rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const int bits[RS_GROUPS], rs_formats **formats,
+                            rs_diag *diag);
+
+/* The group a layer's weights belong to; RS_GROUPS for a layer that has none. */
+rs_group rs_layer_group(const rs_layer *layer);
+
+/* Scores the first `images` of a set (0: all) in float, with whatever has a format (bits > 0) rounded to it as arithmetic.md section 8
+ * says; formats NULL: plain float. Weights with 25 bits and more, which binary32 cannot hold, are refused. *ties may be NULL. */
+rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k, int64_t *hits,
+                           int64_t *ties, rs_diag *diag);
+
 typedef struct rs_quantize_options {
-    double error_margin;         /* absolute accuracy that may be lost, in percent points: 1.0 */
+    double error_margin;         /* absolute accuracy that may be lost, in percent points, 0 to 100: 1.0 */
     int64_t calibration_images;  /* images whose activations give the ranges; 0: all of the set */
     int64_t search_images;       /* images that score a trial; 0: all of the set */
-    int min_bits, max_bits;      /* 1 and 16 */
-    int fixed_bits[RS_GROUPS];   /* > 0: this width, no search for the group */
+    int min_bits, max_bits;      /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */
+    int fixed_bits[RS_GROUPS];   /* > 0: this width, up to 16, no search for the group */
     rs_bias_rule bias_rule;
     rs_rounding rounding;
     const char *checkpoint;      /* file that keeps finished trials so that an interrupted search resumes; or NULL */
@@ -28,10 +56,12 @@ typedef struct rs_trial {
 
 typedef struct rs_quantize_result {
     int64_t images;              /* scored by each trial */
-    int64_t float_hits;
+    int64_t float_hits, float_ties;
+    int64_t needed_hits;         /* float_hits less what the margin allows */
     int n_trials;
     rs_trial *trials;            /* in the order in which they were run */
-    int bits[RS_GROUPS];         /* chosen */
+    int single_bits[RS_GROUPS];  /* smallest width of each group with the rest in float */
+    int bits[RS_GROUPS];         /* chosen; 0: the net has no layer of this group */
     int64_t hits, ties;          /* of the chosen combination, on the integer engine */
     bool target_met;
     double *weight_max, *blob_max, *blob_min; /* measured ranges: per layer, per blob */
@@ -40,7 +70,16 @@ typedef struct rs_quantize_result {
     double seconds;
 } rs_quantize_result;
 
-/* `net`: TEST phase or deploy, shapes and weights loaded. `calibration` and `search` may be the same set. */
+/* Fill in what most callers want: margin 1.0, all images, widths 1 to 16, no fixed widths, nearest, bias at the accumulator's LSB. */
+void rs_quantize_defaults(rs_quantize_options *options);
+
+/* Images that must be right: float_hits - floor(margin / 100 * images). Exactly as many is enough. */
+int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin);
+
+/* The search; docs/quantizer.md describes it. `net`: TEST phase or deploy, shapes and weights loaded. `calibration` and `search` may
+ * be the same set. A target that is missed is not an error here: result->target_met says so.
+ * RS_USAGE: an option out of range. RS_BAD_INPUT: as rs_ranges_measure and rs_qnet_build; a checkpoint that is no checkpoint.
+ * RS_INTERRUPTED: *result stays NULL, the checkpoint holds what was done. */
 rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search,
                       const rs_quantize_options *options, rs_quantize_result **result, rs_diag *diag);
 void rs_quantize_result_free(rs_quantize_result *result);

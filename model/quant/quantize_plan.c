@@ -1,0 +1,235 @@
+#include "quant/quantize_plan.h"
+
+/* One value is what one layer writes into its top; a blob that is worked on in place holds several, one after the other. */
+typedef struct value {
+    int writer;    /* layer; -1: from outside */
+    int blob;
+    int consumers; /* layers that read it; the host counts as one for the scores */
+    int consumer;  /* the last of them */
+} value;
+
+static bool weighted(const rs_layer *layer)
+{
+    return layer->type == RS_LAYER_CONVOLUTION || layer->type == RS_LAYER_INNER_PRODUCT;
+}
+
+static bool max_pooling(const rs_layer *layer)
+{
+    return layer->type == RS_LAYER_POOLING && layer->pooling.method == RS_POOL_MAX;
+}
+
+/* Layers whose output holds values of their input, or zero: a rounded input gives a rounded output. All of them are monotone and
+ * keep zero, so that rounding before and after them is the same. */
+static bool selects(const rs_layer *layer)
+{
+    return max_pooling(layer) || layer->type == RS_LAYER_DROPOUT || (layer->type == RS_LAYER_RELU && layer->relu_slope == 0.0f);
+}
+
+static bool activation_layer(const rs_layer *layer)
+{
+    return weighted(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU || layer->type == RS_LAYER_DROPOUT;
+}
+
+static int class_of(const rs_plan *plan, int blob)
+{
+    while (plan->format_class[blob] >= 0 && plan->format_class[blob] != blob) {
+        blob = plan->format_class[blob];
+    }
+    return blob;
+}
+
+static void share_format(rs_plan *plan, int a, int b)
+{
+    int x = class_of(plan, a), y = class_of(plan, b);
+    /* The earlier blob represents the class. */
+    plan->format_class[x > y ? x : y] = x > y ? y : x;
+}
+
+/* Classes of blobs, and who reads which value. `current` is per blob, `value_in` and `value_out` per layer. */
+static void connect(const rs_net *net, rs_plan *plan, value *values, int *current, int *value_in, int *value_out)
+{
+    int n_values = 0;
+    for (int b = 0; b < net->n_blobs; b++) {
+        values[n_values] = (value){ .writer = -1, .blob = b, .consumers = 0, .consumer = -1 };
+        current[b] = n_values++;
+        plan->format_class[b] = -1;
+        plan->in_range[b] = true;
+        plan->last_writer[b] = -1;
+    }
+    plan->format_class[plan->input] = plan->input;
+    for (int i = 0; i < plan->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        value_in[i] = layer->n_bottoms > 0 ? current[layer->bottoms[0]] : -1;
+        for (int k = 0; k < layer->n_bottoms; k++) {
+            value *v = &values[current[layer->bottoms[k]]];
+            v->consumers++;
+            v->consumer = i;
+        }
+        for (int k = 0; k < layer->n_tops; k++) {
+            int top = layer->tops[k];
+            values[n_values] = (value){ .writer = i, .blob = top, .consumers = 0, .consumer = -1 };
+            current[top] = n_values++;
+            plan->last_writer[top] = layer->type == RS_LAYER_INPUT ? -1 : i;
+            if (activation_layer(layer) && plan->format_class[top] < 0) {
+                plan->format_class[top] = top;
+            }
+        }
+        value_out[i] = layer->n_tops > 0 ? current[layer->tops[0]] : -1;
+    }
+    values[current[plan->scores]].consumers++;
+    for (int i = 0; i < plan->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        if (layer->n_bottoms == 1 && layer->n_tops == 1 && selects(layer) && plan->format_class[layer->bottoms[0]] >= 0) {
+            share_format(plan, layer->bottoms[0], layer->tops[0]);
+        }
+    }
+    for (int b = 0; b < net->n_blobs; b++) {
+        if (plan->format_class[b] >= 0) {
+            plan->format_class[b] = class_of(plan, b);
+        }
+    }
+}
+
+/* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that follow: there are
+ * fewer values behind a pooling, and they come out the same. */
+static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in, const int *value_out)
+{
+    for (int i = 0; i < plan->n_layers; i++) {
+        plan->rounded[i] = -1;
+    }
+    for (int i = 0; i < plan->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        if (!activation_layer(layer) || layer->n_tops != 1) {
+            continue;
+        }
+        bool from_activation = value_in[i] >= 0 && plan->format_class[values[value_in[i]].blob] >= 0;
+        if (selects(layer) && from_activation) {
+            continue; /* its input has been rounded, or the layer that made the input placed its rounding further down */
+        }
+        int at = i;
+        const value *v = &values[value_out[i]];
+        while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer])) {
+            const rs_layer *next = &net->layers[v->consumer];
+            if (weighted(layer) && at == i && next->type == RS_LAYER_RELU && next->tops[0] != next->bottoms[0]) {
+                plan->in_range[v->blob] = false;
+            }
+            at = v->consumer;
+            v = &values[value_out[at]];
+        }
+        plan->rounded[at] = plan->format_class[net->layers[at].tops[0]];
+    }
+}
+
+/* Layer k can start a run if no layer from k on works in place on what a layer before k made. */
+static void place_restarts(const rs_net *net, rs_plan *plan)
+{
+    for (int k = 0; k < plan->n_layers; k++) {
+        plan->restart[k] = true;
+    }
+    for (int i = 0; i < plan->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        for (int t = 0; t < layer->n_tops; t++) {
+            for (int b = 0; b < layer->n_bottoms; b++) {
+                if (layer->tops[t] != layer->bottoms[b]) {
+                    continue;
+                }
+                int made = -1; /* the layer that wrote the blob before layer i did; -1: the caller */
+                for (int j = 0; j < i; j++) {
+                    for (int u = 0; u < net->layers[j].n_tops; u++) {
+                        made = net->layers[j].tops[u] == layer->tops[t] ? j : made;
+                    }
+                }
+                for (int k = made + 1; k <= i; k++) {
+                    plan->restart[k] = false;
+                }
+            }
+        }
+    }
+}
+
+rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
+{
+    *plan = NULL;
+    int input = rs_net_input(net), scores = rs_net_scores(net);
+    if (input < 0 || scores < 0) {
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), "a net needs an input blob and a layer behind it",
+                        "net '%s' has no %s", net->name ? net->name : "", input < 0 ? "input" : "class scores");
+    }
+    size_t layers = (size_t)net->n_layers, blobs = (size_t)net->n_blobs, tops = 0;
+    for (int i = 0; i < net->n_layers; i++) {
+        tops += (size_t)net->layers[i].n_tops;
+    }
+    rs_plan *p = RS_NEW(rs_plan);
+    value *values = RS_NEW_ARRAY(value, blobs + tops);
+    int *current = RS_NEW_ARRAY(int, blobs);
+    int *value_in = RS_NEW_ARRAY(int, layers), *value_out = RS_NEW_ARRAY(int, layers);
+    bool ok = p && values && current && value_in && value_out;
+    if (ok) {
+        p->last_writer = RS_NEW_ARRAY(int, blobs);
+        p->format_class = RS_NEW_ARRAY(int, blobs);
+        p->in_range = RS_NEW_ARRAY(bool, blobs);
+        p->rounded = RS_NEW_ARRAY(int, layers);
+        p->restart = RS_NEW_ARRAY(bool, layers);
+        ok = p->last_writer && p->format_class && p->in_range && p->rounded && p->restart;
+    }
+    if (ok) {
+        p->input = input;
+        p->scores = scores;
+        p->n_blobs = net->n_blobs;
+        for (int i = 0; i < net->n_layers; i++) {
+            const rs_layer *layer = &net->layers[i];
+            for (int t = 0; t < layer->n_tops; t++) {
+                p->n_layers = layer->tops[t] == scores ? i + 1 : p->n_layers;
+            }
+        }
+        while (p->first_layer < p->n_layers && net->layers[p->first_layer].type == RS_LAYER_INPUT) {
+            p->first_layer++;
+        }
+        connect(net, p, values, current, value_in, value_out);
+        place_rounding(net, p, values, value_in, value_out);
+        place_restarts(net, p);
+        *plan = p;
+        p = NULL;
+    }
+    rs_plan_free(p);
+    rs_free(values);
+    rs_free(current);
+    rs_free(value_in);
+    rs_free(value_out);
+    return ok ? RS_OK : rs_out_of_memory(diag);
+}
+
+void rs_plan_free(rs_plan *plan)
+{
+    if (!plan) {
+        return;
+    }
+    rs_free(plan->last_writer);
+    rs_free(plan->format_class);
+    rs_free(plan->in_range);
+    rs_free(plan->rounded);
+    rs_free(plan->restart);
+    rs_free(plan);
+}
+
+rs_status rs_plan_check_set(const rs_plan *plan, const rs_net *net, const rs_dataset *set, rs_diag *diag)
+{
+    const rs_shape *shape = &net->blobs[plan->input].shape;
+    int64_t channels = shape->n_axes > 1 ? shape->dim[1] : 1, height = shape->n_axes > 2 ? shape->dim[2] : 1;
+    int64_t width = shape->n_axes > 3 ? shape->dim[3] : 1;
+    if (set->count < 1) {
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images, expected at least one");
+    }
+    if (set->channels != channels || set->height != height || set->width != width) {
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
+                        "images are %dx%dx%d (channels x height x width), the net '%s' expects %lldx%lldx%lld", set->channels,
+                        set->height, set->width, net->name ? net->name : "", (long long)channels, (long long)height, (long long)width);
+    }
+    int64_t classes = rs_plan_count(net, plan->scores);
+    if (set->classes > classes) {
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
+                        "labels go up to %d, the net '%s' scores %lld classes, expected labels below that", set->classes - 1,
+                        net->name ? net->name : "", (long long)classes);
+    }
+    return RS_OK;
+}
