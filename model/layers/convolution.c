@@ -1,0 +1,229 @@
+/* Convolution as matrix products over patches, image by image.
+ *   forward    top[oc][pos]  = bias[oc] + W[oc][k] patches[k][pos]
+ *   backward   dW[oc][k]    += dtop[oc][pos] patches^T[pos][k]
+ *              dpatches[k][pos] = W^T[k][oc] dtop[oc][pos], added back to the pixels that each patch came from
+ * with k = (channel, y, x) of the kernel and pos = (y, x) of the output, group by group. */
+#include <string.h>
+
+#include "layers/gemm.h"
+#include "layers/layer.h"
+
+typedef struct geometry {
+    int64_t channels, height, width, out_channels, out_height, out_width; /* of one group: channels, out_channels */
+    int64_t groups, depth, positions;                                     /* depth: channels * kernel area, of one group */
+    bool plain;                                                           /* 1 x 1 kernel on the image as it is: patches are the image */
+    const rs_convolution_param *p;
+} geometry;
+
+static geometry geometry_of(const rs_op *op)
+{
+    const rs_convolution_param *p = &op->layer->convolution;
+    const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
+    geometry g = { .p = p, .groups = p->groups };
+    g.channels = in->dim[1] / p->groups;
+    g.height = in->dim[2];
+    g.width = in->dim[3];
+    g.out_channels = p->out_channels / p->groups;
+    g.out_height = rs_convolution_output(g.height, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h);
+    g.out_width = rs_convolution_output(g.width, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w);
+    g.depth = g.channels * p->kernel_h * p->kernel_w;
+    g.positions = g.out_height * g.out_width;
+    g.plain = p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_h == 0 && p->pad_w == 0;
+    return g;
+}
+
+/* Output columns [*from, *to) whose input column x * stride - pad + offset lies in the image. */
+static void inside(int64_t out, int64_t in, int64_t stride, int64_t origin, int64_t *from, int64_t *to)
+{
+    int64_t low = origin >= 0 ? 0 : (-origin + stride - 1) / stride;
+    int64_t high = in - 1 - origin < 0 ? 0 : (in - 1 - origin) / stride + 1;
+    if (low > out)
+        low = out;
+    if (high > out)
+        high = out;
+    *from = low;
+    *to = high > low ? high : low;
+}
+
+/* patches[k][pos] of one group. */
+static void image_to_columns(const geometry *g, const float *image, float *patches)
+{
+    const rs_convolution_param *p = g->p;
+    for (int64_t c = 0; c < g->channels; c++)
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++) {
+                const int64_t origin = kx * p->dilation_w - p->pad_w;
+                int64_t from, to;
+                inside(g->out_width, g->width, p->stride_w, origin, &from, &to);
+                for (int64_t y = 0; y < g->out_height; y++, patches += g->out_width) {
+                    const int64_t in_y = y * p->stride_h - p->pad_h + ky * p->dilation_h;
+                    if (in_y < 0 || in_y >= g->height) {
+                        memset(patches, 0, (size_t)g->out_width * sizeof *patches);
+                        continue;
+                    }
+                    const float *row = image + (c * g->height + in_y) * g->width + origin;
+                    for (int64_t x = 0; x < from; x++)
+                        patches[x] = 0.0f;
+                    if (p->stride_w == 1)
+                        for (int64_t x = from; x < to; x++)
+                            patches[x] = row[x];
+                    else
+                        for (int64_t x = from; x < to; x++)
+                            patches[x] = row[x * p->stride_w];
+                    for (int64_t x = to; x < g->out_width; x++)
+                        patches[x] = 0.0f;
+                }
+            }
+}
+
+/* patches^T[pos][k] of one group. */
+static void image_to_rows(const geometry *g, const float *image, float *rows)
+{
+    const rs_convolution_param *p = g->p;
+    for (int64_t y = 0; y < g->out_height; y++)
+        for (int64_t x = 0; x < g->out_width; x++) {
+            const int64_t top = y * p->stride_h - p->pad_h, left = x * p->stride_w - p->pad_w;
+            int64_t from, to;
+            inside(p->kernel_w, g->width, p->dilation_w, left, &from, &to);
+            for (int64_t c = 0; c < g->channels; c++)
+                for (int64_t ky = 0; ky < p->kernel_h; ky++, rows += p->kernel_w) {
+                    const int64_t in_y = top + ky * p->dilation_h;
+                    if (in_y < 0 || in_y >= g->height) {
+                        memset(rows, 0, (size_t)p->kernel_w * sizeof *rows);
+                        continue;
+                    }
+                    const float *row = image + (c * g->height + in_y) * g->width + left;
+                    for (int64_t kx = 0; kx < from; kx++)
+                        rows[kx] = 0.0f;
+                    for (int64_t kx = from; kx < to; kx++)
+                        rows[kx] = row[kx * p->dilation_w];
+                    for (int64_t kx = to; kx < p->kernel_w; kx++)
+                        rows[kx] = 0.0f;
+                }
+        }
+}
+
+/* Adds patches[k][pos] of one group to the pixels that they came from. */
+static void columns_to_image(const geometry *g, const float *patches, float *image)
+{
+    const rs_convolution_param *p = g->p;
+    for (int64_t c = 0; c < g->channels; c++)
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++) {
+                const int64_t origin = kx * p->dilation_w - p->pad_w;
+                int64_t from, to;
+                inside(g->out_width, g->width, p->stride_w, origin, &from, &to);
+                for (int64_t y = 0; y < g->out_height; y++, patches += g->out_width) {
+                    const int64_t in_y = y * p->stride_h - p->pad_h + ky * p->dilation_h;
+                    if (in_y < 0 || in_y >= g->height)
+                        continue;
+                    float *row = image + (c * g->height + in_y) * g->width + origin;
+                    if (p->stride_w == 1)
+                        for (int64_t x = from; x < to; x++)
+                            row[x] += patches[x];
+                    else
+                        for (int64_t x = from; x < to; x++)
+                            row[x * p->stride_w] += patches[x];
+                }
+            }
+}
+
+/* Sum of n values: 16 interleaved partial sums, then those in a tree, so that vectors of any width give the same bits. */
+static float sum(const float *x, int64_t n)
+{
+    enum { LANES = 16 };
+    float part[LANES] = { 0 };
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int l = 0; l < LANES; l++)
+            part[l] += x[i + l];
+    for (int l = 0; i < n; i++, l++)
+        part[l] += x[i];
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int l = 0; l < half; l++)
+            part[l] += part[l + half];
+    return part[0];
+}
+
+static rs_status plan(rs_op *op, rs_diag *diag)
+{
+    (void)diag;
+    const geometry g = geometry_of(op);
+    const size_t patches = (size_t)g.depth * (size_t)g.positions, weights = (size_t)(g.depth * g.out_channels * g.groups);
+    /* Packed weights, and the same transposed. */
+    op->prepared_size = weights * (op->training ? 2 : 1);
+    op->scratch_size = rs_gemm_scratch() + (g.plain && !op->training ? 0 : patches);
+    if (op->training) {
+        op->scratch_size += (size_t)g.out_channels * (size_t)g.positions;
+        op->chunk_size = weights + (g.p->bias ? (size_t)(g.out_channels * g.groups) : 0);
+    }
+    return RS_OK;
+}
+
+static void prepare(rs_op *op)
+{
+    const geometry g = geometry_of(op);
+    const int64_t weights = g.out_channels * g.depth;
+    for (int64_t group = 0; group < g.groups; group++) {
+        const float *w = op->layer->params[0].data + group * weights;
+        rs_gemm_pack(g.out_channels, g.depth, w, g.depth, 1, op->prepared + group * weights);
+        if (op->training && op->backward_data[0])
+            rs_gemm_pack(g.depth, g.out_channels, w, 1, g.depth, op->prepared + (g.groups + group) * weights);
+    }
+}
+
+static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    const geometry g = geometry_of(op);
+    const float *bias = g.p->bias ? op->layer->params[1].data : NULL;
+    float *const patches = scratch + rs_gemm_scratch();
+    for (int64_t i = first; i < first + n; i++)
+        for (int64_t group = 0; group < g.groups; group++) {
+            const float *in = op->bottom[0] + i * op->bottom_size[0] + group * g.channels * g.height * g.width;
+            float *out = op->top[0] + i * op->top_size[0] + group * g.out_channels * g.positions;
+            if (bias != NULL)
+                for (int64_t c = 0; c < g.out_channels; c++)
+                    for (int64_t x = 0; x < g.positions; x++)
+                        out[c * g.positions + x] = bias[group * g.out_channels + c];
+            if (!g.plain)
+                image_to_columns(&g, in, patches);
+            rs_gemm(g.out_channels, g.positions, g.depth, op->prepared + group * g.out_channels * g.depth,
+                    g.plain ? in : patches, g.positions, 1, out, g.positions, bias != NULL, scratch);
+        }
+}
+
+static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    const geometry g = geometry_of(op);
+    float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions;
+    const int64_t weights = g.out_channels * g.depth;
+    float *const d_weights = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
+    float *const d_bias = d_weights + g.groups * weights;
+    for (int64_t i = first; i < first + n; i++)
+        for (int64_t group = 0; group < g.groups; group++) {
+            const int64_t pixels = g.channels * g.height * g.width;
+            const float *in = op->bottom[0] + i * op->bottom_size[0] + group * pixels;
+            const float *d_out = op->top_gradient[0] + i * op->top_size[0] + group * g.out_channels * g.positions;
+            if (g.p->bias)
+                for (int64_t c = 0; c < g.out_channels; c++) {
+                    float *to = &d_bias[group * g.out_channels + c];
+                    *to = (i == first ? 0.0f : *to) + sum(d_out + c * g.positions, g.positions);
+                }
+            rs_gemm_pack(g.out_channels, g.positions, d_out, g.positions, 1, packed);
+            if (!g.plain)
+                image_to_rows(&g, in, patches);
+            rs_gemm(g.out_channels, g.depth, g.positions, packed, g.plain ? in : patches, g.plain ? 1 : g.depth,
+                    g.plain ? g.positions : 1, d_weights + group * weights, g.depth, i != first, scratch);
+            if (op->backward_data[0]) {
+                float *d_in = op->bottom_gradient[0] + i * op->bottom_size[0] + group * pixels;
+                if (!op->add[0] && !g.plain)
+                    memset(d_in, 0, (size_t)pixels * sizeof *d_in);
+                rs_gemm(g.depth, g.positions, g.out_channels, op->prepared + (g.groups + group) * weights, d_out, g.positions, 1,
+                        g.plain ? d_in : patches, g.positions, g.plain && op->add[0], scratch);
+                if (!g.plain)
+                    columns_to_image(&g, patches, d_in);
+            }
+        }
+}
+
+const rs_layer_ops rs_convolution_ops = { .plan = plan, .prepare = prepare, .forward = forward, .backward = backward };

@@ -1,0 +1,81 @@
+/* What a layer is to the executor: one table of functions a type, one file a type.
+ *
+ * Work is cut without regard to the number of threads: a pass over images in chunks of RS_CHUNK, any other pass in the
+ * tasks that the layer asks for. A function is given what it may write: the images of its chunk, its own task's part, and
+ * `scratch`, which is the worker's and holds nothing from one call to the next. */
+#ifndef RISTRETTO_LAYERS_LAYER_H
+#define RISTRETTO_LAYERS_LAYER_H
+
+#include "net/net.h"
+
+/* Images of a chunk. Part of the definition of gradients: sums run over a chunk's images in order, then over chunks in order. */
+enum { RS_CHUNK = 4 };
+
+typedef struct rs_op rs_op;
+
+typedef struct rs_layer_ops {
+    /* Checks what the layer supports and sizes its buffers (the fields of rs_op marked "plan"); called once. */
+    rs_status (*plan)(rs_op *op, rs_diag *diag);
+    /* Once a run, before the first image: what depends on parameters alone. NULL: nothing. */
+    void (*prepare)(rs_op *op);
+
+    /* Images [first, first + n) forward. NULL: the layer works on the whole batch (below), or has nothing to compute. */
+    void (*forward)(rs_op *op, int64_t first, int64_t n, float *scratch);
+    /* The same backward: gradients of bottoms (if op->backward_data) for these images, and this chunk's part of the
+     * gradients of parameters in op->chunk_gradients + chunk * op->chunk_size, overwritten. */
+    void (*backward)(rs_op *op, int64_t first, int64_t n, float *scratch);
+
+    /* A layer whose parameters are large against its blobs: the whole batch at once, tasks of its own. A pass of several
+     * steps finishes one step before the next begins. */
+    int forward_steps, backward_steps;
+    int64_t (*tasks)(const rs_op *op, bool backward, int step, int64_t n);
+    void (*task)(rs_op *op, bool backward, int step, int64_t n, int64_t task, float *scratch);
+
+    /* After all images of a forward run, on one thread: totals of the batch. NULL: none. */
+    void (*finish)(rs_op *op, int64_t n);
+} rs_layer_ops;
+
+struct rs_op {
+    const rs_layer_ops *ops;
+    const rs_net *net;
+    const rs_layer *layer;
+    int index;      /* of the layer in the net */
+    int64_t batch;  /* most images of a run */
+    bool training;  /* gradients will be asked for */
+    /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not training). */
+    const float **bottom;
+    float **top, **bottom_gradient, **top_gradient;
+    int64_t *bottom_size, *top_size; /* floats an image; 1 for a scalar top */
+    /* Whether the gradient of bottom i is wanted, and whether it is added to what another layer has left there. */
+    bool *backward_data, *add;
+    float *gradients[RS_MAX_PARAMS]; /* of the parameters, for the whole batch */
+
+    /* Set by plan; the buffers are allocated after it. */
+    size_t scratch_size;    /* floats of scratch for one task */
+    size_t prepared_size;   /* floats that prepare fills, read by all tasks */
+    size_t record_size;     /* bytes an image that forward leaves for backward */
+    size_t chunk_size;      /* floats of parameter gradients a chunk */
+    float *prepared;
+    uint8_t *record;        /* [batch][record_size] */
+    float *chunk_gradients; /* [chunks][chunk_size], the parameters' one after the other */
+    double *image_loss;     /* [batch], for layers that compute a loss */
+    double loss;            /* of the last run, weighted; set by finish */
+
+    int64_t n;                /* images of the current run */
+    uint64_t seed, iteration; /* for random layers */
+    /* The first image with a label outside [0, classes), or -1; set by any thread through rs_op_bad_label. */
+    int64_t bad_image;
+};
+
+/* Records that the label of `image` is unusable. */
+void rs_op_bad_label(rs_op *op, int64_t image);
+
+/* NULL for a type that the executor only passes over (input). */
+const rs_layer_ops *rs_layer_ops_of(rs_layer_type type);
+extern const rs_layer_ops rs_convolution_ops, rs_inner_product_ops, rs_pooling_ops, rs_relu_ops, rs_softmax_ops,
+    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops;
+
+/* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its loss. */
+void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner);
+
+#endif

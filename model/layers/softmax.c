@@ -1,0 +1,79 @@
+#include <math.h>
+
+#include "layers/layer.h"
+
+/* e^x for x <= 0, to the last bit or two of a float and the same bits on every machine (the C library's differ): 2^n times the
+ * Taylor series of e^r to the 10th power, |r| <= ln(2)/2, in double. */
+static float exponential(float x)
+{
+    if (x < -103.0f)
+        return 0.0f;
+    const double n = floor((double)x * 1.4426950408889634 + 0.5);
+    const double r = ((double)x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10; /* ln 2 in two parts */
+    double e = 1.0;
+    for (int i = 10; i > 0; i--)
+        e = 1.0 + e * r / i;
+    return (float)ldexp(e, (int)n);
+}
+
+void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner)
+{
+    for (int64_t o = 0; o < outer; o++)
+        for (int64_t i = 0; i < inner; i++) {
+            const float *x = in + o * classes * inner + i;
+            float *y = out + o * classes * inner + i;
+            float most = x[0], total = 0.0f;
+            for (int64_t c = 1; c < classes; c++)
+                most = x[c * inner] > most ? x[c * inner] : most;
+            for (int64_t c = 0; c < classes; c++) {
+                /* NaN stays NaN, so that a diverged training shows in its loss. */
+                const float d = x[c * inner] - most;
+                y[c * inner] = isnan(d) ? d : exponential(d);
+                total += y[c * inner];
+            }
+            for (int64_t c = 0; c < classes; c++)
+                y[c * inner] /= total;
+        }
+}
+
+/* Classes along axis 1; what is behind it are positions of their own. */
+static int64_t inner_size(const rs_op *op)
+{
+    return rs_shape_count(&op->net->blobs[op->layer->bottoms[0]].shape, 2);
+}
+
+static rs_status plan(rs_op *op, rs_diag *diag)
+{
+    (void)op;
+    (void)diag;
+    return RS_OK;
+}
+
+static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    const int64_t size = op->bottom_size[0], inner = inner_size(op);
+    rs_softmax(op->bottom[0] + first * size, op->top[0] + first * size, n, size / inner, inner);
+}
+
+/* dx[c] = y[c] (dy[c] - sum over k of dy[k] y[k]) */
+static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    if (!op->backward_data[0])
+        return;
+    const int64_t size = op->bottom_size[0], inner = inner_size(op), classes = size / inner;
+    for (int64_t i = first; i < first + n; i++)
+        for (int64_t x = 0; x < inner; x++) {
+            const float *y = op->top[0] + i * size + x, *d_out = op->top_gradient[0] + i * size + x;
+            float *d_in = op->bottom_gradient[0] + i * size + x, dot = 0.0f;
+            for (int64_t c = 0; c < classes; c++)
+                dot += d_out[c * inner] * y[c * inner];
+            for (int64_t c = 0; c < classes; c++) {
+                const float d = y[c * inner] * (d_out[c * inner] - dot);
+                d_in[c * inner] = op->add[0] ? d_in[c * inner] + d : d;
+            }
+        }
+}
+
+const rs_layer_ops rs_softmax_ops = { .plan = plan, .forward = forward, .backward = backward };

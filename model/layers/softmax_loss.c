@@ -1,0 +1,76 @@
+/* Softmax and multinomial logistic loss: the mean over images (and positions) of -log p[label], times the loss weight. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "layers/layer.h"
+
+static int64_t inner_size(const rs_op *op)
+{
+    return rs_shape_count(&op->net->blobs[op->layer->bottoms[0]].shape, 2);
+}
+
+static rs_status plan(rs_op *op, rs_diag *diag)
+{
+    const rs_layer *l = op->layer;
+    const int64_t inner = inner_size(op);
+    if (op->bottom_size[1] != inner)
+        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': %lld labels an image, expected %lld", l->name,
+                        (long long)op->bottom_size[1], (long long)inner);
+    op->record_size = (size_t)op->bottom_size[0] * sizeof(float); /* the probabilities */
+    return RS_OK;
+}
+
+static float *probabilities(const rs_op *op, int64_t image)
+{
+    return (float *)(void *)(op->record + (size_t)image * op->record_size);
+}
+
+static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    const int64_t size = op->bottom_size[0], inner = inner_size(op), classes = size / inner;
+    for (int64_t i = first; i < first + n; i++) {
+        float *p = probabilities(op, i);
+        rs_softmax(op->bottom[0] + i * size, p, 1, classes, inner);
+        op->image_loss[i] = 0.0;
+        for (int64_t x = 0; x < inner; x++) {
+            const float label = op->bottom[1][i * inner + x];
+            if (!(label >= 0.0f && label < (float)classes)) {
+                rs_op_bad_label(op, i);
+                return;
+            }
+            const float q = p[(int64_t)label * inner + x];
+            op->image_loss[i] -= isnan(q) ? (double)q : log(q > FLT_MIN ? (double)q : (double)FLT_MIN);
+        }
+    }
+}
+
+static void finish(rs_op *op, int64_t n)
+{
+    double total = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        total += op->image_loss[i];
+    total /= (double)(n * inner_size(op));
+    if (op->layer->n_tops > 0)
+        op->top[0][0] = (float)total;
+    op->loss = total * (double)op->layer->loss_weight;
+}
+
+static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    if (!op->backward_data[0])
+        return;
+    const int64_t size = op->bottom_size[0], inner = inner_size(op);
+    const float scale = op->layer->loss_weight / (float)(op->n * inner);
+    for (int64_t i = first; i < first + n; i++) {
+        float *p = probabilities(op, i), *d_in = op->bottom_gradient[0] + i * size;
+        for (int64_t x = 0; x < inner; x++)
+            p[(int64_t)op->bottom[1][i * inner + x] * inner + x] -= 1.0f;
+        for (int64_t j = 0; j < size; j++)
+            d_in[j] = op->add[0] ? d_in[j] + p[j] * scale : p[j] * scale;
+    }
+}
+
+const rs_layer_ops rs_softmax_loss_ops = { .plan = plan, .forward = forward, .backward = backward, .finish = finish };
