@@ -1,0 +1,137 @@
+#include "config/array_config.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "config/array_schema.h"
+
+#define AT(field) offsetof(rs_array_config, field)
+
+static const rs_schema_word overflows[] = {
+    { "wrap", RS_OVERFLOW_WRAP, "two's complement; does not depend on the order" },
+    { "saturate", RS_OVERFLOW_SATURATE, "after each accumulation, in the array's order" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word first_levels[] = {
+    { "exact", RS_FIRST_LEVEL_EXACT, "every level of the tree is one bit wider than the one before" },
+    { "paper", RS_FIRST_LEVEL_PAPER, "one bit more behind every level, as Figure 1 of the paper draws it" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word tree_registers[] = {
+    { "none", RS_TREE_NONE, NULL },
+    { "every", RS_TREE_EVERY, "behind every level" },
+    { "every_second", RS_TREE_EVERY_SECOND, "behind levels 2, 4, ..." },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word roundings[] = {
+    { "nearest", RS_ROUND_NEAREST, "ties away from zero" },
+    { "nearest_even", RS_ROUND_NEAREST_EVEN, NULL },
+    { "nearest_up", RS_ROUND_NEAREST_UP, NULL },
+    { "truncate", RS_ROUND_TRUNCATE, "floor" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word auto_width[] = { { "auto", RS_BITS_AUTO, "as the net needs" }, { NULL, 0, NULL } };
+static const rs_schema_word accumulator_width[] = {
+    { "auto", RS_BITS_AUTO, "no sum of these widths can overflow" },
+    { "weights", RS_BITS_WEIGHTS, "no sum of the actual weights can overflow" },
+    { NULL, 0, NULL },
+};
+
+static const rs_schema array_fields[] = {
+    { .key = "lanes", .type = RS_SCHEMA_INT, .offset = AT(lanes), .min = 1, .max = 64, .doc = "output channels computed at once (Tm)" },
+    { .key = "multipliers", .type = RS_SCHEMA_INT, .offset = AT(multipliers), .min = 1, .max = 64,
+      .doc = "multipliers a lane: products of one output summed in a cycle" },
+    { .key = "activation_bits", .type = RS_SCHEMA_INT, .offset = AT(activation_bits), .min = 1, .max = 16, .words = auto_width,
+      .fallback = "auto", .unit = "bits", .doc = "width of activations" },
+    { .key = "weight_bits", .type = RS_SCHEMA_INT, .offset = AT(weight_bits), .min = 1, .max = 16, .words = auto_width,
+      .fallback = "auto", .unit = "bits", .doc = "width of weights" },
+    { .key = "accumulator_bits", .type = RS_SCHEMA_INT, .offset = AT(accumulator_bits), .min = 2, .max = RS_ACCUMULATOR_MAX_BITS,
+      .words = accumulator_width, .fallback = "auto", .unit = "bits", .doc = "width of the accumulators" },
+    { .key = "overflow", .type = RS_SCHEMA_ENUM, .offset = AT(overflow), .words = overflows, .fallback = "wrap",
+      .doc = "what an accumulator that is too narrow does" },
+    { .key = "first_level", .type = RS_SCHEMA_ENUM, .offset = AT(first_level), .words = first_levels, .fallback = "exact",
+      .doc = "widths in the adder tree; values never differ, area does" },
+    { .key = "tree_registers", .type = RS_SCHEMA_ENUM, .offset = AT(tree_registers), .words = tree_registers, .fallback = "none",
+      .doc = "pipeline registers in the adder tree" },
+    { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "nearest",
+      .doc = "rounding of requantize; must be the net's" },
+    { .key = "program_depth", .type = RS_SCHEMA_INT, .offset = AT(program_depth), .min = 1, .max = 65535, .fallback = "64",
+      .unit = "descriptors", .doc = "size of the program memory" },
+    { .key = "clock_mhz", .type = RS_SCHEMA_REAL, .offset = AT(clock_mhz), .min = 0.001, .max = 100000, .fallback = "200", .unit = "MHz",
+      .doc = "clock, for times and power" },
+    { .key = NULL },
+};
+
+static const rs_schema buffer_fields[] = {
+    { .key = "activation_elements", .type = RS_SCHEMA_INT64, .offset = AT(activation_elements), .min = 1, .max = 1 << 24,
+      .unit = "activations", .doc = "one half of the activation buffer" },
+    { .key = "weight_steps", .type = RS_SCHEMA_INT, .offset = AT(weight_steps), .min = 1, .max = 65535,
+      .unit = "steps", .doc = "one half of the weight buffer, in words of `multipliers` weights a lane" },
+    { .key = "output_elements", .type = RS_SCHEMA_INT64, .offset = AT(output_elements), .min = 1, .max = 1 << 24,
+      .unit = "activations", .doc = "one half of the output buffer" },
+    { .key = NULL },
+};
+
+static const rs_schema memory_fields[] = {
+    { .key = "bus_bits", .type = RS_SCHEMA_INT, .offset = AT(bus_bits), .min = 16, .max = 1024, .power_of_two = true, .fallback = "64",
+      .unit = "bits", .doc = "width of the port to the off-chip memory: one beat" },
+    { .key = "latency", .type = RS_SCHEMA_INT, .offset = AT(latency), .min = 1, .max = 100000, .fallback = "20", .unit = "cycles",
+      .doc = "from the acceptance of a read to its answer" },
+    { .key = "outstanding", .type = RS_SCHEMA_INT, .offset = AT(outstanding), .min = 1, .max = 256, .fallback = "32", .unit = "reads",
+      .doc = "reads in flight, at most; less than the latency throttles the port" },
+    { .key = "stall_percent", .type = RS_SCHEMA_INT, .offset = AT(stall_percent), .min = 0, .max = 99, .fallback = "0", .unit = "%",
+      .doc = "share of cycles, picked at random, in which the memory accepts nothing" },
+    { .key = "stall_seed", .type = RS_SCHEMA_INT64, .offset = AT(stall_seed), .min = 0, .max = 9007199254740991.0, .fallback = "1",
+      .doc = "seed of these cycles" },
+    { .key = NULL },
+};
+
+const rs_schema rs_array_schema[] = {
+    { .key = "name", .type = RS_SCHEMA_STRING, .offset = AT(name), .fallback = "", .doc = "shown in reports; the file's name if it is not given" },
+    { .key = "array", .type = RS_SCHEMA_MAP, .fields = array_fields, .doc = "the datapath" },
+    { .key = "buffers", .type = RS_SCHEMA_MAP, .fields = buffer_fields, .doc = "on-chip buffers, one half of each" },
+    { .key = "memory", .type = RS_SCHEMA_MAP, .fields = memory_fields, .doc = "the off-chip memory" },
+    { .key = NULL },
+};
+
+rs_status rs_array_config_read(const char *path, rs_array_config **result, rs_diag *diag)
+{
+    *result = NULL;
+    rs_array_config *config = RS_NEW(rs_array_config);
+    rs_arena *arena = rs_arena_new();
+    rs_status status = config == NULL || arena == NULL ? rs_out_of_memory(diag) : RS_OK;
+    if (status == RS_OK)
+        status = rs_schema_read(rs_array_schema, path, config, arena, NULL, diag);
+    if (status == RS_OK) {
+        config->path = rs_strdup(path);
+        if (config->name[0] == '\0') {
+            const char *slash = strrchr(path, '/');
+            const char *base = slash != NULL ? slash + 1 : path;
+            rs_free(config->name);
+            config->name = rs_strndup(base, strcspn(base, "."));
+        }
+        if (config->path == NULL || config->name == NULL)
+            status = rs_out_of_memory(diag);
+    }
+    rs_arena_free(arena);
+    if (status != RS_OK) {
+        rs_array_config_free(config);
+        return status;
+    }
+    *result = config;
+    return RS_OK;
+}
+
+rs_status rs_array_config_set(rs_array_config *config, const char *assignment, rs_diag *diag)
+{
+    return rs_schema_set(rs_array_schema, assignment, config, diag);
+}
+
+void rs_array_config_free(rs_array_config *config)
+{
+    if (config == NULL)
+        return;
+    rs_schema_free(rs_array_schema, config);
+    rs_free(config->path);
+    rs_free(config);
+}

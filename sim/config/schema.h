@@ -1,0 +1,58 @@
+/* The keys of a configuration file, described once: from such a table come the reader, its error messages, `--set key=value` and the
+ * documentation. */
+#ifndef RISTRETTO_CONFIG_SCHEMA_H
+#define RISTRETTO_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "config/yaml.h"
+
+typedef enum rs_schema_type {
+    RS_SCHEMA_INT,    /* int: min to max, or one of `words` */
+    RS_SCHEMA_INT64,  /* int64_t: min to max, |value| <= 2^53 */
+    RS_SCHEMA_REAL,   /* double: min to max */
+    RS_SCHEMA_BOOL,   /* bool */
+    RS_SCHEMA_ENUM,   /* int: one of `words` */
+    RS_SCHEMA_STRING, /* char *, an allocation of its own */
+    RS_SCHEMA_PATH,   /* char *: a relative one is taken from the folder of the file; "" stays "" */
+    RS_SCHEMA_MAP,    /* a struct at `offset` with `fields` */
+    RS_SCHEMA_LIST    /* a pointer to structs of `size` bytes with `fields`, and their number, a size_t, at `count_offset` */
+} rs_schema_type;
+
+typedef struct rs_schema_word {
+    const char *name;
+    int value;
+    const char *doc;
+} rs_schema_word;
+
+typedef struct rs_schema {
+    const char *key;
+    rs_schema_type type;
+    size_t offset;              /* in the structure of the table */
+    const char *fallback;       /* the default as it would be written; NULL: the key is required */
+    double min, max;            /* numbers; LIST: least and largest number of entries */
+    bool power_of_two;
+    const rs_schema_word *words;   /* ends with a NULL name */
+    const struct rs_schema *fields; /* ends with a NULL key */
+    size_t size, count_offset;
+    const char *unit;           /* or NULL */
+    const char *doc;            /* one sentence, no full stop */
+} rs_schema;
+
+/* Reads the file into `target`, which is zero. Every error of the file is reported, with its place: unknown key (with a
+ * did-you-mean), duplicate key, wrong type, out of range, missing key. On failure `target` holds what was read and can be freed.
+ * `root` (may be NULL) receives the tree for checks across keys. */
+rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target, rs_arena *arena, const rs_yaml **root, rs_diag *diag);
+
+/* One assignment "memory.latency=10" from the command line; the same checks. RS_USAGE. Not for lists. */
+rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *target, rs_diag *diag);
+
+/* Frees strings and lists in `target`, not `target` itself. */
+void rs_schema_free(const rs_schema *schema, void *target);
+
+/* The table as Markdown (for docs/configuration.md) or as plain text (for the help). */
+void rs_schema_document(const rs_schema *schema, bool markdown, FILE *stream);
+
+#endif
