@@ -56,7 +56,7 @@ bool rs_parse_bool(const char *text, bool *value)
 
 const char *rs_real_text(double value, char *buffer, int size)
 {
-    if (fabs(value) < 1e15 && value == trunc(value)) {
+    if (fabs(value) <= 9007199254740992.0 && value == trunc(value)) {
         snprintf(buffer, (size_t)size, "%.0f", value);
         return buffer;
     }
