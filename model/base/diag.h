@@ -13,6 +13,10 @@
 
 #include "base/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A place in a file. line and column count from 1; 0 means unknown and is not printed. file NULL: no place. */
 typedef struct rs_loc {
     const char *file;
@@ -65,4 +69,7 @@ void rs_diag_print(rs_diag *diag, FILE *stream);
  * `candidates` has n entries. */
 const char *rs_nearest(const char *word, const char *const *candidates, size_t n);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -9,6 +9,10 @@
 
 #include "base/diag.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Reads a whole file of at most max_bytes. *data has one extra zero byte behind *size; rs_free releases it.
  * Gzipped files (magic 1f 8b) are inflated when `inflate` is set; max_bytes then bounds the inflated size.
  * RS_BAD_INPUT: missing, unreadable, too large, corrupt. RISTRETTO_FAIL_READ=n makes the n-th read fail. */
@@ -35,4 +39,7 @@ char *rs_path_join(const char *folder, const char *name);
 /* The folder part of a path ("." if none); rs_free releases it. */
 char *rs_path_folder(const char *path);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -5,6 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* count * size bytes, zeroed and aligned to 64 bytes (so that vector kernels may rely on it); NULL if the product
  * overflows or memory is short. rs_free releases it; rs_free(NULL) does nothing. An empty block is not NULL.
  * Environment variable RISTRETTO_FAIL_ALLOC=n makes the n-th call of the process fail (fault injection for tests). */
@@ -28,4 +32,7 @@ void rs_arena_free(rs_arena *arena);
 void *rs_arena_calloc(rs_arena *arena, size_t count, size_t size);
 char *rs_arena_strdup(rs_arena *arena, const char *text);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -1,7 +1,8 @@
 /* A network: a graph of layers over named blobs, in topological order, with its parameters.
  *
  * Terms and meaning are Caffe's. Blobs are dense float arrays in NCHW order; parameters are in Caffe's order:
- * convolution weights [out_channels][in_channels / groups][kernel_h][kernel_w], inner product weights [outputs][inputs]. */
+ * convolution weights [out_channels][in_channels / groups][kernel_h][kernel_w], inner product weights
+ * [outputs][inputs], bias [outputs]. */
 #ifndef RISTRETTO_NET_NET_H
 #define RISTRETTO_NET_NET_H
 
@@ -18,6 +19,9 @@ extern "C" {
 
 enum { RS_MAX_AXES = 8, RS_MAX_PARAMS = 4 };
 
+/* Elements of one blob or parameter, as in Caffe, whose counts are 32-bit. */
+#define RS_MAX_ELEMENTS INT64_C(0x7fffffff)
+
 /* n_axes dimensions, each >= 0. A blob's first axis is the batch. */
 typedef struct rs_shape {
     int n_axes;
@@ -31,7 +35,7 @@ bool rs_shape_equal(const rs_shape *a, const rs_shape *b);
 const char *rs_shape_text(const rs_shape *shape, char *buffer, size_t size);
 
 typedef enum rs_layer_type {
-    RS_LAYER_INPUT,         /* Input, Data, MemoryData, ImageData, and the old net-level input fields: blobs given from outside */
+    RS_LAYER_INPUT,         /* blobs given from outside: Input, Data, MemoryData, ImageData, old net-level inputs */
     RS_LAYER_CONVOLUTION,   /* also ConvolutionRistretto */
     RS_LAYER_INNER_PRODUCT, /* also FcRistretto */
     RS_LAYER_POOLING,
@@ -48,10 +52,20 @@ const char *rs_layer_type_name(rs_layer_type type);
 
 typedef enum rs_phase { RS_TRAIN, RS_TEST } rs_phase;
 
-/* Initial values of a parameter (Caffe's FillerParameter). */
-typedef enum rs_filler_type { RS_FILL_CONSTANT, RS_FILL_UNIFORM, RS_FILL_GAUSSIAN, RS_FILL_XAVIER, RS_FILL_MSRA } rs_filler_type;
+/* Initial values of a parameter (Caffe's FillerParameter). constant: value; uniform in [min, max); Gaussian of mean and
+ * std; xavier: uniform in +-sqrt(3 / n); msra: Gaussian of std sqrt(2 / n), where n by variance_norm is the fan in
+ * (elements / dim[0]), the fan out (elements / dim[1]) or their average. */
+typedef enum rs_filler_type {
+    RS_FILL_CONSTANT,
+    RS_FILL_UNIFORM,
+    RS_FILL_GAUSSIAN,
+    RS_FILL_XAVIER,
+    RS_FILL_MSRA
+} rs_filler_type;
+typedef enum rs_variance_norm { RS_NORM_FAN_IN, RS_NORM_FAN_OUT, RS_NORM_AVERAGE } rs_variance_norm;
 typedef struct rs_filler {
     rs_filler_type type;
+    rs_variance_norm variance_norm;
     float value, min, max, mean, std;
 } rs_filler;
 
@@ -71,7 +85,8 @@ typedef struct rs_inner_product_param {
 
 typedef enum rs_pool_method { RS_POOL_MAX, RS_POOL_AVERAGE } rs_pool_method;
 
-/* Caffe's output size: ceil((in + 2 pad - kernel) / stride) + 1, less one if the last window would begin in the padding. */
+/* Caffe's output size: ceil((in + 2 pad - kernel) / stride) + 1, less one if the last window would start in the padding.
+ * global: the kernel is the whole input; rs_net_infer_shapes sets kernel to the input's size, stride to 1, pad to 0. */
 typedef struct rs_pooling_param {
     rs_pool_method method;
     bool global;
@@ -108,7 +123,7 @@ typedef struct rs_layer {
     rs_layer_type type;
     rs_loc loc; /* where the layer is declared */
     int n_bottoms, n_tops;
-    int *bottoms, *tops; /* indices into rs_net.blobs; a layer with bottom == top works in place */
+    int *bottoms, *tops; /* indices into rs_net.blobs; ReLU and Dropout may work in place: bottom == top */
     float loss_weight;
     union {
         rs_convolution_param convolution;
@@ -143,9 +158,11 @@ void rs_net_free(rs_net *net);
 int rs_net_layer(const rs_net *net, const char *name);
 int rs_net_blob(const rs_net *net, const char *name);
 
-/* Computes every blob's and parameter's shape from the input shapes, and allocates parameters that are not there yet (zeros).
- * `input` overrides the shape of the first input blob if not NULL (a net whose data layer has no shape of its own needs it).
- * Errors are located at the layer: wrong number of bottoms, kernel larger than its input, inconsistent parameter shape, too large. */
+/* Computes every blob's and parameter's shape from the input shapes, and allocates parameters that are not there yet
+ * (zeros). `input` overrides the shape of the first input blob if not NULL (a net whose data layer has no shape of its
+ * own needs it); the second top of a data layer (labels) has one element an image. Loss and accuracy are scalars
+ * (n_axes 0). Errors are located at the layer: wrong number of bottoms, kernel larger than its input, inconsistent
+ * parameter shape, more than RS_MAX_ELEMENTS in a blob or parameter. May be called again with another input. */
 rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag);
 
 /* Fills the parameters from their fillers; the same seed gives the same values. */
@@ -155,7 +172,8 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
 
-/* The blob that holds the class scores (the bottom of softmax, loss or accuracy; else the last top), and the input blob. */
+/* The blob that holds the class scores (the bottom of the first softmax, loss or accuracy layer; else the last top),
+ * and the first input blob; -1 if there is none. */
 int rs_net_scores(const rs_net *net);
 int rs_net_input(const rs_net *net);
 
