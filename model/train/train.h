@@ -1,29 +1,80 @@
-/* Training by Caffe's solver file. */
+/* Training by Caffe's solver file, and scoring.
+ *
+ * As in Caffe: iteration i computes the gradient over iter_size batches of the training net's data, read in the order of the file and
+ * from its beginning again at its end; then the parameters are updated by the solver's rule. Unlike Caffe, the position in the data
+ * follows from the iteration, so that a resumed training goes on exactly where it was: the weights are those of an uninterrupted
+ * run, bit for bit. The same solver, data and seed give the same weights on any number of threads. */
 #ifndef RISTRETTO_TRAIN_TRAIN_H
 #define RISTRETTO_TRAIN_TRAIN_H
 
+#include <stdio.h>
+
 #include "data/data.h"
 #include "import/caffe.h"
+
+/* What happened, for a log. */
+typedef enum rs_train_event_kind { RS_TRAIN_BEGIN, RS_TRAIN_DISPLAY, RS_TRAIN_TEST, RS_TRAIN_SNAPSHOT, RS_TRAIN_INTERRUPTED } rs_train_event_kind;
+typedef struct rs_train_event {
+    rs_train_event_kind kind;
+    int64_t iteration;
+    double loss;          /* display: mean over average_loss iterations; test: of the test net */
+    double learning_rate; /* display */
+    double accuracy;      /* test: in [0, 1], negative if the test net has no scores to count */
+    int64_t images;       /* begin: of the training set; test: scored */
+    const char *path;     /* snapshot, interrupted: the solverstate; NULL if none was written. Valid during the call. */
+} rs_train_event;
 
 typedef struct rs_train_options {
     const char *data_folder; /* overrides the source of the data layers; NULL: as the prototxt says */
     const char *weights;     /* start from these instead of the fillers; or NULL */
     const char *resume;      /* a .solverstate; or NULL */
+    const char *snapshot_prefix; /* overrides the solver's; or NULL */
     uint64_t seed;           /* used unless the solver file gives random_seed */
     int64_t max_iter;        /* overrides the solver's if > 0 */
     int64_t test_images;     /* score this many test images at test intervals; 0: test_iter * batch */
+    void (*log)(void *context, const rs_train_event *event); /* called on the calling thread; or NULL */
+    void *log_context;
 } rs_train_options;
 
 typedef struct rs_train_result {
-    int64_t iterations, images;
-    double seconds, images_per_second, loss;
-    double accuracy;         /* of the last test, in [0, 1] */
-    char weights_path[4096]; /* last caffemodel written; empty if none */
+    int64_t iterations, images;           /* of this run (a resumed one counts from where it resumed) */
+    double seconds, images_per_second;    /* seconds of training alone, without tests and snapshots */
+    double loss;                          /* smoothed, of the last iteration */
+    double accuracy, test_loss;           /* of the last test, accuracy in [0, 1]; negative if there was none */
+    char weights_path[4096];              /* last caffemodel written; empty if none */
+    char state_path[4096];                /* last solverstate written; empty if none */
 } rs_train_result;
 
+/* Trains and writes snapshots: PREFIX_iter_N.caffemodel and .solverstate.
+ * RS_BAD_INPUT: an unusable solver, net, data set or snapshot; the loss became infinite or not a number (nothing is saved then).
+ * RS_INTERRUPTED: a signal came; a snapshot to resume from has been written. */
 rs_status rs_train(const rs_solver_param *solver, const rs_train_options *options, rs_train_result *result, rs_diag *diag);
+
+/* The usual log: one line an event, to the FILE that is the context. */
+void rs_train_log(void *context, const rs_train_event *event);
 
 /* The learning rate of an iteration (Caffe's GetLearningRate). */
 double rs_learning_rate(const rs_solver_param *solver, int64_t iter);
+
+typedef struct rs_test_options {
+    int64_t batch;                  /* images at a time; 0: 100. Does not change any result */
+    int64_t images;                 /* the first so many of the data set; 0: all */
+    int top_k;                      /* 0: as the net's accuracy layer says, else 1 */
+    const rs_data_param *transform; /* of pixels; NULL: as the net's data layer says */
+} rs_test_options;
+
+typedef struct rs_test_result {
+    int64_t images, hits, ties; /* ties: images that are wrong only because another class has the same score */
+    int top_k;
+    double accuracy;            /* hits / images */
+    double loss;                /* mean; NaN if the net has no loss layer */
+    double seconds, images_per_second; /* of the whole pass, transformation of pixels included */
+} rs_test_result;
+
+/* Scores the net described at net_path (TEST phase) with the weights at weights_path on a labelled data set. options may be NULL. */
+rs_status rs_test(const char *net_path, const char *weights_path, const rs_dataset *set, const rs_test_options *options,
+                  rs_test_result *result, rs_diag *diag);
+/* The same for a net in memory, whose shapes have been inferred and whose parameters are there. */
+rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result, rs_diag *diag);
 
 #endif

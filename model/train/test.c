@@ -1,0 +1,138 @@
+/* Scoring of a data set. */
+#include <math.h>
+
+#include "base/progress.h"
+#include "layers/exec.h"
+#include "train/score.h"
+
+static int accuracy_top_k(const rs_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_ACCURACY)
+            return net->layers[i].accuracy_top_k;
+    return 1;
+}
+
+static bool has_loss(const rs_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_SOFTMAX_LOSS)
+            return true;
+    return false;
+}
+
+rs_status rs_data_layer(const rs_net *net, int *layer, rs_diag *diag)
+{
+    const int input = rs_net_input(net);
+    for (int i = 0; i < net->n_layers; i++)
+        for (int t = 0; t < net->layers[i].n_tops && net->layers[i].type == RS_LAYER_INPUT; t++)
+            if (net->layers[i].tops[t] == input) {
+                *layer = i;
+                return RS_OK;
+            }
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "the net has no data layer");
+}
+
+int rs_label_blob(const rs_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_ACCURACY || net->layers[i].type == RS_LAYER_SOFTMAX_LOSS)
+            return net->layers[i].bottoms[1];
+    return -1;
+}
+
+rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, rs_diag *diag)
+{
+    const rs_shape *in = &net->blobs[rs_net_input(net)].shape;
+    char text[96];
+    if (in->n_axes != 4 || in->dim[1] != set->channels || in->dim[2] != set->height || in->dim[3] != set->width)
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL,
+                        "the net takes images of %s (the first number is the batch), but those of '%s' are %dx%dx%d",
+                        rs_shape_text(in, text, sizeof text), set->path, set->channels, set->height, set->width);
+    if (set->count < 1)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
+    const int scores = rs_net_scores(net);
+    const int64_t classes = scores < 0 ? -1 : rs_shape_count(&net->blobs[scores].shape, 1);
+    if (classes >= 0 && set->classes > classes)
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL,
+                        "'%s' has labels up to %d, but the net scores only %lld classes", set->path, set->classes - 1,
+                        (long long)classes);
+    return RS_OK;
+}
+
+rs_status rs_score(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *o,
+                   rs_test_result *r, rs_diag *diag)
+{
+    const int scores = rs_net_scores(net), label_blob = rs_label_blob(net);
+    const rs_data_param *transform = o->transform != NULL ? o->transform : &net->layers[layer].data;
+    float *const pixels = rs_exec_blob(exec, rs_net_input(net)), *const labels = label_blob < 0 ? NULL : rs_exec_blob(exec, label_blob);
+    const int64_t classes = rs_exec_blob_size(exec, scores), total = o->images > 0 && o->images < set->count ? o->images : set->count;
+    const bool loss_layer = has_loss(net);
+    *r = (rs_test_result){ .images = total, .top_k = o->top_k > 0 ? o->top_k : accuracy_top_k(net), .loss = loss_layer ? 0.0 : NAN };
+    if (r->top_k > classes)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the top %d of %lld classes were asked for", r->top_k, (long long)classes);
+    const double begin = rs_seconds();
+    rs_progress *progress = rs_progress_begin("test", (uint64_t)total, "images");
+    rs_status st = RS_OK;
+    for (int64_t first = 0; first < total && st == RS_OK; first += batch) {
+        const int64_t n = total - first < batch ? total - first : batch;
+        double loss = 0.0;
+        int64_t ties = 0;
+        rs_load_batch(set, transform, first, n, pixels, labels);
+        st = rs_exec_forward(exec, 0, net->n_layers, n, &loss, diag);
+        if (st != RS_OK)
+            break;
+        r->hits += rs_count_hits(rs_exec_blob(exec, scores), set->labels + first, n, classes, r->top_k, &ties);
+        r->ties += ties;
+        if (loss_layer)
+            r->loss += loss * (double)n;
+        rs_progress_update(progress, (uint64_t)(first + n), NULL);
+        if (rs_interrupted())
+            st = RS_INTERRUPTED;
+    }
+    rs_progress_end(progress);
+    r->seconds = rs_seconds() - begin;
+    r->accuracy = (double)r->hits / (double)total;
+    r->loss /= (double)total;
+    r->images_per_second = (double)total / (r->seconds > 0.0 ? r->seconds : 1e-9);
+    return st;
+}
+
+rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result, rs_diag *diag)
+{
+    enum { BATCH = 100 };
+    const rs_test_options o = options != NULL ? *options : (rs_test_options){ 0 };
+    int layer = 0;
+    *result = (rs_test_result){ 0 };
+    rs_status st = rs_data_layer(net, &layer, diag);
+    if (st == RS_OK)
+        st = rs_check_data(net, layer, set, diag);
+    if (st != RS_OK)
+        return st;
+    int64_t batch = o.batch > 0 ? o.batch : BATCH;
+    if (batch > set->count)
+        batch = set->count;
+    rs_exec *exec = NULL;
+    st = rs_exec_new(net, batch, false, &exec, diag);
+    if (st == RS_OK)
+        st = rs_score(exec, net, layer, set, batch, &o, result, diag);
+    rs_exec_free(exec);
+    return st;
+}
+
+rs_status rs_test(const char *net_path, const char *weights_path, const rs_dataset *set, const rs_test_options *options,
+                  rs_test_result *result, rs_diag *diag)
+{
+    *result = (rs_test_result){ 0 };
+    rs_net *net = NULL;
+    rs_status st = rs_caffe_read_net(net_path, RS_TEST, &net, diag);
+    const rs_shape input = { 4, { 1, set->channels, set->height, set->width } };
+    if (st == RS_OK)
+        st = rs_net_infer_shapes(net, &input, diag);
+    if (st == RS_OK)
+        st = rs_caffe_read_weights(weights_path, net, diag);
+    if (st == RS_OK)
+        st = rs_test_net(net, set, options, result, diag);
+    rs_net_free(net);
+    return st;
+}
