@@ -13,13 +13,15 @@ typedef struct rs_descriptor {
 #undef FIELD
 } rs_descriptor;
 
-/* A layer of the program: a weighted op with the pooling behind it, as one or more tiles. */
+/* A layer of the program: a weighted op with the pooling and the ReLU behind it, as one or more tiles. (A ReLU behind max pooling is done before
+ * it: the values are the same, since requantize is monotone and keeps 0.) */
 typedef struct rs_program_layer {
     char *name;            /* the weighted op's */
     int op, pool_op;       /* indices into the qnet's ops; pool_op -1: none */
+    int relu_op;           /* a ReLU op of the qnet that this layer does as well; -1: none (the weighted op's own flag is apart) */
     int input, output;     /* tensor indices */
     int first, count;      /* descriptors */
-    int64_t macs;          /* products of one image, padding and skipped tails not counted */
+    int64_t macs;          /* products that one image needs: no zeros of the padding, nothing twice for overlapping pooling windows */
 } rs_program_layer;
 
 /* Where a tensor lies in memory, in beats. */
@@ -51,5 +53,13 @@ void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, in
 /* Elements of `bits` bits in a beat string, shared by model, test bench and exporter. */
 int32_t rs_bits_get(const uint8_t *memory, int64_t bit, int bits);            /* sign-extended, bits 1 to 32 */
 void rs_bits_put(uint8_t *memory, int64_t bit, int bits, int64_t value);      /* bits 1 to 64 */
+
+/* Bytes of a beat. */
+static inline int64_t rs_program_beat_bytes(const rs_program *program)
+{
+    return program->config.bus_bits / 8;
+}
+/* The layer to which a descriptor belongs. */
+int rs_program_layer_of(const rs_program *program, int descriptor);
 
 #endif

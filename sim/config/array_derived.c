@@ -1,0 +1,58 @@
+/* Sizes that follow from an array's parameters (docs/microarchitecture.md section 1). Widths are resolved ones. */
+#include "config/array_config.h"
+
+/* ceil(log2 n), n >= 1. */
+static int log2_ceil(int n)
+{
+    int bits = 0;
+    while ((INT64_C(1) << bits) < n)
+        bits++;
+    return bits;
+}
+
+int rs_array_levels(const rs_array_config *config)
+{
+    return log2_ceil(config->multipliers);
+}
+
+int rs_array_tree_stages(const rs_array_config *config)
+{
+    const int levels = rs_array_levels(config);
+    switch (config->tree_registers) {
+    case RS_TREE_NONE:
+        return 0;
+    case RS_TREE_EVERY:
+        return levels;
+    case RS_TREE_EVERY_SECOND:
+        return levels / 2;
+    }
+    return 0;
+}
+
+int rs_array_tree_bits(const rs_array_config *config, int level)
+{
+    const int products = config->activation_bits + config->weight_bits;
+    if (level == 0)
+        return products;
+    return products + level + (config->first_level == RS_FIRST_LEVEL_PAPER);
+}
+
+int rs_array_elements_per_beat(const rs_array_config *config)
+{
+    return config->bus_bits / config->activation_bits;
+}
+
+static int banks(int reads, int writes)
+{
+    return 1 << log2_ceil(reads > writes ? reads : writes);
+}
+
+int rs_array_activation_banks(const rs_array_config *config)
+{
+    return banks(config->multipliers, rs_array_elements_per_beat(config));
+}
+
+int rs_array_output_banks(const rs_array_config *config)
+{
+    return banks(rs_array_elements_per_beat(config), config->lanes);
+}
