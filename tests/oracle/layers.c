@@ -1,0 +1,209 @@
+#include "oracle/layers.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *get(size_t count, size_t size)
+{
+    void *block = calloc(count > 0 ? count : 1, size);
+    if (block == NULL)
+        abort();
+    return block;
+}
+
+static bool scalar(const rs_net *net, int blob)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        for (int t = 0; t < net->layers[i].n_tops; t++)
+            if (net->layers[i].tops[t] == blob)
+                return net->layers[i].type == RS_LAYER_SOFTMAX_LOSS || net->layers[i].type == RS_LAYER_ACCURACY;
+    return false;
+}
+
+/* Dimension i of a shape for one image, 1 where there is none. */
+static int64_t dim(const rs_shape *s, int i)
+{
+    return i < s->n_axes ? s->dim[i] : 1;
+}
+
+static int64_t size(const rs_shape *s)
+{
+    int64_t product = 1;
+    for (int i = 1; i < s->n_axes; i++)
+        product *= s->dim[i];
+    return product;
+}
+
+rs_oracle *rs_oracle_new(const rs_net *net, int64_t n)
+{
+    rs_oracle *o = get(1, sizeof *o);
+    o->net = net;
+    o->n = n;
+    o->blobs = get((size_t)net->n_blobs, sizeof *o->blobs);
+    o->params = get((size_t)net->n_layers * RS_MAX_PARAMS, sizeof *o->params);
+    o->kept = get((size_t)net->n_layers, sizeof *o->kept);
+    for (int b = 0; b < net->n_blobs; b++)
+        o->blobs[b] = get(scalar(net, b) ? 1 : (size_t)(n * size(&net->blobs[b].shape)), sizeof(double));
+    for (int i = 0; i < net->n_layers; i++)
+        for (int p = 0; p < net->layers[i].n_params; p++) {
+            const rs_param *param = &net->layers[i].params[p];
+            const int64_t count = param->shape.n_axes == 0 ? 1 : param->shape.dim[0] * size(&param->shape);
+            double *copy = get((size_t)count, sizeof(double));
+            for (int64_t j = 0; j < count; j++)
+                copy[j] = (double)param->data[j];
+            o->params[i * RS_MAX_PARAMS + p] = copy;
+        }
+    return o;
+}
+
+void rs_oracle_free(rs_oracle *o)
+{
+    if (o == NULL)
+        return;
+    for (int b = 0; b < o->net->n_blobs; b++)
+        free(o->blobs[b]);
+    for (int i = 0; i < o->net->n_layers * RS_MAX_PARAMS; i++)
+        free(o->params[i]);
+    free(o->blobs);
+    free(o->params);
+    free(o->kept);
+    free(o);
+}
+
+static void convolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *weights,
+                        const double *bias, const double *in, double *out)
+{
+    const int64_t channels = in_shape->dim[1], height = in_shape->dim[2], width = in_shape->dim[3];
+    const int64_t in_group = channels / p->groups, out_group = p->out_channels / p->groups;
+    for (int64_t o = 0; o < p->out_channels; o++)
+        for (int64_t y = 0; y < out_shape->dim[2]; y++)
+            for (int64_t x = 0; x < out_shape->dim[3]; x++) {
+                double sum = p->bias ? bias[o] : 0.0;
+                for (int64_t c = 0; c < in_group; c++)
+                    for (int64_t i = 0; i < p->kernel_h; i++)
+                        for (int64_t j = 0; j < p->kernel_w; j++) {
+                            const int64_t row = y * p->stride_h + i * p->dilation_h - p->pad_h;
+                            const int64_t column = x * p->stride_w + j * p->dilation_w - p->pad_w;
+                            if (row < 0 || row >= height || column < 0 || column >= width)
+                                continue;
+                            sum += weights[((o * in_group + c) * p->kernel_h + i) * p->kernel_w + j] *
+                                   in[((o / out_group * in_group + c) * height + row) * width + column];
+                        }
+                out[(o * out_shape->dim[2] + y) * out_shape->dim[3] + x] = sum;
+            }
+}
+
+/* The average divides by the part of the window that lies in the image and its padding, as Caffe does. */
+static void pooling(const rs_pooling_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *in, double *out)
+{
+    const int64_t height = in_shape->dim[2], width = in_shape->dim[3];
+    const int64_t kernel_h = p->global ? height : p->kernel_h, kernel_w = p->global ? width : p->kernel_w;
+    for (int64_t c = 0; c < in_shape->dim[1]; c++)
+        for (int64_t y = 0; y < out_shape->dim[2]; y++)
+            for (int64_t x = 0; x < out_shape->dim[3]; x++) {
+                double most = -INFINITY, sum = 0.0;
+                int64_t area = 0;
+                for (int64_t i = 0; i < kernel_h; i++)
+                    for (int64_t j = 0; j < kernel_w; j++) {
+                        const int64_t row = (p->global ? 0 : y * p->stride_h - p->pad_h) + i;
+                        const int64_t column = (p->global ? 0 : x * p->stride_w - p->pad_w) + j;
+                        if (row >= height + p->pad_h || column >= width + p->pad_w)
+                            continue;
+                        area++;
+                        if (row < 0 || row >= height || column < 0 || column >= width)
+                            continue;
+                        const double value = in[(c * height + row) * width + column];
+                        most = fmax(most, value);
+                        sum += value;
+                    }
+                out[(c * out_shape->dim[2] + y) * out_shape->dim[3] + x] =
+                    p->method == RS_POOL_MAX ? most : sum / (double)area;
+            }
+}
+
+/* out[c][position] = e^in / sum over classes */
+static void softmax(int64_t classes, int64_t positions, const double *in, double *out)
+{
+    for (int64_t i = 0; i < positions; i++) {
+        double most = -INFINITY, sum = 0.0;
+        for (int64_t c = 0; c < classes; c++)
+            most = fmax(most, in[c * positions + i]);
+        for (int64_t c = 0; c < classes; c++)
+            sum += exp(in[c * positions + i] - most);
+        for (int64_t c = 0; c < classes; c++)
+            out[c * positions + i] = exp(in[c * positions + i] - most) / sum;
+    }
+}
+
+static double run_layer(rs_oracle *o, int index)
+{
+    const rs_layer *l = &o->net->layers[index];
+    if (l->type == RS_LAYER_INPUT)
+        return 0.0;
+    const rs_shape *in_shape = &o->net->blobs[l->bottoms[0]].shape, *out_shape = &o->net->blobs[l->tops[0]].shape;
+    const int64_t in_size = size(in_shape), out_size = scalar(o->net, l->tops[0]) ? 0 : size(out_shape);
+    const double *weights = o->params[index * RS_MAX_PARAMS], *bias = o->params[index * RS_MAX_PARAMS + 1];
+    double total = 0.0;
+    for (int64_t image = 0; image < o->n; image++) {
+        const double *in = o->blobs[l->bottoms[0]] + image * in_size;
+        double *out = o->blobs[l->tops[0]] + image * out_size;
+        const int64_t positions = in_size / dim(in_shape, 1);
+        const double *labels = l->n_bottoms > 1 ? o->blobs[l->bottoms[1]] + image * positions : NULL;
+        switch (l->type) {
+        case RS_LAYER_CONVOLUTION:
+            convolution(&l->convolution, in_shape, out_shape, weights, bias, in, out);
+            break;
+        case RS_LAYER_INNER_PRODUCT:
+            for (int64_t i = 0; i < l->inner_product.outputs; i++) {
+                double sum = l->inner_product.bias ? bias[i] : 0.0;
+                for (int64_t k = 0; k < in_size; k++)
+                    sum += weights[i * in_size + k] * in[k];
+                out[i] = sum;
+            }
+            break;
+        case RS_LAYER_POOLING:
+            pooling(&l->pooling, in_shape, out_shape, in, out);
+            break;
+        case RS_LAYER_RELU:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = in[i] > 0.0 ? in[i] : in[i] * (double)l->relu_slope;
+            break;
+        case RS_LAYER_DROPOUT:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = o->kept[index] != NULL ? in[i] * o->kept[index][image * in_size + i] : in[i];
+            break;
+        case RS_LAYER_SOFTMAX:
+            softmax(dim(in_shape, 1), positions, in, out);
+            break;
+        case RS_LAYER_SOFTMAX_LOSS: {
+            double *p = get((size_t)in_size, sizeof *p);
+            softmax(dim(in_shape, 1), positions, in, p);
+            for (int64_t i = 0; i < positions; i++)
+                total -= log(p[(int64_t)labels[i] * positions + i]) / (double)(o->n * positions);
+            free(p);
+            break;
+        }
+        case RS_LAYER_ACCURACY: {
+            int64_t better = 0;
+            for (int64_t c = 0; c < in_size; c++)
+                better += c != (int64_t)labels[0] && in[c] >= in[(int64_t)labels[0]];
+            total += better < l->accuracy_top_k ? 1.0 / (double)o->n : 0.0;
+            break;
+        }
+        default:
+            abort();
+        }
+    }
+    if (scalar(o->net, l->tops[0]))
+        o->blobs[l->tops[0]][0] = total;
+    return l->type == RS_LAYER_SOFTMAX_LOSS ? total * (double)l->loss_weight : 0.0;
+}
+
+double rs_oracle_run(rs_oracle *o)
+{
+    double loss = 0.0;
+    for (int i = 0; i < o->net->n_layers; i++)
+        loss += run_layer(o, i);
+    return loss;
+}
