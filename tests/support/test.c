@@ -50,13 +50,27 @@ const char *rs_test_folder(void)
     return folder;
 }
 
+/* Every path that was asked for, until the program ends. */
+typedef struct known_path {
+    struct known_path *next;
+    char *path;
+} known_path;
+static known_path *known_paths;
+
 const char *rs_test_path(const char *name)
 {
-    static char paths[4][PATH_MAX + 256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", rs_test_folder(), name);
-    return path;
+    char path[PATH_MAX + 256];
+    snprintf(path, sizeof path, "%s/%s", rs_test_folder(), name);
+    for (known_path *k = known_paths; k != NULL; k = k->next)
+        if (strcmp(k->path, path) == 0)
+            return k->path;
+    known_path *k = malloc(sizeof *k);
+    assert_non_null(k);
+    k->path = strdup(path);
+    assert_non_null(k->path);
+    k->next = known_paths;
+    known_paths = k;
+    return k->path;
 }
 
 void rs_test_write(const char *path, const void *data, size_t size)

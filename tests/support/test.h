@@ -14,7 +14,7 @@
 /* The seed of random tests: RISTRETTO_SEED, else a fixed one. Printed the first time, so that a failure can be run again. */
 uint64_t rs_test_seed(void);
 
-/* A folder for the files of this program, removed when it ends; and "FOLDER/name", valid until the fourth call from now. */
+/* A folder for the files of this program, removed when it ends; and "FOLDER/name", valid until then. */
 const char *rs_test_folder(void);
 const char *rs_test_path(const char *name);
 
