@@ -18,7 +18,7 @@ typedef enum rs_qop_type { RS_QOP_CONVOLUTION, RS_QOP_INNER_PRODUCT, RS_QOP_MAX_
 typedef struct rs_qop {
     char *name; /* the layer's name */
     rs_qop_type type;
-    int input, output; /* tensor indices; output differs from input */
+    int input, output; /* tensor indices; op i writes tensor i + 1 and reads an earlier one */
     /* Convolution and pooling: geometry. An inner product has kernel = the input's height and width, stride 1, no padding:
      * weights [out][in_channels][kernel_h][kernel_w] are the same memory as [outputs][inputs]. */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
@@ -42,6 +42,15 @@ typedef struct rs_qnet {
 
 void rs_qnet_free(rs_qnet *qnet);
 
+/* Limits that a quantized network keeps, so that no product of sizes overflows. */
+enum { RS_QNET_MAX_CHANNELS = 16 /* of the input */, RS_QNET_MAX_BITS = 16 };
+#define RS_QNET_MAX_ELEMENTS (INT64_C(1) << 28) /* of a tensor, and of the weights of an op */
+
+/* Checks everything that the engines rely on: op i writes tensor i + 1 and reads an earlier one; sizes follow from the geometry;
+ * formats are legal (1 to 16 bits); weights, biases and pixel table fit theirs; shifts are as section 2 says; accumulators need
+ * at most 48 bits. `path` (or NULL) is named in messages. RS_BAD_INPUT, one message for each thing that is wrong. */
+rs_status rs_qnet_check(const rs_qnet *qnet, const char *path, rs_diag *diag);
+
 static inline bool rs_qop_weighted(const rs_qop *op)
 {
     return op->type == RS_QOP_CONVOLUTION || op->type == RS_QOP_INNER_PRODUCT;
@@ -49,7 +58,10 @@ static inline bool rs_qop_weighted(const rs_qop *op)
 /* Products summed per output value: in_channels / groups * kernel_h * kernel_w. */
 int64_t rs_qop_terms(const rs_qnet *qnet, const rs_qop *op);
 int64_t rs_qop_macs(const rs_qnet *qnet, const rs_qop *op);
-/* Section 3: bits that hold every sum of this op, from widths alone or from the actual weights and biases. */
+/* The largest magnitude that a sum of this op, or a partial sum in any order, can have: from widths alone or from the actual
+ * weights and biases (section 3). */
+int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights);
+/* Section 3: bits that hold every sum of this op, 1 to 64. */
 int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_weights);
 
 /* Formats chosen for one net: what the search decides. Index by layer and blob of the rs_net. */
