@@ -1,6 +1,5 @@
 /* Pooling as Caffe does it: output sizes rounded up, windows clipped to the padded image for the divisor of the average and to
  * the image for what is read. Of equal maxima the first (in row order) gets the gradient. */
-#include <float.h>
 #include <string.h>
 
 #include "layers/layer.h"
@@ -40,49 +39,89 @@ static int64_t window(int64_t out, int64_t kernel, int64_t stride, int64_t pad, 
     return length;
 }
 
+/* Caffe's output size, taken at its word, has windows behind the image if the stride is larger than the kernel. */
+static bool empty_window(int64_t out, int64_t stride, int64_t pad, int64_t size)
+{
+    return (out - 1) * stride - pad >= size;
+}
+
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
-    (void)diag;
+    const geometry g = geometry_of(op);
+    if (empty_window(g.out_height, g.stride_h, g.pad_h, g.height) || empty_window(g.out_width, g.stride_w, g.pad_w, g.width) ||
+        g.pad_h >= g.kernel_h || g.pad_w >= g.kernel_w)
+        return rs_error(diag, RS_BAD_INPUT, op->layer->loc, "choose a smaller stride or padding",
+                        "layer '%s': some pooling windows lie wholly outside of the %lldx%lld image", op->layer->name,
+                        (long long)g.height, (long long)g.width);
     if (op->training && op->layer->pooling.method == RS_POOL_MAX)
         op->record_size = (size_t)op->top_size[0] * sizeof(int32_t);
     return RS_OK;
 }
 
-/* 2 x 2 windows, stride 2, no padding, even sizes: the common case. `where` may be NULL. */
-static void max_2x2(const geometry *g, const float *in, float *out, int32_t *where)
+typedef float floats __attribute__((vector_size(16)));
+typedef int32_t ints __attribute__((vector_size(16)));
+
+/* b where mask is set, else a. */
+static inline ints choose(ints mask, ints b, ints a)
 {
-    const int32_t width = (int32_t)g->width;
-    for (int64_t y = 0; y < g->out_height; y++) {
-        const float *row = in + 2 * y * g->width;
-        const int32_t base = (int32_t)(2 * y * g->width);
-        for (int64_t x = 0; x < g->out_width; x++) {
-            const float a = row[2 * x], b = row[2 * x + 1], c = row[width + 2 * x], d = row[width + 2 * x + 1];
-            const float ab = b > a ? b : a, cd = d > c ? d : c;
-            out[x] = cd > ab ? cd : ab;
-            if (where != NULL)
-                where[x] = base + 2 * (int32_t)x + (cd > ab ? width + (d > c ? 1 : 0) : b > a ? 1 : 0);
+    return (mask & b) | (~mask & a);
+}
+
+/* Rows of 2 x 2 windows, stride 2: the common case, four windows at a time. `where` may be NULL; base: index of row[0]. */
+static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32_t base, float *out, int32_t *where)
+{
+    int64_t x = 0;
+    for (; x + 4 <= n; x += 4) {
+        floats t0, t1, b0, b1;
+        memcpy(&t0, row + 2 * x, sizeof t0);
+        memcpy(&t1, row + 2 * x + 4, sizeof t1);
+        memcpy(&b0, row + width + 2 * x, sizeof b0);
+        memcpy(&b1, row + width + 2 * x + 4, sizeof b1);
+        const floats a = __builtin_shufflevector(t0, t1, 0, 2, 4, 6), b = __builtin_shufflevector(t0, t1, 1, 3, 5, 7);
+        const floats c = __builtin_shufflevector(b0, b1, 0, 2, 4, 6), d = __builtin_shufflevector(b0, b1, 1, 3, 5, 7);
+        const ints right = b > a, low_right = d > c;
+        const floats top = (floats)choose(right, (ints)b, (ints)a), bottom = (floats)choose(low_right, (ints)d, (ints)c);
+        const ints low = bottom > top;
+        const floats most = (floats)choose(low, (ints)bottom, (ints)top);
+        memcpy(out + x, &most, sizeof most);
+        if (where != NULL) {
+            const int32_t start = base + (int32_t)(2 * x), below = (int32_t)width;
+            const ints corner = { start, start + 2, start + 4, start + 6 };
+            /* A comparison gives -1 where it holds. */
+            const ints index = corner - choose(low, low_right - (ints){ below, below, below, below }, right);
+            memcpy(where + x, &index, sizeof index);
         }
-        out += g->out_width;
+    }
+    for (; x < n; x++) {
+        const float a = row[2 * x], b = row[2 * x + 1], c = row[width + 2 * x], d = row[width + 2 * x + 1];
+        const float top = b > a ? b : a, bottom = d > c ? d : c;
+        out[x] = bottom > top ? bottom : top;
         if (where != NULL)
-            where += g->out_width;
+            where[x] = base + (int32_t)(2 * x + (bottom > top ? width + (d > c) : b > a));
     }
 }
 
+static void max_2x2(const geometry *g, const float *in, float *out, int32_t *where)
+{
+    for (int64_t y = 0; y < g->out_height; y++)
+        max_2x2_row(g->out_width, in + 2 * y * g->width, g->width, (int32_t)(2 * y * g->width), out + y * g->out_width,
+                    where != NULL ? where + y * g->out_width : NULL);
+}
+
+/* `where` is the place in the plane. A score that is not a number stays if it is the first of its window, as above. */
 static void max_any(const geometry *g, const float *in, float *out, int32_t *where)
 {
     for (int64_t y = 0; y < g->out_height; y++)
         for (int64_t x = 0; x < g->out_width; x++) {
-            int64_t y0, y1, x0, x1, best = -1;
+            int64_t y0, y1, x0, x1;
             window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
             window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
-            float most = -FLT_MAX;
+            int64_t best = y0 * g->width + x0;
             for (int64_t iy = y0; iy < y1; iy++)
                 for (int64_t ix = x0; ix < x1; ix++)
-                    if (in[iy * g->width + ix] > most) {
-                        most = in[iy * g->width + ix];
+                    if (in[iy * g->width + ix] > in[best])
                         best = iy * g->width + ix;
-                    }
-            *out++ = most;
+            *out++ = in[best];
             if (where != NULL)
                 *where++ = (int32_t)best;
         }
@@ -109,7 +148,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const geometry g = geometry_of(op);
     const int64_t in_plane = g.height * g.width, out_plane = g.out_height * g.out_width;
     const bool two = g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 && g.pad_h == 0 && g.pad_w == 0 &&
-                     g.height % 2 == 0 && g.width % 2 == 0 && in_plane < INT32_MAX;
+                     g.height % 2 == 0 && g.width % 2 == 0;
     for (int64_t i = first; i < first + n; i++) {
         const float *in = op->bottom[0] + i * op->bottom_size[0];
         float *out = op->top[0] + i * op->top_size[0];
@@ -158,8 +197,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
                 continue;
             }
             for (int64_t x = 0; x < out_plane; x++)
-                if (where[x] >= 0)
-                    d_in[where[x]] += d_out[x];
+                d_in[where[x]] += d_out[x];
             where += out_plane;
         }
     }
