@@ -1,0 +1,118 @@
+// One output lane: MULS multipliers, the adder tree, the accumulator and requantization.
+// The enables belong to the stages of docs/microarchitecture.md section 5; a stage that is not enabled holds its registers.
+module rst_lane #(
+  parameter int MULS = 16,
+  parameter int ACT_BITS = 8,
+  parameter int WGT_BITS = 8,
+  parameter int ACC_BITS = 32,
+  parameter int OVERFLOW = ristretto_pkg::OverflowWrap,
+  parameter int FIRST_LEVEL = ristretto_pkg::FirstLevelExact,
+  parameter int TREE_REGS = ristretto_pkg::TreeRegsNone,
+  parameter int ROUNDING = ristretto_pkg::RoundNearest,
+  localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(MULS, TREE_REGS), 1)
+) (
+  input  logic                       clk_i,
+
+  input  logic                       operand_en_i,    // t+1
+  input  logic [MULS*WGT_BITS-1:0]   wgt_i,
+  input  logic                       product_en_i,    // t+2
+  input  logic [MULS*ACT_BITS-1:0]   act_i,           // the operand register that all lanes share
+  input  logic [EnBits-1:0]          tree_en_i,       // t+3 ... t+2+T
+  input  logic                       acc_en_i,        // t+3+T
+  input  logic                       acc_first_i,     // first step of a position: begin with the bias
+  input  logic signed [ACC_BITS-1:0] bias_i,
+  input  logic                       result_en_i,     // t+4+T, last step of a position
+  input  logic                       relu_i,
+  input  logic signed [6:0]          shift_i,
+  input  logic [4:0]                 out_bits_i,
+
+  output logic                       ovf_o,           // from t+4+T: the accumulation of t+3+T overflowed
+  output logic signed [ACT_BITS-1:0] result_o,        // from t+5+T
+  output logic                       sat_o            // from t+5+T
+);
+  localparam int ProductBits = ACT_BITS + WGT_BITS;
+  localparam int TreeBits = ristretto_pkg::tree_bits(MULS, ProductBits, FIRST_LEVEL);
+
+  // Multipliers.
+  logic [MULS*WGT_BITS-1:0] wgt_q;
+  logic [MULS*ProductBits-1:0] products_q;
+
+  always_ff @(posedge clk_i) begin
+    if (operand_en_i) wgt_q <= wgt_i;
+  end
+
+  for (genvar i = 0; i < MULS; i++) begin : gen_mul
+    logic signed [ACT_BITS-1:0] act;
+    logic signed [WGT_BITS-1:0] wgt;
+    logic signed [ProductBits-1:0] product_q;
+    assign act = act_i[i*ACT_BITS +: ACT_BITS];
+    assign wgt = wgt_q[i*WGT_BITS +: WGT_BITS];
+    always_ff @(posedge clk_i) begin
+      if (product_en_i) product_q <= ProductBits'(act) * ProductBits'(wgt);
+    end
+    assign products_q[i*ProductBits +: ProductBits] = product_q;
+  end
+
+  // Adder tree.
+  logic signed [TreeBits-1:0] tree_sum;
+
+  rst_adder_tree #(
+    .INPUTS(MULS),
+    .IN_BITS(ProductBits),
+    .FIRST_LEVEL(FIRST_LEVEL),
+    .TREE_REGS(TREE_REGS)
+  ) u_tree (
+    .clk_i,
+    .en_i(tree_en_i),
+    .data_i(products_q),
+    .sum_o(tree_sum)
+  );
+
+  // Accumulator.
+  logic signed [ACC_BITS-1:0] acc_q, acc_d;
+  logic ovf_q, ovf_d;
+
+  rst_accumulate #(
+    .ACC_BITS(ACC_BITS),
+    .ADD_BITS(TreeBits),
+    .OVERFLOW(OVERFLOW)
+  ) u_accumulate (
+    .acc_i(acc_first_i ? bias_i : acc_q),
+    .add_i(tree_sum),
+    .acc_o(acc_d),
+    .ovf_o(ovf_d)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (acc_en_i) begin
+      acc_q <= acc_d;
+      ovf_q <= ovf_d;
+    end
+  end
+
+  // Result.
+  logic signed [ACT_BITS-1:0] result_d;
+  logic sat_d;
+
+  rst_requantize #(
+    .ACC_BITS(ACC_BITS),
+    .ACT_BITS(ACT_BITS),
+    .ROUNDING(ROUNDING)
+  ) u_requantize (
+    .acc_i(acc_q),
+    .relu_i,
+    .shift_i,
+    .out_bits_i,
+    .out_o(result_d),
+    .sat_o(sat_d)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (result_en_i) begin
+      result_o <= result_d;
+      sat_o <= sat_d;
+    end
+  end
+
+  assign ovf_o = ovf_q;
+endmodule

@@ -1,0 +1,308 @@
+`include "ristretto_types.svh"
+
+// Walks the loop nest of docs/microarchitecture.md section 4, one step a cycle. Every loop keeps where it began; the
+// next iteration is there plus a stride of the descriptor, so that addresses are made by adding alone.
+module rst_sequencer #(
+  parameter int LANES = 16,
+  parameter int MULS = 16,
+  parameter int PROG_DEPTH = 16,
+  parameter int ACT_ADDR_BITS = 8,
+  parameter int STEP_ADDR_BITS = 6,
+  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH),
+  localparam int MaskBits = ristretto_pkg::index_bits(MULS + 1)
+) (
+  input  logic                      clk_i,
+  input  logic                      rst_ni,
+  input  logic                      start_i,
+  input  logic [15:0]               n_desc_i,        // stable while busy
+
+  output logic                      fetch_o,
+  output logic [ProgBits-1:0]       fetch_addr_o,
+  input  rst_desc_t      desc_i,
+
+  input  logic [1:0]                wgt_full_i,
+  input  logic [1:0]                act_full_i,
+  input  logic [1:0]                out_busy_i,
+  output logic [1:0]                wgt_full_clear_o,
+  output logic [1:0]                act_clear_o,
+  output logic [1:0]                out_busy_set_o,
+
+  output rst_step_t      step_o,
+  output logic                      act_half_o,
+  output logic [ACT_ADDR_BITS-1:0]  act_addr_o,      // element under multiplier 0
+  output logic [MaskBits-1:0]       act_low_o,       // multipliers low, ..., high - 1 take elements, the others 0
+  output logic [MaskBits-1:0]       act_high_o,
+  output logic [STEP_ADDR_BITS-1:0] wgt_step_o
+);
+  localparam int ColBits = ristretto_pkg::ColBits;
+  localparam int RowBits = ristretto_pkg::RowBits;
+
+  typedef enum logic [1:0] {Idle, Fetch, Wait, Run} state_e;
+  state_e state_q, state_d;
+
+  logic [15:0] desc_q, group_q;
+  logic wgt_half_q, act_half_q, out_half_q;
+
+  // Iterations behind the current one, loop by loop.
+  logic [15:0] chunk_left_q, ox_left_q, oy_left_q;
+  logic [7:0] seg1_left_q, seg2_left_q, wx_left_q, wy_left_q;
+  // Columns: of the step, and where the loops over segments, positions and windows are.
+  logic signed [ColBits-1:0] col_q, seg2_col_q, wx_col_q, ox_col_q;
+  // Rows, and the buffer element at column 0 of each.
+  logic signed [RowBits-1:0] row_q, wy_row_q, oy_row_q;
+  logic [23:0] row_elems_q, wy_elems_q, oy_elems_q;
+  // Position in the convolution's output, to clip windows at its edge.
+  logic [15:0] cx_q, cy_q, ox_cx_q, oy_cy_q;
+  logic [23:0] seg_left_q;                   // elements of the segment from the step on
+  logic [15:0] wgt_step_q;
+  logic pos_first_q;
+  logic [23:0] out_addr_q, group_out_q;
+
+  logic run, wait_ok;
+  logic chunk_last, seg2_last, seg1_last, pos_done, wx_last, wy_last, window_done, ox_last, oy_last;
+  logic group_done, group_is_last, desc_done;
+
+  assign run = (state_q == Run);
+  assign wait_ok = (state_q == Wait) && wgt_full_i[wgt_half_q] &&
+                   (group_q != '0 || (act_full_i[act_half_q] && !out_busy_i[out_half_q]));
+
+  assign chunk_last = (chunk_left_q == '0);
+  assign seg2_last = chunk_last && (seg2_left_q == '0);
+  assign seg1_last = seg2_last && (seg1_left_q == '0);
+  assign pos_done = seg1_last;
+  assign wx_last = (wx_left_q == '0) || (cx_q == desc_i.conv_w - 16'd1);
+  assign wy_last = (wy_left_q == '0) || (cy_q == desc_i.conv_h - 16'd1);
+  assign window_done = pos_done && wx_last && wy_last;
+  assign ox_last = (ox_left_q == '0);
+  assign oy_last = (oy_left_q == '0);
+  assign group_done = run && window_done && ox_last && oy_last;
+  assign group_is_last = (group_q == desc_i.groups - 16'd1);
+  assign desc_done = group_done && group_is_last;
+
+  assign fetch_o = (state_q == Fetch);
+  assign fetch_addr_o = ProgBits'(desc_q);
+  assign wgt_full_clear_o = {group_done && wgt_half_q, group_done && !wgt_half_q};
+  assign act_clear_o = {desc_done && act_half_q, desc_done && !act_half_q};
+  assign out_busy_set_o = {wait_ok && group_q == '0 && out_half_q, wait_ok && group_q == '0 && !out_half_q};
+
+  // The step. ----------------------------------------------------------------------------------------------------
+  logic row_inside;
+  logic signed [ColBits-1:0] low, high_row, high_seg, high;
+
+  assign act_half_o = act_half_q;
+  assign act_addr_o = ACT_ADDR_BITS'(row_elems_q + 24'(col_q));
+  assign wgt_step_o = STEP_ADDR_BITS'(wgt_step_q);
+
+  assign row_inside = (row_q >= 0) && (row_q < $signed(RowBits'(desc_i.in_rows)));
+  assign low = -col_q;
+  assign high_row = $signed(ColBits'(desc_i.row_elems)) - col_q;
+  assign high_seg = $signed(ColBits'(seg_left_q));
+  assign high = (high_row < high_seg) ? high_row : high_seg;
+
+  always_comb begin
+    if (low <= 0) act_low_o = '0;
+    else if (low >= ColBits'(MULS)) act_low_o = MaskBits'(MULS);
+    else act_low_o = MaskBits'(low);
+
+    if (!row_inside || high <= 0) act_high_o = '0;
+    else if (high >= ColBits'(MULS)) act_high_o = MaskBits'(MULS);
+    else act_high_o = MaskBits'(high);
+  end
+
+  assign step_o = {
+    run,                    // valid
+    wgt_step_q == '0,       // first
+    pos_done,               // last
+    pos_first_q,            // pos_first
+    wx_last && wy_last,     // pos_last
+    group_done,             // group_last
+    desc_done,              // desc_last
+    wgt_half_q,             // wgt_half
+    out_half_q,             // out_half
+    desc_i.relu,            // relu
+    desc_i.shift,           // shift
+    desc_i.out_bits,        // out_bits
+    group_is_last ? 7'(desc_i.lanes_last) : 7'(LANES),  // lanes
+    out_addr_q              // out_addr
+  };
+
+  // States. ------------------------------------------------------------------------------------------------------
+  always_comb begin
+    state_d = state_q;
+    unique case (state_q)
+      Idle: if (start_i) state_d = Fetch;
+      Fetch: state_d = Wait;
+      Wait: if (wait_ok) state_d = Run;
+      Run: begin
+        if (desc_done && desc_q == n_desc_i - 16'd1) state_d = Idle;
+        else if (desc_done) state_d = Fetch;
+        else if (group_done) state_d = Wait;
+      end
+    endcase
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+      desc_q <= '0;
+      group_q <= '0;
+      group_out_q <= '0;
+      wgt_half_q <= 1'b0;
+      act_half_q <= 1'b0;
+      out_half_q <= 1'b0;
+    end else begin
+      state_q <= state_d;
+      if (state_q == Idle) begin
+        desc_q <= '0;
+        wgt_half_q <= 1'b0;
+        act_half_q <= 1'b0;
+        out_half_q <= 1'b0;
+      end
+      if (state_q == Fetch) begin
+        group_q <= '0;
+        group_out_q <= '0;
+      end
+      if (group_done) begin
+        group_q <= group_q + 16'd1;
+        group_out_q <= group_out_q + 24'(LANES);
+        wgt_half_q <= !wgt_half_q;
+      end
+      if (desc_done) begin
+        desc_q <= desc_q + 16'd1;
+        act_half_q <= !act_half_q;
+        out_half_q <= !out_half_q;
+      end
+    end
+  end
+
+  // Loops: in WAIT all stand at their beginning. ----------------------------------------------------------------------
+  logic signed [ColBits-1:0] col_next_seg2, col_next_wx, col_next_ox;
+  logic signed [RowBits-1:0] row_next_seg1, row_next_wy, row_next_oy;
+  logic [23:0] elems_next_seg1, elems_next_wy, elems_next_oy;
+
+  assign col_next_seg2 = seg2_col_q + $signed(ColBits'(desc_i.seg2_cols));
+  assign col_next_wx = wx_col_q + $signed(ColBits'(desc_i.step_col));
+  assign col_next_ox = ox_col_q + $signed(ColBits'(desc_i.window_cols));
+  assign row_next_seg1 = row_q + $signed(RowBits'(desc_i.seg1_rows));
+  assign row_next_wy = wy_row_q + $signed(RowBits'(desc_i.step_row));
+  assign row_next_oy = oy_row_q + $signed(RowBits'(desc_i.window_rows));
+  assign elems_next_seg1 = row_elems_q + desc_i.seg1_elems;
+  assign elems_next_wy = wy_elems_q + desc_i.step_row_elems;
+  assign elems_next_oy = oy_elems_q + desc_i.window_row_elems;
+
+  always_ff @(posedge clk_i) begin
+    if (state_q == Wait) begin
+      chunk_left_q <= desc_i.chunks - 16'd1;
+      seg2_left_q <= desc_i.seg2_count - 8'd1;
+      seg1_left_q <= desc_i.seg1_count - 8'd1;
+      wx_left_q <= desc_i.pool_w - 8'd1;
+      wy_left_q <= desc_i.pool_h - 8'd1;
+      ox_left_q <= desc_i.out_w - 16'd1;
+      oy_left_q <= desc_i.out_h - 16'd1;
+      col_q <= ColBits'(desc_i.origin_col);
+      seg2_col_q <= ColBits'(desc_i.origin_col);
+      wx_col_q <= ColBits'(desc_i.origin_col);
+      ox_col_q <= ColBits'(desc_i.origin_col);
+      row_q <= RowBits'(desc_i.origin_row);
+      wy_row_q <= RowBits'(desc_i.origin_row);
+      oy_row_q <= RowBits'(desc_i.origin_row);
+      row_elems_q <= desc_i.origin_elems;
+      wy_elems_q <= desc_i.origin_elems;
+      oy_elems_q <= desc_i.origin_elems;
+      cx_q <= '0;
+      cy_q <= '0;
+      ox_cx_q <= '0;
+      oy_cy_q <= '0;
+      seg_left_q <= desc_i.seg_len;
+      wgt_step_q <= '0;
+      pos_first_q <= 1'b1;
+      out_addr_q <= group_out_q;
+    end else if (run) begin
+      // ch
+      chunk_left_q <= chunk_last ? desc_i.chunks - 16'd1 : chunk_left_q - 16'd1;
+      seg_left_q <= chunk_last ? desc_i.seg_len : seg_left_q - 24'(MULS);
+      wgt_step_q <= pos_done ? 16'd0 : wgt_step_q + 16'd1;
+      if (!chunk_last) begin
+        col_q <= col_q + ColBits'(MULS);
+      end else if (!seg2_last) begin
+        // s2
+        seg2_left_q <= seg2_left_q - 8'd1;
+        seg2_col_q <= col_next_seg2;
+        col_q <= col_next_seg2;
+      end else if (!seg1_last) begin
+        // s1
+        seg2_left_q <= desc_i.seg2_count - 8'd1;
+        seg1_left_q <= seg1_left_q - 8'd1;
+        seg2_col_q <= wx_col_q;
+        col_q <= wx_col_q;
+        row_q <= row_next_seg1;
+        row_elems_q <= elems_next_seg1;
+      end else begin
+        // Next position.
+        seg2_left_q <= desc_i.seg2_count - 8'd1;
+        seg1_left_q <= desc_i.seg1_count - 8'd1;
+        pos_first_q <= window_done;
+        if (!wx_last) begin
+          wx_left_q <= wx_left_q - 8'd1;
+          cx_q <= cx_q + 16'd1;
+          wx_col_q <= col_next_wx;
+          seg2_col_q <= col_next_wx;
+          col_q <= col_next_wx;
+          row_q <= wy_row_q;
+          row_elems_q <= wy_elems_q;
+        end else if (!wy_last) begin
+          wx_left_q <= desc_i.pool_w - 8'd1;
+          wy_left_q <= wy_left_q - 8'd1;
+          cx_q <= ox_cx_q;
+          cy_q <= cy_q + 16'd1;
+          wx_col_q <= ox_col_q;
+          seg2_col_q <= ox_col_q;
+          col_q <= ox_col_q;
+          wy_row_q <= row_next_wy;
+          wy_elems_q <= elems_next_wy;
+          row_q <= row_next_wy;
+          row_elems_q <= elems_next_wy;
+        end else begin
+          // Next window.
+          wx_left_q <= desc_i.pool_w - 8'd1;
+          wy_left_q <= desc_i.pool_h - 8'd1;
+          out_addr_q <= out_addr_q + 24'(desc_i.out_channels);
+          if (!ox_last) begin
+            ox_left_q <= ox_left_q - 16'd1;
+            ox_cx_q <= ox_cx_q + 16'(desc_i.pool_stride_w);
+            cx_q <= ox_cx_q + 16'(desc_i.pool_stride_w);
+            cy_q <= oy_cy_q;
+            ox_col_q <= col_next_ox;
+            wx_col_q <= col_next_ox;
+            seg2_col_q <= col_next_ox;
+            col_q <= col_next_ox;
+            wy_row_q <= oy_row_q;
+            wy_elems_q <= oy_elems_q;
+            row_q <= oy_row_q;
+            row_elems_q <= oy_elems_q;
+          end else begin
+            ox_left_q <= desc_i.out_w - 16'd1;
+            oy_left_q <= oy_left_q - 16'd1;
+            ox_cx_q <= '0;
+            cx_q <= '0;
+            oy_cy_q <= oy_cy_q + 16'(desc_i.pool_stride_h);
+            cy_q <= oy_cy_q + 16'(desc_i.pool_stride_h);
+            ox_col_q <= ColBits'(desc_i.origin_col);
+            wx_col_q <= ColBits'(desc_i.origin_col);
+            seg2_col_q <= ColBits'(desc_i.origin_col);
+            col_q <= ColBits'(desc_i.origin_col);
+            oy_row_q <= row_next_oy;
+            oy_elems_q <= elems_next_oy;
+            wy_row_q <= row_next_oy;
+            wy_elems_q <= elems_next_oy;
+            row_q <= row_next_oy;
+            row_elems_q <= elems_next_oy;
+          end
+        end
+      end
+    end
+  end
+
+  logic unused_desc;
+  assign unused_desc = ^desc_i;
+endmodule

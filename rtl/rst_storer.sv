@@ -1,0 +1,118 @@
+`include "ristretto_types.svh"
+
+// Writes finished ofmaps to memory, descriptor by descriptor. The output buffer is read a cycle before a beat is
+// presented; in the cycle in which a beat is accepted the next one is read.
+module rst_storer #(
+  parameter int ACT_BITS = 8,
+  parameter int BUS_BITS = 128,
+  parameter int PROG_DEPTH = 16,
+  parameter int OUT_ADDR_BITS = 8,
+  localparam int Elements = BUS_BITS / ACT_BITS,
+  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
+) (
+  input  logic                         clk_i,
+  input  logic                         rst_ni,
+  input  logic                         start_i,
+  input  logic [15:0]                  n_desc_i,      // stable while busy
+
+  output logic                         fetch_o,
+  output logic [ProgBits-1:0]          fetch_addr_o,
+  input  rst_desc_t         desc_i,
+
+  input  logic [1:0]                   out_full_i,
+  output logic [1:0]                   out_clear_o,
+  output logic                         finish_o,      // the last beat of the last descriptor is accepted
+
+  output logic                         buf_re_o,
+  output logic                         buf_half_o,
+  output logic [OUT_ADDR_BITS-1:0]     buf_addr_o,
+  input  logic [Elements*ACT_BITS-1:0] buf_data_i,
+
+  output logic                         wr_valid_o,
+  output logic [31:0]                  wr_addr_o,
+  output logic [BUS_BITS-1:0]          wr_data_o,
+  input  logic                         mem_ready_i,
+  output logic [15:0]                  obs_desc_o
+);
+  typedef enum logic [2:0] {Idle, Fetch, Wait, Read, Send} state_e;
+  state_e state_q, state_d;
+
+  logic [15:0] desc_q;
+  logic half_q;
+  logic [OUT_ADDR_BITS-1:0] buf_addr_q;
+  logic [31:0] wr_addr_q;
+  logic [23:0] beats_q;  // behind the one that is presented
+  logic accept, last, ofmap_done;
+
+  assign accept = (state_q == Send) && mem_ready_i;
+  assign last = (beats_q == '0);
+  assign ofmap_done = accept && last;
+
+  always_comb begin
+    state_d = state_q;
+    unique case (state_q)
+      Idle: if (start_i) state_d = Fetch;
+      Fetch: state_d = Wait;
+      Wait: if (out_full_i[half_q]) state_d = Read;
+      Read: state_d = Send;
+      Send: begin
+        if (finish_o) state_d = Idle;
+        else if (ofmap_done) state_d = Fetch;
+      end
+      default: state_d = Idle;
+    endcase
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      state_q <= Idle;
+      desc_q <= '0;
+      half_q <= 1'b0;
+      buf_addr_q <= '0;
+      wr_addr_q <= '0;
+      beats_q <= '0;
+    end else begin
+      state_q <= state_d;
+      if (state_q == Idle) begin
+        desc_q <= '0;
+        half_q <= 1'b0;
+      end else if (ofmap_done) begin
+        desc_q <= desc_q + 16'd1;
+        half_q <= !half_q;
+      end
+      if (state_q == Wait) begin
+        buf_addr_q <= '0;
+        wr_addr_q <= desc_i.ofmap_addr;
+        beats_q <= desc_i.ofmap_beats - 24'd1;
+      end else begin
+        if (buf_re_o) buf_addr_q <= buf_addr_q + OUT_ADDR_BITS'(Elements);
+        if (accept) begin
+          wr_addr_q <= wr_addr_q + 32'd1;
+          beats_q <= beats_q - 24'd1;
+        end
+      end
+    end
+  end
+
+  assign fetch_o = (state_q == Fetch);
+  assign fetch_addr_o = ProgBits'(desc_q);
+  assign out_clear_o = {ofmap_done && half_q, ofmap_done && !half_q};
+  assign finish_o = ofmap_done && (desc_q == n_desc_i - 16'd1);
+
+  assign buf_re_o = (state_q == Read) || (accept && !last);
+  assign buf_half_o = half_q;
+  assign buf_addr_o = buf_addr_q;
+
+  assign wr_valid_o = (state_q == Send);
+  assign wr_addr_o = wr_addr_q;
+  assign obs_desc_o = desc_q;
+
+  // What the ofmap does not fill of its last beat is zero.
+  logic [Elements*ACT_BITS-1:0] fill, filled;
+  assign fill = last ? ~({(Elements*ACT_BITS){1'b1}} << (ACT_BITS * desc_i.ofmap_last_elems)) : '1;
+  assign filled = buf_data_i & fill;
+  assign wr_data_o = BUS_BITS'(filled);
+
+  logic unused_desc;
+  assign unused_desc = ^desc_i;
+endmodule

@@ -1,0 +1,72 @@
+// Weights and biases, two halves of each. A step is a word of LANES * MULS weights, written beat by beat into a memory
+// for each beat and read as a whole. Biases are registers.
+module rst_weight_buffer #(
+  parameter int LANES = 16,
+  parameter int MULS = 16,
+  parameter int WGT_BITS = 8,
+  parameter int ACC_BITS = 32,
+  parameter int DEPTH = 64,      // steps in a half
+  parameter int BUS_BITS = 128,
+  localparam int StepBits = LANES * MULS * WGT_BITS,
+  localparam int BiasBits = LANES * ACC_BITS,
+  localparam int StepAddrBits = ristretto_pkg::index_bits(DEPTH)
+) (
+  input  logic                    clk_i,
+
+  input  logic                    we_i,
+  input  logic                    whalf_i,
+  input  logic                    wbias_i,  // the beat holds biases
+  input  logic [StepAddrBits-1:0] wstep_i,
+  input  logic [15:0]             wbeat_i,  // beat of the step or of the biases
+  input  logic [BUS_BITS-1:0]     wdata_i,
+
+  input  logic                    re_i,
+  input  logic                    rhalf_i,
+  input  logic [StepAddrBits-1:0] rstep_i,
+  output logic [StepBits-1:0]     rdata_o,  // in the cycle after re_i, and until the next one
+
+  input  logic                    bias_half_i,
+  output logic [BiasBits-1:0]     bias_o
+);
+  localparam int StepBeats = ristretto_pkg::ceil_div(StepBits, BUS_BITS);
+  localparam int BiasBeats = ristretto_pkg::ceil_div(BiasBits, BUS_BITS);
+  localparam int RamBits = ristretto_pkg::index_bits(2 * DEPTH);
+
+  logic [RamBits-1:0] waddr, raddr;
+  assign waddr = RamBits'(wstep_i) + (whalf_i ? RamBits'(DEPTH) : RamBits'(0));
+  assign raddr = RamBits'(rstep_i) + (rhalf_i ? RamBits'(DEPTH) : RamBits'(0));
+
+  for (genvar k = 0; k < StepBeats; k++) begin : gen_step_beat
+    localparam int Bits = (k < StepBeats - 1) ? BUS_BITS : StepBits - k * BUS_BITS;
+    rst_ram #(
+      .WIDTH(Bits),
+      .DEPTH(2 * DEPTH)
+    ) u_ram (
+      .clk_i,
+      .we_i(we_i && !wbias_i && wbeat_i == 16'(k)),
+      .waddr_i(waddr),
+      .wdata_i(wdata_i[Bits-1:0]),
+      .re_i,
+      .raddr_i(raddr),
+      .rdata_o(rdata_o[k*BUS_BITS +: Bits])
+    );
+  end
+
+  logic [BiasBits-1:0] bias0_q, bias1_q;
+
+  for (genvar k = 0; k < BiasBeats; k++) begin : gen_bias_beat
+    localparam int Bits = (k < BiasBeats - 1) ? BUS_BITS : BiasBits - k * BUS_BITS;
+    always_ff @(posedge clk_i) begin
+      if (we_i && wbias_i && wbeat_i == 16'(k)) begin
+        if (whalf_i) bias1_q[k*BUS_BITS +: Bits] <= wdata_i[Bits-1:0];
+        else bias0_q[k*BUS_BITS +: Bits] <= wdata_i[Bits-1:0];
+      end
+    end
+  end
+
+  assign bias_o = bias_half_i ? bias1_q : bias0_q;
+
+  // The top bits of a beat are padding if no beat is filled.
+  logic unused_data;
+  assign unused_data = ^wdata_i;
+endmodule
