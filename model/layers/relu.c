@@ -10,6 +10,24 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     return RS_OK;
 }
 
+/* Two loops of one body, because pointers that may be the same keep a compiler from vectorizing; two selections, because
+ * a product in one of two branches does so too. NaN stays NaN. */
+static void relu_in_place(float *x, int64_t n, float slope)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float above = x[i] > 0.0f ? x[i] : 0.0f, below = x[i] > 0.0f ? 0.0f : x[i];
+        x[i] = above + slope * below;
+    }
+}
+
+static void relu(const float *restrict x, float *restrict y, int64_t n, float slope)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float above = x[i] > 0.0f ? x[i] : 0.0f, below = x[i] > 0.0f ? 0.0f : x[i];
+        y[i] = above + slope * below;
+    }
+}
+
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
@@ -17,8 +35,10 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const float *in = op->bottom[0] + first * size;
     float *out = op->top[0] + first * size;
     const float slope = op->layer->relu_slope;
-    for (int64_t i = 0; i < n * size; i++)
-        out[i] = in[i] > 0.0f ? in[i] : in[i] * slope;
+    if (in == out)
+        relu_in_place(out, n * size, slope);
+    else
+        relu(in, out, n * size, slope);
 }
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)

@@ -167,7 +167,7 @@ static void input_task(void *context, size_t i, int worker)
         rs_dataset_transform(job->set, &e->data, job->first + from, n, kept);
     memcpy(blob, kept, bytes);
     if (job->format.bits > 0) {
-        rs_fxp_emulate_array(blob, (size_t)(n * count), job->format, e->rounding, 0, 0);
+        rs_fxp_emulate_array(blob, (size_t)(n * count), job->format, RS_ROUND_NEAREST, 0, 0); /* arithmetic.md section 7 */
         if (memcmp(blob, kept, bytes) != 0)
             atomic_store(&job->changed, true);
     }
