@@ -1,0 +1,865 @@
+// Prototxt -> rs_net.
+#include <google/protobuf/descriptor.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <new>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/memory.h"
+#include "import/caffe.h"
+#include "import/caffe_layer.h"
+#include "import/caffe_text.h"
+
+namespace ristretto
+{
+namespace
+{
+
+constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension, ...: Caffe's are 32-bit integers
+
+// One layer of the file in the present form, and its place.
+struct FileLayer {
+    caffe::LayerParameter param;
+    Node node;
+    bool spoiled; // an error was found in its text already
+};
+
+class NetReader
+{
+public:
+    NetReader(const Text &text, rs_phase phase, rs_diag *diag) : text_(text), phase_(phase), diag_(diag) {}
+
+    // `sound`: no errors were found in the text, so that an empty net is one.
+    rs_status read(const caffe::NetParameter &file, bool sound, rs_net **out)
+    {
+        std::vector<FileLayer> layers;
+        collect(file, &layers);
+        rs_status st = build(file, layers);
+        if (st == RS_OK)
+            st = status_;
+        if (st == RS_OK && net_->n_layers == 0 && sound)
+            st = bad(rs_loc{text_.path.c_str(), 0, 0}, "",
+                     std::string("the net has no layers for the phase ") + (phase_ == RS_TRAIN ? "TRAIN" : "TEST"));
+        if (st != RS_OK)
+            return st;
+        *out = net_;
+        net_ = nullptr;
+        return RS_OK;
+    }
+    ~NetReader() { rs_net_free(net_); }
+    NetReader(const NetReader &) = delete;
+    NetReader &operator=(const NetReader &) = delete;
+
+private:
+    // Errors are remembered: the whole file is checked before read() gives up.
+    rs_status bad(rs_loc loc, const std::string &hint, const std::string &what)
+    {
+        status_ = RS_BAD_INPUT;
+        return ristretto::bad(diag_, loc, hint, what);
+    }
+    static std::string layer_name(const caffe::LayerParameter &p) { return "layer " + quoted(p.name()); }
+
+    // ---- which layers there are
+
+    // Whether a rule's conditions hold for this phase and the level and stages of the net.
+    bool meets(const caffe::NetStateRule &rule, const caffe::NetState &state) const
+    {
+        if (rule.has_phase() && (rule.phase() == caffe::TRAIN) != (phase_ == RS_TRAIN))
+            return false;
+        if (rule.has_min_level() && state.level() < rule.min_level())
+            return false;
+        if (rule.has_max_level() && state.level() > rule.max_level())
+            return false;
+        const std::set<std::string> stages(state.stage().begin(), state.stage().end());
+        for (const std::string &s : rule.stage())
+            if (stages.count(s) == 0)
+                return false;
+        for (const std::string &s : rule.not_stage())
+            if (stages.count(s) != 0)
+                return false;
+        return true;
+    }
+
+    bool included(const FileLayer &l, const caffe::NetState &state)
+    {
+        if (l.param.include_size() > 0 && l.param.exclude_size() > 0) {
+            bad(l.node.at("exclude"), "",
+                layer_name(l.param) + " has include and exclude rules, expected only one kind");
+            return false;
+        }
+        for (const auto &rule : l.param.include())
+            if (meets(rule, state))
+                return true;
+        for (const auto &rule : l.param.exclude())
+            if (meets(rule, state))
+                return false;
+        return l.param.include_size() == 0;
+    }
+
+    // The layers of this phase, in the present form.
+    void collect(const caffe::NetParameter &file, std::vector<FileLayer> *layers)
+    {
+        const Node root = Node::root(text_, file);
+        if (file.layer_size() > 0 && file.layers_size() > 0)
+            bad(root.at("layers"), "", "both \"layer\" and the older \"layers\" are used, expected only one form");
+        for (int i = 0; i < file.layers_size(); i++) {
+            const caffe::V1LayerParameter &old = file.layers(i);
+            FileLayer l{{}, root.in("layers", i), root.spoiled("layers", i)};
+            if (old.has_layer()) {
+                bad(l.node.at("layer"), "bring it into a present form with Caffe's tool upgrade_net_proto_text",
+                    "layer " + quoted(old.layer().name()) +
+                        " is in Caffe's oldest form (V0, of 2013), which is not supported");
+                continue;
+            }
+            upgrade_v1(old, &l.param);
+            add(std::move(l), file, layers);
+        }
+        for (int i = 0; i < file.layer_size(); i++) {
+            FileLayer l{file.layer(i), root.in("layer", i), root.spoiled("layer", i)};
+            add(std::move(l), file, layers);
+        }
+    }
+
+    void add(FileLayer &&l, const caffe::NetParameter &file, std::vector<FileLayer> *layers)
+    {
+        if (!included(l, file.state()))
+            return;
+        upgrade_transform(&l.param);
+        layers->push_back(std::move(l));
+    }
+
+    // ---- the graph
+
+    char *copy(const std::string &text)
+    {
+        char *c = rs_strndup(text.c_str(), text.size());
+        if (c == nullptr)
+            throw std::bad_alloc();
+        return c;
+    }
+    template <class T> T *array(std::size_t n)
+    {
+        T *a = static_cast<T *>(rs_calloc(n, sizeof(T)));
+        if (a == nullptr)
+            throw std::bad_alloc();
+        return a;
+    }
+
+    rs_status build(const caffe::NetParameter &file, const std::vector<FileLayer> &layers)
+    {
+        net_ = array<rs_net>(1);
+        net_->name = copy(file.name());
+        net_->path = copy(text_.path);
+        net_->phase = phase_;
+        std::size_t tops = static_cast<std::size_t>(file.input_size());
+        for (const FileLayer &l : layers)
+            tops += static_cast<std::size_t>(l.param.top_size()) + 1;
+        net_->layers = array<rs_layer>(layers.size() + 1);
+        net_->blobs = array<rs_blob>(tops);
+
+        inputs(file);
+        for (std::size_t i = 0; i < layers.size(); i++)
+            layer(layers, i);
+        for (const FileLayer &l : layers)
+            shared_params(l);
+        return status_;
+    }
+
+    rs_loc keep(rs_loc loc) const { return rs_loc{net_->path, loc.line, loc.column}; }
+
+    int new_blob(const std::string &name, int producer)
+    {
+        rs_blob *blob = &net_->blobs[net_->n_blobs];
+        blob->name = copy(name);
+        produced_[name] = Produced{net_->n_blobs, producer, {}};
+        return net_->n_blobs++;
+    }
+
+    // The net-level fields input, input_dim and input_shape become an Input layer, as in Caffe.
+    void inputs(const caffe::NetParameter &file)
+    {
+        const Node root = Node::root(text_, file);
+        if (file.input_size() == 0) {
+            if (file.input_dim_size() > 0)
+                bad(root.at("input_dim"), "", "input_dim without input");
+            if (file.input_shape_size() > 0)
+                bad(root.at("input_shape"), "", "input_shape without input");
+            return;
+        }
+        const int n = file.input_size();
+        if (file.input_dim_size() > 0 && file.input_shape_size() > 0)
+            bad(root.at("input_dim"), "", "both input_dim and input_shape are given, expected one of them");
+        else if (file.input_dim_size() > 0 && file.input_dim_size() != 4 * n)
+            bad(root.at("input_dim"), "",
+                std::to_string(file.input_dim_size()) + " values of input_dim for " + std::to_string(n) +
+                    (n == 1 ? " input" : " inputs") + ", expected 4 each (batch, channels, height, width)");
+        else if (file.input_shape_size() > 1 && file.input_shape_size() != n)
+            bad(root.at("input_shape"), "",
+                std::to_string(file.input_shape_size()) + " input_shapes for " + std::to_string(n) + " inputs");
+
+        rs_layer *layer = &net_->layers[net_->n_layers++];
+        layer->type = RS_LAYER_INPUT;
+        layer->name = copy("input");
+        layer->loc = keep(root.at("input"));
+        layer->data.scale = 1;
+        layer->tops = array<int>(static_cast<std::size_t>(n));
+        layer->bottoms = array<int>(1);
+        for (int i = 0; i < n; i++) {
+            if (produced_.count(file.input(i)) > 0) {
+                bad(root.at("input", i), "", "input " + quoted(file.input(i)) + " is given twice");
+                continue;
+            }
+            const int blob = new_blob(file.input(i), net_->n_layers - 1);
+            layer->tops[layer->n_tops++] = blob;
+            rs_shape *shape = &net_->blobs[blob].shape;
+            if (file.input_dim_size() == 4 * n) {
+                for (int d = 0; d < 4; d++) {
+                    const int64_t v = file.input_dim(4 * i + d);
+                    if (v < 1)
+                        bad(root.at("input_dim", 4 * i + d), "",
+                            "input_dim is " + std::to_string(v) + ", expected at least 1");
+                    shape->dim[shape->n_axes++] = v;
+                }
+            } else if (file.input_shape_size() > 0) {
+                const int s = file.input_shape_size() > 1 ? i : 0;
+                if (s < file.input_shape_size())
+                    read_shape(file.input_shape(s), root.in("input_shape", s), shape);
+            }
+        }
+    }
+
+    void read_shape(const caffe::BlobShape &from, const Node &node, rs_shape *shape)
+    {
+        shape->n_axes = 0;
+        if (from.dim_size() > RS_MAX_AXES) {
+            bad(node.loc(), "",
+                "a shape of " + std::to_string(from.dim_size()) + " axes, expected at most " +
+                    std::to_string(RS_MAX_AXES));
+            return;
+        }
+        if (from.dim_size() == 0)
+            bad(node.loc(), "", "a shape without dimensions");
+        for (int i = 0; i < from.dim_size(); i++) {
+            if (from.dim(i) < 1 || from.dim(i) > max_size)
+                bad(node.at("dim", i), "",
+                    "dimension " + std::to_string(from.dim(i)) + ", expected 1 to " + std::to_string(max_size));
+            shape->dim[shape->n_axes++] = from.dim(i);
+        }
+    }
+
+    struct Produced {
+        int blob;
+        int layer;                // index in net_->layers of the layer that wrote it last
+        std::vector<int> readers; // layers that read it since it was produced
+    };
+
+    void layer(const std::vector<FileLayer> &layers, std::size_t index)
+    {
+        const FileLayer &l = layers[index];
+        const caffe::LayerParameter &p = l.param;
+        const LayerType *type = find_layer_type(p.type());
+
+        rs_layer *out = &net_->layers[net_->n_layers++];
+        out->type = type != nullptr ? type->type : RS_LAYER_RELU;
+        out->name = copy(p.name());
+        out->loc = keep(l.node.loc());
+        out->bottoms = array<int>(static_cast<std::size_t>(p.bottom_size()) + 1);
+        out->tops = array<int>(static_cast<std::size_t>(p.top_size()) + 1);
+
+        if (p.name().empty() && !l.spoiled)
+            bad(l.node.loc(), "", "a layer without a name");
+        else if (!p.name().empty() && !names_.emplace(p.name(), out->loc.line).second)
+            bad(l.node.at("name"), "",
+                "a second layer of the name " + quoted(p.name()) + "; the first is at line " +
+                    std::to_string(names_[p.name()]));
+        bool usable = !l.spoiled;
+        if (p.type().empty()) {
+            if (!l.spoiled)
+                bad(l.node.loc(), "", layer_name(p) + " has no type");
+            usable = false;
+        } else if (type == nullptr) {
+            bool known = false;
+            std::string hint = unsupported_type_hint(p.type(), &known);
+            if (known && said_what_is_supported_)
+                hint.clear();
+            said_what_is_supported_ = said_what_is_supported_ || known;
+            bad(l.node.at("type"), hint,
+                layer_name(p) + (known ? " is of type " + quoted(p.type()) + ", which is not supported"
+                                       : ": unknown layer type " + quoted(p.type())));
+            usable = false;
+        }
+        if (usable) {
+            common(*type, l, out);
+            switch (type->type) {
+            case RS_LAYER_INPUT: break; // after its tops are known
+            case RS_LAYER_CONVOLUTION: convolution(l, out); break;
+            case RS_LAYER_INNER_PRODUCT: inner_product(l, out); break;
+            case RS_LAYER_POOLING: pooling(l, out); break;
+            case RS_LAYER_RELU:
+                out->relu_slope = finite(p.relu_param().negative_slope(), l.node, "relu_param", "negative_slope");
+                break;
+            case RS_LAYER_SOFTMAX: softmax(l); break;
+            case RS_LAYER_SOFTMAX_LOSS: softmax_loss(l); break;
+            case RS_LAYER_ACCURACY: accuracy(l, out); break;
+            case RS_LAYER_DROPOUT: dropout(l, out); break;
+            case RS_LAYER_TYPES: break;
+            }
+        }
+        bottoms(layers, index, out);
+        tops(l, type, out);
+        if (usable && type->type == RS_LAYER_INPUT)
+            input(*type, l, out);
+    }
+
+    void bottoms(const std::vector<FileLayer> &layers, std::size_t index, rs_layer *out)
+    {
+        const FileLayer &l = layers[index];
+        for (int i = 0; i < l.param.bottom_size(); i++) {
+            const std::string &name = l.param.bottom(i);
+            auto it = produced_.find(name);
+            if (it != produced_.end()) {
+                it->second.readers.push_back(net_->n_layers - 1);
+                out->bottoms[out->n_bottoms++] = it->second.blob;
+                continue;
+            }
+            std::vector<std::string> there;
+            for (const auto &b : produced_)
+                there.push_back(b.first);
+            std::string hint = did_you_mean(name, there);
+            for (std::size_t k = index + 1; k < layers.size(); k++)
+                for (const std::string &top : layers[k].param.top())
+                    if (top == name)
+                        hint = "layer " + quoted(layers[k].param.name()) + " at line " +
+                               std::to_string(layers[k].node.loc().line) +
+                               " gives it, but comes later: a layer stands behind those that it reads from";
+            bad(l.node.at("bottom", i), hint,
+                layer_name(l.param) + ": no layer before it gives its bottom " + quoted(name));
+        }
+    }
+
+    void tops(const FileLayer &l, const LayerType *type, rs_layer *out)
+    {
+        const caffe::LayerParameter &p = l.param;
+        const int self = net_->n_layers - 1;
+        for (int i = 0; i < p.top_size(); i++) {
+            const std::string &name = p.top(i);
+            auto it = produced_.find(name);
+            if (it == produced_.end()) {
+                out->tops[out->n_tops++] = new_blob(name, self);
+                continue;
+            }
+            const bool in_place = i < p.bottom_size() && p.bottom(i) == name;
+            if (!in_place) {
+                bad(l.node.at("top", i), "",
+                    layer_name(p) + ": its top " + quoted(name) + " is given already by layer " +
+                        quoted(net_->layers[it->second.layer].name) + " at line " +
+                        std::to_string(net_->layers[it->second.layer].loc.line));
+                continue;
+            }
+            if (type != nullptr && type->type != RS_LAYER_RELU && type->type != RS_LAYER_DROPOUT)
+                bad(l.node.at("top", i), "give the top a name of its own",
+                    layer_name(p) + " (" + p.type() + ") cannot work in place");
+            else if (it->second.readers.size() > 1)
+                bad(l.node.at("top", i), "give the top a name of its own",
+                    layer_name(p) + " changes " + quoted(name) + " in place, which layer " +
+                        quoted(net_->layers[it->second.readers[0]].name) + " reads as it was before");
+            it->second.layer = self;
+            it->second.readers.clear();
+            out->tops[out->n_tops++] = it->second.blob;
+        }
+        // Caffe gives a loss its top if the file does not.
+        if (type != nullptr && type->type == RS_LAYER_SOFTMAX_LOSS && p.top_size() == 0 &&
+            produced_.count(p.name()) == 0)
+            out->tops[out->n_tops++] = new_blob(p.name(), self);
+        if (out->n_tops == 0 && p.top_size() == 0)
+            bad(l.node.loc(), "", layer_name(p) + " has no top");
+    }
+
+    // ---- fields that all layers have
+
+    void common(const LayerType &type, const FileLayer &l, rs_layer *out)
+    {
+        const caffe::LayerParameter &p = l.param;
+        const Node &node = l.node;
+
+        if (p.has_phase() && (p.phase() == caffe::TRAIN) != (phase_ == RS_TRAIN) && p.include_size() == 0 &&
+            p.exclude_size() == 0)
+            rs_warn(diag_, node.at("phase"), "include { phase: ... } chooses the phases that a layer is in",
+                    "%s: the field \"phase\" of a layer has no effect", layer_name(p).c_str());
+        for (int i = 0; i < p.propagate_down_size(); i++)
+            if (!p.propagate_down(i))
+                bad(node.at("propagate_down", i), "to keep a layer's weights as they are, give its param lr_mult: 0",
+                    layer_name(p) + ": propagate_down: false is not supported");
+        if (p.blobs_size() > 0)
+            bad(node.at("blobs"), "weights belong in a caffemodel",
+                layer_name(p) + ": blobs in a prototxt are not read");
+
+        const bool loss = type.type == RS_LAYER_SOFTMAX_LOSS;
+        out->loss_weight = loss ? 1 : 0;
+        if (p.loss_weight_size() > 1)
+            bad(node.at("loss_weight", 1), "",
+                layer_name(p) + " has " + std::to_string(p.loss_weight_size()) + " loss weights, expected one");
+        else if (p.loss_weight_size() == 1 && !std::isfinite(p.loss_weight(0)))
+            bad(node.at("loss_weight"), "", layer_name(p) + ": the loss weight is not a finite number");
+        else if (p.loss_weight_size() == 1 && !loss && p.loss_weight(0) != 0)
+            bad(node.at("loss_weight"), "", layer_name(p) + " (" + p.type() + ") is no loss, expected loss_weight 0");
+        else if (p.loss_weight_size() == 1)
+            out->loss_weight = p.loss_weight(0);
+
+        for (int i = 0; i < RS_MAX_PARAMS; i++)
+            out->params[i].lr_mult = out->params[i].decay_mult = 1;
+        const bool learns = type.type == RS_LAYER_CONVOLUTION || type.type == RS_LAYER_INNER_PRODUCT;
+        const int most = learns ? 2 : 0;
+        if (p.param_size() > most)
+            bad(node.at("param", most), "",
+                layer_name(p) + " (" + p.type() + ") has " + std::to_string(p.param_size()) +
+                    " param fields, expected " +
+                    (most == 0 ? "none: it learns nothing" : "at most " + std::to_string(most)));
+        for (int i = 0; i < p.param_size() && i < most; i++) {
+            const Node spec = node.in("param", i);
+            out->params[i].lr_mult = p.param(i).lr_mult();
+            out->params[i].decay_mult = p.param(i).decay_mult();
+            if (!(p.param(i).lr_mult() >= 0 && std::isfinite(p.param(i).lr_mult())))
+                bad(spec.at("lr_mult"), "", layer_name(p) + ": lr_mult must be a number of at least 0");
+            if (!std::isfinite(p.param(i).decay_mult()))
+                bad(spec.at("decay_mult"), "", layer_name(p) + ": decay_mult must be a finite number");
+        }
+
+        // Blocks that belong to other types would be ignored without a word.
+        const google::protobuf::Reflection *reflection = p.GetReflection();
+        std::vector<const FieldDescriptor *> fields;
+        reflection->ListFields(p, &fields);
+        for (const FieldDescriptor *f : fields) {
+            if (f->number() < 100)
+                continue;
+            bool read = false;
+            for (const char *name : type.params)
+                read = read || f->name() == name;
+            if (!read)
+                rs_warn(diag_, node.at(f->name().c_str()), nullptr,
+                        "layer \"%s\": %s has no effect on a layer of type \"%s\"", p.name().c_str(), f->name().c_str(),
+                        p.type().c_str());
+        }
+        if (type.quantized)
+            quantization(l, out);
+    }
+
+    // A name given to the parameters of two layers makes Caffe share them.
+    void shared_params(const FileLayer &l)
+    {
+        for (int i = 0; i < l.param.param_size(); i++) {
+            const std::string &name = l.param.param(i).name();
+            if (name.empty())
+                continue;
+            auto first = param_names_.emplace(name, l.param.name());
+            if (!first.second)
+                bad(l.node.in("param", i).at("name"), "",
+                    layer_name(l.param) + " shares its parameter " + quoted(name) + " with layer " +
+                        quoted(first.first->second) + ", which is not supported");
+        }
+    }
+
+    void quantization(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::QuantizationParameter &q = l.param.quantization_param();
+        const Node node = l.node.in("quantization_param");
+        if (!l.param.has_quantization_param())
+            bad(l.node.loc(), "", layer_name(l.param) + " (" + l.param.type() + ") has no quantization_param");
+        if (q.precision() != caffe::QuantizationParameter::DYNAMIC_FIXED_POINT)
+            bad(node.at("precision"), "supported is DYNAMIC_FIXED_POINT",
+                layer_name(l.param) + ": precision " + caffe::QuantizationParameter::Precision_Name(q.precision()) +
+                    " is not supported");
+        if (q.rounding_scheme() != caffe::QuantizationParameter::NEAREST)
+            bad(node.at("rounding_scheme"), "supported is NEAREST",
+                layer_name(l.param) + ": rounding_scheme STOCHASTIC is not supported");
+        rs_quantization_param *r = &out->quantization;
+        r->present = true;
+        r->bw_layer_in = static_cast<int>(within(q.bw_layer_in(), 1, 32, l, node, "bw_layer_in"));
+        r->bw_layer_out = static_cast<int>(within(q.bw_layer_out(), 1, 32, l, node, "bw_layer_out"));
+        r->bw_params = static_cast<int>(within(q.bw_params(), 1, 32, l, node, "bw_params"));
+        r->fl_layer_in = static_cast<int>(within(q.fl_layer_in(), -126, 126, l, node, "fl_layer_in"));
+        r->fl_layer_out = static_cast<int>(within(q.fl_layer_out(), -126, 126, l, node, "fl_layer_out"));
+        r->fl_params = static_cast<int>(within(q.fl_params(), -126, 126, l, node, "fl_params"));
+    }
+
+    // ---- values and ranges
+
+    int64_t within(int64_t value, int64_t least, int64_t most, const FileLayer &l, const Node &node, const char *field,
+                   int index = -1)
+    {
+        if (value >= least && value <= most)
+            return value;
+        const std::string range = most == max_size ? "at least " + std::to_string(least)
+                                                   : std::to_string(least) + " to " + std::to_string(most);
+        bad(node.at(field, index), "",
+            layer_name(l.param) + ": " + field + " is " + std::to_string(value) + ", expected " +
+                (value > most && most == max_size ? "at most " + std::to_string(most) : range));
+        return least;
+    }
+
+    float finite(float value, const Node &layer, const char *block, const char *field)
+    {
+        if (std::isfinite(value))
+            return value;
+        bad(layer.in(block).at(field), "", std::string(field) + " is not a finite number");
+        return 0;
+    }
+
+    rs_filler filler(const caffe::FillerParameter &from, const FileLayer &l, const Node &node)
+    {
+        static const std::pair<const char *, rs_filler_type> types[] = {
+            {"constant", RS_FILL_CONSTANT}, {"uniform", RS_FILL_UNIFORM}, {"gaussian", RS_FILL_GAUSSIAN},
+            {"xavier", RS_FILL_XAVIER},     {"msra", RS_FILL_MSRA},
+        };
+        rs_filler out{};
+        bool found = false;
+        std::vector<std::string> names;
+        for (const auto &t : types) {
+            names.push_back(t.first);
+            if (from.type() == t.first) {
+                out.type = t.second;
+                found = true;
+            }
+        }
+        if (!found) {
+            const bool known = from.type() == "bilinear" || from.type() == "positive_unitball";
+            const std::string hint = known ? "" : did_you_mean(from.type(), names);
+            bad(node.at("type"), hint.empty() ? "supported are constant, uniform, gaussian, xavier, msra" : hint,
+                layer_name(l.param) + (known ? ": filler " + quoted(from.type()) + " is not supported"
+                                             : ": unknown filler " + quoted(from.type())));
+        }
+        if (from.has_sparse() && from.sparse() != -1)
+            bad(node.at("sparse"), "", layer_name(l.param) + ": sparse fillers are not supported");
+        const std::pair<const char *, float> values[] = {{"value", from.value()},
+                                                         {"min", from.min()},
+                                                         {"max", from.max()},
+                                                         {"mean", from.mean()},
+                                                         {"std", from.std()}};
+        for (const auto &v : values)
+            if (!std::isfinite(v.second))
+                bad(node.at(v.first), "",
+                    layer_name(l.param) + ": the filler's " + v.first + " is not a finite number");
+        if (from.min() > from.max())
+            bad(node.at("min"), "", layer_name(l.param) + ": the filler's min is greater than its max");
+        if (from.std() < 0)
+            bad(node.at("std"), "", layer_name(l.param) + ": the filler's std is negative");
+        out.variance_norm = from.variance_norm() == caffe::FillerParameter::FAN_OUT   ? RS_NORM_FAN_OUT
+                            : from.variance_norm() == caffe::FillerParameter::AVERAGE ? RS_NORM_AVERAGE
+                                                                                      : RS_NORM_FAN_IN;
+        out.value = from.value();
+        out.min = from.min();
+        out.max = from.max();
+        out.mean = from.mean();
+        out.std = from.std();
+        return out;
+    }
+
+    void axis_is_channels(int64_t axis, const FileLayer &l, const Node &node)
+    {
+        if (axis != 1)
+            bad(node.at("axis"), "supported is 1, the channels",
+                layer_name(l.param) + ": axis " + std::to_string(axis) + " is not supported");
+    }
+
+    // ---- layers, one by one
+
+    // Height and width of a kernel, stride or padding: one value, two values, or the fields of their own.
+    template <class Values> void pair(const FileLayer &l, const Node &node, const char *field, const Values &values,
+                                      bool has_h, int64_t h, bool has_w, int64_t w, int64_t least, int64_t otherwise,
+                                      int64_t *out_h, int64_t *out_w)
+    {
+        const std::string base = std::strcmp(field, "kernel_size") == 0 ? "kernel" : field;
+        *out_h = *out_w = otherwise;
+        if (has_h || has_w) {
+            if (values.size() > 0)
+                bad(node.at(field), "",
+                    layer_name(l.param) + ": both " + field + " and " + base + "_h or " + base + "_w are given");
+            else if (least > 0 && !(has_h && has_w))
+                bad(node.at((base + (has_h ? "_h" : "_w")).c_str()), "",
+                    layer_name(l.param) + ": only one of " + base + "_h and " + base + "_w is given, expected both");
+            else {
+                *out_h = within(h, least, max_size, l, node, (base + "_h").c_str());
+                *out_w = within(w, least, max_size, l, node, (base + "_w").c_str());
+            }
+        } else if (values.size() > 2) {
+            bad(node.at(field, 2), "",
+                layer_name(l.param) + ": " + std::to_string(values.size()) + " values of " + field +
+                    ", expected one or two (only images are supported)");
+        } else if (values.size() > 0) {
+            *out_h = within(values.Get(0), least, max_size, l, node, field, 0);
+            *out_w = values.size() > 1 ? within(values.Get(1), least, max_size, l, node, field, 1) : *out_h;
+        } else if (otherwise < 0) {
+            bad(node.loc(), "", layer_name(l.param) + " has no " + field);
+            *out_h = *out_w = 1;
+        }
+    }
+
+    void convolution(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::ConvolutionParameter &c = l.param.convolution_param();
+        const Node node = l.node.in("convolution_param");
+        rs_convolution_param *r = &out->convolution;
+        if (!c.has_num_output())
+            bad(node.loc(), "", layer_name(l.param) + " has no num_output");
+        r->out_channels = c.has_num_output() ? within(c.num_output(), 1, max_size, l, node, "num_output") : 1;
+        r->groups = within(c.group(), 1, max_size, l, node, "group");
+        if (r->out_channels % r->groups != 0)
+            bad(node.at("group"), "",
+                layer_name(l.param) + ": num_output " + std::to_string(r->out_channels) + " cannot be divided into " +
+                    std::to_string(r->groups) + " groups");
+        pair(l, node, "kernel_size", c.kernel_size(), c.has_kernel_h(), c.kernel_h(), c.has_kernel_w(), c.kernel_w(), 1,
+             -1, &r->kernel_h, &r->kernel_w);
+        pair(l, node, "stride", c.stride(), c.has_stride_h(), c.stride_h(), c.has_stride_w(), c.stride_w(), 1, 1,
+             &r->stride_h, &r->stride_w);
+        pair(l, node, "pad", c.pad(), c.has_pad_h(), c.pad_h(), c.has_pad_w(), c.pad_w(), 0, 0, &r->pad_h, &r->pad_w);
+        pair(l, node, "dilation", c.dilation(), false, 0, false, 0, 1, 1, &r->dilation_h, &r->dilation_w);
+        axis_is_channels(c.axis(), l, node);
+        r->bias = c.bias_term();
+        out->n_params = r->bias ? 2 : 1;
+        r->weight_filler = filler(c.weight_filler(), l, node.in("weight_filler"));
+        r->bias_filler = filler(c.bias_filler(), l, node.in("bias_filler"));
+    }
+
+    void inner_product(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::InnerProductParameter &ip = l.param.inner_product_param();
+        const Node node = l.node.in("inner_product_param");
+        rs_inner_product_param *r = &out->inner_product;
+        if (!ip.has_num_output())
+            bad(node.loc(), "", layer_name(l.param) + " has no num_output");
+        r->outputs = ip.has_num_output() ? within(ip.num_output(), 1, max_size, l, node, "num_output") : 1;
+        axis_is_channels(ip.axis(), l, node);
+        if (ip.transpose())
+            bad(node.at("transpose"), "", layer_name(l.param) + ": transpose is not supported");
+        r->bias = ip.bias_term();
+        out->n_params = r->bias ? 2 : 1;
+        r->weight_filler = filler(ip.weight_filler(), l, node.in("weight_filler"));
+        r->bias_filler = filler(ip.bias_filler(), l, node.in("bias_filler"));
+    }
+
+    void pooling(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::PoolingParameter &p = l.param.pooling_param();
+        const Node node = l.node.in("pooling_param");
+        rs_pooling_param *r = &out->pooling;
+        if (p.pool() == caffe::PoolingParameter::STOCHASTIC)
+            bad(node.at("pool"), "supported are MAX and AVE",
+                layer_name(l.param) + ": STOCHASTIC pooling is not supported");
+        if (p.round_mode() != caffe::PoolingParameter::CEIL)
+            bad(node.at("round_mode"), "", layer_name(l.param) + ": round_mode FLOOR is not supported");
+        r->method = p.pool() == caffe::PoolingParameter::AVE ? RS_POOL_AVERAGE : RS_POOL_MAX;
+        r->global = p.global_pooling();
+
+        // The singular fields as the lists that a convolution has.
+        google::protobuf::RepeatedField<uint32_t> kernel, stride, pad;
+        if (p.has_kernel_size())
+            kernel.Add(p.kernel_size());
+        if (p.has_stride())
+            stride.Add(p.stride());
+        if (p.has_pad())
+            pad.Add(p.pad());
+        if (r->global) {
+            if (p.has_kernel_size() || p.has_kernel_h() || p.has_kernel_w())
+                bad(node.at(p.has_kernel_size() ? "kernel_size"
+                            : p.has_kernel_h()  ? "kernel_h"
+                                                : "kernel_w"),
+                    "", layer_name(l.param) + ": global_pooling takes its kernel from the input, expected none here");
+            r->kernel_h = r->kernel_w = 1;
+        } else {
+            pair(l, node, "kernel_size", kernel, p.has_kernel_h(), p.kernel_h(), p.has_kernel_w(), p.kernel_w(), 1, -1,
+                 &r->kernel_h, &r->kernel_w);
+        }
+        pair(l, node, "stride", stride, p.has_stride_h(), p.stride_h(), p.has_stride_w(), p.stride_w(), 1, 1,
+             &r->stride_h, &r->stride_w);
+        pair(l, node, "pad", pad, p.has_pad_h(), p.pad_h(), p.has_pad_w(), p.pad_w(), 0, 0, &r->pad_h, &r->pad_w);
+        if (r->global && (r->pad_h != 0 || r->pad_w != 0 || r->stride_h != 1 || r->stride_w != 1))
+            bad(node.loc(), "", layer_name(l.param) + ": global_pooling needs pad 0 and stride 1");
+        else if (r->pad_h >= r->kernel_h || r->pad_w >= r->kernel_w)
+            bad(node.at(p.has_pad()               ? "pad"
+                        : r->pad_h >= r->kernel_h ? "pad_h"
+                                                  : "pad_w"),
+                "", layer_name(l.param) + ": the padding is not smaller than the kernel");
+    }
+
+    void softmax(const FileLayer &l)
+    {
+        axis_is_channels(l.param.softmax_param().axis(), l, l.node.in("softmax_param"));
+    }
+
+    void softmax_loss(const FileLayer &l)
+    {
+        softmax(l);
+        const caffe::LossParameter &p = l.param.loss_param();
+        const Node node = l.node.in("loss_param");
+        if (p.has_ignore_label())
+            bad(node.at("ignore_label"), "", layer_name(l.param) + ": ignore_label is not supported");
+        const bool by_count =
+            p.normalization() == caffe::LossParameter::VALID || p.normalization() == caffe::LossParameter::FULL;
+        if (p.has_normalization() && !by_count)
+            bad(node.at("normalization"), "supported are VALID and FULL",
+                layer_name(l.param) + ": normalization " +
+                    caffe::LossParameter::NormalizationMode_Name(p.normalization()) + " is not supported");
+        if (!p.has_normalization() && p.has_normalize() && !p.normalize())
+            bad(node.at("normalize"), "", layer_name(l.param) + ": normalize: false is not supported");
+    }
+
+    void accuracy(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::AccuracyParameter &p = l.param.accuracy_param();
+        const Node node = l.node.in("accuracy_param");
+        out->accuracy_top_k = static_cast<int>(within(p.top_k(), 1, max_size, l, node, "top_k"));
+        axis_is_channels(p.axis(), l, node);
+        if (p.has_ignore_label())
+            bad(node.at("ignore_label"), "", layer_name(l.param) + ": ignore_label is not supported");
+    }
+
+    void dropout(const FileLayer &l, rs_layer *out)
+    {
+        const float ratio = l.param.dropout_param().dropout_ratio();
+        out->dropout_ratio = ratio;
+        if (!(ratio >= 0 && ratio < 1)) {
+            bad(l.node.in("dropout_param").at("dropout_ratio"), "",
+                layer_name(l.param) + ": dropout_ratio is " + std::to_string(ratio) +
+                    ", expected at least 0 and less than 1");
+            out->dropout_ratio = 0;
+        }
+    }
+
+    void input(const LayerType &type, const FileLayer &l, rs_layer *out)
+    {
+        const caffe::LayerParameter &p = l.param;
+        rs_data_param *d = &out->data;
+        d->scale = 1;
+        if (p.bottom_size() > 0)
+            bad(l.node.at("bottom"), "", layer_name(p) + " (" + p.type() + ") takes no bottom");
+        if (!type.data) {
+            const caffe::InputParameter &in = p.input_param();
+            const Node node = l.node.in("input_param");
+            if (in.shape_size() > 1 && in.shape_size() != p.top_size())
+                bad(node.at("shape"), "",
+                    layer_name(p) + ": " + std::to_string(in.shape_size()) + " shapes for " +
+                        std::to_string(p.top_size()) + " tops, expected one, or one each");
+            else if (in.shape_size() > 0)
+                for (int i = 0; i < out->n_tops; i++) {
+                    const int s = in.shape_size() > 1 ? i : 0;
+                    read_shape(in.shape(s), node.in("shape", s), &net_->blobs[out->tops[i]].shape);
+                }
+            return;
+        }
+
+        if (p.top_size() > 2)
+            bad(l.node.at("top", 2), "",
+                layer_name(p) + " has " + std::to_string(p.top_size()) + " tops, expected images and labels");
+        if (p.type() == "Data") {
+            const Node node = l.node.in("data_param");
+            d->source = copy(p.data_param().source());
+            batch_size(p.data_param(), l, node, d);
+            if (p.data_param().rand_skip() != 0)
+                bad(node.at("rand_skip"), "", layer_name(p) + ": rand_skip is not supported");
+        } else if (p.type() == "ImageData") {
+            d->source = copy(p.image_data_param().source());
+            d->batch_size =
+                within(p.image_data_param().batch_size(), 1, max_size, l, l.node.in("image_data_param"), "batch_size");
+        } else {
+            const caffe::MemoryDataParameter &m = p.memory_data_param();
+            const Node node = l.node.in("memory_data_param");
+            batch_size(m, l, node, d);
+            rs_shape shape = {4,
+                              {d->batch_size, within(m.channels(), 1, max_size, l, node, "channels"),
+                               within(m.height(), 1, max_size, l, node, "height"),
+                               within(m.width(), 1, max_size, l, node, "width")}};
+            if (out->n_tops > 0)
+                net_->blobs[out->tops[0]].shape = shape;
+        }
+        transform(l, d);
+    }
+
+    template <class Param> void batch_size(const Param &param, const FileLayer &l, const Node &node, rs_data_param *d)
+    {
+        d->batch_size = 1;
+        if (!param.has_batch_size())
+            bad(node.loc(), "", layer_name(l.param) + " has no batch_size");
+        else
+            d->batch_size = within(param.batch_size(), 1, max_size, l, node, "batch_size");
+    }
+
+    void transform(const FileLayer &l, rs_data_param *d)
+    {
+        const caffe::TransformationParameter &t = l.param.transform_param();
+        // Older files have these fields in the data layer's own block.
+        const Node block = l.param.type() == "ImageData" ? l.node.in("image_data_param") : l.node.in("data_param");
+        const Node node =
+            l.node.in("transform_param").has_place() && has_transform(l) ? l.node.in("transform_param") : block;
+        d->scale = t.scale();
+        if (!std::isfinite(t.scale()))
+            bad(node.at("scale"), "", layer_name(l.param) + ": scale is not a finite number");
+        d->crop_size = within(t.crop_size(), 0, max_size, l, node, "crop_size");
+        d->mirror = t.mirror();
+        if (t.has_mean_file())
+            bad(node.at("mean_file"), "give the mean of each channel as mean_value",
+                layer_name(l.param) + ": mean_file is not supported");
+        if (t.force_color() || t.force_gray())
+            bad(node.at(t.force_color() ? "force_color" : "force_gray"), "",
+                layer_name(l.param) + ": force_color and force_gray are not supported");
+        constexpr int most = static_cast<int>(sizeof d->mean / sizeof d->mean[0]);
+        if (t.mean_value_size() > most) {
+            bad(node.at("mean_value", most), "",
+                layer_name(l.param) + ": " + std::to_string(t.mean_value_size()) +
+                    " values of mean_value, expected at most " + std::to_string(most));
+            return;
+        }
+        for (int i = 0; i < t.mean_value_size(); i++) {
+            if (!std::isfinite(t.mean_value(i)))
+                bad(node.at("mean_value", i), "", layer_name(l.param) + ": mean_value is not a finite number");
+            d->mean[d->n_mean++] = t.mean_value(i);
+        }
+    }
+
+    // Whether the file itself has transform_param (not only the upgraded layer).
+    static bool has_transform(const FileLayer &l)
+    {
+        const rs_loc a = l.node.at("transform_param"), b = l.node.loc();
+        return a.line != b.line || a.column != b.column;
+    }
+
+    const Text &text_;
+    const rs_phase phase_;
+    rs_diag *diag_;
+    rs_status status_ = RS_OK;
+    bool said_what_is_supported_ = false;
+    rs_net *net_ = nullptr;
+    std::map<std::string, Produced> produced_;
+    std::map<std::string, int> names_;               // layer -> line
+    std::map<std::string, std::string> param_names_; // shared parameter -> first layer
+};
+
+} // namespace
+} // namespace ristretto
+
+extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net **net, rs_diag *diag)
+{
+    *net = nullptr;
+    try {
+        ristretto::Text text;
+        ristretto::caffe::NetParameter file;
+        const rs_status parsed = ristretto::read_text(path, &file, &text, diag);
+        if (parsed != RS_OK && !text.complete)
+            return parsed;
+        ristretto::NetReader reader(text, phase, diag);
+        rs_net *result = nullptr;
+        rs_status st = reader.read(file, parsed == RS_OK, &result);
+        if (st == RS_OK && parsed != RS_OK) {
+            rs_net_free(result);
+            st = parsed;
+        } else if (st == RS_OK) {
+            *net = result;
+        }
+        return st;
+    } catch (const std::bad_alloc &) {
+        return rs_out_of_memory(diag);
+    }
+}

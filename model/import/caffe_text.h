@@ -1,0 +1,82 @@
+// Text files of Caffe (C++ side): parsing with located errors, and the place of every field afterwards.
+#ifndef RISTRETTO_IMPORT_CAFFE_TEXT_H
+#define RISTRETTO_IMPORT_CAFFE_TEXT_H
+
+#include <google/protobuf/message.h>
+#include <google/protobuf/text_format.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/diag.h"
+
+namespace ristretto
+{
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using ParseTree = google::protobuf::TextFormat::ParseInfoTree;
+
+// The largest prototxt or solver file that is read: far above any real one.
+constexpr std::size_t max_text_bytes = 16u << 20;
+
+// A text file with the places of its fields. Lines and columns count from 1.
+struct Text {
+    std::string path;
+    std::string content;
+    std::unique_ptr<ParseTree> tree;
+    // Places of the errors found while parsing, as (line, column): what lies around one is not checked further.
+    std::vector<std::pair<int, int>> errors;
+    // The file as a whole could be parsed, though fields of it may have had to be left out.
+    bool complete = false;
+};
+
+// Reads and parses `path` into `message`. Every error that can be recovered from (an unknown field, a wrong value) is
+// added to diag, and the rest parsed on without it. RS_OK if there was none; RS_BAD_INPUT otherwise, and text->complete
+// then tells whether it makes sense to check what there is.
+rs_status read_text(const char *path, Message *message, Text *text, rs_diag *diag);
+
+// A message in the file: its place, and those of its fields.
+class Node
+{
+public:
+    Node(const Text &text, const ParseTree *tree, const Descriptor *type, rs_loc own)
+        : text_(&text), tree_(tree), type_(type), own_(own)
+    {
+    }
+    static Node root(const Text &text, const Message &message)
+    {
+        return Node(text, text.tree.get(), message.GetDescriptor(), rs_loc{text.path.c_str(), 0, 0});
+    }
+    // The place of this message itself.
+    rs_loc loc() const { return own_; }
+    // The place of a field (its index-th value; -1: a singular field, or the first value); the message's own if it is
+    // not given.
+    rs_loc at(const char *field, int index = -1) const;
+    // A field that is a message; if it is not given, a node whose places are this message's.
+    Node in(const char *field, int index = -1) const;
+    // Whether an error was found in the text of the index-th value of a field.
+    bool spoiled(const char *field, int index) const;
+    bool has_place() const { return own_.line > 0; }
+    const Text &text() const { return *text_; }
+
+private:
+    const Text *text_;
+    const ParseTree *tree_;
+    const Descriptor *type_;
+    rs_loc own_;
+};
+
+// "NAME" in quotation marks.
+std::string quoted(const std::string &name);
+// A did-you-mean hint for `word`, or an empty string.
+std::string did_you_mean(const std::string &word, const std::vector<std::string> &candidates);
+// Adds an error with status RS_BAD_INPUT; an empty hint is none. Returns RS_BAD_INPUT.
+rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::string &text);
+
+} // namespace ristretto
+
+#endif
