@@ -1,0 +1,47 @@
+/* Members of JSON objects with defaults: a report may come from anywhere, and what it lacks must not end the program. */
+#ifndef RISTRETTO_REPORT_ACCESS_H
+#define RISTRETTO_REPORT_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+static inline const char *rs_j_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static inline double rs_j_real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static inline int64_t rs_j_int(const json_t *object, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(object, key));
+}
+
+static inline bool rs_j_true(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+static inline bool rs_j_has(const json_t *object, const char *key)
+{
+    return json_object_get(object, key) != NULL;
+}
+
+/* part / whole in percent; 0 of nothing. */
+static inline double rs_percent(double part, double whole)
+{
+    return whole > 0.0 ? 100.0 * part / whole : 0.0;
+}
+
+static inline double rs_ratio(double a, double b)
+{
+    return b > 0.0 ? a / b : 0.0;
+}
+
+#endif

@@ -1,0 +1,557 @@
+/* The report as one HTML file: no scripts, no references to anything outside it. */
+#include <math.h>
+#include <string.h>
+
+#include "report/access.h"
+#include "report/report.h"
+#include "report/svg.h"
+#include "report/table.h"
+
+static const char style[] =
+    ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5b6675;--line:#e2e6ec;--good:#177245;--bad:#b3261e;"
+    "--c0:#2f6fdb;--c1:#e08a1e;--c2:#2a9d6f;--c3:#8c5bd6;--c4:#d64f5c;--c5:#3aa6c4;--c6:#9a8f2b;--c7:#c35ea8;--c8:#7a8794}\n"
+    "@media(prefers-color-scheme:dark){:root{--bg:#12151a;--card:#1b2028;--ink:#e7ebf0;--soft:#9ba7b6;--line:#2e3641;--good:#5fd39a;"
+    "--bad:#ff8a80;--c0:#6ea2ff;--c1:#f0a94e;--c2:#52c796;--c3:#b48cf2;--c4:#f2808a;--c5:#6fcbe4;--c6:#cfc35a;--c7:#e492cc;--c8:#9aa7b5}}\n"
+    "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
+    "main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}h1{font-size:28px;margin:0 0 4px}h2{font-size:20px;margin:0 0 6px}"
+    "h3{font-size:15px;margin:22px 0 6px}p{margin:6px 0 10px;max-width:78ch}.soft{color:var(--soft)}\n"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin:22px 0}"
+    ".tile,section{background:var(--card);border:1px solid var(--line);border-radius:10px}.tile{padding:12px 16px 10px}"
+    ".tile b{display:block;font-size:25px;line-height:1.25;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px;display:block}\n"
+    "section{padding:20px 22px 18px;margin:16px 0}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 26px}"
+    ".pair>*{min-width:0}\n"
+    ".plot{overflow-x:auto;margin:6px 0}svg{display:block;width:100%;height:auto}.plot svg{min-width:480px}\n"
+    "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}svg .tick,svg .axis{fill:var(--soft)}"
+    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 4}.faint{opacity:.5}\n"
+    ".ring{fill:var(--card)!important;stroke-width:2.6}\n"
+    ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:8px 0 4px;font-size:13px}.legend li{display:flex;gap:6px;align-items:center}"
+    ".legend svg{width:12px;height:12px}\n"
+    ".wide{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13.5px;width:100%;font-variant-numeric:tabular-nums}"
+    "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th{font-weight:600;color:var(--soft)}"
+    "th:first-child,td:first-child{text-align:left;padding-left:0}td.l,th.l{text-align:left}tr.sum td{font-weight:600;border-bottom:0}\n"
+    ".yes{color:var(--good)}.no{color:var(--bad)}ul.sources{padding-left:18px;font-size:13.5px}"
+    "@media print{body{background:#fff}section,.tile{break-inside:avoid}}\n";
+
+/* Classes c0... fill and s0... stroke with the palette. */
+static void print_style(FILE *out)
+{
+    fputs("<style>\n", out);
+    fputs(style, out);
+    for (int i = 0; i < 9; i++)
+        fprintf(out, ".c%d{fill:var(--c%d)}.s%d{stroke:var(--c%d);stroke-width:2;fill:none}", i, i, i, i);
+    fputs("\n</style>\n", out);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ tables */
+
+static void open_table(const char *const *heads, int n, const char *align, FILE *out)
+{
+    fputs("<div class=\"wide\"><table><thead><tr>", out);
+    for (int i = 0; i < n; i++) {
+        fprintf(out, "<th%s>", align[i] == 'l' ? " class=\"l\"" : "");
+        rs_html_text(heads[i], out);
+        fputs("</th>", out);
+    }
+    fputs("</tr></thead><tbody>\n", out);
+}
+
+static void close_table(FILE *out)
+{
+    fputs("</tbody></table></div>\n", out);
+}
+
+static void cell(const char *text, bool left, FILE *out)
+{
+    fputs(left ? "<td class=\"l\">" : "<td>", out);
+    rs_html_text(text, out);
+    fputs("</td>", out);
+}
+
+static void count_cell(int64_t n, FILE *out)
+{
+    char text[RS_COUNT_TEXT];
+    cell(rs_count_text(n, text), false, out);
+}
+
+static void real_cell(const char *format, double value, FILE *out) __attribute__((format(printf, 1, 0)));
+static void real_cell(const char *format, double value, FILE *out)
+{
+    char text[64];
+    snprintf(text, sizeof text, format, value);
+    cell(text, false, out);
+}
+
+static void tile(const char *what, const char *value, const char *more, FILE *out)
+{
+    fputs("<div class=\"tile\"><span>", out);
+    rs_html_text(what, out);
+    fputs("</span><b>", out);
+    rs_html_text(value, out);
+    fputs("</b><span>", out);
+    rs_html_text(more, out);
+    fputs("</span></div>\n", out);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- tiles */
+
+static void accuracy_tile(const json_t *quantize, FILE *out)
+{
+    const json_t *scores = json_object_get(quantize, "scores");
+    const json_t *score = NULL, *item;
+    size_t i;
+    json_array_foreach((json_t *)scores, i, item)
+        if (score == NULL || strcmp(rs_j_text(item, "name"), "test") == 0)
+            score = item;
+    if (score == NULL)
+        return;
+    char value[32], more[96], text[RS_COUNT_TEXT];
+    const double images = rs_j_real(score, "images");
+    snprintf(value, sizeof value, "%.2f %%", rs_percent(rs_j_real(score, "hits"), images));
+    snprintf(more, sizeof more, "float %.2f %%, %s %s images", rs_percent(rs_j_real(score, "float_hits"), images),
+             rs_count_text((int64_t)images, text), rs_j_text(score, "name"));
+    tile("Fixed point accuracy", value, more, out);
+}
+
+static void widths_tile(const json_t *quantize, FILE *out)
+{
+    char value[64] = "";
+    size_t used = 0, i;
+    json_t *group;
+    json_array_foreach(json_object_get(quantize, "groups"), i, group)
+    {
+        const int n = rs_j_int(group, "bits") > 0 && used < sizeof value
+                          ? snprintf(value + used, sizeof value - used, "%s%lld", used > 0 ? " / " : "", (long long)rs_j_int(group, "bits"))
+                          : 0;
+        used += n > 0 ? (size_t)n : 0;
+    }
+    tile("Bits: convolution / inner product / activations", value, rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
+}
+
+static void print_tiles(const json_t *r, FILE *out)
+{
+    char value[64], more[96], text[RS_COUNT_TEXT];
+    const json_t *quantize = json_object_get(r, "quantize"), *simulate = json_object_get(r, "simulate");
+    const json_t *cosim = json_object_get(r, "cosim"), *estimate = json_object_get(r, "estimate");
+    fputs("<div class=\"tiles\">\n", out);
+    if (quantize != NULL) {
+        accuracy_tile(quantize, out);
+        widths_tile(quantize, out);
+    }
+    if (simulate != NULL) {
+        snprintf(more, sizeof more, "%.3f ms an image at %g MHz", rs_j_real(simulate, "milliseconds"),
+                 rs_j_real(json_object_get(simulate, "array"), "clock_mhz"));
+        tile("Cycles an image", rs_count_text(rs_j_int(simulate, "cycles"), text), more, out);
+    }
+    if (cosim != NULL) {
+        snprintf(more, sizeof more, "RTL against model, %s images: %s", rs_count_text(rs_j_int(cosim, "images"), text),
+                 rs_j_true(cosim, "equal") ? "all equal" : "different");
+        tile("Output beats compared", rs_count_text(rs_j_int(cosim, "outputs"), value), more, out);
+    }
+    if (estimate != NULL) {
+        const json_t *total = json_object_get(estimate, "total");
+        snprintf(value, sizeof value, "%.1f \xc2\xb5J", rs_j_real(total, "pj") * 1e-6);
+        snprintf(more, sizeof more, "%.1f times less than in 32-bit float", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
+        tile("Energy an image", value, more, out);
+        snprintf(value, sizeof value, "%.3f mm\xc2\xb2", rs_j_real(estimate, "um2") * 1e-6);
+        snprintf(more, sizeof more, "%.1f times less than in 32-bit float", rs_ratio(rs_j_real(estimate, "float_um2"), rs_j_real(estimate, "um2")));
+        tile("Area", value, more, out);
+    }
+    fputs("</div>\n", out);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- quantize */
+
+enum { MOST_WIDTHS = 32 };
+
+/* Accuracy of a group's trials by width, widths rising. */
+static int trial_points(const json_t *quantize, size_t group, const char *name, double *x, double *y)
+{
+    int n = 0;
+    for (int bits = 1; bits <= MOST_WIDTHS; bits++) {
+        size_t i;
+        json_t *trial;
+        json_array_foreach(json_object_get(quantize, "trials"), i, trial)
+        {
+            if (strcmp(rs_j_text(trial, "group"), name) != 0 ||
+                json_integer_value(json_array_get(json_object_get(trial, "bits"), group)) != bits)
+                continue;
+            x[n] = bits;
+            y[n++] = rs_percent(rs_j_real(trial, "hits"), rs_j_real(trial, "images"));
+            break;
+        }
+    }
+    return n;
+}
+
+static void print_curves(const json_t *s, FILE *out)
+{
+    enum { GROUPS = 3 };
+    static double x[GROUPS][MOST_WIDTHS], y[GROUPS][MOST_WIDTHS];
+    rs_plot_line lines[GROUPS];
+    const char *names[GROUPS];
+    int n = 0;
+    double last = 1.0;
+    size_t i;
+    json_t *group;
+    json_array_foreach(json_object_get(s, "groups"), i, group)
+    {
+        const char *name = rs_j_text(group, "name");
+        const int points = i < GROUPS ? trial_points(s, i, name, x[n], y[n]) : 0;
+        if (points < 2)
+            continue;
+        const double chosen = rs_j_real(group, "single_bits");
+        lines[n] = (rs_plot_line){ name, points, n, x[n], y[n], chosen };
+        names[n] = name;
+        last = x[n][points - 1] > last ? x[n][points - 1] : last;
+        n++;
+    }
+    if (n == 0)
+        return;
+    const double images = rs_j_real(s, "images"), top = rs_percent(rs_j_real(s, "float_hits"), images);
+    const double needed = rs_percent(rs_j_real(s, "needed_hits"), images);
+    const double below = needed - (top - needed > 0.5 ? top - needed : 0.5) * 1.5;
+    char level[96];
+    snprintf(level, sizeof level, "margin: %.2f %%", needed);
+    rs_plot plot = { .label = "Accuracy by width, near the margin", .x_label = "bits", .y_label = "accuracy, %",
+                     .x0 = 1, .x1 = last, .x_step = 1, .y0 = below > 0.0 ? below : 0.0, .y1 = fmin(100.0, top + (top - below) * 0.12),
+                     .level_label = level, .level = needed };
+    fputs("<div class=\"pair\"><div><h3>Near the margin</h3>\n", out);
+    rs_svg_lines(&plot, lines, n, out);
+    fputs("</div><div><h3>The whole range</h3>\n", out);
+    plot.label = "Accuracy by width, from 0 to 100 %";
+    plot.y0 = 0.0;
+    plot.y1 = 100.0;
+    plot.level_label = NULL;
+    rs_svg_lines(&plot, lines, n, out);
+    fputs("</div></div>\n", out);
+    rs_svg_legend(names, n, 0, out);
+    fputs("<p class=\"soft\">One group rounded at a time, the rest in float; the ring marks the smallest width that keeps the margin.</p>\n", out);
+}
+
+static void print_scores(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Images", "number", "float", "fixed point", "change", "lost to ties" };
+    fputs("<h3>Accuracy of the integers</h3>\n", out);
+    open_table(heads, 6, "lrrrrr", out);
+    size_t i;
+    json_t *score;
+    json_array_foreach(json_object_get(s, "scores"), i, score)
+    {
+        const double images = rs_j_real(score, "images");
+        const double before = rs_percent(rs_j_real(score, "float_hits"), images), after = rs_percent(rs_j_real(score, "hits"), images);
+        fputs("<tr>", out);
+        cell(rs_j_text(score, "name"), true, out);
+        count_cell(rs_j_int(score, "images"), out);
+        real_cell("%.2f %%", before, out);
+        real_cell("%.2f %%", after, out);
+        real_cell("%+.2f", after - before, out);
+        count_cell(rs_j_int(score, "ties"), out);
+        fputs("</tr>\n", out);
+    }
+    close_table(out);
+}
+
+static void print_formats(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Layer", "kind", "weights", "fl", "largest weight", "shift", "output", "fl" };
+    fputs("<h3>Formats</h3>\n", out);
+    open_table(heads, 8, "llrrrrrr", out);
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        const bool weighted = rs_j_int(layer, "weight_bits") > 0;
+        fputs("<tr>", out);
+        cell(rs_j_text(layer, "name"), true, out);
+        cell(rs_j_text(layer, "type"), true, out);
+        if (weighted) {
+            real_cell("%.0f bits", rs_j_real(layer, "weight_bits"), out);
+            count_cell(rs_j_int(layer, "weight_fl"), out);
+            real_cell("%.4f", rs_j_real(layer, "weight_max"), out);
+            count_cell(rs_j_int(layer, "shift"), out);
+        } else {
+            fputs("<td></td><td></td><td></td><td></td>", out);
+        }
+        real_cell("%.0f bits", rs_j_real(layer, "output_bits"), out);
+        count_cell(rs_j_int(layer, "output_fl"), out);
+        fputs("</tr>\n", out);
+    }
+    close_table(out);
+}
+
+static void print_quantize(const json_t *s, FILE *out)
+{
+    char text[RS_COUNT_TEXT];
+    fputs("<section><h2>Word widths</h2>\n<p>", out);
+    fprintf(out, "The smallest dynamic fixed point formats that lose at most %g points of accuracy, searched on %s images.", rs_j_real(s, "error_margin"),
+            rs_count_text(rs_j_int(s, "images"), text));
+    fputs(" Accuracy in fixed point is that of the integers, which are what the RTL computes.</p>\n", out);
+    print_curves(s, out);
+    fputs("<div class=\"pair\"><div>\n", out);
+    print_scores(s, out);
+    fputs("</div><div>\n", out);
+    print_formats(s, out);
+    fputs("</div></div></section>\n", out);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- simulate */
+
+enum { MOST_LAYERS = 256 };
+
+/* Bars are static: a report is printed by one thread. */
+static rs_plot_bar bars[2 * MOST_LAYERS + 2];
+
+static void print_cycles(const json_t *s, FILE *out)
+{
+    static const char *const keys[] = { "compute_cycles", "wait_weights", "wait_ifmap", "wait_output", "drain" };
+    static const char *const names[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining" };
+    enum { PARTS = 5 };
+    int n = 0;
+    char text[RS_SHORT_TEXT];
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        if (n == MOST_LAYERS)
+            break;
+        rs_plot_bar *b = &bars[n++];
+        *b = (rs_plot_bar){ .label = rs_j_text(layer, "name") };
+        double known = 0.0;
+        for (int k = 0; k < PARTS; k++) {
+            b->parts[k] = rs_j_real(layer, keys[k]);
+            known += b->parts[k];
+        }
+        const double rest = rs_j_real(layer, "cycles") - known;
+        b->parts[PARTS] = rest > 0.0 ? rest : 0.0;
+        snprintf(b->note, sizeof b->note, "%s cycles", rs_short_text(rs_j_real(layer, "cycles"), text));
+    }
+    static const char *const all[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining", "fetching" };
+    (void)names;
+    fputs("<h3>Cycles by layer</h3>\n", out);
+    rs_svg_bars("Cycles by layer", "cycles", "cycles", all, PARTS + 1, 0, bars, n, 0.0, out);
+    rs_svg_legend(all, PARTS + 1, 0, out);
+}
+
+static void print_utilisation(const json_t *s, FILE *out)
+{
+    static const char *const names[] = { "products that count, of those possible in all cycles of the layer" };
+    int n = 0;
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        if (n == MOST_LAYERS)
+            break;
+        rs_plot_bar *b = &bars[n++];
+        const double slots = rs_ratio(rs_j_real(layer, "mac_slots"), rs_j_real(layer, "compute_cycles")) * rs_j_real(layer, "cycles");
+        *b = (rs_plot_bar){ .label = rs_j_text(layer, "name") };
+        b->parts[0] = rs_percent(rs_j_real(layer, "macs"), slots);
+        snprintf(b->note, sizeof b->note, "%.1f %%", b->parts[0]);
+    }
+    fputs("<h3>Utilisation of the multipliers</h3>\n", out);
+    rs_svg_bars("Utilisation of the multipliers by layer", "% of all multipliers in all cycles", "%", names, 1, 2, bars, n, 100.0, out);
+}
+
+static void print_simulate(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Layer", "MACs", "cycles", "computing", "ifmap", "weights", "ofmap", "saturations", "overflows" };
+    char text[RS_COUNT_TEXT];
+    const json_t *a = json_object_get(s, "array");
+    const int64_t beat = rs_j_int(a, "bus_bits") / 8;
+    fputs("<section><h2>On the array</h2>\n<p>Array <b>", out);
+    rs_html_text(rs_j_text(a, "name"), out);
+    fprintf(out, "</b>: %lld lanes of %lld multipliers, %lld-bit activations, %lld-bit weights, %lld-bit accumulators; a %lld-bit bus to memory, "
+                 "%lld cycles of latency; %g MHz. One image takes %s cycles.",
+            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), (long long)rs_j_int(a, "activation_bits"),
+            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
+            (long long)rs_j_int(a, "latency"), rs_j_real(a, "clock_mhz"), rs_count_text(rs_j_int(s, "cycles"), text));
+    fputs(" Measured by the cycle model, which the RTL is compared with beat for beat.</p>\n", out);
+    print_cycles(s, out);
+    print_utilisation(s, out);
+    open_table(heads, 9, "lrrrrrrrr", out);
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        fputs("<tr>", out);
+        cell(rs_j_text(layer, "name"), true, out);
+        count_cell(rs_j_int(layer, "macs"), out);
+        count_cell(rs_j_int(layer, "cycles"), out);
+        real_cell("%.1f %%", rs_percent(rs_j_real(layer, "compute_cycles"), rs_j_real(layer, "cycles")), out);
+        const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat, (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
+                                  rs_j_int(layer, "ofmap_beats") * beat };
+        for (size_t k = 0; k < 3; k++) {
+            char cell_text[RS_COUNT_TEXT + 4], number[RS_COUNT_TEXT];
+            snprintf(cell_text, sizeof cell_text, "%s B", rs_count_text(bytes[k], number));
+            cell(cell_text, false, out);
+        }
+        count_cell(rs_j_int(layer, "saturations"), out);
+        count_cell(rs_j_int(layer, "overflows"), out);
+        fputs("</tr>\n", out);
+    }
+    close_table(out);
+    fputs("</section>\n", out);
+}
+
+static void print_cosim(const json_t *s, FILE *out)
+{
+    static const char *const rows[][2] = {
+        { "outputs", "output beats: values, saturations, overflows, cycle" },
+        { "writes", "memory writes: address, data, cycle" },
+        { "reads", "memory reads: address, cycle" },
+        { "cycles", "cycles" },
+    };
+    static const char *const heads[] = { "Compared", "number" };
+    char text[RS_COUNT_TEXT];
+    const bool equal = rs_j_true(s, "equal");
+    fputs("<section><h2>Lockstep with the RTL</h2>\n<p>", out);
+    fprintf(out, "%s whole images through the Verilated RTL and the C model: <b class=\"%s\">%s</b>.</p>\n",
+            rs_count_text(rs_j_int(s, "images"), text), equal ? "yes" : "no", equal ? "all equal" : "different");
+    open_table(heads, 2, "lr", out);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (!rs_j_has(s, rows[i][0]))
+            continue;
+        fputs("<tr>", out);
+        cell(rows[i][1], true, out);
+        count_cell(rs_j_int(s, rows[i][0]), out);
+        fputs("</tr>\n", out);
+    }
+    close_table(out);
+    fputs("</section>\n", out);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- estimate */
+
+static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only)
+{
+    char text[RS_SHORT_TEXT];
+    size_t k;
+    json_t *part;
+    double sum = 0.0;
+    *b = (rs_plot_bar){ .label = is_float ? "in float" : name, .gap = !is_float, .faint = is_float };
+    json_array_foreach(json_object_get(layer, "parts"), k, part)
+    {
+        if (k >= RS_MOST_PARTS || (chip_only && strcmp(rs_j_text(part, "name"), "off-chip memory") == 0))
+            continue;
+        b->parts[k] = rs_j_real(part, is_float ? "float_pj" : "pj") * 1e-3;
+        sum += b->parts[k];
+    }
+    snprintf(b->note, sizeof b->note, "%s nJ", rs_short_text(sum, text));
+}
+
+static void print_energy(const json_t *s, FILE *out)
+{
+    const json_t *layers = json_object_get(s, "layers");
+    const json_t *parts = json_object_get(json_object_get(s, "total"), "parts");
+    const char *names[RS_MOST_PARTS];
+    int n_parts = 0;
+    size_t i;
+    json_t *item;
+    json_array_foreach(parts, i, item)
+        if (n_parts < RS_MOST_PARTS)
+            names[n_parts++] = rs_j_text(item, "name");
+    for (int chip_only = 0; chip_only < 2; chip_only++) {
+        int n = 0;
+        json_array_foreach(layers, i, item)
+        {
+            if (n + 1 >= 2 * MOST_LAYERS)
+                break;
+            energy_bar(&bars[n++], item, rs_j_text(item, "name"), false, chip_only != 0);
+            energy_bar(&bars[n++], item, "", true, chip_only != 0);
+        }
+        fputs(chip_only ? "<h3>On the chip alone</h3>\n" : "<h3>By layer, with the off-chip memory</h3>\n", out);
+        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", "nJ an image", "nJ", names, n_parts, 0, bars, n, 0.0, out);
+    }
+    rs_svg_legend(names, n_parts, 0, out);
+}
+
+static void print_area(const json_t *s, FILE *out)
+{
+    static const char *const names[] = { "area" };
+    char text[RS_SHORT_TEXT];
+    int n = 0;
+    size_t i;
+    json_t *block;
+    json_array_foreach(json_object_get(s, "blocks"), i, block)
+    {
+        if (n + 1 >= 2 * MOST_LAYERS)
+            break;
+        rs_plot_bar *b = &bars[n++];
+        *b = (rs_plot_bar){ .label = rs_j_text(block, "name"), .gap = true };
+        b->parts[0] = rs_j_real(block, "um2");
+        snprintf(b->note, sizeof b->note, "%s \xc2\xb5m\xc2\xb2", rs_short_text(b->parts[0], text));
+    }
+    fputs("<h3>Area by block</h3>\n", out);
+    rs_svg_bars("Area by block", "\xc2\xb5m\xc2\xb2", "\xc2\xb5m\xc2\xb2", names, 1, 3, bars, n, 0.0, out);
+}
+
+static void print_estimate(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Counted", "number", "energy", "in float", "less by" };
+    const json_t *total = json_object_get(s, "total"), *technology = json_object_get(s, "technology");
+    fputs("<section><h2>Energy and area</h2>\n<p>Counts of operations, of bits moved and of register bits clocked are <b>measured</b> by the cycle "
+          "model. Energy and area are <b>modelled</b>: these counts times the numbers of the technology, ", out);
+    rs_html_text(rs_j_text(technology, "name"), out);
+    fputs(". The faint bars are the same array with 32-bit floating point operators and storage.</p>\n", out);
+    print_energy(s, out);
+    open_table(heads, 5, "lrrrr", out);
+    size_t i;
+    json_t *part;
+    json_array_foreach(json_object_get(total, "parts"), i, part)
+    {
+        char name[96];
+        snprintf(name, sizeof name, "%s (%s)", rs_j_text(part, "name"), rs_j_text(part, "unit"));
+        fputs("<tr>", out);
+        cell(name, true, out);
+        count_cell((int64_t)rs_j_real(part, "count"), out);
+        real_cell("%.1f nJ", rs_j_real(part, "pj") * 1e-3, out);
+        real_cell("%.1f nJ", rs_j_real(part, "float_pj") * 1e-3, out);
+        if (rs_j_real(part, "float_pj") > 0.0)
+            real_cell("%.1f \xc3\x97", rs_ratio(rs_j_real(part, "float_pj"), rs_j_real(part, "pj")), out);
+        else
+            fputs("<td></td>", out);
+        fputs("</tr>\n", out);
+    }
+    fputs("<tr class=\"sum\">", out);
+    cell("total", true, out);
+    fputs("<td></td>", out);
+    real_cell("%.1f nJ", rs_j_real(total, "pj") * 1e-3, out);
+    real_cell("%.1f nJ", rs_j_real(total, "float_pj") * 1e-3, out);
+    real_cell("%.1f \xc3\x97", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")), out);
+    fputs("</tr>\n", out);
+    close_table(out);
+    print_area(s, out);
+    fputs("<h3>Sources of the numbers</h3>\n<ul class=\"sources\">", out);
+    json_t *source;
+    json_array_foreach(json_object_get(technology, "sources"), i, source)
+    {
+        fputs("<li><b>", out);
+        rs_html_text(rs_j_text(source, "id"), out);
+        fputs("</b>: ", out);
+        rs_html_text(rs_j_text(source, "reference"), out);
+        fputs("</li>\n", out);
+    }
+    fputs("</ul></section>\n", out);
+}
+
+void rs_report_html(const json_t *report, FILE *out)
+{
+    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, print_simulate, print_cosim, print_estimate, NULL };
+    const char *name = rs_j_text(report, "name");
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>", out);
+    rs_html_text(name, out);
+    fputs(" - Ristretto</title>\n", out);
+    print_style(out);
+    fputs("</head><body><main>\n<h1>", out);
+    rs_html_text(name, out);
+    fputs("</h1>\n<p class=\"soft\">", out);
+    rs_html_text(rs_j_text(report, "tool"), out);
+    fputs("</p>\n", out);
+    print_tiles(report, out);
+    for (int i = 0; rs_report_sections[i] != NULL; i++) {
+        const json_t *section = json_object_get(report, rs_report_sections[i]);
+        if (section != NULL && printers[i] != NULL)
+            printers[i](section, out);
+    }
+    fputs("</main></body></html>\n", out);
+}

@@ -1,0 +1,194 @@
+#include "report/report.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "report/access.h"
+#include "report/sections.h"
+
+const char *const rs_report_sections[] = { "test", "quantize", "simulate", "cosim", "estimate", "export", NULL };
+
+static void (*const printers[])(const json_t *section, FILE *stream) = {
+    rs_print_test, rs_print_quantize, rs_print_simulate, rs_print_cosim, rs_print_estimate, rs_print_export,
+};
+
+static const char format_name[] = "ristretto-report";
+
+json_t *rs_report_new(const char *name)
+{
+    return json_pack("{s:s, s:i, s:s, s:s}", "format", format_name, "version", (int)RS_REPORT_VERSION, "name", name, "tool",
+                     "ristretto " RS_VERSION);
+}
+
+rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag)
+{
+    enum { MOST_BYTES = 256 << 20 };
+    *report = NULL;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    rs_status status = rs_read_file(path, MOST_BYTES, false, &data, &size, diag);
+    if (status != RS_OK)
+        return status;
+    json_error_t error;
+    json_t *value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &error);
+    rs_free(data);
+    if (value == NULL)
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line, error.column }, NULL, "JSON: %s", error.text);
+    if (!json_is_object(value) || strcmp(rs_j_text(value, "format"), format_name) != 0)
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "the commands write one with --report FILE",
+                          "the file is not a report: \"format\" must be \"%s\"", format_name);
+    else if (rs_j_int(value, "version") != RS_REPORT_VERSION)
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "version %lld of the report is not known, expected %d",
+                          (long long)rs_j_int(value, "version"), (int)RS_REPORT_VERSION);
+    for (int i = 0; rs_report_sections[i] != NULL && status == RS_OK; i++) {
+        const json_t *section = json_object_get(value, rs_report_sections[i]);
+        if (section != NULL && !json_is_object(section))
+            status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the section '%s' must be an object", rs_report_sections[i]);
+    }
+    if (status != RS_OK) {
+        json_decref(value);
+        return status;
+    }
+    *report = value;
+    return RS_OK;
+}
+
+void rs_json_print(const json_t *value, FILE *stream)
+{
+    (void)json_dumpf(value, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12));
+    putc('\n', stream);
+}
+
+rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag)
+{
+    rs_output *out = NULL;
+    rs_status status = rs_output_open(path, &out, diag);
+    if (status != RS_OK)
+        return status;
+    rs_json_print(value, rs_output_stream(out));
+    return rs_output_commit(out, diag);
+}
+
+rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
+{
+    return rs_json_write(report, path, diag);
+}
+
+rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag)
+{
+    json_t *report = NULL;
+    rs_status status = RS_OK;
+    if (rs_file_exists(path))
+        status = rs_report_read(path, &report, diag);
+    else if ((report = rs_report_new("")) == NULL)
+        status = rs_out_of_memory(diag);
+    if (status == RS_OK && json_object_set(report, name, section) != 0)
+        status = rs_out_of_memory(diag);
+    if (status == RS_OK && rs_j_text(report, "name")[0] == '\0' && rs_j_has(section, "network"))
+        status = json_object_set(report, "name", json_object_get(section, "network")) == 0 ? RS_OK : rs_out_of_memory(diag);
+    if (status == RS_OK)
+        status = rs_report_write(report, path, diag);
+    json_decref(report);
+    return status;
+}
+
+void rs_report_print_section(const char *name, const json_t *section, FILE *stream)
+{
+    for (int i = 0; rs_report_sections[i] != NULL; i++)
+        if (strcmp(name, rs_report_sections[i]) == 0)
+            printers[i](section, stream);
+}
+
+void rs_report_print(const json_t *report, FILE *stream)
+{
+    bool first = true;
+    for (int i = 0; rs_report_sections[i] != NULL; i++) {
+        const json_t *section = json_object_get(report, rs_report_sections[i]);
+        if (section == NULL)
+            continue;
+        if (!first)
+            putc('\n', stream);
+        first = false;
+        printers[i](section, stream);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------------- CSV */
+
+static void csv_text(const char *text, FILE *stream)
+{
+    if (text[strcspn(text, ",\"\r\n")] == '\0') {
+        fputs(text, stream);
+        return;
+    }
+    putc('"', stream);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            putc('"', stream);
+        putc(*text, stream);
+    }
+    putc('"', stream);
+}
+
+static void csv_value(const char *section, const char *row, const char *column, const json_t *value, FILE *stream)
+{
+    csv_text(section, stream);
+    putc(',', stream);
+    csv_text(row, stream);
+    putc(',', stream);
+    csv_text(column, stream);
+    putc(',', stream);
+    if (json_is_string(value))
+        csv_text(json_string_value(value), stream);
+    else if (json_is_integer(value))
+        fprintf(stream, "%lld", (long long)json_integer_value(value));
+    else if (json_is_real(value))
+        fprintf(stream, "%.12g", json_real_value(value));
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "true" : "false", stream);
+    putc('\n', stream);
+}
+
+/* Scalars become lines; an object or list inside extends the row's name: "layers[0].parts[3]". */
+static void csv_walk(const char *section, const char *row, const json_t *value, int depth, FILE *stream)
+{
+    enum { DEEPEST = 8 };
+    if (depth > DEEPEST)
+        return;
+    char name[256];
+    const char *key;
+    json_t *item;
+    size_t i;
+    if (json_is_object(value)) {
+        json_object_foreach((json_t *)value, key, item)
+        {
+            snprintf(name, sizeof name, "%s%s%s", row, row[0] != '\0' ? "." : "", key);
+            if (json_is_object(item) || json_is_array(item))
+                csv_walk(section, name, item, depth + 1, stream);
+            else
+                csv_value(section, row, key, item, stream);
+        }
+    } else {
+        json_array_foreach(value, i, item)
+        {
+            /* An entry with a name is easier to find than one with a number. */
+            const char *own = rs_j_text(item, "name");
+            if (own[0] != '\0')
+                snprintf(name, sizeof name, "%s[%s]", row, own);
+            else
+                snprintf(name, sizeof name, "%s[%zu]", row, i);
+            if (json_is_object(item) || json_is_array(item))
+                csv_walk(section, name, item, depth + 1, stream);
+            else
+                csv_value(section, name, "", item, stream);
+        }
+    }
+}
+
+void rs_report_csv(const json_t *report, FILE *stream)
+{
+    fputs("section,row,column,value\n", stream);
+    for (int i = 0; rs_report_sections[i] != NULL; i++)
+        csv_walk(rs_report_sections[i], "", json_object_get(report, rs_report_sections[i]), 0, stream);
+}

@@ -1,0 +1,39 @@
+/* The report: report.json is the raw data; text, CSV and HTML are pure functions of it.
+ *
+ * A report is an object with "format": "ristretto-report", "version": 1 and any of the sections below, each written by the command
+ * of the same name; docs/report-format.md describes their members. What a section lacks is left out of the output. */
+#ifndef RISTRETTO_REPORT_REPORT_H
+#define RISTRETTO_REPORT_REPORT_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "base/diag.h"
+
+enum { RS_REPORT_VERSION = 1 };
+
+/* "test", "quantize", "simulate", "cosim", "estimate", "export", in this order; ends with NULL. */
+extern const char *const rs_report_sections[];
+
+json_t *rs_report_new(const char *name);
+/* RS_BAD_INPUT: no JSON (with line and column), not a report, another version. */
+rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag);
+rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag);
+/* Any JSON value, indented, with a final newline. */
+rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
+void rs_json_print(const json_t *value, FILE *stream);
+/* Reads the report at `path` if there is one, replaces a section, writes it back. Keeps a reference to `section`. */
+rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag);
+
+/* One section as text; nothing if its name is not known. */
+void rs_report_print_section(const char *name, const json_t *section, FILE *stream);
+void rs_report_print(const json_t *report, FILE *stream);
+
+/* All tables, one after the other: `section,row,column,value`. */
+void rs_report_csv(const json_t *report, FILE *stream);
+
+/* One file without references to anything outside it. */
+void rs_report_html(const json_t *report, FILE *stream);
+
+#endif

@@ -1,0 +1,194 @@
+#include "report/svg.h"
+
+#include <math.h>
+
+void rs_html_text(const char *text, FILE *stream)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        switch (*p) {
+        case '&': fputs("&amp;", stream); break;
+        case '<': fputs("&lt;", stream); break;
+        case '>': fputs("&gt;", stream); break;
+        case '"': fputs("&quot;", stream); break;
+        case '\'': fputs("&#39;", stream); break;
+        default:
+            if (*p >= 0x20 && *p != 0x7f)
+                putc(*p, stream);
+        }
+    }
+}
+
+const char *rs_short_text(double value, char *buffer)
+{
+    static const struct { double unit; const char *suffix; } units[] = { { 1e9, " G" }, { 1e6, " M" }, { 1e3, " k" }, { 1.0, "" } };
+    size_t i = 0;
+    while (i < 3 && fabs(value) < units[i].unit)
+        i++;
+    const double v = value / units[i].unit;
+    snprintf(buffer, RS_SHORT_TEXT, "%.*f%s", v == floor(v) && fabs(v) < 1000 ? 0 : fabs(v) >= 100 ? 0 : fabs(v) >= 10 ? 1 : 2, v,
+             units[i].suffix);
+    return buffer;
+}
+
+/* A step of 1, 2 or 5 times a power of ten that gives about `wanted` ticks. */
+static double nice_step(double range, int wanted)
+{
+    if (!(range > 0.0))
+        return 1.0;
+    const double raw = range / wanted, power = pow(10.0, floor(log10(raw)));
+    const double lead = raw / power;
+    return power * (lead < 1.5 ? 1.0 : lead < 3.5 ? 2.0 : lead < 7.5 ? 5.0 : 10.0);
+}
+
+static void open_svg(const char *label, double width, double height, FILE *stream)
+{
+    fprintf(stream, "<div class=\"plot\"><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"", width, height);
+    rs_html_text(label, stream);
+    fputs("\">\n", stream);
+}
+
+static void text_at(double x, double y, const char *anchor, const char *class_name, const char *text, FILE *stream)
+{
+    fprintf(stream, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" class=\"%s\">", x, y, anchor, class_name);
+    rs_html_text(text, stream);
+    fputs("</text>\n", stream);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- lines */
+
+enum { WIDTH = 620, LEFT = 58, RIGHT = 16, TOP = 14, BOTTOM = 44, HEIGHT = 300 };
+
+static double map_x(const rs_plot *p, double x)
+{
+    return LEFT + (x - p->x0) / (p->x1 - p->x0) * (WIDTH - LEFT - RIGHT);
+}
+
+static double map_y(const rs_plot *p, double y)
+{
+    return HEIGHT - BOTTOM - (y - p->y0) / (p->y1 - p->y0) * (HEIGHT - TOP - BOTTOM);
+}
+
+/* The part of a segment that lies above y0; false: nothing. */
+static bool clip(const rs_plot *p, double *xa, double *ya, double *xb, double *yb)
+{
+    if (*ya < p->y0 && *yb < p->y0)
+        return false;
+    if (*ya < p->y0) {
+        *xa += (*xb - *xa) * (p->y0 - *ya) / (*yb - *ya);
+        *ya = p->y0;
+    } else if (*yb < p->y0) {
+        *xb = *xa + (*xb - *xa) * (p->y0 - *ya) / (*yb - *ya);
+        *yb = p->y0;
+    }
+    return true;
+}
+
+static void draw_line(const rs_plot *p, const rs_plot_line *line, FILE *stream)
+{
+    char text[RS_SHORT_TEXT];
+    for (int i = 1; i < line->n; i++) {
+        double xa = line->x[i - 1], ya = line->y[i - 1], xb = line->x[i], yb = line->y[i];
+        if (clip(p, &xa, &ya, &xb, &yb))
+            fprintf(stream, "<line class=\"s%d\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", line->color, map_x(p, xa),
+                    map_y(p, ya), map_x(p, xb), map_y(p, yb));
+    }
+    for (int i = 0; i < line->n; i++) {
+        if (line->y[i] < p->y0)
+            continue;
+        const bool marked = line->x[i] == line->mark_x;
+        fprintf(stream, "<circle class=\"%s%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>", marked ? "ring s" : "c", line->color,
+                map_x(p, line->x[i]), map_y(p, line->y[i]), marked ? "6" : "3.2");
+        rs_html_text(line->name, stream);
+        fprintf(stream, ", %s bits: %.2f %%</title></circle>\n", rs_short_text(line->x[i], text), line->y[i]);
+    }
+}
+
+void rs_svg_lines(const rs_plot *p, const rs_plot_line *lines, int n, FILE *stream)
+{
+    char text[RS_SHORT_TEXT];
+    open_svg(p->label, WIDTH, HEIGHT, stream);
+    const double step = nice_step(p->y1 - p->y0, 6);
+    for (double y = ceil(p->y0 / step) * step; y <= p->y1 + step * 1e-9; y += step) {
+        fprintf(stream, "<line class=\"grid\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>\n", (int)LEFT, map_y(p, y), WIDTH - RIGHT,
+                map_y(p, y));
+        snprintf(text, sizeof text, "%g", fabs(y) < step * 1e-9 ? 0.0 : y);
+        text_at(LEFT - 8, map_y(p, y) + 4, "end", "tick", text, stream);
+    }
+    for (double x = p->x0; x <= p->x1; x += p->x_step) {
+        snprintf(text, sizeof text, "%g", x);
+        text_at(map_x(p, x), HEIGHT - BOTTOM + 18, "middle", "tick", text, stream);
+    }
+    text_at((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6, "middle", "axis", p->x_label, stream);
+    fprintf(stream, "<g transform=\"translate(14 %.1f) rotate(-90)\">", (TOP + HEIGHT - BOTTOM) / 2.0);
+    text_at(0, 0, "middle", "axis", p->y_label, stream);
+    fputs("</g>\n", stream);
+    if (p->level_label != NULL && p->level >= p->y0 && p->level <= p->y1) {
+        fprintf(stream, "<line class=\"level\" x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\"/>\n", (int)LEFT, map_y(p, p->level), WIDTH - RIGHT,
+                map_y(p, p->level));
+        text_at(WIDTH - RIGHT - 4, map_y(p, p->level) + 15, "end", "level-label", p->level_label, stream);
+    }
+    for (int i = 0; i < n; i++)
+        draw_line(p, &lines[i], stream);
+    fputs("</svg></div>\n", stream);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- bars */
+
+enum { BAR_WIDTH = 900, BAR_LEFT = 190, BAR_RIGHT = 130, BAR = 18, BAR_GAP = 5, GROUP_GAP = 12 };
+
+void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts, int color,
+                 const rs_plot_bar *bars, int n, double limit, FILE *stream)
+{
+    char text[RS_SHORT_TEXT];
+    double height = 4.0, most = limit;
+    for (int i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (int k = 0; k < n_parts; k++)
+            sum += bars[i].parts[k];
+        most = limit > 0.0 ? limit : sum > most ? sum : most;
+        height += BAR + BAR_GAP + (bars[i].gap && i > 0 ? GROUP_GAP : 0);
+    }
+    if (!(most > 0.0))
+        most = 1.0;
+    const double scale = (BAR_WIDTH - BAR_LEFT - BAR_RIGHT) / most, bottom = height;
+    open_svg(label, BAR_WIDTH, height + 38, stream);
+    const double step = nice_step(most, 6);
+    for (double v = 0.0; v <= most * (1 + 1e-9); v += step) {
+        fprintf(stream, "<line class=\"grid\" x1=\"%.1f\" y1=\"0\" x2=\"%.1f\" y2=\"%.1f\"/>\n", BAR_LEFT + v * scale, BAR_LEFT + v * scale,
+                bottom);
+        text_at(BAR_LEFT + v * scale, bottom + 15, "middle", "tick", rs_short_text(v, text), stream);
+    }
+    text_at((BAR_LEFT + BAR_WIDTH - BAR_RIGHT) / 2.0, bottom + 33, "middle", "axis", axis_label, stream);
+    double y = 4.0;
+    for (int i = 0; i < n; i++) {
+        y += bars[i].gap && i > 0 ? GROUP_GAP : 0;
+        text_at(BAR_LEFT - 8, y + 13.5, "end", bars[i].faint ? "tick" : "name", bars[i].label, stream);
+        double x = BAR_LEFT;
+        for (int k = 0; k < n_parts; k++) {
+            const double w = bars[i].parts[k] * scale;
+            if (!(w > 0.0))
+                continue;
+            fprintf(stream, "<rect class=\"c%d%s\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\"><title>", color + k,
+                    bars[i].faint ? " faint" : "", x, y, w, (int)BAR);
+            rs_html_text(bars[i].label, stream);
+            fputs(", ", stream);
+            rs_html_text(names[k], stream);
+            fprintf(stream, ": %s%s%s</title></rect>\n", rs_short_text(bars[i].parts[k], text), unit[0] != '\0' ? " " : "", unit);
+            x += w;
+        }
+        text_at(x + 6, y + 13.5, "start", "tick", bars[i].note, stream);
+        y += BAR + BAR_GAP;
+    }
+    fputs("</svg></div>\n", stream);
+}
+
+void rs_svg_legend(const char *const *names, int n, int color, FILE *stream)
+{
+    fputs("<ul class=\"legend\">", stream);
+    for (int i = 0; i < n; i++) {
+        fprintf(stream, "<li><svg viewBox=\"0 0 12 12\" aria-hidden=\"true\"><rect class=\"c%d\" width=\"12\" height=\"12\" rx=\"2\"/></svg>", color + i);
+        rs_html_text(names[i], stream);
+        fputs("</li>", stream);
+    }
+    fputs("</ul>\n", stream);
+}

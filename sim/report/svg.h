@@ -1,0 +1,50 @@
+/* Plots as inline SVG. Colors are CSS classes (c0, c1, ...), so that the page's style decides them; private to sim/report/. */
+#ifndef RISTRETTO_REPORT_SVG_H
+#define RISTRETTO_REPORT_SVG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Text with & < > " ' replaced, for elements and attributes. Control characters are dropped. */
+void rs_html_text(const char *text, FILE *stream);
+
+/* "12.3 M", "4.56 k", "7.8": three digits or so. Returns `buffer`. */
+enum { RS_SHORT_TEXT = 32 };
+const char *rs_short_text(double value, char *buffer);
+
+typedef struct rs_plot_line {
+    const char *name;
+    int n, color;
+    const double *x, *y;
+    double mark_x; /* this point gets a ring; NAN: none */
+} rs_plot_line;
+
+typedef struct rs_plot {
+    const char *label;             /* read out in place of the picture */
+    const char *x_label, *y_label;
+    double x0, x1, y0, y1;         /* of the axes; lines are clipped to them */
+    double x_step;
+    const char *level_label;       /* a dashed line across, or NULL */
+    double level;
+} rs_plot;
+
+void rs_svg_lines(const rs_plot *plot, const rs_plot_line *lines, int n, FILE *stream);
+
+/* Horizontal bars, each a stack of parts. */
+enum { RS_MOST_PARTS = 12 };
+typedef struct rs_plot_bar {
+    const char *label;
+    bool gap;      /* room above: the first bar of a group */
+    bool faint;    /* a comparison */
+    double parts[RS_MOST_PARTS];
+    char note[48]; /* behind the bar */
+} rs_plot_bar;
+
+/* names, unit: for the text under the pointer. limit: end of the axis, 0: the longest bar. color: of the parts (color + part). */
+void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts, int color,
+                 const rs_plot_bar *bars, int n, double limit, FILE *stream);
+
+/* The key to the colors, as HTML. */
+void rs_svg_legend(const char *const *names, int n, int color, FILE *stream);
+
+#endif

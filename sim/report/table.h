@@ -1,0 +1,24 @@
+/* Aligned text tables. */
+#ifndef RISTRETTO_REPORT_TABLE_H
+#define RISTRETTO_REPORT_TABLE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+typedef struct rs_table rs_table;
+
+/* `heads`: the columns' headings, n of them; `align`: 'l' or 'r' for each column. NULL: no memory (the other functions accept that). */
+rs_table *rs_table_new(const char *const *heads, int n, const char *align);
+void rs_table_free(rs_table *table);
+/* The next cell, row by row. */
+void rs_table_cell(rs_table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line across before the next row. */
+void rs_table_rule(rs_table *table);
+/* Indented by two spaces. A table for which memory was short says so. */
+void rs_table_print(const rs_table *table, FILE *stream);
+
+/* 1234567 as "1,234,567"; `buffer` has 32 bytes. */
+enum { RS_COUNT_TEXT = 32 };
+const char *rs_count_text(int64_t n, char *buffer);
+
+#endif

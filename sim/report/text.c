@@ -1,0 +1,328 @@
+/* The sections as text. */
+#include <math.h>
+#include <string.h>
+
+#include "report/access.h"
+#include "report/sections.h"
+#include "report/table.h"
+
+#define COLUMNS(heads) ((int)(sizeof(heads) / sizeof(heads)[0]))
+
+static const char *count(const json_t *object, const char *key, char *buffer)
+{
+    return rs_count_text(rs_j_int(object, key), buffer);
+}
+
+void rs_print_test(const json_t *s, FILE *stream)
+{
+    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT];
+    fprintf(stream, "Float network '%s': %s of %s images right (%.2f %%), %s lost to a tie; %.0f images/s\n", rs_j_text(s, "network"),
+            count(s, "hits", hits), count(s, "images", images), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
+            count(s, "ties", ties), rs_j_real(s, "images_per_second"));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- quantize */
+
+static void print_groups(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "group", "alone", "right", "accuracy", "together" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrr");
+    const json_t *groups = json_object_get(s, "groups"), *trials = json_object_get(s, "trials");
+    size_t i, k;
+    json_t *group, *trial;
+    json_array_foreach(groups, i, group)
+    {
+        const int64_t bits = rs_j_int(group, "single_bits");
+        if (bits == 0)
+            continue; /* the net has no such layer */
+        char hits[RS_COUNT_TEXT];
+        const json_t *found = NULL;
+        json_array_foreach(trials, k, trial)
+            if (strcmp(rs_j_text(trial, "group"), rs_j_text(group, "name")) == 0 &&
+                json_integer_value(json_array_get(json_object_get(trial, "bits"), i)) == bits)
+                found = trial;
+        rs_table_cell(t, "%s", rs_j_text(group, "name"));
+        rs_table_cell(t, "%lld bits", (long long)bits);
+        rs_table_cell(t, "%s", found != NULL ? count(found, "hits", hits) : "");
+        if (found != NULL)
+            rs_table_cell(t, "%.2f %%", rs_percent(rs_j_real(found, "hits"), rs_j_real(found, "images")));
+        else
+            rs_table_cell(t, "fixed");
+        rs_table_cell(t, "%lld bits", (long long)rs_j_int(group, "bits"));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_scores(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "images", "", "float", "fixed point", "change", "ties" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "llrrrr");
+    size_t i;
+    json_t *score;
+    json_array_foreach(json_object_get(s, "scores"), i, score)
+    {
+        char first[RS_COUNT_TEXT], last[RS_COUNT_TEXT], ties[RS_COUNT_TEXT];
+        const double images = rs_j_real(score, "images");
+        const double before = rs_percent(rs_j_real(score, "float_hits"), images), after = rs_percent(rs_j_real(score, "hits"), images);
+        rs_table_cell(t, "%s", rs_j_text(score, "name"));
+        rs_table_cell(t, "%s to %s", rs_count_text(rs_j_int(score, "first"), first),
+                      rs_count_text(rs_j_int(score, "first") + rs_j_int(score, "images") - 1, last));
+        rs_table_cell(t, "%.2f %%", before);
+        rs_table_cell(t, "%.2f %%", after);
+        rs_table_cell(t, "%+.2f", after - before);
+        rs_table_cell(t, "%s", count(score, "ties", ties));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_formats(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "kind", "weights", "largest", "shift", "output", "range" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lllrrll");
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        const bool weighted = rs_j_int(layer, "weight_bits") > 0;
+        const int bits = (int)rs_j_int(layer, "output_bits"), fl = (int)rs_j_int(layer, "output_fl");
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        rs_table_cell(t, "%s%s", rs_j_text(layer, "type"), rs_j_true(layer, "relu") ? ", ReLU" : "");
+        if (weighted) {
+            rs_table_cell(t, "%lld bits, fl %lld", (long long)rs_j_int(layer, "weight_bits"), (long long)rs_j_int(layer, "weight_fl"));
+            rs_table_cell(t, "%.4f", rs_j_real(layer, "weight_max"));
+            rs_table_cell(t, "%lld", (long long)rs_j_int(layer, "shift"));
+        } else {
+            for (int k = 0; k < 3; k++)
+                rs_table_cell(t, "%s", "");
+        }
+        rs_table_cell(t, "%d bits, fl %d", bits, fl);
+        rs_table_cell(t, "%g to %g", -ldexp(1.0, bits - 1 - fl), ldexp(1.0, bits - 1 - fl) - ldexp(1.0, -fl));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+void rs_print_quantize(const json_t *s, FILE *stream)
+{
+    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
+    fprintf(stream, "Smallest dynamic fixed point formats of '%s' within %g %% of float: %s of %s search images right (%.2f %%), at least %s needed\n",
+            rs_j_text(s, "network"), rs_j_real(s, "error_margin"), count(s, "float_hits", hits), count(s, "images", images),
+            rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
+    print_groups(s, stream);
+    fprintf(stream, "The margin is %s; %zu trials in %.1f s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
+            json_array_size(json_object_get(s, "trials")), rs_j_real(s, "seconds"));
+    fputs("Accuracy, fixed point from the integers\n", stream);
+    print_scores(s, stream);
+    fputs("\nFormats\n", stream);
+    print_formats(s, stream);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- simulate */
+
+static void print_array(const json_t *a, FILE *stream)
+{
+    fprintf(stream, "%lld lanes x %lld multipliers of %lld x %lld bits, %lld-bit accumulators, %lld-bit bus, %g MHz",
+            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), (long long)rs_j_int(a, "activation_bits"),
+            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
+            rs_j_real(a, "clock_mhz"));
+}
+
+/* Why the sequencer did not compute, in the order of the columns. */
+static const char *const waits[] = { "wait_weights", "wait_ifmap", "wait_output", "drain" };
+
+static void print_layers(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "MACs", "cycles", "compute", "wait weights", "wait ifmap", "wait output", "drain", "busy",
+                                         "used" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrrr");
+    const json_t *layers = json_object_get(s, "layers");
+    const size_t n = json_array_size(layers);
+    double sums[8] = { 0 };
+    for (size_t i = 0; i <= n; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        double v[8]; /* macs, cycles, compute, four waits, slots */
+        char text[RS_COUNT_TEXT];
+        v[0] = rs_j_real(layer, "macs");
+        v[1] = rs_j_real(layer, "cycles");
+        v[2] = rs_j_real(layer, "compute_cycles");
+        for (int k = 0; k < 4; k++)
+            v[3 + k] = rs_j_real(layer, waits[k]);
+        v[7] = rs_j_real(layer, "mac_slots");
+        if (i == n) {
+            rs_table_rule(t);
+            memcpy(v, sums, sizeof v);
+        }
+        rs_table_cell(t, "%s", i < n ? rs_j_text(layer, "name") : "total");
+        for (int k = 0; k < 7; k++)
+            rs_table_cell(t, "%s", rs_count_text((int64_t)v[k], text));
+        rs_table_cell(t, "%.1f %%", rs_percent(v[2], v[1]));
+        rs_table_cell(t, "%.1f %%", rs_percent(v[0], rs_ratio(v[7] * v[1], v[2])));
+        for (int k = 0; k < 8; k++)
+            sums[k] += v[k];
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_traffic(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "ifmap in", "weights in", "biases in", "ofmap out", "buffer reads", "buffer writes",
+                                         "saturations", "overflows" };
+    static const char *const beats[] = { "ifmap_beats", "weight_beats", "bias_beats", "ofmap_beats" };
+    static const char *const reads[] = { "activation_buffer_reads", "weight_buffer_reads", "output_buffer_reads" };
+    static const char *const writes[] = { "activation_buffer_writes", "weight_buffer_writes", "output_buffer_writes" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrr");
+    const int64_t beat_bytes = rs_j_int(json_object_get(s, "array"), "bus_bits") / 8;
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        char text[RS_COUNT_TEXT];
+        int64_t read = 0, written = 0;
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        for (int k = 0; k < 4; k++)
+            rs_table_cell(t, "%s B", rs_count_text(rs_j_int(layer, beats[k]) * beat_bytes, text));
+        for (int k = 0; k < 3; k++) {
+            read += rs_j_int(layer, reads[k]);
+            written += rs_j_int(layer, writes[k]);
+        }
+        rs_table_cell(t, "%s", rs_count_text(read, text));
+        rs_table_cell(t, "%s", rs_count_text(written, text));
+        rs_table_cell(t, "%s", count(layer, "saturations", text));
+        rs_table_cell(t, "%s", count(layer, "overflows", text));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+void rs_print_simulate(const json_t *s, FILE *stream)
+{
+    char cycles[RS_COUNT_TEXT], text[RS_COUNT_TEXT], other[RS_COUNT_TEXT];
+    const json_t *array = json_object_get(s, "array");
+    fprintf(stream, "'%s' on the array '%s': ", rs_j_text(s, "network"), rs_j_text(array, "name"));
+    print_array(array, stream);
+    fprintf(stream, "\nOne image: %s cycles, %.3f ms, %.0f images/s\n", count(s, "cycles", cycles), rs_j_real(s, "milliseconds"),
+            rs_ratio(1000.0, rs_j_real(s, "milliseconds")));
+    print_layers(s, stream);
+    fputs("busy: cycles in which the array computes; used: products that count, of those that it could have made in all cycles\n\n", stream);
+    print_traffic(s, stream);
+    if (rs_j_has(s, "images"))
+        fprintf(stream, "\nArray model over %s images: %s right (%.2f %%), %s scores compared with the exact engine: %s\n",
+                count(s, "images", text), count(s, "hits", other), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
+                count(s, "compared", cycles), rs_j_true(s, "equal") ? "all equal" : "DIFFERENT");
+}
+
+/* ------------------------------------------------------------------------------------------------------------- cosim */
+
+void rs_print_cosim(const json_t *s, FILE *stream)
+{
+    static const char *const lines[][2] = {
+        { "outputs", "output beats" }, { "writes", "memory writes" }, { "reads", "memory reads" }, { "cycles", "cycles" },
+    };
+    char text[RS_COUNT_TEXT];
+    const bool equal = rs_j_true(s, "equal");
+    fprintf(stream, "Verilated RTL and C model in lockstep, %s images of '%s' on the array '%s'\n", count(s, "images", text),
+            rs_j_text(s, "network"), rs_j_text(s, "array"));
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (rs_j_has(s, lines[i][0]))
+            fprintf(stream, "  %14s %s compared\n", count(s, lines[i][0], text), lines[i][1]);
+    fprintf(stream, "%s", equal ? "All equal, bit for bit and cycle for cycle" : "DIFFERENT");
+    if (rs_j_has(s, "hits"))
+        fprintf(stream, "; the RTL scores %.2f %%", rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")));
+    fprintf(stream, "; %.0f RTL cycles/s\n", rs_j_real(s, "rtl_cycles_per_second"));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- estimate */
+
+static void print_energy(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "arithmetic", "registers", "buffers", "on chip", "off-chip memory", "total", "in float",
+                                         "less by" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrr");
+    const json_t *layers = json_object_get(s, "layers");
+    const size_t n = json_array_size(layers);
+    for (size_t i = 0; i <= n; i++) {
+        const json_t *layer = i < n ? json_array_get(layers, i) : json_object_get(s, "total");
+        double arithmetic = 0.0, registers = 0.0, buffers = 0.0, memory = 0.0;
+        size_t k;
+        json_t *part;
+        json_array_foreach(json_object_get(layer, "parts"), k, part)
+        {
+            const char *name = rs_j_text(part, "name");
+            const double pj = rs_j_real(part, "pj");
+            if (strcmp(name, "registers") == 0)
+                registers += pj;
+            else if (strcmp(name, "off-chip memory") == 0)
+                memory += pj;
+            else if (strstr(name, "buffer") != NULL)
+                buffers += pj;
+            else
+                arithmetic += pj;
+        }
+        if (i == n)
+            rs_table_rule(t);
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        const double values[] = { arithmetic, registers, buffers, rs_j_real(layer, "chip_pj"), memory, rs_j_real(layer, "pj"),
+                                  rs_j_real(layer, "float_pj") };
+        for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
+            rs_table_cell(t, "%.3f uJ", values[v] * 1e-6);
+        rs_table_cell(t, "%.1f x", rs_ratio(rs_j_real(layer, "float_pj"), rs_j_real(layer, "pj")));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_area(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "block", "instances", "bits", "area", "in float", "less by" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrr");
+    size_t i;
+    json_t *block;
+    char text[RS_COUNT_TEXT];
+    json_array_foreach(json_object_get(s, "blocks"), i, block)
+    {
+        rs_table_cell(t, "%s", rs_j_text(block, "name"));
+        rs_table_cell(t, "%s", count(block, "instances", text));
+        rs_table_cell(t, "%s", count(block, "bits", text));
+        rs_table_cell(t, "%s um2", rs_count_text((int64_t)(rs_j_real(block, "um2") + 0.5), text));
+        rs_table_cell(t, "%s um2", rs_count_text((int64_t)(rs_j_real(block, "float_um2") + 0.5), text));
+        if (rs_j_real(block, "float_um2") > 0.0)
+            rs_table_cell(t, "%.1f x", rs_ratio(rs_j_real(block, "float_um2"), rs_j_real(block, "um2")));
+        else
+            rs_table_cell(t, "%s", "");
+    }
+    rs_table_rule(t);
+    rs_table_cell(t, "total");
+    rs_table_cell(t, "%s", "");
+    rs_table_cell(t, "%s", "");
+    rs_table_cell(t, "%.3f mm2", rs_j_real(s, "um2") * 1e-6);
+    rs_table_cell(t, "%.3f mm2", rs_j_real(s, "float_um2") * 1e-6);
+    rs_table_cell(t, "%.1f x", rs_ratio(rs_j_real(s, "float_um2"), rs_j_real(s, "um2")));
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+void rs_print_estimate(const json_t *s, FILE *stream)
+{
+    const json_t *technology = json_object_get(s, "technology"), *total = json_object_get(s, "total");
+    fprintf(stream, "Energy of one image of '%s' on the array '%s', %s\n", rs_j_text(s, "network"), rs_j_text(s, "array"),
+            rs_j_text(technology, "name"));
+    print_energy(s, stream);
+    fprintf(stream, "On the chip alone: %.3f uJ, %.1f times less than in float; %.2f pJ a MAC, %.1f mW at %g MHz\n\n",
+            rs_j_real(total, "chip_pj") * 1e-6, rs_ratio(rs_j_real(total, "chip_float_pj"), rs_j_real(total, "chip_pj")),
+            rs_j_real(s, "chip_pj_per_mac"), rs_j_real(s, "chip_milliwatts"), rs_j_real(s, "clock_mhz"));
+    fputs("Area\n", stream);
+    print_area(s, stream);
+    fputs("Counts (operations, bits moved, bits clocked) are measured by the cycle model; energy and area are modelled: counts times the\n"
+          "technology's numbers. 'In float': the same array with 32-bit floating point operators and storage.\n",
+          stream);
+}
+
+void rs_print_export(const json_t *s, FILE *stream)
+{
+    char files[RS_COUNT_TEXT], words[RS_COUNT_TEXT];
+    fprintf(stream, "%s ROMs (%s) with %s words in %s\n", count(s, "files", files), rs_j_text(s, "format"), count(s, "words", words),
+            rs_j_text(s, "folder"));
+}
