@@ -115,10 +115,10 @@ static rs_status size_op(rs_exec *e, rs_op *op, rs_diag *diag)
 static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
 {
     const rs_net *net = e->net;
-    bool *flags = RS_NEW_ARRAY(bool, 3 * (size_t)(net->n_blobs + 1));
+    bool *flags = RS_NEW_ARRAY(bool, 2 * (size_t)net->n_blobs + 1);
     if (flags == NULL)
         return rs_out_of_memory(diag);
-    bool *const learns = flags, *const read = flags + net->n_blobs, *const wanted = flags + 2 * net->n_blobs;
+    bool *const learns = flags, *const wanted = flags + net->n_blobs;
     rs_status st = RS_OK;
     for (int i = 0; i < net->n_layers; i++) {
         const rs_layer *l = &net->layers[i];
@@ -126,18 +126,11 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
         for (int b = 0; b < l->n_bottoms; b++) {
             e->ops[i].backward_data[b] = learns[l->bottoms[b]] && differentiable(l, b);
             any = any || e->ops[i].backward_data[b];
-            if (!in_place(l, b)) {
-                read[l->bottoms[b]] = read[l->bottoms[b]] || l->type != RS_LAYER_ACCURACY;
-            } else if (read[l->bottoms[b]]) {
-                st = rs_error(diag, RS_BAD_INPUT, l->loc, "give the layer a top of its own",
-                              "layer '%s' overwrites blob '%s', which a layer before it still needs for its gradient", l->name,
-                              net->blobs[l->bottoms[b]].name);
-            }
         }
         for (int t = 0; t < l->n_tops; t++)
             learns[l->tops[t]] = any;
     }
-    /* From the last layer to the first: `wanted` blobs have a gradient by then; `read` is used anew for those written once. */
+    /* From the last layer to the first: `wanted` blobs have a gradient by then. */
     for (int i = net->n_layers - 1; i >= 0 && st == RS_OK; i--) {
         const rs_layer *l = &net->layers[i];
         rs_op *op = &e->ops[i];

@@ -1,0 +1,436 @@
+/* Every layer, forward against the oracle and backward against differences of the oracle's loss, on corner and random geometry. */
+#include "support/test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "base/threads.h"
+#include "import/caffe.h"
+#include "layers/exec.h"
+#include "oracle/layers.h"
+
+static rs_rng rng;
+static int64_t compared;
+
+static int64_t below(int64_t n)
+{
+    return (int64_t)(rs_rng_next(&rng) % (uint64_t)n);
+}
+
+static float value(void)
+{
+    return (float)((double)(int64_t)(rs_rng_next(&rng) >> 40) / 8388608.0 - 1.0);
+}
+
+static rs_net *read_net(const char *layers, rs_phase phase, int64_t n, int64_t channels, int64_t height, int64_t width, rs_diag *diag)
+{
+    char *text = rs_format("layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: %d dim: %d dim: %d dim: %d } } }\n"
+                           "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: %d } } }\n%s",
+                           (int)n, (int)channels, (int)height, (int)width, (int)n, layers);
+    assert_non_null(text);
+    const char *path = rs_test_path("net.prototxt");
+    rs_test_write(path, text, strlen(text));
+    rs_free(text);
+    rs_net *net = NULL;
+    rs_assert_ok(rs_caffe_read_net(path, phase, &net, diag), diag);
+    rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
+    for (int i = 0; i < net->n_layers; i++)
+        for (int p = 0; p < net->layers[i].n_params; p++) {
+            const rs_param *param = &net->layers[i].params[p];
+            const int64_t count = rs_shape_count(&param->shape, 0);
+            for (int64_t j = 0; j < count; j++)
+                param->data[j] = value() * 0.7f;
+        }
+    return net;
+}
+
+static void set_inputs(const rs_net *net, rs_exec *exec, rs_oracle *oracle, int64_t n, int64_t classes)
+{
+    const int data = rs_net_blob(net, "data"), label = rs_net_blob(net, "label");
+    for (int64_t i = 0; i < n * rs_exec_blob_size(exec, data); i++)
+        oracle->blobs[data][i] = (double)(rs_exec_blob(exec, data)[i] = value());
+    for (int64_t i = 0; i < n; i++)
+        oracle->blobs[label][i] = (double)(rs_exec_blob(exec, label)[i] = (float)below(classes));
+}
+
+static void compare_blobs(const rs_net *net, rs_exec *exec, const rs_oracle *oracle, int64_t n)
+{
+    for (int b = 0; b < net->n_blobs; b++) {
+        const bool one = net->blobs[b].shape.n_axes == 0;
+        const int64_t count = one ? 1 : n * rs_exec_blob_size(exec, b);
+        for (int64_t i = 0; i < count; i++) {
+            const double got = (double)rs_exec_blob(exec, b)[i], expected = oracle->blobs[b][i];
+            if (!(fabs(got - expected) <= 2e-5 * (1.0 + fabs(expected))))
+                fail_msg("blob %s, element %lld: %.9g, expected %.9g", net->blobs[b].name, (long long)i, got, expected);
+            compared++;
+        }
+    }
+}
+
+/* The gradient of some elements of every parameter against (loss(w + h) - loss(w - h)) / 2h in double. */
+static void compare_gradients(const rs_net *net, rs_exec *exec, rs_oracle *oracle)
+{
+    const double h = 1e-5;
+    for (int l = 0; l < net->n_layers; l++)
+        for (int p = 0; p < net->layers[l].n_params; p++) {
+            const int64_t count = rs_shape_count(&net->layers[l].params[p].shape, 0);
+            const float *gradient = rs_exec_gradient(exec, l, p);
+            double largest = 0.0;
+            for (int64_t i = 0; i < count; i++)
+                largest = fmax(largest, fabs((double)gradient[i]));
+            for (int64_t k = 0; k < 24 && k < count; k++) {
+                const int64_t i = count <= 24 ? k : below(count);
+                double *w = &oracle->params[l * RS_MAX_PARAMS + p][i];
+                const double old = *w;
+                *w = old + h;
+                const double above = rs_oracle_run(oracle);
+                *w = old - h;
+                const double below_it = rs_oracle_run(oracle);
+                *w = old;
+                const double expected = (above - below_it) / (2.0 * h);
+                if (!(fabs((double)gradient[i] - expected) <= 1e-4 * (largest + fabs(expected)) + 1e-7))
+                    fail_msg("layer %s, parameter %d, element %lld: gradient %.9g, expected %.9g", net->layers[l].name, p,
+                             (long long)i, (double)gradient[i], expected);
+                compared++;
+            }
+        }
+}
+
+/* Forward (inference and training executors) and backward of a net. classes: of its loss. */
+static void check_net(const char *layers, int64_t n, int64_t channels, int64_t height, int64_t width, int64_t classes)
+{
+    rs_diag *diag = rs_diag_new();
+    rs_net *net = read_net(layers, RS_TRAIN, n, channels, height, width, diag);
+    for (int training = 0; training < 2; training++) {
+        rs_exec *exec = NULL;
+        rs_assert_ok(rs_exec_new(net, n, training, &exec, diag), diag);
+        rs_oracle *oracle = rs_oracle_new(net, n);
+        set_inputs(net, exec, oracle, n, classes);
+        const double expected = rs_oracle_run(oracle);
+        double loss = -1.0;
+        if (training)
+            rs_assert_ok(rs_exec_forward_backward(exec, n, &loss, diag), diag);
+        else
+            rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, n, &loss, diag), diag);
+        compare_blobs(net, exec, oracle, n);
+        assert_true(fabs(loss - expected) <= 1e-5 * (1.0 + fabs(expected)));
+        if (training)
+            compare_gradients(net, exec, oracle);
+        rs_oracle_free(oracle);
+        rs_exec_free(exec);
+    }
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
+/* A layer between a convolution (so that its gradient to below is seen) and a classifier. `middle` reads 'a' and writes 'b'. */
+static void check_middle(const char *middle, int64_t n, int64_t in_channels, int64_t channels, int64_t height, int64_t width)
+{
+    char *text = rs_format("layer { name: 'first' type: 'Convolution' bottom: 'data' top: 'a'\n"
+                           "  convolution_param { num_output: %d kernel_size: 1 } }\n%s\n"
+                           "layer { name: 'classify' type: 'InnerProduct' bottom: 'b' top: 'scores'\n"
+                           "  inner_product_param { num_output: 5 } }\n"
+                           "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'scores' bottom: 'label' top: 'loss' }\n"
+                           "layer { name: 'hits' type: 'Accuracy' bottom: 'scores' bottom: 'label' top: 'hits' }\n",
+                           (int)channels, middle);
+    assert_non_null(text);
+    check_net(text, n, in_channels, height, width, 5);
+    rs_free(text);
+}
+
+typedef struct window {
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation;
+} window;
+
+static void check_convolution(int64_t n, int64_t channels, int64_t height, int64_t width, int64_t outputs, int64_t groups, bool bias,
+                              const window *w)
+{
+    char *text = rs_format("layer { name: 'tested' type: 'Convolution' bottom: 'a' top: 'b' convolution_param { num_output: %d group: %d "
+                           "kernel_h: %d kernel_w: %d stride_h: %d stride_w: %d pad_h: %d pad_w: %d dilation: %d bias_term: %s } }",
+                           (int)outputs, (int)groups, (int)w->kernel_h, (int)w->kernel_w, (int)w->stride_h, (int)w->stride_w,
+                           (int)w->pad_h, (int)w->pad_w, (int)w->dilation, bias ? "true" : "false");
+    assert_non_null(text);
+    check_middle(text, n, 2, channels, height, width);
+    rs_free(text);
+}
+
+static void test_convolution(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 2 };
+    compared = 0;
+    check_convolution(5, 3, 7, 6, 4, 1, true, &(window){ 3, 3, 1, 1, 0, 0, 1 });
+    check_convolution(1, 1, 1, 1, 1, 1, true, &(window){ 1, 1, 1, 1, 0, 0, 1 });   /* a single pixel */
+    check_convolution(9, 2, 5, 5, 3, 1, false, &(window){ 1, 1, 1, 1, 0, 0, 1 });  /* the image as it is */
+    check_convolution(2, 3, 5, 4, 16, 1, true, &(window){ 5, 4, 1, 1, 0, 0, 1 });  /* as large as the image */
+    check_convolution(3, 4, 6, 9, 6, 2, true, &(window){ 2, 3, 2, 1, 1, 2, 1 });   /* groups, rectangles */
+    check_convolution(2, 6, 5, 5, 6, 6, true, &(window){ 3, 3, 1, 1, 1, 1, 1 });   /* a group a channel */
+    check_convolution(2, 2, 9, 9, 3, 1, true, &(window){ 3, 3, 2, 3, 4, 4, 2 });   /* dilation, padding wider than the kernel */
+    check_convolution(1, 1, 2, 2, 2, 1, true, &(window){ 5, 5, 3, 3, 4, 4, 1 });   /* an image smaller than the kernel */
+    check_convolution(2, 2, 4, 17, 33, 1, true, &(window){ 1, 7, 1, 5, 0, 3, 1 });
+    for (int i = 0; i < 25; i++) {
+        const int64_t groups = 1 + below(3);
+        window w = { 1 + below(4), 1 + below(4), 1 + below(3), 1 + below(3), below(3), below(3), 1 + below(2) };
+        const int64_t least_h = w.dilation * (w.kernel_h - 1) + 1 - 2 * w.pad_h;
+        const int64_t least_w = w.dilation * (w.kernel_w - 1) + 1 - 2 * w.pad_w;
+        const int64_t height = (least_h > 1 ? least_h : 1) + below(8), width = (least_w > 1 ? least_w : 1) + below(8);
+        check_convolution(1 + below(6), groups * (1 + below(3)), height, width, groups * (1 + below(5)), groups, below(2), &w);
+    }
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 10000);
+}
+
+static void check_pooling(const char *method, int64_t n, int64_t channels, int64_t height, int64_t width, const window *w)
+{
+    char *text = w == NULL ? rs_format("layer { name: 'tested' type: 'Pooling' bottom: 'a' top: 'b' pooling_param { pool: %s "
+                                       "global_pooling: true } }", method)
+                           : rs_format("layer { name: 'tested' type: 'Pooling' bottom: 'a' top: 'b' pooling_param { pool: %s kernel_h: %d "
+                                       "kernel_w: %d stride_h: %d stride_w: %d pad_h: %d pad_w: %d } }", method, (int)w->kernel_h,
+                                       (int)w->kernel_w, (int)w->stride_h, (int)w->stride_w, (int)w->pad_h, (int)w->pad_w);
+    assert_non_null(text);
+    check_middle(text, n, 3, channels, height, width);
+    rs_free(text);
+}
+
+/* Caffe's rounding up can put the last window behind the image when strides are larger than kernels; that is refused. */
+static bool window_outside(int64_t in, int64_t kernel, int64_t stride, int64_t pad)
+{
+    int64_t windows = 1, covered = kernel;
+    for (; covered < in + 2 * pad; covered += stride)
+        windows++;
+    if (pad > 0 && (windows - 1) * stride >= in + pad)
+        windows--;
+    return (windows - 1) * stride - pad >= in;
+}
+
+static void test_pooling_refused(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 9 };
+    rs_diag *diag = rs_diag_new();
+    rs_net *net = read_net("layer { name: 'p' type: 'Pooling' bottom: 'data' top: 'p' pooling_param { kernel_size: 1 stride: 3 } }\n", RS_TEST,
+                           1, 1, 5, 5, diag);
+    rs_exec *exec = NULL;
+    rs_assert_error(rs_exec_new(net, 1, false, &exec, diag), RS_BAD_INPUT, diag, "wholly outside of the 5x5 image");
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
+static void test_pooling(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 3 };
+    compared = 0;
+    for (int m = 0; m < 2; m++) {
+        const char *method = m == 0 ? "MAX" : "AVE";
+        check_pooling(method, 5, 3, 8, 6, &(window){ 2, 2, 2, 2, 0, 0, 1 });
+        check_pooling(method, 2, 2, 7, 5, &(window){ 2, 2, 2, 2, 0, 0, 1 });   /* odd: the last window hangs over */
+        check_pooling(method, 2, 2, 10, 10, &(window){ 3, 3, 2, 2, 0, 0, 1 });
+        check_pooling(method, 2, 1, 6, 6, &(window){ 3, 3, 2, 2, 1, 1, 1 });   /* clipped on both sides */
+        check_pooling(method, 1, 1, 1, 1, &(window){ 1, 1, 1, 1, 0, 0, 1 });
+        check_pooling(method, 3, 2, 5, 4, &(window){ 5, 4, 1, 1, 0, 0, 1 });
+        check_pooling(method, 2, 2, 9, 9, &(window){ 2, 3, 4, 4, 0, 0, 1 });   /* stride larger than the kernel */
+        check_pooling(method, 3, 4, 6, 7, NULL);
+        for (int i = 0; i < 20; i++) {
+            window w = { 1 + below(4), 1 + below(4), 1 + below(4), 1 + below(4), 0, 0, 1 };
+            w.pad_h = below(w.kernel_h);
+            w.pad_w = below(w.kernel_w);
+            const int64_t height = w.kernel_h + below(7), width = w.kernel_w + below(7);
+            if (window_outside(height, w.kernel_h, w.stride_h, w.pad_h) || window_outside(width, w.kernel_w, w.stride_w, w.pad_w))
+                continue;
+            check_pooling(method, 1 + below(5), 1 + below(3), height, width, &w);
+        }
+    }
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 10000);
+}
+
+static void test_relu_and_inner_product(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 4 };
+    compared = 0;
+    check_middle("layer { name: 'tested' type: 'ReLU' bottom: 'a' top: 'b' }", 5, 2, 3, 4, 5);
+    check_middle("layer { name: 'tested' type: 'ReLU' bottom: 'a' top: 'b' relu_param { negative_slope: 0.25 } }", 5, 2, 3, 4, 5);
+    check_middle("layer { name: 'in place' type: 'ReLU' bottom: 'a' top: 'a' relu_param { negative_slope: 0.5 } }\n"
+                 "layer { name: 'tested' type: 'ReLU' bottom: 'a' top: 'b' relu_param { negative_slope: -0.5 } }", 6, 2, 3, 4, 5);
+    check_middle("layer { name: 'tested' type: 'InnerProduct' bottom: 'a' top: 'b' inner_product_param { num_output: 70 } }\n"
+                 "layer { name: 'in place' type: 'ReLU' bottom: 'b' top: 'b' }", 7, 2, 3, 9, 5);
+    check_middle("layer { name: 'tested' type: 'InnerProduct' bottom: 'a' top: 'b' inner_product_param { num_output: 1 bias_term: false } }",
+                 1, 1, 1, 1, 1);
+    check_middle("layer { name: 'tested' type: 'Softmax' bottom: 'a' top: 'b' }", 3, 2, 4, 2, 3);
+    check_middle("layer { name: 'more' type: 'InnerProduct' bottom: 'a' top: 'c' inner_product_param { num_output: 6 } }\n"
+                 "layer { name: 'tested' type: 'Softmax' bottom: 'c' top: 'b' }", 3, 2, 4, 2, 3);
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 1000);
+}
+
+/* A blob that several layers read gets the sum of their gradients; a branch without a loss gets none. */
+static void test_branches(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 5 };
+    compared = 0;
+    check_net("layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 3 kernel_size: 2 } }\n"
+              "layer { name: 'r1' type: 'ReLU' bottom: 'a' top: 'a' }\n"
+              "layer { name: 'c2' type: 'Convolution' bottom: 'a' top: 'b' convolution_param { num_output: 2 kernel_size: 3 pad: 1 } }\n"
+              "layer { name: 'c3' type: 'Convolution' bottom: 'a' top: 'c' convolution_param { num_output: 4 kernel_size: 1 } }\n"
+              "layer { name: 'p4' type: 'Pooling' bottom: 'a' top: 'd' pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
+              "layer { name: 'p5' type: 'Pooling' bottom: 'a' top: 'e' pooling_param { pool: AVE kernel_size: 3 } }\n"
+              "layer { name: 'r6' type: 'ReLU' bottom: 'a' top: 'f' relu_param { negative_slope: 0.1 } }\n"
+              "layer { name: 'i2' type: 'InnerProduct' bottom: 'b' top: 's2' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'i3' type: 'InnerProduct' bottom: 'c' top: 's3' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'i4' type: 'InnerProduct' bottom: 'd' top: 's4' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'i5' type: 'InnerProduct' bottom: 'e' top: 's5' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'i6' type: 'InnerProduct' bottom: 'f' top: 's6' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'i7' type: 'InnerProduct' bottom: 'a' top: 's7' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'dead' type: 'InnerProduct' bottom: 'a' top: 'dead' inner_product_param { num_output: 4 } }\n"
+              "layer { name: 'dead too' type: 'Convolution' bottom: 'a' top: 'dead too' convolution_param { num_output: 3 kernel_size: 2 } }\n"
+              "layer { name: 'l2' type: 'SoftmaxWithLoss' bottom: 's2' bottom: 'label' top: 'l2' }\n"
+              "layer { name: 'l3' type: 'SoftmaxWithLoss' bottom: 's3' bottom: 'label' top: 'l3' loss_weight: 0.3 }\n"
+              "layer { name: 'l4' type: 'SoftmaxWithLoss' bottom: 's4' bottom: 'label' top: 'l4' loss_weight: 2 }\n"
+              "layer { name: 'l5' type: 'SoftmaxWithLoss' bottom: 's5' bottom: 'label' top: 'l5' }\n"
+              "layer { name: 'l6' type: 'SoftmaxWithLoss' bottom: 's6' bottom: 'label' top: 'l6' }\n"
+              "layer { name: 'l7' type: 'SoftmaxWithLoss' bottom: 's7' bottom: 'label' top: 'l7' }\n"
+              "layer { name: 'l8' type: 'SoftmaxWithLoss' bottom: 's7' bottom: 'label' top: 'l8' }\n"
+              "layer { name: 'hits' type: 'Accuracy' bottom: 's7' bottom: 'label' top: 'hits' accuracy_param { top_k: 2 } }\n",
+              6, 2, 6, 7, 4);
+    assert_true(compared > 1000);
+}
+
+/* Caffe's rule: of equal maxima the first gets the gradient. */
+static void test_pooling_ties(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 6 };
+    static const char *const shapes[] = { "kernel_size: 2 stride: 2", "kernel_size: 2 stride: 1" }; /* the fast kernel, the general one */
+    for (size_t s = 0; s < 2; s++) {
+        rs_diag *diag = rs_diag_new();
+        char *text = rs_format("layer { name: 'first' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 1 kernel_size: 1 } }\n"
+                               "layer { name: 'pool' type: 'Pooling' bottom: 'a' top: 'b' pooling_param { pool: MAX %s } }\n"
+                               "layer { name: 'i' type: 'InnerProduct' bottom: 'b' top: 's' inner_product_param { num_output: 2 } }\n"
+                               "layer { name: 'l' type: 'SoftmaxWithLoss' bottom: 's' bottom: 'label' top: 'l' }\n", shapes[s]);
+        rs_net *net = read_net(text, RS_TRAIN, 1, 1, 2, 2, diag);
+        rs_exec *exec = NULL;
+        rs_assert_ok(rs_exec_new(net, 1, true, &exec, diag), diag);
+        /* The weight of 'first' times four pixels; its gradient is pixel times gradient of the pixel that was chosen. With the weight
+         * zero all four tie, and the gradient names the chosen pixel. */
+        net->layers[2].params[0].data[0] = 0.0f;
+        float *pixels = rs_exec_blob(exec, rs_net_blob(net, "data"));
+        for (int i = 0; i < 4; i++)
+            pixels[i] = (float)(1 << i);
+        rs_exec_blob(exec, rs_net_blob(net, "label"))[0] = 1.0f;
+        double loss;
+        rs_assert_ok(rs_exec_forward_backward(exec, 1, &loss, diag), diag);
+        const double by_pixel = (double)rs_exec_gradient(exec, 2, 0)[0], by_bias = (double)rs_exec_gradient(exec, 2, 1)[0];
+        assert_true(by_bias != 0.0);
+        assert_true(by_pixel == by_bias); /* pixel 0 has the value 1 */
+        rs_exec_free(exec);
+        rs_net_free(net);
+        rs_free(text);
+        rs_diag_free(diag);
+    }
+}
+
+/* Softmax of large scores neither overflows nor loses the sum of one; a score that is not a number is not hidden. */
+static void test_softmax_extremes(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 7 };
+    rs_diag *diag = rs_diag_new();
+    rs_net *net = read_net("layer { name: 'p' type: 'Softmax' bottom: 'data' top: 'p' }\n", RS_TEST, 4, 3, 1, 1, diag);
+    rs_exec *exec = NULL;
+    rs_assert_ok(rs_exec_new(net, 4, false, &exec, diag), diag);
+    const float in[12] = { 1e30f, 0, -1e30f, 88, 88, 88, -200, -100, 0, NAN, 1, 2 };
+    memcpy(rs_exec_blob(exec, rs_net_blob(net, "data")), in, sizeof in);
+    rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, 4, NULL, diag), diag);
+    const float *p = rs_exec_blob(exec, rs_net_blob(net, "p"));
+    assert_true(p[0] == 1.0f && p[1] == 0.0f && p[2] == 0.0f);
+    for (int i = 3; i < 6; i++)
+        assert_true(fabsf(p[i] - 1.0f / 3.0f) < 1e-7f);
+    assert_true(p[6] == 0.0f && p[7] > 0.0f && p[7] < 1e-43f && p[8] == 1.0f);
+    assert_true(isnan(p[9]) && isnan(p[10]) && isnan(p[11]));
+    rs_exec_free(exec);
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
+/* What dropout kept is read off its output; the rest is checked against the oracle with the same choice. */
+static void test_dropout(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 8 };
+    compared = 0;
+    static const char *const layers =
+        "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 8 kernel_size: 3 } }\n"
+        "layer { name: 'd' type: 'Dropout' bottom: 'a' top: 'b' dropout_param { dropout_ratio: 0.3 } }\n"
+        "layer { name: 'i' type: 'InnerProduct' bottom: 'b' top: 's' inner_product_param { num_output: 4 } }\n"
+        "layer { name: 'l' type: 'SoftmaxWithLoss' bottom: 's' bottom: 'label' top: 'l' }\n";
+    rs_diag *diag = rs_diag_new();
+    enum { N = 6 };
+    rs_net *net = read_net(layers, RS_TRAIN, N, 2, 10, 10, diag);
+    rs_exec *exec = NULL;
+    rs_assert_ok(rs_exec_new(net, N, true, &exec, diag), diag);
+    rs_oracle *oracle = rs_oracle_new(net, N);
+    set_inputs(net, exec, oracle, N, 4);
+    const int layer = rs_net_layer(net, "d"), blob = rs_net_blob(net, "b"), in = rs_net_blob(net, "a");
+    const int64_t count = N * rs_exec_blob_size(exec, blob);
+    double *kept = calloc((size_t)count, sizeof *kept);
+    float *before = calloc((size_t)count, sizeof *before);
+    double loss;
+    for (uint64_t iteration = 0; iteration < 2; iteration++) {
+        rs_exec_set_random(exec, 9, iteration);
+        rs_assert_ok(rs_exec_forward_backward(exec, N, &loss, diag), diag);
+        int64_t n_kept = 0, differ = 0;
+        for (int64_t i = 0; i < count; i++) {
+            const float x = rs_exec_blob(exec, in)[i], y = rs_exec_blob(exec, blob)[i];
+            assert_true(y == 0.0f || fabsf(y - x / 0.7f) <= 1e-6f * fabsf(x));
+            kept[i] = y != 0.0f ? 1.0 / 0.7 : 0.0;
+            n_kept += y != 0.0f;
+            differ += y != before[i];
+            before[i] = y;
+        }
+        assert_true(fabs((double)n_kept / (double)count - 0.7) < 0.04);
+        assert_true(differ > count / 10); /* another choice in each iteration */
+        oracle->kept[layer] = kept;
+        assert_true(fabs(loss - rs_oracle_run(oracle)) < 1e-5);
+        compare_blobs(net, exec, oracle, N);
+        compare_gradients(net, exec, oracle);
+    }
+    rs_oracle_free(oracle);
+    rs_exec_free(exec);
+    rs_net_free(net);
+    /* In the test phase nothing is dropped. */
+    net = read_net(layers, RS_TEST, N, 2, 10, 10, diag);
+    rs_assert_ok(rs_exec_new(net, N, false, &exec, diag), diag);
+    oracle = rs_oracle_new(net, N);
+    set_inputs(net, exec, oracle, N, 4);
+    rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, N, &loss, diag), diag);
+    assert_true(fabs(loss - rs_oracle_run(oracle)) < 1e-5);
+    compare_blobs(net, exec, oracle, N);
+    rs_oracle_free(oracle);
+    rs_exec_free(exec);
+    rs_net_free(net);
+    free(kept);
+    free(before);
+    rs_diag_free(diag);
+    assert_true(compared > 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_convolution),
+        cmocka_unit_test(test_pooling),
+        cmocka_unit_test(test_relu_and_inner_product),
+        cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_pooling_ties),
+        cmocka_unit_test(test_pooling_refused),
+        cmocka_unit_test(test_softmax_extremes),
+        cmocka_unit_test(test_dropout),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
