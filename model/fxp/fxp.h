@@ -53,6 +53,10 @@ int rs_fxp_fl_for_range(double a, int bits);
 /* Section 3: the accumulator width that holds every sum of magnitude <= bound (>= 0): smallest A with 2^(A-1) > bound, 1 to 64. */
 int rs_fxp_bits_for_bound(int64_t bound);
 
+/* Section 3, narrower accumulators: acc[i] += addend[i], wrapped or saturated to `bits` bits (2 to 48), for each i below n; overflows[i] is
+ * raised by 1 where the exact sum did not fit. |acc[i]|, |addend[i]| < 2^62. */
+void rs_fxp_accumulate_array(int64_t *acc, const int64_t *addend, size_t n, int bits, bool saturate, uint32_t *overflows);
+
 /* Section 4: the aligned bias at the accumulator's LSB. b must not be NaN; mode: a deterministic one. A result of 2^62 and beyond
  * (only with RS_BIAS_WEIGHTS and fl_in > 31) is given as +-2^62, which no accumulator holds. */
 typedef enum rs_bias_rule { RS_BIAS_ACCUMULATOR, RS_BIAS_WEIGHTS } rs_bias_rule;

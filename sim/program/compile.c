@@ -24,7 +24,7 @@ typedef struct geometry {
     bool relu;
     int64_t row_elems, in_rows;  /* of the ifmap as the array sees it */
     int64_t out_row;             /* elements of an ofmap row, all channels */
-    int64_t align_in, align_out; /* rows after which a row begins on a beat again */
+    int64_t align_out;           /* rows after which a row of the ofmap begins on a beat again */
 } geometry;
 
 /* 1234567 -> "1,234,567". */
@@ -218,7 +218,6 @@ static geometry geometry_of(const compiler *c, const rs_program_layer *layer)
     g.in_rows = whole ? 1 : g.in->height;
     g.row_elems = (int64_t)g.in->width * g.in->channels * (whole ? g.in->height : 1);
     g.out_row = (int64_t)g.out->width * g.out->channels;
-    g.align_in = elements / gcd(elements, g.row_elems);
     g.align_out = elements / gcd(elements, g.out_row);
     return g;
 }
@@ -250,6 +249,7 @@ typedef struct band {
     int64_t first, rows;
     int64_t conv_first, conv_rows; /* rows of the convolution */
     int64_t in_first, in_rows;     /* rows of the ifmap that are loaded */
+    int64_t in_offset;             /* elements before them in their first beat */
     int64_t in_beats, out_beats;
 } band;
 
@@ -270,9 +270,10 @@ static band band_of(const compiler *c, const geometry *g, int64_t first, int64_t
         top = top < 0 ? 0 : top >= g->in_rows ? g->in_rows - 1 : top;
         bottom = bottom <= top ? top + 1 : bottom > g->in_rows ? g->in_rows : bottom;
     }
-    b.in_first = top - top % g->align_in;
+    b.in_first = top;
+    b.in_offset = top * g->row_elems % elements;
     b.in_rows = bottom - b.in_first;
-    b.in_beats = divide_up(b.in_rows * g->row_elems, elements);
+    b.in_beats = divide_up(b.in_offset + b.in_rows * g->row_elems, elements);
     b.out_beats = divide_up(rows * g->out_row, elements);
     return b;
 }
@@ -428,6 +429,13 @@ static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geom
         .ofmap_addr = program->tensors[layer->output].address + b->first * g->out_row / elements,
         .ofmap_beats = b->out_beats,
     };
+    v.origin_elems = v.origin_row * v.row_elems + b->in_offset;
+    v.step_row_elems = v.step_row * v.row_elems;
+    v.seg1_elems = v.seg1_rows * v.row_elems;
+    v.window_rows = v.pool_stride_h * v.step_row;
+    v.window_row_elems = v.window_rows * v.row_elems;
+    v.window_cols = v.pool_stride_w * v.step_col;
+    v.ofmap_last_elems = b->rows * g->out_row - (b->out_beats - 1) * elements;
     check_fields(c, layer, (const int64_t *)&v);
     if (program->n_descriptors == c->capacity) {
         const int capacity = c->capacity ? 2 * c->capacity : 16;
