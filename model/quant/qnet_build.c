@@ -315,7 +315,6 @@ static void build_layer(builder *b, int i)
         top = b->net->layers[relu].tops[0];
     }
     const int before = b->qnet->n_ops;
-    b->tensor[top] = -1;
     add_op(b, layer, top);
     if (b->qnet->n_ops > before)
         b->qnet->ops[before].relu = relu >= 0;

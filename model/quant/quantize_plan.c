@@ -225,11 +225,11 @@ rs_status rs_plan_check_set(const rs_plan *plan, const rs_net *net, const rs_dat
                         "images are %dx%dx%d (channels x height x width), the net '%s' expects %lldx%lldx%lld", set->channels,
                         set->height, set->width, net->name ? net->name : "", (long long)channels, (long long)height, (long long)width);
     }
-    int64_t classes = rs_plan_count(net, plan->scores);
-    if (set->classes > classes) {
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
-                        "labels go up to %d, the net '%s' scores %lld classes, expected labels below that", set->classes - 1,
-                        net->name ? net->name : "", (long long)classes);
-    }
+    const int64_t classes = rs_plan_count(net, plan->scores);
+    for (int64_t i = 0; i < set->count; i++)
+        if (set->labels[i] < 0 || set->labels[i] >= classes)
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
+                            "image %lld has the label %d, expected 0 to %lld: the net '%s' scores %lld classes", (long long)i,
+                            (int)set->labels[i], (long long)classes - 1, net->name != NULL ? net->name : "", (long long)classes);
     return RS_OK;
 }
