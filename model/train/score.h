@@ -14,7 +14,7 @@ rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, rs_
 /* Images [first, first + n) modulo the set's size into pixels and labels (may be NULL), on all threads. */
 void rs_load_batch(const rs_dataset *set, const rs_data_param *transform, int64_t first, int64_t n, float *pixels, float *labels);
 /* Scores the set with an exec of the net that takes `batch` images. */
-rs_status rs_score(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *options,
+rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *options,
                    rs_test_result *result, rs_diag *diag);
 
 #endif

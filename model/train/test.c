@@ -60,7 +60,7 @@ rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, rs_
     return RS_OK;
 }
 
-rs_status rs_score(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *o,
+rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *o,
                    rs_test_result *r, rs_diag *diag)
 {
     const int scores = rs_net_scores(net), label_blob = rs_label_blob(net);
@@ -115,7 +115,7 @@ rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_op
     rs_exec *exec = NULL;
     st = rs_exec_new(net, batch, false, &exec, diag);
     if (st == RS_OK)
-        st = rs_score(exec, net, layer, set, batch, &o, result, diag);
+        st = rs_score_net(exec, net, layer, set, batch, &o, result, diag);
     rs_exec_free(exec);
     return st;
 }

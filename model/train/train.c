@@ -375,7 +375,7 @@ static rs_status test(trainer *t, rs_diag *diag)
     }
     const rs_test_options o = { .images = t->test_images };
     rs_test_result r;
-    const rs_status st = rs_score(t->test_exec, t->test_net, t->test_layer, t->test_set, t->test_batch, &o, &r, diag);
+    const rs_status st = rs_score_net(t->test_exec, t->test_net, t->test_layer, t->test_set, t->test_batch, &o, &r, diag);
     if (st != RS_OK)
         return st;
     t->result->accuracy = r.accuracy;
