@@ -6,8 +6,7 @@
 
 #include "import/caffe_text.h"
 
-namespace ristretto
-{
+namespace ristretto {
 
 const std::vector<LayerType> &layer_types()
 {

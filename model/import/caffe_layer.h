@@ -8,8 +8,7 @@
 #include "import/caffe.pb.h"
 #include "net/net.h"
 
-namespace ristretto
-{
+namespace ristretto {
 
 // A supported type: its name in prototxt, its meaning here, and the parameter messages that it reads.
 struct LayerType {

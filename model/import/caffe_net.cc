@@ -14,10 +14,8 @@
 #include "import/caffe_layer.h"
 #include "import/caffe_text.h"
 
-namespace ristretto
-{
-namespace
-{
+namespace ristretto {
+namespace {
 
 constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension, ...: Caffe's are 32-bit integers
 
@@ -28,8 +26,7 @@ struct FileLayer {
     bool spoiled; // an error was found in its text already
 };
 
-class NetReader
-{
+class NetReader {
 public:
     NetReader(const Text &text, rs_phase phase, rs_diag *diag) : text_(text), phase_(phase), diag_(diag) {}
 

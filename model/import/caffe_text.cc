@@ -13,8 +13,7 @@
 #include "base/memory.h"
 #include "import/caffe.pb.h"
 
-namespace ristretto
-{
+namespace ristretto {
 
 std::string quoted(const std::string &name)
 {
@@ -81,8 +80,7 @@ bool Node::spoiled(const char *field, int index) const
 // The parser of protocol buffers stops at the first error. To report the others too, the statement in error is blanked
 // out and the text parsed again; this needs the tokens around it.
 
-namespace
-{
+namespace {
 
 struct Token {
     enum Kind { WORD, STRING, MARK } kind;
@@ -90,8 +88,7 @@ struct Token {
     int line, column;       // from 1, tabs as the parser counts them
 };
 
-class Tokens
-{
+class Tokens {
 public:
     explicit Tokens(const std::string &text) : text_(text)
     {
@@ -231,8 +228,7 @@ struct Complaint {
     std::string text;
 };
 
-class Collector : public google::protobuf::io::ErrorCollector
-{
+class Collector : public google::protobuf::io::ErrorCollector {
 public:
     void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string &text) override
     {

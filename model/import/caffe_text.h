@@ -12,8 +12,7 @@
 
 #include "base/diag.h"
 
-namespace ristretto
-{
+namespace ristretto {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
@@ -40,8 +39,7 @@ struct Text {
 rs_status read_text(const char *path, Message *message, Text *text, rs_diag *diag);
 
 // A message in the file: its place, and those of its fields.
-class Node
-{
+class Node {
 public:
     Node(const Text &text, const ParseTree *tree, const Descriptor *type, rs_loc own)
         : text_(&text), tree_(tree), type_(type), own_(own)
