@@ -79,11 +79,15 @@ TEST_LIB  := $(B)/libtestsupport.a
 EXE       := $(if $(MAIN),$(B)/ristretto)
 
 # ------------------------------------------------------------------------------------------------------------ targets
-.PHONY: all lib tests check check-full check-unit check-cli check-lint lint bench demo format clean install deps help
+.PHONY: all lib tests generated print check check-full check-unit check-cli check-lint lint bench demo format clean install deps help
 
 all: $(LIB) $(EXE) $(if $(and $(EXE),$(filter release,$(VARIANT))),build/ristretto)
 lib: $(LIB)
 tests: all $(UNIT_BIN)
+generated: $(PB_H)
+# `make -s print VARIABLE=CFLAGS`, for scripts
+print:
+	@printf '%s\n' '$(subst ','\'',$($(VARIABLE)))'
 
 help:
 	@echo 'make              build the command build/ristretto'
@@ -204,7 +208,7 @@ bench:
 	$(Q)scripts/bench.sh
 
 format:
-	$(Q)scripts/lint --show format
+	$(Q)scripts/lint --show-format
 
 clean:
 	rm -rf build
