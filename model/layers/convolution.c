@@ -35,6 +35,11 @@ static geometry geometry_of(const rs_op *op)
 /* Output columns [*from, *to) whose input column x * stride - pad + offset lies in the image. */
 static void inside(int64_t out, int64_t in, int64_t stride, int64_t origin, int64_t *from, int64_t *to)
 {
+    if (origin >= 0 && origin + (out - 1) * stride < in) { /* the usual case, without divisions */
+        *from = 0;
+        *to = out;
+        return;
+    }
     int64_t low = origin >= 0 ? 0 : (-origin + stride - 1) / stride;
     int64_t high = in - 1 - origin < 0 ? 0 : (in - 1 - origin) / stride + 1;
     if (low > out)
@@ -152,11 +157,16 @@ static void image_to_rows(const geometry *g, const float *image, float *rows)
 
 static inline void add(int64_t n, const float *from, float *to)
 {
+    typedef float vector __attribute__((vector_size(16)));
     enum { LANES = 4 };
     int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            to[i + l] += from[i + l];
+    for (; i + LANES <= n; i += LANES) {
+        vector a, b;
+        memcpy(&a, from + i, sizeof a);
+        memcpy(&b, to + i, sizeof b);
+        b += a;
+        memcpy(to + i, &b, sizeof b);
+    }
     for (; i < n; i++)
         to[i] += from[i];
 }
@@ -188,18 +198,20 @@ static void columns_to_image(const geometry *g, const float *patches, float *ima
 /* Sum of n values: 16 interleaved partial sums, then those in a tree, so that vectors of any width give the same bits. */
 static float sum(const float *x, int64_t n)
 {
-    enum { LANES = 16 };
-    float part[LANES] = { 0 };
+    typedef float vector __attribute__((vector_size(16)));
+    enum { LANES = 16, PARTS = 4 };
+    vector part[PARTS] = { { 0 } };
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++)
-            part[l] += x[i + l];
+        for (int v = 0; v < PARTS; v++) {
+            vector next;
+            memcpy(&next, x + i + 4 * v, sizeof next);
+            part[v] += next;
+        }
     for (int l = 0; i < n; i++, l++)
-        part[l] += x[i];
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            part[l] += part[l + half];
-    return part[0];
+        part[l / 4][l % 4] += x[i];
+    const vector s = (part[0] + part[2]) + (part[1] + part[3]);
+    return (s[0] + s[2]) + (s[1] + s[3]);
 }
 
 static rs_status plan(rs_op *op, rs_diag *diag)
