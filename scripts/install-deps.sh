@@ -18,7 +18,7 @@ verilator clang
 # What the tests and checks need on top.
 check_packages='
 libcmocka-dev libgmp-dev libclang-rt-14-dev
-clang-tidy clang-format cppcheck shellcheck
+clang-tidy clang-format shellcheck
 yosys iverilog libsystemc-dev
 python3 python3-numpy git ca-certificates
 '
