@@ -170,11 +170,11 @@ static void print_to_terminal(const char *no_color, char *text, size_t size)
     rs_diag *diag = rs_diag_new();
     rs_error(diag, RS_USAGE, RS_NOWHERE, "h", "e");
     rs_diag_print(diag, f);
-    fflush(f);
-    const ssize_t n = read(master, text, size - 1);
-    assert_true(n > 0);
-    text[n] = '\0';
     fclose(f);
+    size_t n = 0; /* what was written can still be read; then comes an error */
+    for (ssize_t got; n < size - 1 && (got = read(master, text + n, size - 1 - n)) > 0;)
+        n += (size_t)got;
+    text[n] = '\0';
     close(master);
     rs_diag_free(diag);
 }
