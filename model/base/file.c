@@ -18,7 +18,7 @@
 
 /* ------------------------------------------------------------------------------------------------------------ paths */
 
-static bool is_folder(const char *path)
+bool rs_folder_exists(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
@@ -60,7 +60,7 @@ rs_status rs_make_folder(const char *path, rs_diag *diag)
             continue;
         const char end = *p;
         *p = '\0';
-        if (copy[0] != '\0' && mkdir(copy, 0777) != 0 && !is_folder(copy)) {
+        if (copy[0] != '\0' && mkdir(copy, 0777) != 0 && !rs_folder_exists(copy)) {
             const int why = errno;
             status = rs_error(diag, why == ENOSPC || why == EDQUOT || why == EROFS ? RS_RESOURCE : RS_BAD_INPUT,
                               RS_FILE(path), NULL, "cannot make the folder '%s': %s", copy,
@@ -253,7 +253,7 @@ rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t
     if (max_bytes > PTRDIFF_MAX - 4096)
         max_bytes = PTRDIFF_MAX - 4096;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || is_folder(path)) {
+    if (fd < 0 || rs_folder_exists(path)) {
         const int why = fd < 0 ? errno : EISDIR;
         if (fd >= 0)
             close(fd);

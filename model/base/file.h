@@ -33,7 +33,8 @@ void rs_output_discard(rs_output *out);
 
 /* mkdir -p. */
 rs_status rs_make_folder(const char *path, rs_diag *diag);
-bool rs_file_exists(const char *path);
+bool rs_file_exists(const char *path); /* a folder is one, too */
+bool rs_folder_exists(const char *path);
 /* `folder`/`name`, or `name` itself if it is absolute; rs_free releases it. */
 char *rs_path_join(const char *folder, const char *name);
 /* The folder part of a path ("." if none); rs_free releases it. */

@@ -6,24 +6,55 @@
 
 /* A data set in memory: pixels as bytes, [count][channels][height][width], one label an image. */
 typedef struct rs_dataset {
-    char *path;
+    char *path; /* of the images file */
     int64_t count;
     int channels, height, width, classes; /* classes: largest label + 1 */
     uint8_t *pixels;
     int32_t *labels;
+    uint8_t *storage; /* the memory that pixels lie in; NULL: not this set's own (a slice) */
 } rs_dataset;
 
-/* Opens IDX files (gzipped or not). `path` names the images file, a folder, or a prefix; for a folder, `train` picks
- * train-images-idx3-ubyte / train-labels-idx1-ubyte or t10k-* (also digits-*), with or without .gz. The labels file is found beside the
- * images file by name. Errors: magic number, counts that differ, truncated, left-over bytes, label out of range: located at the byte offset. */
-rs_status rs_dataset_open(const char *path, bool train, rs_dataset **set, rs_diag *diag);
-/* IDX, gzipped when the names end in .gz. */
+/* Opens IDX files (gzipped or not). `path` names one of:
+ *     an images file      the labels are found beside it by name (images -> labels, idx3 -> idx1)
+ *     a folder            `train` picks train-images-idx3-ubyte or t10k-images-idx3-ubyte; else
+ * digits-images-idx3-ubyte a prefix            of PREFIX-images-idx3-ubyte a JSON file         {"source": PATH,
+ * "exclude": LIST}: another source, less the images of a list (see rs_dataset_exclude); LIST is relative to the JSON
+ * file, PATH is looked up from there A relative path is looked up as it is, then in the folder of the file `beside` (a
+ * prototxt that names the source; NULL: none), then in the data folder. RS_BAD_INPUT, located to the byte: wrong magic
+ * number, counts that differ, a file that is cut off or too long. */
+rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag);
+
+/* The data folder: RISTRETTO_DATA, or "data". */
+const char *rs_data_folder(void);
+
+/* IDX (idx3, or idx4 for more than one channel), gzipped if the names end in .gz; the same set gives the same bytes. */
 rs_status rs_dataset_write_idx(const rs_dataset *set, const char *images_path, const char *labels_path, rs_diag *diag);
 void rs_dataset_free(rs_dataset *set);
-/* A view of count images from `first` on (shares memory with the parent, which must outlive it). */
+
+/* A view of images [first, first + count), cut to what there is; it shares memory with its parent, which must outlive
+ * it. */
 rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count);
 
-/* (pixel - mean[c]) * scale in float, as Caffe's transform_param does it, for images [first, first + n) modulo count, into NCHW. */
+/* Takes the images of a list out of a set (not of a slice); the others keep their order. The list is a text file:
+ *     # a comment
+ *     images 60000 crc32 c1c5b5a7      the set that the list is for: number of images, CRC-32 of all pixels
+ *     5                                index of an image, from 0; rising, one a line
+ * RS_BAD_INPUT, located to the line: another set than the list's, an index out of range or out of order. */
+rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *diag);
+
+/* Whether a transformation fits the images: crop_size not larger than they are, one mean or one a channel.
+ * RS_BAD_INPUT at `loc` (of the data layer) if not. */
+rs_status rs_dataset_check(const rs_dataset *set, const rs_data_param *param, rs_loc loc, rs_diag *diag);
+
+/* The shape of n transformed images: n x channels x height x width, cropped. */
+rs_shape rs_dataset_shape(const rs_dataset *set, const rs_data_param *param, int64_t n);
+
+/* (pixel - mean[c]) * scale in float, as Caffe's transform_param does it, for images [first, first + n) modulo count,
+ * into NCHW. rs_dataset_transform is for testing: the centre is cropped, nothing is mirrored. rs_dataset_augment is for
+ * training: where to crop and what to mirror (every second image on average) is drawn from (seed, index of the image
+ * not taken modulo count), so that it depends neither on the cut into batches nor on threads. */
 void rs_dataset_transform(const rs_dataset *set, const rs_data_param *param, int64_t first, int64_t n, float *out);
+void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint64_t seed, int64_t first, int64_t n,
+                        float *out);
 
 #endif

@@ -50,10 +50,10 @@ const char *rs_shape_text(const rs_shape *shape, char *buffer, size_t size)
 }
 
 static const char *const type_names[RS_LAYER_TYPES] = {
-    [RS_LAYER_INPUT] = "Input",         [RS_LAYER_CONVOLUTION] = "Convolution",
-    [RS_LAYER_POOLING] = "Pooling",     [RS_LAYER_INNER_PRODUCT] = "InnerProduct",
-    [RS_LAYER_RELU] = "ReLU",           [RS_LAYER_SOFTMAX] = "Softmax",
-    [RS_LAYER_ACCURACY] = "Accuracy",   [RS_LAYER_SOFTMAX_LOSS] = "SoftmaxWithLoss",
+    [RS_LAYER_INPUT] = "Input",       [RS_LAYER_CONVOLUTION] = "Convolution",
+    [RS_LAYER_POOLING] = "Pooling",   [RS_LAYER_INNER_PRODUCT] = "InnerProduct",
+    [RS_LAYER_RELU] = "ReLU",         [RS_LAYER_SOFTMAX] = "Softmax",
+    [RS_LAYER_ACCURACY] = "Accuracy", [RS_LAYER_SOFTMAX_LOSS] = "SoftmaxWithLoss",
     [RS_LAYER_DROPOUT] = "Dropout",
 };
 
@@ -113,8 +113,8 @@ int rs_net_scores(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++) {
         const rs_layer *layer = &net->layers[i];
-        bool last = layer->type == RS_LAYER_SOFTMAX || layer->type == RS_LAYER_SOFTMAX_LOSS ||
-                    layer->type == RS_LAYER_ACCURACY;
+        bool last =
+            layer->type == RS_LAYER_SOFTMAX || layer->type == RS_LAYER_SOFTMAX_LOSS || layer->type == RS_LAYER_ACCURACY;
         if (last && layer->n_bottoms > 0)
             return layer->bottoms[0];
     }
@@ -170,14 +170,17 @@ static rs_status set_param(rs_layer *layer, int p, rs_shape shape, rs_diag *diag
     char now[SHAPE_TEXT], then[SHAPE_TEXT];
     int64_t count = rs_shape_count(&shape, 0);
     if (count < 0 || count > RS_MAX_ELEMENTS)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\": a parameter of %s is too large, "
-                        "expected at most %" PRId64 " elements", layer->name, rs_shape_text(&shape, now, sizeof now),
-                        RS_MAX_ELEMENTS);
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\": a parameter of %s is too large, "
+                        "expected at most %" PRId64 " elements",
+                        layer->name, rs_shape_text(&shape, now, sizeof now), RS_MAX_ELEMENTS);
     if (param->data != NULL) {
         if (rs_shape_equal(&param->shape, &shape))
             return RS_OK;
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\": parameter %d is %s, but for this input it "
-                        "would have to be %s", layer->name, p, rs_shape_text(&param->shape, then, sizeof then),
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\": parameter %d is %s, but for this input it "
+                        "would have to be %s",
+                        layer->name, p, rs_shape_text(&param->shape, then, sizeof then),
                         rs_shape_text(&shape, now, sizeof now));
     }
     param->data = RS_NEW_ARRAY(float, (size_t)count);
@@ -217,7 +220,8 @@ static bool window_fits(const rs_layer *layer, const rs_shape *in, int64_t windo
         return true;
     rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
              "layer \"%s\": the kernel is %" PRId64 "x%" PRId64 ", larger than its input of %" PRId64 "x%" PRId64
-             " (padding included)", layer->name, window_h, window_w, h, w);
+             " (padding included)",
+             layer->name, window_h, window_w, h, w);
     return false;
 }
 
@@ -227,14 +231,17 @@ static rs_status infer_convolution(rs_layer *layer, const rs_shape *in, rs_shape
     if (!is_image(layer, in, diag))
         return RS_BAD_INPUT;
     if (in->dim[1] % c->groups != 0)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\": %" PRId64 " input channels cannot be "
-                        "divided into %" PRId64 " groups", layer->name, in->dim[1], c->groups);
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\": %" PRId64 " input channels cannot be "
+                        "divided into %" PRId64 " groups",
+                        layer->name, in->dim[1], c->groups);
     if (!window_fits(layer, in, c->dilation_h * (c->kernel_h - 1) + 1, c->dilation_w * (c->kernel_w - 1) + 1, c->pad_h,
                      c->pad_w, diag))
         return RS_BAD_INPUT;
-    *out = (rs_shape){ 4, { in->dim[0], c->out_channels,
-                            rs_convolution_output(in->dim[2], c->kernel_h, c->stride_h, c->pad_h, c->dilation_h),
-                            rs_convolution_output(in->dim[3], c->kernel_w, c->stride_w, c->pad_w, c->dilation_w) } };
+    *out = (rs_shape){ 4,
+                       { in->dim[0], c->out_channels,
+                         rs_convolution_output(in->dim[2], c->kernel_h, c->stride_h, c->pad_h, c->dilation_h),
+                         rs_convolution_output(in->dim[3], c->kernel_w, c->stride_w, c->pad_w, c->dilation_w) } };
     rs_shape weights = { 4, { c->out_channels, in->dim[1] / c->groups, c->kernel_h, c->kernel_w } };
     return set_params(layer, weights, c->bias, diag);
 }
@@ -245,8 +252,10 @@ static rs_status infer_inner_product(rs_layer *layer, const rs_shape *in, rs_sha
     char text[SHAPE_TEXT];
     int64_t inputs = in->n_axes >= 1 ? rs_shape_count(in, 1) : 0;
     if (inputs <= 0)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (InnerProduct): the input is %s, expected "
-                        "a batch of at least one value each", layer->name, rs_shape_text(in, text, sizeof text));
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\" (InnerProduct): the input is %s, expected "
+                        "a batch of at least one value each",
+                        layer->name, rs_shape_text(in, text, sizeof text));
     *out = (rs_shape){ 2, { in->dim[0], ip->outputs } };
     return set_params(layer, (rs_shape){ 2, { ip->outputs, inputs } }, ip->bias, diag);
 }
@@ -264,8 +273,9 @@ static rs_status infer_pooling(rs_layer *layer, const rs_shape *in, rs_shape *ou
     }
     if (!window_fits(layer, in, p->kernel_h, p->kernel_w, p->pad_h, p->pad_w, diag))
         return RS_BAD_INPUT;
-    *out = (rs_shape){ 4, { in->dim[0], in->dim[1], rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h),
-                            rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w) } };
+    *out = (rs_shape){ 4,
+                       { in->dim[0], in->dim[1], rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h),
+                         rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w) } };
     return RS_OK;
 }
 
@@ -276,13 +286,16 @@ static rs_status infer_judge(const rs_layer *layer, const rs_shape *scores, cons
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
     int64_t places = scores->n_axes >= 2 ? scores->dim[0] * rs_shape_count(scores, 2) : -1;
     if (places < 0 || scores->dim[1] < 1)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (%s): the scores are %s, expected "
-                        "N x classes", layer->name, rs_layer_type_name(layer->type),
-                        rs_shape_text(scores, a, sizeof a));
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\" (%s): the scores are %s, expected "
+                        "N x classes",
+                        layer->name, rs_layer_type_name(layer->type), rs_shape_text(scores, a, sizeof a));
     if (rs_shape_count(labels, 0) != places)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (%s): labels are %s, expected one for each "
-                        "of the scores' %s", layer->name, rs_layer_type_name(layer->type),
-                        rs_shape_text(labels, b, sizeof b), rs_shape_text(scores, a, sizeof a));
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer \"%s\" (%s): labels are %s, expected one for each "
+                        "of the scores' %s",
+                        layer->name, rs_layer_type_name(layer->type), rs_shape_text(labels, b, sizeof b),
+                        rs_shape_text(scores, a, sizeof a));
     *out = (rs_shape){ 0, { 0 } };
     return RS_OK;
 }
@@ -332,8 +345,10 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
     case RS_LAYER_SOFTMAX:
         if (layer->type == RS_LAYER_SOFTMAX && in.n_axes < 2) {
             char text[SHAPE_TEXT];
-            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (Softmax): the input is %s, expected "
-                            "N x classes", layer->name, rs_shape_text(&in, text, sizeof text));
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                            "layer \"%s\" (Softmax): the input is %s, expected "
+                            "N x classes",
+                            layer->name, rs_shape_text(&in, text, sizeof text));
         }
         *out = in;
         return RS_OK;
@@ -358,9 +373,11 @@ rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
             char text[SHAPE_TEXT];
             int64_t count = rs_shape_count(&blob->shape, 0);
             if (count < 0 || count > RS_MAX_ELEMENTS)
-                return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\": its top \"%s\" of %s is too "
-                                "large, expected at most %" PRId64 " elements", layer->name, blob->name,
-                                rs_shape_text(&blob->shape, text, sizeof text), RS_MAX_ELEMENTS);
+                return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                                "layer \"%s\": its top \"%s\" of %s is too "
+                                "large, expected at most %" PRId64 " elements",
+                                layer->name, blob->name, rs_shape_text(&blob->shape, text, sizeof text),
+                                RS_MAX_ELEMENTS);
         }
     }
     return RS_OK;
@@ -424,8 +441,10 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag)
             else if (layer->type == RS_LAYER_INNER_PRODUCT)
                 filler = p == 0 ? &layer->inner_product.weight_filler : &layer->inner_product.bias_filler;
             if (filler == NULL || layer->params[p].data == NULL)
-                return rs_error(diag, RS_INTERNAL, layer->loc, NULL, "layer \"%s\": parameter %d cannot be filled "
-                                "before its shape is known", layer->name, p);
+                return rs_error(diag, RS_INTERNAL, layer->loc, NULL,
+                                "layer \"%s\": parameter %d cannot be filled "
+                                "before its shape is known",
+                                layer->name, p);
             fill(filler, &layer->params[p], seed, param_stream(layer->name, p));
         }
     }

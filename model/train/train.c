@@ -49,7 +49,7 @@ static rs_status open_data(const trainer *t, const rs_net *net, bool train, int 
     if (path == NULL)
         return rs_error(diag, RS_BAD_INPUT, l->loc, "name a folder of data on the command line",
                         "layer '%s' names no source of images", l->name);
-    return rs_dataset_open(path, train, set, diag);
+    return rs_dataset_open(path, net->path, train, set, diag);
 }
 
 /* Reads a net of the solver and fits it to its data. */

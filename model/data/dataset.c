@@ -1,0 +1,389 @@
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/file.h"
+#include "data/data.h"
+#include "data/idx.h"
+
+/* A description may name another one as its source; this many in a row are followed. */
+#define MAX_DEPTH 4
+#define MAX_DESCRIPTION ((size_t)1 << 20)
+#define MAX_LIST ((size_t)1 << 28)
+
+const char *rs_data_folder(void)
+{
+    const char *folder = getenv("RISTRETTO_DATA");
+    return folder != NULL && folder[0] != '\0' ? folder : "data";
+}
+
+void rs_dataset_free(rs_dataset *set)
+{
+    if (set == NULL)
+        return;
+    rs_free(set->path);
+    rs_free(set->storage);
+    rs_free(set->labels);
+    rs_free(set);
+}
+
+rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count)
+{
+    rs_dataset slice = *set;
+    if (first < 0)
+        first = 0;
+    if (first > set->count)
+        first = set->count;
+    if (count > set->count - first)
+        count = set->count - first;
+    slice.count = count < 0 ? 0 : count;
+    slice.pixels = set->pixels + first * set->channels * set->height * set->width;
+    slice.labels = set->labels + first;
+    slice.storage = NULL;
+    return slice;
+}
+
+/* ------------------------------------------------------------------------------------------------------ finding files
+ */
+
+static bool is_file(const char *path)
+{
+    return rs_file_exists(path) && !rs_folder_exists(path);
+}
+
+/* `start` with the first of the usual endings with which it is a file, in *path, NULL if there is none. */
+static rs_status with_ending(const char *start, char **path, rs_diag *diag)
+{
+    static const char *const endings[] = { "-images-idx3-ubyte",    "-images-idx3-ubyte.gz", "-images.idx3-ubyte",
+                                           "-images.idx3-ubyte.gz", "-images-idx4-ubyte",    "-images-idx4-ubyte.gz" };
+    *path = NULL;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        char *candidate = rs_format("%s%s", start, endings[i]);
+        if (candidate == NULL)
+            return rs_out_of_memory(diag);
+        if (is_file(candidate)) {
+            *path = candidate;
+            return RS_OK;
+        }
+        rs_free(candidate);
+    }
+    return RS_OK;
+}
+
+/* The file that a path names: itself, or the images in a folder or with a prefix. *file is NULL if there is none. */
+static rs_status find_images(const char *path, bool train, char **file, rs_diag *diag)
+{
+    *file = NULL;
+    if (is_file(path)) {
+        *file = rs_strdup(path);
+        return *file != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
+    if (!rs_folder_exists(path))
+        return with_ending(path, file, diag);
+    const char *const names[] = { train ? "train" : "t10k", "digits" };
+    rs_status st = RS_OK;
+    for (int i = 0; i < 2 && st == RS_OK && *file == NULL; i++) {
+        char *start = rs_path_join(path, names[i]);
+        st = start != NULL ? with_ending(start, file, diag) : rs_out_of_memory(diag);
+        rs_free(start);
+    }
+    return st;
+}
+
+/* Looks a source up in the places where it may be. */
+static rs_status look_up(const char *path, const char *beside, bool train, char **file, rs_diag *diag)
+{
+    *file = NULL;
+    rs_status st = find_images(path, train, file, diag);
+    if (st != RS_OK || *file != NULL)
+        return st;
+    char *beside_folder = beside != NULL ? rs_path_folder(beside) : NULL;
+    if (beside != NULL && beside_folder == NULL)
+        return rs_out_of_memory(diag);
+    const char *const folders[] = { beside_folder, rs_data_folder() };
+    for (int i = 0; i < 2 && st == RS_OK && *file == NULL && path[0] != '/'; i++) {
+        if (folders[i] == NULL)
+            continue;
+        char *candidate = rs_path_join(folders[i], path);
+        st = candidate != NULL ? find_images(candidate, train, file, diag) : rs_out_of_memory(diag);
+        rs_free(candidate);
+    }
+    if (st == RS_OK && *file == NULL) {
+        const bool folder = rs_folder_exists(path);
+        char *hint = rs_format(
+            "looked here%s%s and in %s (RISTRETTO_DATA); scripts/fetch-data.sh fetches the public sets",
+            beside_folder != NULL ? ", in " : "", beside_folder != NULL ? beside_folder : "", rs_data_folder());
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), path[0] == '/' ? NULL : hint,
+                      folder ? "the folder holds no %s-images-idx3-ubyte" : "there is no data set of this name (%s)",
+                      train    ? "train"
+                      : folder ? "t10k"
+                               : "test");
+        rs_free(hint);
+    }
+    rs_free(beside_folder);
+    return st;
+}
+
+/* The labels file for an images file: "images" becomes "labels" in its name and idx3 idx1; gzipped or not. */
+static rs_status find_labels(const char *images, char **labels, rs_diag *diag)
+{
+    *labels = NULL;
+    const char *slash = strrchr(images, '/');
+    const char *name = slash != NULL ? slash + 1 : images;
+    const char *word = strstr(name, "images");
+    if (word == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(images),
+                        "name the files like train-images-idx3-ubyte and "
+                        "train-labels-idx1-ubyte",
+                        "no \"images\" in the file's name, by which its labels would be found");
+    char *path = rs_format("%.*slabels%s", (int)(word - images), images, word + strlen("images"));
+    if (path == NULL)
+        return rs_out_of_memory(diag);
+    char *idx = strstr(path + (word - images), "idx");
+    if (idx != NULL && (idx[3] == '3' || idx[3] == '4'))
+        idx[3] = '1';
+    if (is_file(path)) {
+        *labels = path;
+        return RS_OK;
+    }
+    const size_t n = strlen(path);
+    const bool gzip = n > 3 && strcmp(path + n - 3, ".gz") == 0;
+    char *other = gzip ? rs_strndup(path, n - 3) : rs_format("%s.gz", path);
+    rs_status st = RS_OK;
+    if (other == NULL)
+        st = rs_out_of_memory(diag);
+    else if (is_file(other))
+        *labels = other;
+    else
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "there are no labels for %s", images);
+    if (*labels == NULL)
+        rs_free(other);
+    rs_free(path);
+    return st;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- opening
+ */
+
+static rs_status open_at_depth(const char *path, const char *beside, bool train, int depth, rs_dataset **set,
+                               rs_diag *diag);
+
+/* A value of a description: a string, in *text; NULL if the key is missing. */
+static rs_status get_string(const char *path, const json_t *root, const char *key, const char **text, rs_diag *diag)
+{
+    const json_t *value = json_object_get(root, key);
+    *text = json_string_value(value);
+    if (value != NULL && *text == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "\"%s\" is not a string", key);
+    return RS_OK;
+}
+
+static rs_status open_description(const char *path, bool train, int depth, rs_dataset **set, rs_diag *diag)
+{
+    static const char *const keys[] = { "source", "exclude" };
+    uint8_t *text = NULL;
+    size_t size = 0;
+    rs_status st = rs_read_file(path, MAX_DESCRIPTION, false, &text, &size, diag);
+    if (st != RS_OK)
+        return st;
+    json_error_t error;
+    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
+    rs_free(text);
+    if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
+        return rs_out_of_memory(diag);
+    if (root == NULL)
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line, error.column }, NULL, "%s", error.text);
+
+    const char *source = NULL, *exclude = NULL;
+    if (!json_is_object(root))
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "expected {\"source\": ..., \"exclude\": ...}");
+    const char *key;
+    json_t *value;
+    json_object_foreach(root, key, value)
+    {
+        const char *nearest = rs_nearest(key, keys, 2);
+        if (strcmp(key, keys[0]) == 0 || strcmp(key, keys[1]) == 0)
+            continue;
+        char *hint = nearest != NULL ? rs_format("did you mean \"%s\"?", nearest) : NULL;
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), hint, "unknown key \"%s\"", key);
+        rs_free(hint);
+    }
+    if (st == RS_OK)
+        st = get_string(path, root, "source", &source, diag);
+    if (st == RS_OK)
+        st = get_string(path, root, "exclude", &exclude, diag);
+    if (st == RS_OK && source == NULL)
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "no \"source\": the data set that is described");
+    if (st == RS_OK && depth >= MAX_DEPTH)
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "more than %d descriptions name one another", MAX_DEPTH);
+    if (st == RS_OK)
+        st = open_at_depth(source, path, train, depth + 1, set, diag);
+    if (st == RS_OK && exclude != NULL) {
+        char *folder = rs_path_folder(path);
+        char *list = folder != NULL ? rs_path_join(folder, exclude) : NULL;
+        st = list != NULL ? rs_dataset_exclude(*set, list, diag) : rs_out_of_memory(diag);
+        rs_free(list);
+        rs_free(folder);
+    }
+    json_decref(root);
+    return st;
+}
+
+static rs_status open_at_depth(const char *path, const char *beside, bool train, int depth, rs_dataset **set,
+                               rs_diag *diag)
+{
+    char *images = NULL, *labels = NULL;
+    rs_status st = look_up(path, beside, train, &images, diag);
+    if (st != RS_OK)
+        return st;
+    const size_t n = strlen(images);
+    if (n > 5 && strcmp(images + n - 5, ".json") == 0) {
+        st = open_description(images, train, depth, set, diag);
+        rs_free(images);
+        return st;
+    }
+    st = find_labels(images, &labels, diag);
+    if (st == RS_OK && (*set = RS_NEW(rs_dataset)) == NULL)
+        st = rs_out_of_memory(diag);
+    if (st == RS_OK) {
+        (*set)->path = images;
+        images = NULL;
+        st = rs_idx_read((*set)->path, labels, *set, diag);
+    }
+    rs_free(images);
+    rs_free(labels);
+    return st;
+}
+
+rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag)
+{
+    *set = NULL;
+    rs_status st = open_at_depth(path, beside, train, 0, set, diag);
+    if (st != RS_OK) {
+        rs_dataset_free(*set);
+        *set = NULL;
+    }
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------- leaving images out
+ */
+
+/* A whole number at *p, which is moved behind it; -1 if there is none, or it is too large. */
+static int64_t number(const char **p)
+{
+    char *end;
+    if (**p < '0' || **p > '9')
+        return -1;
+    const unsigned long long v = strtoull(*p, &end, 10);
+    if (end == *p || v > INT64_MAX / 2)
+        return -1;
+    *p = end;
+    return (int64_t)v;
+}
+
+/* "images 60000 crc32 c1c5b5a7" at `line`. */
+static rs_status check_identity(const rs_dataset *set, const char *line, rs_loc loc, rs_diag *diag)
+{
+    static const char images[] = "images ", crc[] = " crc32 ";
+    int64_t count = -1, expected = -1;
+    const char *p = line;
+    if (strncmp(p, images, sizeof images - 1) == 0) {
+        p += sizeof images - 1;
+        count = number(&p);
+        if (count >= 0 && strncmp(p, crc, sizeof crc - 1) == 0 && strspn(p + sizeof crc - 1, "0123456789abcdef") == 8) {
+            char *end;
+            p += sizeof crc - 1;
+            expected = (int64_t)strtoull(p, &end, 16);
+            p = end;
+        }
+    }
+    if (expected < 0 || *p != '\0')
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL,
+                        "expected the set that the list is for, as \"images 60000 crc32 "
+                        "0123abcd\"");
+    if (count != set->count)
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL,
+                        "the list is for a set of %" PRId64 " images, but %s holds %" PRId64, count, set->path,
+                        set->count);
+    const size_t size = (size_t)(set->count * set->channels * set->height * set->width);
+    const int64_t is = (int64_t)crc32_z(crc32_z(0, NULL, 0), set->pixels, size);
+    if (is != expected)
+        return rs_error(diag, RS_BAD_INPUT, loc, "the images, or their order, are not those that the list was made for",
+                        "the list is for images of the CRC-32 %08" PRIx64 ", but that of %s is %08" PRIx64, expected,
+                        set->path, is);
+    return RS_OK;
+}
+
+rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *diag)
+{
+    uint8_t *text = NULL;
+    size_t size = 0;
+    rs_status st = rs_read_file(list_path, MAX_LIST, false, &text, &size, diag);
+    if (st != RS_OK)
+        return st;
+    bool *out = RS_NEW_ARRAY(bool, (size_t)set->count);
+    if (out == NULL) {
+        rs_free(text);
+        return rs_out_of_memory(diag);
+    }
+
+    bool identified = false;
+    int64_t last = -1, left = set->count;
+    rs_loc loc = { list_path, 0, 1 };
+    char *line = (char *)text, *const end = (char *)text + size;
+    for (; st == RS_OK && line < end; line++) {
+        loc.line++;
+        char *stop = line;
+        while (stop < end && *stop != '\n')
+            stop++;
+        *stop = '\0'; /* rs_read_file leaves a byte behind the last */
+        const char *p = line;
+        if (line[0] == '#' || line[0] == '\0') {
+            ;
+        } else if (!identified) {
+            st = check_identity(set, line, loc, diag);
+            identified = true;
+        } else {
+            const int64_t index = number(&p);
+            if (index < 0 || p != stop)
+                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "expected the index of an image");
+            else if (index >= set->count)
+                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "image %" PRId64 ", expected at most %" PRId64, index,
+                              set->count - 1);
+            else if (index <= last)
+                st = rs_error(diag, RS_BAD_INPUT, loc, NULL,
+                              "image %" PRId64 " follows %" PRId64 ", expected rising indices", index, last);
+            else {
+                out[index] = true;
+                left--;
+                last = index;
+            }
+        }
+        line = stop;
+    }
+    if (st == RS_OK && !identified)
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(list_path), NULL, "the list does not say which set it is for");
+    if (st == RS_OK && left == 0)
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(list_path), NULL, "the list leaves no images");
+    if (st == RS_OK) {
+        const size_t image = (size_t)(set->channels * set->height * set->width);
+        int64_t to = 0;
+        set->classes = 0;
+        for (int64_t i = 0; i < set->count; i++) {
+            if (out[i])
+                continue;
+            memmove(set->pixels + (size_t)to * image, set->pixels + (size_t)i * image, image);
+            set->labels[to] = set->labels[i];
+            if (set->labels[to] >= set->classes)
+                set->classes = set->labels[to] + 1;
+            to++;
+        }
+        set->count = to;
+    }
+    rs_free(out);
+    rs_free(text);
+    return st;
+}
