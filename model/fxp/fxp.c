@@ -371,3 +371,75 @@ void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift,
     if (saturations)
         *saturations += saturated;
 }
+
+/* 64-bit arithmetic throughout; shifts and products stay below 2^63 because |sum| < 2^48. */
+RS_INLINE uint32_t requantize_wide(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+{
+    const int64_t lo = rs_fxp_min(bits), hi = rs_fxp_max(bits);
+    const int right = shift > 0 ? shift : 0;
+    const int64_t one = INT64_C(1) << right, half = one / 2, factor = INT64_C(1) << (shift > 0 ? 0 : -shift);
+    uint32_t saturated = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int64_t s = (int64_t)sum[i];
+        const int64_t v = (relu && s < 0 ? 0 : s) * factor;
+        const int64_t floor_v = v >> right, rest = v & (one - 1);
+        int64_t up = 0;
+        /* right = 0: rest = half = 0, nothing to round. */
+        if (mode == RS_ROUND_NEAREST)
+            up = (rest > half) | ((rest == half) & (v >= 0));
+        else if (mode == RS_ROUND_NEAREST_EVEN)
+            up = (rest > half) | ((rest == half) & (floor_v & 1));
+        else if (mode == RS_ROUND_NEAREST_UP)
+            up = rest >= half;
+        const int64_t y = floor_v + (right > 0 ? up : 0);
+        const int64_t r = y < lo ? lo : y > hi ? hi : y;
+        saturated += r != y;
+        q[i] = (int32_t)r;
+    }
+    return saturated;
+}
+
+typedef uint32_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q);
+
+RS_INLINE uint32_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+{
+    switch (mode) {
+    case RS_ROUND_NEAREST:
+        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST, q);
+    case RS_ROUND_NEAREST_EVEN:
+        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST_EVEN, q);
+    case RS_ROUND_NEAREST_UP:
+        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST_UP, q);
+    default:
+        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_TRUNCATE, q);
+    }
+}
+
+static uint32_t requantize_wide_portable(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+{
+    return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
+}
+
+#if RS_X86
+RS_TARGET_AVX512
+static uint32_t requantize_wide_avx512(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+{
+    return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
+}
+#endif
+
+void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
+                               uint64_t *saturations)
+{
+    assert(mode != RS_ROUND_STOCHASTIC && shift >= RS_SHIFT_MIN && shift <= RS_SHIFT_MAX);
+    requantize_wide_function *run = requantize_wide_portable;
+#if RS_X86
+    if (rs_cpu_level() >= RS_CPU_AVX512) /* AVX2 has no 64-bit arithmetic shift, nor the conversion */
+        run = requantize_wide_avx512;
+#endif
+    uint64_t saturated = 0;
+    for (size_t i = 0; i < n; i += BLOCK)
+        saturated += run(sum + i, n - i < BLOCK ? n - i : BLOCK, relu, shift, bits, mode, q + i);
+    if (saturations)
+        *saturations += saturated;
+}

@@ -70,5 +70,8 @@ void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, u
 /* Deterministic modes only. sum and q may be the same array. */
 void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
                              uint64_t *saturations);
+/* The same for sums that are integers in double, |sum| < 2^48. */
+void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
+                               uint64_t *saturations);
 
 #endif

@@ -1,4 +1,4 @@
-/* The exact engine: images in fixed chunks over the pool of threads. */
+/* The exact engine: chunks of images over the pool of threads, op by op through buffers that fit the cache. */
 #include "quant/engine.h"
 
 #include <string.h>
@@ -7,9 +7,37 @@
 #include "base/threads.h"
 #include "quant/engine_ops.h"
 
+/* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by side in
+ * memory, as on the array (docs/microarchitecture.md, "Weight order"): a run is the whole window, a row of it or a point of it. */
+typedef struct plan {
+    rs_engine_path path;
+    const rs_kernel *kernel;
+    bool gather;               /* windows are copied together first: padding or groups */
+    int n_segments;
+    int64_t *segments;         /* offsets in bytes from the window's first element */
+    int64_t segment_length;    /* elements */
+    int64_t steps;             /* groups of elements a segment */
+    int blocks;                /* of output channels, in each of the op's groups */
+    void *weights, *bias;      /* packed, block after block */
+} plan;
+
 struct rs_engine {
     const rs_qnet *qnet;
+    bool reference;
+    plan *plans;               /* per op */
+    rs_storage *storage;       /* per tensor */
+    void *pixel_table;         /* [channels][256] in the input's storage */
 };
+
+/* Memory of one worker. */
+typedef struct scratch {
+    void **tensors;            /* [chunk][height][width][channels]; for the reference one image of int32, CHW */
+    void *operand;             /* an op's input in its kernel's storage */
+    void *gathered;            /* windows, one after the other */
+    void *sums;
+    int32_t *integers;
+    uint64_t *saturations;     /* per op */
+} scratch;
 
 const char *rs_engine_path_name(rs_engine_path path)
 {
@@ -17,14 +45,182 @@ const char *rs_engine_path_name(rs_engine_path path)
     return (unsigned)path < RS_PATHS ? names[path] : "-";
 }
 
+static int64_t count_of(const rs_qtensor *t)
+{
+    return (int64_t)t->channels * t->height * t->width;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- plans */
+
+/* A block of output channels: `vectors` vectors from channel `first` of its group on. Vectors are spread evenly over the blocks. */
+typedef struct block {
+    int first, channels, vectors;
+    int64_t vectors_before;
+} block;
+
+static block block_of(const plan *p, int outputs, int index)
+{
+    const int lanes = p->kernel->lanes, all = (outputs + lanes - 1) / lanes;
+    const int each = all / p->blocks, extra = all % p->blocks;
+    const int before = index * each + (index < extra ? index : extra);
+    block b = { .first = before * lanes, .vectors = each + (index < extra), .vectors_before = before };
+    b.channels = outputs - b.first < b.vectors * lanes ? outputs - b.first : b.vectors * lanes;
+    return b;
+}
+
+static int sum_size(const rs_kernel *kernel)
+{
+    return kernel->storage == RS_STORE_F64 ? 8 : 4;
+}
+
+static int64_t vector_bytes(const rs_kernel *kernel)
+{
+    return (int64_t)kernel->lanes * kernel->group * rs_storage_size(kernel->storage);
+}
+
+static rs_engine_path choose_path(const rs_qnet *q, const rs_qop *op, rs_engine_path fastest)
+{
+    /* A sum's magnitude is at most the bound: below 2^31 it fits 32 bits. rs_qnet_check keeps it below 2^47. */
+    const bool fits_32 = rs_qop_bound(q, op, true) < INT64_C(1) << 31;
+    if (fastest <= RS_PATH_INT8 && fits_32 && q->tensors[op->input].format.bits <= 8 && op->weight_format.bits <= 8 &&
+        rs_engine_kernel(RS_PATH_INT8))
+        return RS_PATH_INT8;
+    return fastest <= RS_PATH_INT16 && fits_32 ? RS_PATH_INT16 : RS_PATH_DOUBLE;
+}
+
+static void put_weight(void *weights, rs_storage s, int64_t i, int32_t w)
+{
+    if (s == RS_STORE_U8)
+        ((int8_t *)weights)[i] = (int8_t)w;
+    else if (s == RS_STORE_S16)
+        ((int16_t *)weights)[i] = (int16_t)w;
+    else
+        ((double *)weights)[i] = (double)w;
+}
+
+/* Packs the weights and biases of one block of group g. */
+static void pack_block(const rs_qnet *q, const rs_qop *op, const plan *p, int g, block b)
+{
+    const rs_kernel *k = p->kernel;
+    const int channels = q->tensors[op->input].channels / op->groups, outputs = q->tensors[op->output].channels / op->groups;
+    const int lanes = b.vectors * k->lanes;
+    const int64_t vectors_before = (int64_t)g * ((outputs + k->lanes - 1) / k->lanes) + b.vectors_before;
+    char *const weights = (char *)p->weights + vectors_before * p->n_segments * p->steps * vector_bytes(k);
+    char *const bias = (char *)p->bias + vectors_before * k->lanes * sum_size(k);
+    for (int l = 0; l < b.channels; l++) {
+        const int64_t o = (int64_t)g * outputs + b.first + l;
+        const int32_t *w = op->weights + o * rs_qop_terms(q, op);
+        int64_t total = 0;
+        for (int64_t t = 0; t < p->n_segments * p->segment_length; t++) {
+            /* Element t of the window in the order (ky, kx, c). */
+            const int64_t c = t % channels, kx = t / channels % op->kernel_w, ky = t / channels / op->kernel_w;
+            const int64_t s = t / p->segment_length, e = t % p->segment_length;
+            const int32_t value = w[(c * op->kernel_h + ky) * op->kernel_w + kx];
+            put_weight(weights, k->storage, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group, value);
+            total += value;
+        }
+        if (k->storage == RS_STORE_F64) {
+            ((double *)(void *)bias)[l] = (double)op->bias[o];
+        } else {
+            const int64_t offset = k->storage == RS_STORE_U8 ? RS_STORE_U8_ZERO * total : 0;
+            ((int32_t *)(void *)bias)[l] = (int32_t)rs_fxp_wrap(op->bias[o] - offset, 32); /* modulo 2^32, as the kernel adds */
+        }
+    }
+}
+
+static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_engine_path fastest, plan *p, rs_diag *diag)
+{
+    const rs_qtensor *in = &q->tensors[op->input];
+    const int channels = in->channels / op->groups, outputs = q->tensors[op->output].channels / op->groups;
+    p->path = choose_path(q, op, fastest);
+    p->kernel = rs_engine_kernel(p->path);
+    p->gather = op->groups > 1 || op->pad_h > 0 || op->pad_w > 0;
+    const bool rows = op->dilation_w == 1;
+    const bool whole = rows && op->kernel_w == in->width && (op->dilation_h == 1 || op->kernel_h == 1);
+    const int per_column = p->gather || whole ? 1 : op->kernel_h, per_row = p->gather || rows ? 1 : op->kernel_w;
+    p->n_segments = per_column * per_row;
+    p->segment_length = rs_qop_terms(q, op) / p->n_segments;
+    p->steps = (p->segment_length + p->kernel->group - 1) / p->kernel->group;
+    p->segments = RS_NEW_ARRAY(int64_t, (size_t)p->n_segments);
+    const int vectors = (outputs + p->kernel->lanes - 1) / p->kernel->lanes;
+    p->blocks = (vectors + p->kernel->vectors - 1) / p->kernel->vectors;
+    const size_t all_vectors = (size_t)vectors * (size_t)op->groups;
+    p->weights = rs_calloc(all_vectors * (size_t)p->n_segments, (size_t)p->steps * (size_t)vector_bytes(p->kernel));
+    p->bias = rs_calloc(all_vectors, (size_t)(p->kernel->lanes * sum_size(p->kernel)));
+    if (!p->segments || !p->weights || !p->bias)
+        return rs_out_of_memory(diag);
+    for (int s = 0; s < p->n_segments; s++)
+        p->segments[s] = (((int64_t)(s / per_row) * op->dilation_h * in->width + (int64_t)(s % per_row) * op->dilation_w) * channels) *
+                         rs_storage_size(p->kernel->storage);
+    for (int g = 0; g < op->groups; g++)
+        for (int b = 0; b < p->blocks; b++)
+            pack_block(q, op, p, g, block_of(p, outputs, b));
+    return RS_OK;
+}
+
+/* 8 bits where the format fits and a kernel wants them: through pooling and ReLU, which keep the storage. */
+static void choose_storage(rs_engine *e)
+{
+    const rs_qnet *q = e->qnet;
+    for (int t = 0; t < q->n_tensors; t++) {
+        e->storage[t] = RS_STORE_S16;
+        if (t > 0 && !rs_qop_weighted(&q->ops[t - 1])) {
+            e->storage[t] = e->storage[q->ops[t - 1].input];
+            continue;
+        }
+        if (q->tensors[t].format.bits > 8)
+            continue;
+        bool wide = false, narrow = false;
+        /* Op i reads tensor t, or what pooling and ReLU made of it. */
+        for (int i = t; i < q->n_ops; i++) {
+            int from = q->ops[i].input;
+            while (from > t && !rs_qop_weighted(&q->ops[from - 1]))
+                from = q->ops[from - 1].input;
+            if (from != t || !rs_qop_weighted(&q->ops[i]))
+                continue;
+            narrow |= e->plans[i].path == RS_PATH_INT8;
+            wide |= e->plans[i].path != RS_PATH_INT8;
+        }
+        if (narrow || !wide)
+            e->storage[t] = RS_STORE_U8;
+    }
+}
+
+static rs_status prepare(rs_engine *e, rs_engine_path fastest, rs_diag *diag)
+{
+    const rs_qnet *q = e->qnet;
+    e->plans = RS_NEW_ARRAY(plan, (size_t)q->n_ops);
+    e->storage = RS_NEW_ARRAY(rs_storage, (size_t)q->n_tensors);
+    const int64_t entries = (int64_t)q->tensors[0].channels * 256;
+    int16_t *table = RS_NEW_ARRAY(int16_t, (size_t)entries);
+    e->pixel_table = table;
+    if (!e->plans || !e->storage || !table)
+        return rs_out_of_memory(diag);
+    rs_status status = RS_OK;
+    for (int i = 0; i < q->n_ops && status == RS_OK; i++)
+        if (rs_qop_weighted(&q->ops[i]))
+            status = make_plan(q, &q->ops[i], fastest, &e->plans[i], diag);
+    if (status != RS_OK)
+        return status;
+    choose_storage(e);
+    rs_storage_pack(q->pixel_table, 1, entries, 0, table, e->storage[0], 0);
+    return RS_OK;
+}
+
 rs_status rs_engine_new_path(const rs_qnet *qnet, rs_engine_path fastest, rs_engine **engine, rs_diag *diag)
 {
-    (void)fastest;
-    *engine = RS_NEW(rs_engine);
-    if (!*engine)
+    *engine = NULL;
+    rs_engine *e = RS_NEW(rs_engine);
+    if (!e)
         return rs_out_of_memory(diag);
-    (*engine)->qnet = qnet;
-    return RS_OK;
+    e->qnet = qnet;
+    e->reference = fastest >= RS_PATH_REFERENCE;
+    const rs_status status = e->reference ? RS_OK : prepare(e, fastest, diag);
+    if (status != RS_OK)
+        rs_engine_free(e);
+    else
+        *engine = e;
+    return status;
 }
 
 rs_status rs_engine_new(const rs_qnet *qnet, bool force_reference, rs_engine **engine, rs_diag *diag)
@@ -34,75 +230,304 @@ rs_status rs_engine_new(const rs_qnet *qnet, bool force_reference, rs_engine **e
 
 void rs_engine_free(rs_engine *engine)
 {
+    if (!engine)
+        return;
+    for (int i = 0; engine->plans && i < engine->qnet->n_ops; i++) {
+        rs_free(engine->plans[i].segments);
+        rs_free(engine->plans[i].weights);
+        rs_free(engine->plans[i].bias);
+    }
+    rs_free(engine->plans);
+    rs_free(engine->storage);
+    rs_free(engine->pixel_table);
     rs_free(engine);
 }
 
 rs_engine_path rs_engine_op_path(const rs_engine *engine, int op)
 {
-    return rs_qop_weighted(&engine->qnet->ops[op]) ? RS_PATH_REFERENCE : RS_PATHS;
+    if (!rs_qop_weighted(&engine->qnet->ops[op]))
+        return RS_PATHS;
+    return engine->reference ? RS_PATH_REFERENCE : engine->plans[op].path;
 }
 
-static int64_t count_of(const rs_qtensor *t)
+/* ---------------------------------------------------------------------------------------------------------- a chunk */
+
+/* Where a window lies. */
+typedef struct position {
+    int64_t image, y, x;
+} position;
+
+static position next_position(position at, const rs_qtensor *out)
 {
-    return (int64_t)t->channels * t->height * t->width;
+    if (++at.x == out->width) {
+        at.x = 0;
+        if (++at.y == out->height) {
+            at.y = 0;
+            at.image++;
+        }
+    }
+    return at;
 }
 
-/* A run over n images; task i takes image i. */
+/* Copies the window at a position for channels [first, first + channels) to `to`: in the order (ky, kx, c), the padding zero. */
+static void gather(const rs_qop *op, const rs_qtensor *in, position at, int first, int channels, const char *from, char *to,
+                   rs_storage s)
+{
+    const int64_t size = rs_storage_size(s), run = channels * size;
+    const int zero = s == RS_STORE_U8 ? RS_STORE_U8_ZERO : 0; /* as a byte: zero in every storage */
+    for (int ky = 0; ky < op->kernel_h; ky++) {
+        const int64_t y = at.y * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h;
+        for (int kx = 0; kx < op->kernel_w; kx++, to += run) {
+            const int64_t x = at.x * op->stride_w - op->pad_w + (int64_t)kx * op->dilation_w;
+            if (y >= 0 && y < in->height && x >= 0 && x < in->width)
+                memcpy(to, from + (((at.image * in->height + y) * in->width + x) * in->channels + first) * size, (size_t)run);
+            else
+                memset(to, zero, (size_t)run);
+        }
+    }
+}
+
+static void run_weighted(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    const rs_qop *op = &q->ops[index];
+    const plan *p = &e->plans[index];
+    const rs_kernel *k = p->kernel;
+    const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
+    const int channels = in->channels / op->groups, outputs = out->channels / op->groups;
+    const int64_t size = rs_storage_size(k->storage), out_size = rs_storage_size(e->storage[op->output]);
+    const char *from = w->tensors[op->input];
+    if (e->storage[op->input] != k->storage) {
+        rs_storage_convert(from, e->storage[op->input], w->operand, k->storage, images * count_of(in));
+        from = w->operand;
+    }
+    const int64_t row = p->steps * k->group * size; /* bytes of a gathered window */
+    const uint8_t *starts[RS_BLOCK];
+    position at = { 0, 0, 0 };
+    const int64_t positions = images * out->height * out->width;
+    for (int64_t m = 0; m < positions; m += RS_BLOCK) {
+        const rs_rows rows = { .positions = starts,
+                               .n = positions - m < RS_BLOCK ? (int)(positions - m) : RS_BLOCK,
+                               .segments = p->segments,
+                               .n_segments = p->n_segments,
+                               .steps = p->steps };
+        const position begin = at;
+        for (int g = 0; g < op->groups; g++) {
+            at = begin;
+            for (int i = 0; i < RS_BLOCK; i++) {
+                if (i >= rows.n) {
+                    starts[i] = starts[i - 1];
+                    continue;
+                }
+                if (p->gather) {
+                    char *to = (char *)w->gathered + i * row;
+                    gather(op, in, at, g * channels, channels, from, to, k->storage);
+                    starts[i] = (const uint8_t *)to;
+                } else {
+                    starts[i] = (const uint8_t *)from + ((at.image * in->height + at.y * op->stride_h) * in->width +
+                                                         at.x * op->stride_w) * in->channels * size;
+                }
+                at = next_position(at, out);
+            }
+            const int64_t vectors_before = (int64_t)g * ((outputs + k->lanes - 1) / k->lanes);
+            for (int i = 0; i < p->blocks; i++) {
+                const block b = block_of(p, outputs, i);
+                const int64_t first = vectors_before + b.vectors_before, lanes = (int64_t)b.vectors * k->lanes;
+                k->dot[b.vectors](&rows, (const char *)p->weights + first * p->n_segments * p->steps * vector_bytes(k),
+                                  (const char *)p->bias + first * k->lanes * sum_size(k), w->sums);
+                /* Lanes past the last channel hold 0 = bias + products with zero weights: they never saturate. */
+                if (k->storage == RS_STORE_F64)
+                    rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits, q->rounding,
+                                              w->integers, &w->saturations[index]);
+                else
+                    rs_fxp_requantize_array(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits, q->rounding,
+                                            w->integers, &w->saturations[index]);
+                rs_storage_pack(w->integers, rows.n, b.channels, lanes,
+                                (char *)w->tensors[op->output] + (m * out->channels + g * outputs + b.first) * out_size,
+                                e->storage[op->output], out->channels);
+            }
+        }
+    }
+}
+
+/* Bytes to the input's storage, HWC. */
+static void load_pixels(const rs_engine *e, const uint8_t *pixels, int64_t images, void *to)
+{
+    const rs_qtensor *t = &e->qnet->tensors[0];
+    const int64_t map = (int64_t)t->height * t->width;
+    for (int64_t i = 0; i < images; i++)
+        for (int c = 0; c < t->channels; c++, pixels += map) {
+            if (e->storage[0] == RS_STORE_U8) {
+                const uint8_t *table = (const uint8_t *)e->pixel_table + c * 256;
+                uint8_t *out = (uint8_t *)to + i * map * t->channels + c;
+                for (int64_t k = 0; k < map; k++)
+                    out[k * t->channels] = table[pixels[k]];
+            } else {
+                const int16_t *table = (const int16_t *)e->pixel_table + c * 256;
+                int16_t *out = (int16_t *)to + i * map * t->channels + c;
+                for (int64_t k = 0; k < map; k++)
+                    out[k * t->channels] = table[pixels[k]];
+            }
+        }
+}
+
+/* Integer k (CHW) of image i of a tensor. */
+static int32_t element(const rs_engine *e, const scratch *w, int tensor, int64_t i, int64_t k)
+{
+    const rs_qtensor *t = &e->qnet->tensors[tensor];
+    const int64_t map = (int64_t)t->height * t->width;
+    const int64_t at = i * count_of(t) + k % map * t->channels + k / map;
+    return e->storage[tensor] == RS_STORE_U8 ? ((const uint8_t *)w->tensors[tensor])[at] - RS_STORE_U8_ZERO
+                                             : ((const int16_t *)w->tensors[tensor])[at];
+}
+
+static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images, int32_t *scores, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    load_pixels(e, pixels, images, w->tensors[0]);
+    for (int i = 0; i < q->n_ops; i++) {
+        const rs_qop *op = &q->ops[i];
+        const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
+        const rs_storage s = e->storage[op->input];
+        const int64_t size = rs_storage_size(s);
+        char *from = w->tensors[op->input], *to = w->tensors[op->output];
+        if (rs_qop_weighted(op))
+            run_weighted(e, i, images, w);
+        else if (op->type == RS_QOP_RELU)
+            rs_storage_relu(from, to, s, images * count_of(in));
+        else
+            for (int64_t n = 0; n < images; n++)
+                rs_storage_max_pool(op, in, out, from + n * count_of(in) * size, to + n * count_of(out) * size, s);
+    }
+    const int64_t classes = count_of(&q->tensors[q->n_tensors - 1]);
+    for (int64_t n = 0; scores && n < images; n++)
+        for (int64_t c = 0; c < classes; c++)
+            *scores++ = element(e, w, q->n_tensors - 1, n, c);
+}
+
+static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32_t *scores, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    const rs_qtensor *input = &q->tensors[0], *last = &q->tensors[q->n_tensors - 1];
+    const int64_t map = (int64_t)input->height * input->width;
+    int32_t *first = w->tensors[0];
+    for (int64_t i = 0; i < count_of(input); i++)
+        first[i] = q->pixel_table[i / map * 256 + pixels[i]];
+    for (int i = 0; i < q->n_ops; i++)
+        rs_reference_op(q, &q->ops[i], w->tensors[q->ops[i].input], w->tensors[q->ops[i].output], &w->saturations[i]);
+    if (scores)
+        memcpy(scores, w->tensors[q->n_tensors - 1], (size_t)count_of(last) * sizeof *scores);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- a run */
+
 typedef struct run {
-    const rs_qnet *qnet;
+    const rs_engine *engine;
     const uint8_t *pixels;
+    int64_t n, chunk;
     int32_t *scores;
-    int32_t **tensors;     /* [worker][tensor] */
-    uint64_t *saturations; /* [worker][op] */
-    int worker;            /* that ran the only image, for n = 1 */
+    scratch *workers;
+    int worker; /* that ran chunk 0 */
 } run;
 
-static void run_image(void *context, size_t image, int worker)
+static void run_task(void *context, size_t task, int worker)
 {
     run *r = context;
-    if (image == 0)
+    if (task == 0)
         r->worker = worker;
     if (rs_interrupted())
         return;
-    const rs_qnet *q = r->qnet;
-    int32_t **tensors = r->tensors + (size_t)worker * (size_t)q->n_tensors;
-    const rs_qtensor *input = &q->tensors[0];
-    const int64_t map = (int64_t)input->height * input->width, pixels = count_of(input);
-    for (int64_t i = 0; i < pixels; i++)
-        tensors[0][i] = q->pixel_table[i / map * 256 + r->pixels[(int64_t)image * pixels + i]];
-    for (int i = 0; i < q->n_ops; i++)
-        rs_reference_op(q, &q->ops[i], tensors[q->ops[i].input], tensors[q->ops[i].output],
-                        &r->saturations[(size_t)worker * (size_t)q->n_ops + (size_t)i]);
-    const int64_t classes = count_of(&q->tensors[q->n_tensors - 1]);
-    if (r->scores)
-        memcpy(r->scores + (int64_t)image * classes, tensors[q->n_tensors - 1], (size_t)classes * sizeof *r->scores);
+    const rs_qnet *q = r->engine->qnet;
+    const int64_t first = (int64_t)task * r->chunk, left = r->n - first;
+    const uint8_t *pixels = r->pixels + first * count_of(&q->tensors[0]);
+    int32_t *scores = r->scores ? r->scores + first * count_of(&q->tensors[q->n_tensors - 1]) : NULL;
+    if (r->engine->reference)
+        run_image_reference(r->engine, pixels, scores, &r->workers[worker]);
+    else
+        run_chunk(r->engine, pixels, left < r->chunk ? left : r->chunk, scores, &r->workers[worker]);
 }
 
-/* Runs n images and, for n = 1, copies the tensors wanted. */
-static rs_status run_images(const rs_qnet *q, const uint8_t *pixels, int64_t n, int32_t *scores, int32_t *const *wanted,
+/* Images that a worker takes at once: as many as keep its tensors in the second-level cache. The results do not depend on it. */
+static int64_t choose_chunk(const rs_engine *e, int64_t n)
+{
+    enum { CACHE = 640 * 1024, MOST = 48 };
+    int64_t bytes = 0;
+    if (e->reference)
+        return 1;
+    for (int t = 0; t < e->qnet->n_tensors; t++)
+        bytes += count_of(&e->qnet->tensors[t]) * rs_storage_size(e->storage[t]);
+    int64_t chunk = CACHE / bytes < MOST ? CACHE / bytes : MOST;
+    const int64_t share = (n + rs_threads() - 1) / rs_threads();
+    chunk = chunk < share ? chunk : share;
+    return chunk > 1 ? chunk : 1;
+}
+
+static void free_scratch(const rs_engine *e, scratch *w)
+{
+    for (int t = 0; w->tensors && t < e->qnet->n_tensors; t++)
+        rs_free(w->tensors[t]);
+    rs_free(w->tensors);
+    rs_free(w->operand);
+    rs_free(w->gathered);
+    rs_free(w->sums);
+    rs_free(w->integers);
+    rs_free(w->saturations);
+}
+
+static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    size_t operand = 0, gathered = 0, sums = 0;
+    for (int i = 0; i < q->n_ops && !e->reference; i++) {
+        const plan *p = &e->plans[i];
+        if (!rs_qop_weighted(&q->ops[i]))
+            continue;
+        const size_t size = (size_t)rs_storage_size(p->kernel->storage);
+        const size_t in = (size_t)(chunk * count_of(&q->tensors[q->ops[i].input])) * size;
+        const size_t windows = RS_BLOCK * (size_t)(p->steps * p->kernel->group) * size;
+        const size_t lanes = RS_BLOCK * (size_t)(p->kernel->vectors * p->kernel->lanes);
+        operand = e->storage[q->ops[i].input] != p->kernel->storage && in > operand ? in : operand;
+        gathered = p->gather && windows > gathered ? windows : gathered;
+        sums = lanes > sums ? lanes : sums;
+    }
+    w->tensors = RS_NEW_ARRAY(void *, (size_t)q->n_tensors);
+    w->operand = rs_calloc(operand + RS_SLACK, 1);
+    w->gathered = rs_calloc(gathered + RS_SLACK, 1);
+    w->sums = rs_calloc(sums + 1, sizeof(double));
+    w->integers = RS_NEW_ARRAY(int32_t, sums + 1);
+    w->saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
+    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations;
+    for (int t = 0; ok && t < q->n_tensors; t++) {
+        const size_t size = e->reference ? sizeof(int32_t) : (size_t)rs_storage_size(e->storage[t]);
+        w->tensors[t] = rs_calloc((size_t)(chunk * count_of(&q->tensors[t])) * size + RS_SLACK, 1);
+        ok = w->tensors[t] != NULL;
+    }
+    return ok;
+}
+
+/* Runs n images; with `wanted`, for n = 1, copies its tensors out. */
+static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n, int32_t *scores, int32_t *const *wanted,
                             uint64_t *saturations, rs_diag *diag)
 {
-    const size_t workers = (size_t)rs_threads(), tensors = (size_t)q->n_tensors, ops = (size_t)q->n_ops;
-    run r = { .qnet = q, .pixels = pixels, .scores = scores };
-    r.tensors = RS_NEW_ARRAY(int32_t *, workers * tensors);
-    r.saturations = RS_NEW_ARRAY(uint64_t, workers * ops);
-    bool ok = r.tensors && r.saturations;
-    for (size_t i = 0; ok && i < workers * tensors; i++) {
-        r.tensors[i] = RS_NEW_ARRAY(int32_t, (size_t)count_of(&q->tensors[i % tensors]));
-        ok = r.tensors[i] != NULL;
-    }
-    if (ok) {
-        rs_parallel((size_t)n, run_image, &r);
-        for (size_t i = 0; saturations && i < workers * ops; i++)
-            saturations[i % ops] += r.saturations[i];
-        for (size_t i = 0; wanted && i < tensors; i++)
-            if (wanted[i])
-                memcpy(wanted[i], r.tensors[(size_t)r.worker * tensors + i], (size_t)count_of(&q->tensors[i]) * sizeof(int32_t));
-    }
-    for (size_t i = 0; r.tensors && i < workers * tensors; i++)
-        rs_free(r.tensors[i]);
-    rs_free(r.tensors);
-    rs_free(r.saturations);
+    const rs_qnet *q = e->qnet;
+    const int workers = rs_threads();
+    run r = { .engine = e, .pixels = pixels, .n = n, .chunk = choose_chunk(e, n), .scores = scores };
+    r.workers = RS_NEW_ARRAY(scratch, (size_t)workers);
+    bool ok = r.workers != NULL;
+    for (int i = 0; ok && i < workers; i++)
+        ok = new_scratch(e, r.chunk, &r.workers[i]);
+    if (ok)
+        rs_parallel((size_t)((n + r.chunk - 1) / r.chunk), run_task, &r);
+    for (int i = 0; ok && saturations && i < workers; i++)
+        for (int k = 0; k < q->n_ops; k++)
+            saturations[k] += r.workers[i].saturations[k];
+    for (int t = 0; ok && wanted && t < q->n_tensors; t++)
+        for (int64_t k = 0; wanted[t] && k < count_of(&q->tensors[t]); k++)
+            wanted[t][k] = e->reference ? ((const int32_t *)r.workers[r.worker].tensors[t])[k]
+                                        : element(e, &r.workers[r.worker], t, 0, k);
+    for (int i = 0; r.workers && i < workers; i++)
+        free_scratch(e, &r.workers[i]);
+    rs_free(r.workers);
     if (!ok)
         return rs_out_of_memory(diag);
     return rs_interrupted() ? RS_INTERRUPTED : RS_OK;
@@ -110,13 +535,15 @@ static rs_status run_images(const rs_qnet *q, const uint8_t *pixels, int64_t n, 
 
 rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations, rs_diag *diag)
 {
-    return run_images(engine->qnet, pixels, n, scores, NULL, saturations, diag);
+    return run_images(engine, pixels, n, scores, NULL, saturations, diag);
 }
 
 rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations, rs_diag *diag)
 {
-    return run_images(engine->qnet, pixels, 1, NULL, tensors, saturations, diag);
+    return run_images(engine, pixels, 1, NULL, tensors, saturations, diag);
 }
+
+/* ----------------------------------------------------------------------------------------------------------- scoring */
 
 /* Section 6, score. */
 static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k, rs_score *score)
