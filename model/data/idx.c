@@ -157,7 +157,7 @@ static rs_status write_gzip(FILE *stream, const uint8_t *header, size_t header_s
 
 static rs_status write_idx(const char *path, const rs_shape *shape, const uint8_t *data, rs_diag *diag)
 {
-    uint8_t header[IDX_MAGIC_BYTES + 4 * IDX_AXIS_BYTES];
+    uint8_t header[IDX_MAGIC_BYTES + RS_MAX_AXES * IDX_AXIS_BYTES];
     const size_t header_size = IDX_MAGIC_BYTES + (size_t)shape->n_axes * IDX_AXIS_BYTES;
     const size_t size = (size_t)rs_shape_count(shape, 0);
     put_big_endian(header, (uint32_t)(IDX_U8 << 8 | shape->n_axes));
