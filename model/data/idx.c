@@ -161,7 +161,7 @@ static rs_status write_idx(const char *path, const rs_shape *shape, const uint8_
     const size_t header_size = IDX_MAGIC_BYTES + (size_t)shape->n_axes * IDX_AXIS_BYTES;
     const size_t size = (size_t)rs_shape_count(shape, 0);
     put_big_endian(header, (uint32_t)(IDX_U8 << 8 | shape->n_axes));
-    for (int i = 0; i < shape->n_axes; i++)
+    for (int i = 0; i < shape->n_axes && i < RS_MAX_AXES; i++)
         put_big_endian(header + IDX_MAGIC_BYTES + i * IDX_AXIS_BYTES, (uint32_t)shape->dim[i]);
 
     rs_output *out = NULL;
