@@ -225,7 +225,8 @@ static void check_score(void **state)
     for (int i = 0; i < N; i++)
         labels[i] = (int32_t)(rs_rng_next(&rng) % 10);
     char path[] = "random images";
-    const rs_dataset set = { path, N, 1, 28, 28, 10, pixels, labels };
+    const rs_dataset set = { .path = path, .count = N, .channels = 1, .height = 28, .width = 28, .classes = 10,
+                             .pixels = pixels, .labels = labels };
     rs_diag *diag = rs_diag_new();
     rs_engine *engine = NULL;
     rs_assert_ok(rs_engine_new(q, false, &engine, diag), diag);
