@@ -38,7 +38,8 @@ rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count)
 /* Takes the images of a list out of a set (not of a slice); the others keep their order. The list is a text file:
  *     # a comment
  *     images 60000 crc32 c1c5b5a7      the set that the list is for: number of images, CRC-32 of all pixels
- *     5                                index of an image, from 0; rising, one a line
+ *     5                                an image by its index, from 0
+ *     7-9                              images 7, 8 and 9; indices rise
  * RS_BAD_INPUT, located to the line: another set than the list's, an index out of range or out of order. */
 rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *diag);
 

@@ -347,19 +347,24 @@ rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *di
             st = check_identity(set, line, loc, diag);
             identified = true;
         } else {
-            const int64_t index = number(&p);
-            if (index < 0 || p != stop)
-                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "expected the index of an image");
-            else if (index >= set->count)
-                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "image %" PRId64 ", expected at most %" PRId64, index,
+            const int64_t from = number(&p);
+            int64_t to = from;
+            if (from >= 0 && *p == '-') {
+                p++;
+                to = number(&p);
+            }
+            if (from < 0 || to < from || p != stop)
+                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "expected the index of an image, or a range FIRST-LAST");
+            else if (to >= set->count)
+                st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "image %" PRId64 ", expected at most %" PRId64, to,
                               set->count - 1);
-            else if (index <= last)
+            else if (from <= last)
                 st = rs_error(diag, RS_BAD_INPUT, loc, NULL,
-                              "image %" PRId64 " follows %" PRId64 ", expected rising indices", index, last);
+                              "image %" PRId64 " follows %" PRId64 ", expected rising indices", from, last);
             else {
-                out[index] = true;
-                left--;
-                last = index;
+                memset(out + from, true, (size_t)(to - from + 1));
+                left -= to - from + 1;
+                last = to;
             }
         }
         line = stop;
