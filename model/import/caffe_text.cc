@@ -504,6 +504,14 @@ static rs_status parse(Message *message, Text *text, rs_diag *diag)
     return findings.empty() ? RS_OK : RS_BAD_INPUT;
 }
 
+Range statement_at(const Text &text, rs_loc loc)
+{
+    const Tokens tokens(text.content);
+    const int name = tokens.find(loc.line, loc.column);
+    const int end = name >= 0 ? tokens.statement_end(name) : -1;
+    return end < 0 ? Range{0, 0} : Range{tokens.at(name).begin, tokens.at(end).end};
+}
+
 rs_status read_text(const char *path, Message *message, Text *text, rs_diag *diag)
 {
     uint8_t *data = nullptr;

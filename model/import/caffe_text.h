@@ -68,6 +68,13 @@ private:
     rs_loc own_;
 };
 
+// A stretch of a text, in bytes.
+struct Range {
+    std::size_t begin, end;
+};
+// The statement (name, value or block) that starts at a place of the text; an empty range if none does.
+Range statement_at(const Text &text, rs_loc loc);
+
 // "NAME" in quotation marks.
 std::string quoted(const std::string &name);
 // A did-you-mean hint for `word`, or an empty string.

@@ -1,0 +1,163 @@
+// The quantized net description: a prototxt with Ristretto's layer types and quantization_param.
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "import/caffe.h"
+#include "import/caffe_layer.h"
+#include "import/caffe_text.h"
+
+namespace ristretto {
+namespace {
+
+struct Edit {
+    Range range; // replaced by
+    std::string text;
+};
+
+const char *quantized_type(const std::string &type)
+{
+    if (type == "Convolution" || type == "ConvolutionRistretto")
+        return "ConvolutionRistretto";
+    if (type == "InnerProduct" || type == "FcRistretto")
+        return "FcRistretto";
+    return nullptr;
+}
+
+caffe::QuantizationParameter parameter(const rs_quantization_param &q)
+{
+    caffe::QuantizationParameter p;
+    p.set_precision(caffe::QuantizationParameter::DYNAMIC_FIXED_POINT);
+    p.set_bw_layer_in(static_cast<uint32_t>(q.bw_layer_in));
+    p.set_bw_layer_out(static_cast<uint32_t>(q.bw_layer_out));
+    p.set_bw_params(static_cast<uint32_t>(q.bw_params));
+    p.set_fl_layer_in(q.fl_layer_in);
+    p.set_fl_layer_out(q.fl_layer_out);
+    p.set_fl_params(q.fl_params);
+    return p;
+}
+
+// A statement quantization_param on lines of its own with this indentation, or on one line.
+std::string statement(const rs_quantization_param &q, const std::string &indent, bool one_line)
+{
+    google::protobuf::TextFormat::Printer printer;
+    printer.SetSingleLineMode(one_line);
+    std::string fields;
+    printer.PrintToString(parameter(q), &fields);
+    if (one_line)
+        return "quantization_param { " + fields + "}";
+    std::string text = "quantization_param {\n";
+    std::size_t from = 0;
+    for (std::size_t to; (to = fields.find('\n', from)) != std::string::npos; from = to + 1)
+        text += indent + "  " + fields.substr(from, to - from) + "\n";
+    return text + indent + "}";
+}
+
+// The edits of the text that make layer i quantized.
+void edit_layer(const Text &text, const Node &layer, const caffe::LayerParameter &param, const rs_quantization_param &q,
+                std::vector<Edit> *edits)
+{
+    const Range type = statement_at(text, layer.at("type"));
+    edits->push_back(Edit{type, std::string("type: \"") + quantized_type(param.type()) + "\""});
+
+    // As the layer's type stands: on a line of its own, or among others.
+    const std::size_t newline = text.content.rfind('\n', type.begin);
+    const std::size_t line = newline == std::string::npos ? 0 : newline + 1;
+    std::string indent = text.content.substr(line, type.begin - line);
+    const bool one_line = indent.find_first_not_of(" \t") != std::string::npos;
+    if (one_line)
+        indent.clear();
+
+    if (param.has_quantization_param()) {
+        const Range old = statement_at(text, layer.at("quantization_param"));
+        edits->push_back(Edit{old, statement(q, indent, one_line)});
+        return;
+    }
+    std::size_t close = statement_at(text, layer.loc()).end - 1; // the layer's last bracket
+    const std::string added = statement(q, indent, one_line);
+    const std::size_t before = text.content.find_last_not_of(" \t", close - 1);
+    if (one_line || text.content[before] != '\n')
+        edits->push_back(Edit{{close, close}, (text.content[close - 1] == ' ' ? "" : " ") + added + " "});
+    else
+        edits->push_back(Edit{{before + 1, before + 1}, indent + added + "\n"});
+}
+
+rs_status write(const char *path, const std::string &content, rs_diag *diag)
+{
+    rs_output *out = nullptr;
+    const rs_status st = rs_output_open(path, &out, diag);
+    if (st != RS_OK)
+        return st;
+    std::fwrite(content.data(), 1, content.size(), rs_output_stream(out));
+    return rs_output_commit(out, diag);
+}
+
+rs_status write_quantized(const char *source, const rs_net *net, const char *path, rs_diag *diag)
+{
+    Text text;
+    caffe::NetParameter file;
+    rs_status st = read_text(source, &file, &text, diag);
+    if (st != RS_OK)
+        return st;
+    const Node root = Node::root(text, file);
+    const bool old_form = file.layers_size() > 0;
+    if (old_form) { // quantization_param exists in the present form only
+        for (const caffe::V1LayerParameter &l : file.layers())
+            upgrade_v1(l, file.add_layer());
+        file.clear_layers();
+    }
+
+    std::vector<Edit> edits;
+    for (int i = 0; i < net->n_layers; i++) {
+        const rs_layer &layer = net->layers[i];
+        if (!layer.quantization.present)
+            continue;
+        bool found = false;
+        for (int k = 0; k < file.layer_size(); k++) { // every phase's layer of this name
+            caffe::LayerParameter *param = file.mutable_layer(k);
+            if (param->name() != layer.name || quantized_type(param->type()) == nullptr)
+                continue;
+            found = true;
+            if (!old_form) {
+                edit_layer(text, root.in("layer", k), *param, layer.quantization, &edits);
+            } else {
+                param->set_type(quantized_type(param->type()));
+                *param->mutable_quantization_param() = parameter(layer.quantization);
+            }
+        }
+        if (!found)
+            st = bad(diag, rs_loc{source, 0, 0}, "",
+                     "no convolution or inner product layer " + quoted(layer.name) + " to be quantized");
+    }
+    if (st != RS_OK)
+        return st;
+
+    std::string content;
+    if (old_form) {
+        google::protobuf::TextFormat::PrintToString(file, &content);
+    } else {
+        content = text.content;
+        std::sort(edits.begin(), edits.end(),
+                  [](const Edit &a, const Edit &b) { return a.range.begin > b.range.begin; });
+        for (const Edit &e : edits) // from the end, so that places before it stay
+            content.replace(e.range.begin, e.range.end - e.range.begin, e.text);
+    }
+    return write(path, content, diag);
+}
+
+} // namespace
+} // namespace ristretto
+
+extern "C" rs_status rs_caffe_write_quantized(const char *source, const rs_net *net, const char *path, rs_diag *diag)
+{
+    try {
+        return ristretto::write_quantized(source, net, path, diag);
+    } catch (const std::bad_alloc &) {
+        return rs_out_of_memory(diag);
+    }
+}
