@@ -24,7 +24,11 @@ typedef struct rs_dataset {
  * number, counts that differ, a file that is cut off or too long. */
 rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag);
 
-/* The data folder: RISTRETTO_DATA, or "data". */
+/* Whether rs_dataset_open would find something under this name. */
+bool rs_dataset_exists(const char *path, const char *beside, bool train);
+
+/* The data folder: as set, else RISTRETTO_DATA, else "data". NULL: not set. The string is not copied. */
+void rs_set_data_folder(const char *path);
 const char *rs_data_folder(void);
 
 /* IDX (idx3, or idx4 for more than one channel), gzipped if the names end in .gz; the same set gives the same bytes. */

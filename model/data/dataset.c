@@ -13,8 +13,17 @@
 #define MAX_DESCRIPTION ((size_t)1 << 20)
 #define MAX_LIST ((size_t)1 << 28)
 
+static const char *chosen_folder;
+
+void rs_set_data_folder(const char *path)
+{
+    chosen_folder = path;
+}
+
 const char *rs_data_folder(void)
 {
+    if (chosen_folder != NULL)
+        return chosen_folder;
     const char *folder = getenv("RISTRETTO_DATA");
     return folder != NULL && folder[0] != '\0' ? folder : "data";
 }
@@ -124,6 +133,14 @@ static rs_status look_up(const char *path, const char *beside, bool train, char 
     }
     rs_free(beside_folder);
     return st;
+}
+
+bool rs_dataset_exists(const char *path, const char *beside, bool train)
+{
+    char *file = NULL;
+    const bool found = look_up(path, beside, train, &file, NULL) == RS_OK && file != NULL;
+    rs_free(file);
+    return found;
 }
 
 /* The labels file for an images file: "images" becomes "labels" in its name and idx3 idx1; gzipped or not. */

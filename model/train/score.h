@@ -9,10 +9,12 @@
 rs_status rs_data_layer(const rs_net *net, int *layer, rs_diag *diag);
 /* The blob that loss and accuracy layers read labels from; -1 if there is none. */
 int rs_label_blob(const rs_net *net);
-/* Images and labels of the set fit the net; errors are located at the data layer. */
-rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, rs_diag *diag);
-/* Images [first, first + n) modulo the set's size into pixels and labels (may be NULL), on all threads. */
-void rs_load_batch(const rs_dataset *set, const rs_data_param *transform, int64_t first, int64_t n, float *pixels, float *labels);
+/* Images, transformed, and labels of the set fit the net; errors are located at the data layer. */
+rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform, rs_diag *diag);
+/* Images [first, first + n) modulo the set's size into pixels and labels (may be NULL), on all threads; for training (crops and
+ * mirrors drawn from *seed) or, with seed NULL, for testing. */
+void rs_load_batch(const rs_dataset *set, const rs_data_param *transform, const uint64_t *seed, int64_t first, int64_t n, float *pixels,
+                   float *labels);
 /* Scores the set with an exec of the net that takes `batch` images. */
 rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *options,
                    rs_test_result *result, rs_diag *diag);

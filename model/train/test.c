@@ -41,14 +41,16 @@ int rs_label_blob(const rs_net *net)
     return -1;
 }
 
-rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, rs_diag *diag)
+rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform, rs_diag *diag)
 {
-    const rs_shape *in = &net->blobs[rs_net_input(net)].shape;
-    char text[96];
-    if (in->n_axes != 4 || in->dim[1] != set->channels || in->dim[2] != set->height || in->dim[3] != set->width)
-        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL,
-                        "the net takes images of %s (the first number is the batch), but those of '%s' are %dx%dx%d",
-                        rs_shape_text(in, text, sizeof text), set->path, set->channels, set->height, set->width);
+    const rs_status st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
+    if (st != RS_OK)
+        return st;
+    const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, transform, in->dim[0]);
+    char wanted[96], given[96];
+    if (!rs_shape_equal(in, &images))
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL, "the net takes images of %s, but those of '%s' make %s",
+                        rs_shape_text(in, wanted, sizeof wanted), set->path, rs_shape_text(&images, given, sizeof given));
     if (set->count < 1)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
     const int scores = rs_net_scores(net);
@@ -78,7 +80,7 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
         const int64_t n = total - first < batch ? total - first : batch;
         double loss = 0.0;
         int64_t ties = 0;
-        rs_load_batch(set, transform, first, n, pixels, labels);
+        rs_load_batch(set, transform, NULL, first, n, pixels, labels);
         st = rs_exec_forward(exec, 0, net->n_layers, n, &loss, diag);
         if (st != RS_OK)
             break;
@@ -106,7 +108,7 @@ rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_op
     *result = (rs_test_result){ 0 };
     rs_status st = rs_data_layer(net, &layer, diag);
     if (st == RS_OK)
-        st = rs_check_data(net, layer, set, diag);
+        st = rs_check_data(net, layer, set, o.transform != NULL ? o.transform : &net->layers[layer].data, diag);
     if (st != RS_OK)
         return st;
     int64_t batch = o.batch > 0 ? o.batch : BATCH;
@@ -126,9 +128,17 @@ rs_status rs_test(const char *net_path, const char *weights_path, const rs_datas
     *result = (rs_test_result){ 0 };
     rs_net *net = NULL;
     rs_status st = rs_caffe_read_net(net_path, RS_TEST, &net, diag);
-    const rs_shape input = { 4, { 1, set->channels, set->height, set->width } };
+    int layer = 0;
     if (st == RS_OK)
-        st = rs_net_infer_shapes(net, &input, diag);
+        st = rs_data_layer(net, &layer, diag);
+    if (st == RS_OK) {
+        const rs_data_param *transform =
+            options != NULL && options->transform != NULL ? options->transform : &net->layers[layer].data;
+        st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
+        const rs_shape input = rs_dataset_shape(set, transform, 1);
+        if (st == RS_OK)
+            st = rs_net_infer_shapes(net, &input, diag);
+    }
     if (st == RS_OK)
         st = rs_caffe_read_weights(weights_path, net, diag);
     if (st == RS_OK)

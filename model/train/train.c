@@ -39,17 +39,29 @@ typedef struct trainer {
 
 /* ------------------------------------------------------------------------------------------------------------ set-up */
 
+static bool is_description(const char *source)
+{
+    const char *dot = strrchr(source, '.');
+    return dot != NULL && strcmp(dot, ".json") == 0;
+}
+
 static rs_status open_data(const trainer *t, const rs_net *net, bool train, int *layer, rs_dataset **set, rs_diag *diag)
 {
     rs_status st = rs_data_layer(net, layer, diag);
     if (st != RS_OK)
         return st;
     const rs_layer *l = &net->layers[*layer];
-    const char *path = t->options->data_folder != NULL ? t->options->data_folder : l->data.source;
-    if (path == NULL)
+    const char *source = l->data.source, *folder = t->options->data_folder;
+    if (folder != NULL && !(source != NULL && is_description(source))) {
+        char *inside = source != NULL && source[0] != '/' ? rs_path_join(folder, source) : NULL;
+        st = rs_dataset_open(inside != NULL && rs_dataset_exists(inside, NULL, train) ? inside : folder, NULL, train, set, diag);
+        rs_free(inside);
+        return st;
+    }
+    if (source == NULL)
         return rs_error(diag, RS_BAD_INPUT, l->loc, "name a folder of data on the command line",
                         "layer '%s' names no source of images", l->name);
-    return rs_dataset_open(path, net->path, train, set, diag);
+    return rs_dataset_open(source, net->path, train, set, diag);
 }
 
 /* Reads a net of the solver and fits it to its data. */
@@ -65,10 +77,12 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
     if (*batch < 1)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1", l->name,
                         (long long)*batch);
-    const rs_shape input = { 4, { *batch, (*set)->channels, (*set)->height, (*set)->width } };
-    st = rs_net_infer_shapes(*net, &input, diag);
+    st = rs_dataset_check(*set, &l->data, l->loc, diag);
+    const rs_shape input = rs_dataset_shape(*set, &l->data, *batch);
     if (st == RS_OK)
-        st = rs_check_data(*net, *layer, *set, diag);
+        st = rs_net_infer_shapes(*net, &input, diag);
+    if (st == RS_OK)
+        st = rs_check_data(*net, *layer, *set, &l->data, diag);
     return st;
 }
 
@@ -402,8 +416,9 @@ static rs_status iterate(trainer *t, rs_diag *diag)
     float *pixels = rs_exec_blob(t->exec, rs_net_input(t->net));
     const int label_blob = rs_label_blob(t->net);
     for (int64_t k = 0; k < t->iter_size; k++) {
-        const int64_t batch_index = t->iter * t->iter_size + k, first = batch_index % t->set->count * t->batch % t->set->count;
-        rs_load_batch(t->set, &t->net->layers[t->data_layer].data, first, t->batch, pixels, rs_exec_blob(t->exec, label_blob));
+        const int64_t batch_index = t->iter * t->iter_size + k;
+        rs_load_batch(t->set, &t->net->layers[t->data_layer].data, &t->seed, batch_index * t->batch, t->batch, pixels,
+                      rs_exec_blob(t->exec, label_blob));
         rs_exec_set_random(t->exec, t->seed, (uint64_t)batch_index);
         double loss = 0.0;
         const rs_status st = rs_exec_forward_backward(t->exec, t->batch, &loss, diag);
@@ -488,7 +503,9 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
     trainer t = { .solver = &param, .options = options, .result = result, .max_iter = param.max_iter };
     t.iter_size = solver->iter_size > 1 ? solver->iter_size : 1;
     t.seed = solver->random_seed >= 0 ? (uint64_t)solver->random_seed : options->seed;
+    rs_set_data_folder(options->data_folder);
     rs_status st = set_up(&t, diag);
+    rs_set_data_folder(NULL);
     if (st == RS_OK)
         st = rs_net_fill(t.net, t.seed, diag);
     if (st == RS_OK && options->weights != NULL)
