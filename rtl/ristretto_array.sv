@@ -77,7 +77,7 @@ module ristretto_array #(
     if (BUS_BITS < 16 || BUS_BITS > 1024 || (1 << $clog2(BUS_BITS)) != BUS_BITS)
       $fatal(1, "BUS_BITS must be a power of two from 16 to 1024");
     if (ACT_DEPTH < 1 || OUT_DEPTH < 1 || WGT_DEPTH < 1) $fatal(1, "buffers must not be empty");
-    if (ACT_DEPTH > 1 << 23 || OUT_DEPTH > 1 << 23 || WGT_DEPTH > 1 << 16) $fatal(1, "a buffer is too large");
+    if (ACT_DEPTH > 1 << 24 || OUT_DEPTH > 1 << 24 || WGT_DEPTH > 1 << 16) $fatal(1, "a buffer is too large");
     if (OUTSTANDING < 1 || PROG_DEPTH < 1 || PROG_DEPTH > 1 << 16) $fatal(1, "OUTSTANDING or PROG_DEPTH out of range");
   end
 

@@ -1,0 +1,630 @@
+#include "cosim/dut_build.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "cosim/dut/shim.h"
+#include "cosim/process.h"
+
+enum { MAX_FILES = 128, MAX_ARGUMENTS = 256, MAX_SOURCE_BYTES = 1 << 22 };
+
+static const char install_hint[] = "run scripts/install-deps.sh, or install the Debian packages verilator and clang";
+
+/* A list of strings of its own, in an arena. */
+typedef struct list {
+    rs_arena *arena;
+    size_t n;
+    const char *items[MAX_ARGUMENTS + 1]; /* terminated by NULL */
+    bool failed;
+} list;
+
+static void add(list *l, const char *text)
+{
+    const char *copy = l->n < MAX_ARGUMENTS ? rs_arena_strdup(l->arena, text) : NULL;
+    if (copy == NULL)
+        l->failed = true;
+    else
+        l->items[l->n++] = copy;
+    l->items[l->n] = NULL;
+}
+
+__attribute__((format(printf, 2, 3))) static void add_format(list *l, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = rs_vformat(format, arguments);
+    va_end(arguments);
+    if (text == NULL)
+        l->failed = true;
+    else
+        add(l, text);
+    rs_free(text);
+}
+
+typedef struct build {
+    rs_arena *arena;
+    char *home;        /* holds rtl/ and sim/cosim/dut/ */
+    char *cache;       /* folder */
+    char *verilator, *compiler;
+    char *root;        /* Verilator's folder of headers and runtime */
+    bool clang, trace;
+    list parameters;   /* -G... */
+    list rtl;          /* paths */
+    list flags;        /* of the compiler, for model and runtime alike */
+    uint64_t key[2], runtime_key[2];
+    char *library, *runtime, *folder, *log;
+} build;
+
+/* ------------------------------------------------------------------------------------------------------------- places */
+
+static bool is_home(const char *folder)
+{
+    char *probe = rs_format("%s/rtl/ristretto_array.sv", folder);
+    char *shim = rs_format("%s/sim/cosim/dut/shim.cc", folder);
+    const bool yes = probe != NULL && shim != NULL && rs_file_exists(probe) && rs_file_exists(shim);
+    rs_free(probe);
+    rs_free(shim);
+    return yes;
+}
+
+static rs_status find_home(build *b, rs_diag *diag)
+{
+    const char *given = getenv("RISTRETTO_HOME");
+    if (given != NULL && *given != '\0') {
+        if (!is_home(given))
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(given), "unset RISTRETTO_HOME, or point it to the root of the source tree",
+                            "RISTRETTO_HOME has no rtl/ristretto_array.sv and sim/cosim/dut/shim.cc");
+        char *absolute = realpath(given, NULL); /* commands are run in other folders */
+        b->home = absolute != NULL ? rs_strdup(absolute) : NULL;
+        free(absolute);
+        return b->home != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
+    /* From the executable: build/VARIANT/ristretto, build/VARIANT/tests/NAME, an installed bin/ristretto. */
+    static const char *const relative[] = { "..", "../..", "../../..", "../share/ristretto" };
+    char self[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length > 0) {
+        self[length] = '\0';
+        char *folder = rs_path_folder(self);
+        for (size_t i = 0; folder != NULL && i < sizeof relative / sizeof relative[0]; i++) {
+            char *candidate = rs_format("%s/%s", folder, relative[i]);
+            if (candidate != NULL && is_home(candidate)) {
+                rs_free(folder);
+                b->home = candidate;
+                return RS_OK;
+            }
+            rs_free(candidate);
+        }
+        rs_free(folder);
+    }
+    return rs_error(diag, RS_RESOURCE, RS_NOWHERE, "set RISTRETTO_HOME to the root of the source tree",
+                    "the RTL is not found beside this program");
+}
+
+static rs_status find_cache(build *b, rs_diag *diag)
+{
+    const char *own = getenv("RISTRETTO_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (own != NULL && *own != '\0')
+        b->cache = rs_strdup(own);
+    else if (xdg != NULL && *xdg != '\0')
+        b->cache = rs_format("%s/ristretto", xdg);
+    else if (home != NULL && *home != '\0')
+        b->cache = rs_format("%s/.cache/ristretto", home);
+    else
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, "set RISTRETTO_CACHE", "there is no folder for built models: HOME is not set");
+    if (b->cache == NULL)
+        return rs_out_of_memory(diag);
+    rs_status status = rs_make_folder(b->cache, diag);
+    if (status != RS_OK)
+        return status;
+    char *absolute = realpath(b->cache, NULL);
+    if (absolute == NULL)
+        return rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "the cache folder cannot be used: %s", strerror(errno));
+    rs_free(b->cache);
+    b->cache = rs_strdup(absolute);
+    free(absolute);
+    return b->cache != NULL ? RS_OK : rs_out_of_memory(diag);
+}
+
+static rs_status find_tools(build *b, rs_diag *diag)
+{
+    b->verilator = rs_tool_find("verilator");
+    if (b->verilator == NULL)
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint, "verilator is not installed; it is needed to simulate the RTL");
+    const char *wanted = getenv("RISTRETTO_CXX");
+    if (wanted != NULL && *wanted != '\0') {
+        b->compiler = rs_tool_find(wanted);
+        if (b->compiler == NULL)
+            return rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "the compiler '%s' of RISTRETTO_CXX is not found", wanted);
+    } else {
+        b->compiler = rs_tool_find("clang++"); /* builds faster, and builds faster code, than g++ */
+        if (b->compiler == NULL)
+            b->compiler = rs_tool_find("g++");
+    }
+    if (b->compiler == NULL)
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint, "neither clang++ nor g++ is installed; the RTL model needs one");
+    b->clang = strstr(b->compiler, "clang") != NULL;
+    return RS_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- key */
+
+static void hash(uint64_t key[2], const void *bytes, size_t n)
+{
+    /* Two FNV-1a sums (Fowler, Noll, Vo) with different starts, the length mixed in. */
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < n; i++) {
+        key[0] = (key[0] ^ p[i]) * UINT64_C(0x100000001b3);
+        key[1] = (key[1] ^ p[i]) * UINT64_C(0x100000001b3) + (key[1] >> 47);
+    }
+    key[0] = rs_mix64(key[0] ^ n);
+    key[1] = rs_mix64(key[1] + n);
+}
+
+static void hash_text(uint64_t key[2], const char *text)
+{
+    hash(key, text, strlen(text));
+}
+
+static rs_status hash_file(uint64_t key[2], const char *path, rs_diag *diag)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    rs_status status = rs_read_file(path, MAX_SOURCE_BYTES, false, &data, &size, diag);
+    if (status == RS_OK)
+        hash(key, data, size);
+    rs_free(data);
+    return status;
+}
+
+/* Adds what a command prints, through a file in the cache folder; the first line of it can be had, too. */
+static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument, char **line,
+                             rs_diag *diag)
+{
+    char *log = rs_format("%s/output-XXXXXX", b->cache);
+    if (log == NULL)
+        return rs_out_of_memory(diag);
+    const int file = mkstemp(log);
+    if (file < 0) {
+        rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(log), NULL, "cannot be written: %s", strerror(errno));
+        rs_free(log);
+        return status;
+    }
+    close(file);
+    const char *argv[] = { tool, option, argument, NULL };
+    int code = 0;
+    rs_status status = rs_tool_run(argv, NULL, log, &code, diag);
+    if (status == RS_OK && code != 0)
+        status = rs_error(diag, RS_RESOURCE, RS_FILE(tool), install_hint, "'%s' ended with status %d", option, code);
+    uint8_t *text = NULL;
+    size_t size = 0;
+    if (status == RS_OK)
+        status = rs_read_file(log, MAX_SOURCE_BYTES, false, &text, &size, diag);
+    if (status == RS_OK) {
+        hash(key, text, size);
+        if (line != NULL && (*line = rs_strndup((const char *)text, strcspn((const char *)text, "\r\n"))) == NULL)
+            status = rs_out_of_memory(diag);
+    }
+    rs_free(text);
+    unlink(log);
+    rs_free(log);
+    return status;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+    const size_t n = strlen(name), m = strlen(suffix);
+    return n > m && strcmp(name + n - m, suffix) == 0;
+}
+
+static rs_status list_folder(build *b, list *l, const char *name, rs_diag *diag)
+{
+    char *folder = rs_format("%s/%s", b->home, name);
+    if (folder == NULL)
+        return rs_out_of_memory(diag);
+    rs_status status = RS_OK;
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(folder), NULL, "cannot be read: %s", strerror(errno));
+    } else {
+        const size_t first = l->n;
+        const struct dirent *entry;
+        while ((entry = readdir(dir)) != NULL)
+            if (has_suffix(entry->d_name, ".sv") || has_suffix(entry->d_name, ".svh") || has_suffix(entry->d_name, ".vlt"))
+                add_format(l, "%s/%s", folder, entry->d_name);
+        closedir(dir);
+        qsort(&l->items[first], l->n - first, sizeof l->items[0], by_name);
+        if (l->failed || l->n > MAX_FILES)
+            status = rs_out_of_memory(diag);
+    }
+    rs_free(folder);
+    return status;
+}
+
+static void set_parameters(build *b, const rs_array_config *c)
+{
+    const struct {
+        const char *name;
+        long value;
+    } parameters[] = {
+        { "LANES", c->lanes },
+        { "MULS", c->multipliers },
+        { "ACT_BITS", c->activation_bits },
+        { "WGT_BITS", c->weight_bits },
+        { "ACC_BITS", c->accumulator_bits },
+        { "OVERFLOW", (long)c->overflow },
+        { "FIRST_LEVEL", (long)c->first_level },
+        { "TREE_REGS", (long)c->tree_registers },
+        { "ROUNDING", (long)c->rounding },
+        { "ACT_DEPTH", (long)c->activation_elements },
+        { "OUT_DEPTH", (long)c->output_elements },
+        { "WGT_DEPTH", c->weight_steps },
+        { "BUS_BITS", c->bus_bits },
+        { "OUTSTANDING", c->outstanding },
+        { "PROG_DEPTH", c->program_depth },
+    };
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+        add_format(&b->parameters, "-G%s=%ld", parameters[i].name, parameters[i].value);
+}
+
+static rs_status set_flags(build *b, rs_diag *diag)
+{
+    static const char *const flags[] = { "-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w",
+                                         "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        add(&b->flags, flags[i]);
+    if (!b->clang)
+        add(&b->flags, "-fno-gnu-unique");
+    add(&b->flags, b->trace ? "-DVM_TRACE=1" : "-DVM_TRACE=0");
+    add(&b->flags, b->trace ? "-DVM_TRACE_FST=1" : "-DVM_TRACE_FST=0");
+    add(&b->flags, "-include");
+    add_format(&b->flags, "%s/sim/cosim/dut/runtime.h", b->home);
+    add(&b->flags, "-isystem");
+    add_format(&b->flags, "%s/include", b->root);
+    add(&b->flags, "-isystem");
+    add_format(&b->flags, "%s/include/vltstd", b->root);
+    return b->flags.failed || b->parameters.failed ? rs_out_of_memory(diag) : RS_OK;
+}
+
+static rs_status make_keys(build *b, rs_diag *diag)
+{
+    uint64_t *key = b->runtime_key;
+    key[0] = UINT64_C(0xcbf29ce484222325);
+    key[1] = rs_mix64(RS_SHIM_INTERFACE);
+    rs_status status = hash_output(b, key, b->verilator, "--version", NULL, NULL, diag);
+    if (status == RS_OK)
+        status = hash_output(b, key, b->verilator, "--getenv", "VERILATOR_ROOT", &b->root, diag);
+    if (status == RS_OK)
+        status = hash_output(b, key, b->compiler, "--version", NULL, NULL, diag);
+    if (status == RS_OK)
+        status = set_flags(b, diag);
+    if (status != RS_OK)
+        return status;
+    char *shim[] = { rs_format("%s/sim/cosim/dut/runtime.h", b->home), rs_format("%s/sim/cosim/dut/shim.h", b->home),
+                     rs_format("%s/sim/cosim/dut/shim.cc", b->home) };
+    if (shim[0] == NULL || shim[1] == NULL || shim[2] == NULL)
+        status = rs_out_of_memory(diag);
+    /* Flags name folders, which do not matter: two copies of the same sources share their models. */
+    for (size_t i = 0; i < b->flags.n; i++)
+        if (b->flags.items[i][0] == '-')
+            hash_text(key, b->flags.items[i]);
+    if (status == RS_OK)
+        status = hash_file(key, shim[0], diag);
+
+    b->key[0] = key[0];
+    b->key[1] = key[1];
+    for (size_t i = 0; i < b->parameters.n; i++)
+        hash_text(b->key, b->parameters.items[i]);
+    for (size_t i = 1; status == RS_OK && i < sizeof shim / sizeof shim[0]; i++)
+        status = hash_file(b->key, shim[i], diag);
+    for (size_t i = 0; status == RS_OK && i < b->rtl.n; i++)
+        status = hash_file(b->key, b->rtl.items[i], diag);
+    for (size_t i = 0; i < sizeof shim / sizeof shim[0]; i++)
+        rs_free(shim[i]);
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- build */
+
+/* The last lines of a file as one indented text. rs_free. */
+static char *tail_of(const char *path)
+{
+    enum { LINES = 15 };
+    uint8_t *data = NULL;
+    size_t size = 0;
+    if (rs_read_file(path, (size_t)1 << 26, false, &data, &size, NULL) != RS_OK)
+        return NULL;
+    size_t start = size;
+    int lines = 0;
+    while (start > 0 && (lines < LINES || data[start - 1] != '\n')) {
+        start--;
+        lines += data[start] == '\n';
+    }
+    while (size > start && (data[size - 1] == '\n' || data[size - 1] == '\r'))
+        size--;
+    char *text = rs_strndup((const char *)data + start, size - start);
+    rs_free(data);
+    return text;
+}
+
+static rs_status run_step(build *b, const list *command, const char *what, rs_diag *diag)
+{
+    if (command->failed)
+        return rs_out_of_memory(diag);
+    int code = 0;
+    rs_status status = rs_tool_run(command->items, b->folder, b->log, &code, diag);
+    if (status != RS_OK || code == 0)
+        return status;
+    char *kept = rs_format("%s.log", b->library);
+    if (kept != NULL && rename(b->log, kept) != 0) {
+        rs_free(kept);
+        kept = NULL;
+    }
+    char *tail = tail_of(kept != NULL ? kept : b->log);
+    char *hint = rs_format("the whole output is in %s", kept != NULL ? kept : b->log);
+    status = rs_error(diag, RS_INTERNAL, RS_NOWHERE, hint, "%s ended with status %d while the RTL model was built:\n%s", what, code,
+                      tail != NULL ? tail : "(it printed nothing)");
+    rs_free(hint);
+    rs_free(tail);
+    rs_free(kept);
+    return status;
+}
+
+/* The model's C++ files as one source; what runs only once is not optimized, which halves the time of the compiler. */
+static rs_status write_unity(build *b, const char *path, rs_diag *diag)
+{
+    char *folder = rs_format("%s/model", b->folder);
+    DIR *dir = folder != NULL ? opendir(folder) : NULL;
+    rs_free(folder);
+    if (dir == NULL)
+        return rs_error(diag, RS_INTERNAL, RS_FILE(b->folder), NULL, "verilator wrote no model");
+    list fast = { .arena = b->arena }, slow = { .arena = b->arena };
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL)
+        if (has_suffix(entry->d_name, ".cpp"))
+            add(strstr(entry->d_name, "Slow") != NULL || strstr(entry->d_name, "__Syms") != NULL ? &slow : &fast, entry->d_name);
+    closedir(dir);
+    if (fast.failed || slow.failed)
+        return rs_out_of_memory(diag);
+    qsort(fast.items, fast.n, sizeof fast.items[0], by_name);
+    qsort(slow.items, slow.n, sizeof slow.items[0], by_name);
+
+    rs_output *out = NULL;
+    rs_status status = rs_output_open(path, &out, diag);
+    if (status != RS_OK)
+        return status;
+    FILE *file = rs_output_stream(out);
+    fprintf(file, "#include \"%s/sim/cosim/dut/shim.cc\"\n", b->home);
+    for (size_t i = 0; i < fast.n; i++)
+        fprintf(file, "#include \"model/%s\"\n", fast.items[i]);
+    fprintf(file, "#ifdef __clang__\n#pragma clang optimize off\n#else\n#pragma GCC optimize(\"O0\")\n#endif\n");
+    for (size_t i = 0; i < slow.n; i++)
+        fprintf(file, "#include \"model/%s\"\n", slow.items[i]);
+    return rs_output_commit(out, diag);
+}
+
+static rs_status build_runtime(build *b, rs_diag *diag)
+{
+    if (rs_file_exists(b->runtime))
+        return RS_OK;
+    static const char *const plain[] = { "verilated.cpp", "verilated_threads.cpp" };
+    static const char *const traced[] = { "verilated_fst_c.cpp" };
+    char *unity = rs_format("%s/runtime.cc", b->folder);
+    rs_output *out = NULL;
+    rs_status status = unity != NULL ? rs_output_open(unity, &out, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK) {
+        for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+            fprintf(rs_output_stream(out), "#include \"%s\"\n", plain[i]);
+        for (size_t i = 0; b->trace && i < sizeof traced / sizeof traced[0]; i++)
+            fprintf(rs_output_stream(out), "#include \"%s\"\n", traced[i]);
+        status = rs_output_commit(out, diag);
+    }
+    if (status == RS_OK) {
+        list command = { .arena = b->arena };
+        add(&command, b->compiler);
+        for (size_t i = 0; i < b->flags.n; i++)
+            add(&command, b->flags.items[i]);
+        add(&command, "-O1");
+        add(&command, "-c");
+        add(&command, unity);
+        add(&command, "-o");
+        add(&command, "runtime.o");
+        status = run_step(b, &command, b->compiler, diag);
+    }
+    if (status == RS_OK) {
+        char *built = rs_format("%s/runtime.o", b->folder);
+        if (built == NULL)
+            status = rs_out_of_memory(diag);
+        else if (rename(built, b->runtime) != 0)
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(b->runtime), NULL, "cannot be written: %s", strerror(errno));
+        rs_free(built);
+    }
+    rs_free(unity);
+    return status;
+}
+
+static rs_status verilate(build *b, rs_diag *diag)
+{
+    static const char *const options[] = { "--cc", "-O3", "-Wno-fatal", "--assert", "--x-assign", "unique", "--x-initial", "unique",
+                                           "--prefix", "Vdut", "--top-module", "ristretto_array", "-Mdir", "model" };
+    list command = { .arena = b->arena };
+    add(&command, b->verilator);
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        add(&command, options[i]);
+    if (b->trace)
+        add(&command, "--trace-fst");
+    for (size_t i = 0; i < b->parameters.n; i++)
+        add(&command, b->parameters.items[i]);
+    add_format(&command, "-I%s/rtl", b->home);
+    add_format(&command, "%s/rtl/ristretto_pkg.sv", b->home);
+    for (size_t i = 0; i < b->rtl.n; i++)
+        if (!has_suffix(b->rtl.items[i], "/ristretto_pkg.sv") && !has_suffix(b->rtl.items[i], ".svh"))
+            add(&command, b->rtl.items[i]);
+    return run_step(b, &command, "verilator", diag);
+}
+
+static rs_status compile(build *b, rs_diag *diag)
+{
+    char *unity = rs_format("%s/unity.cc", b->folder);
+    rs_status status = unity != NULL ? write_unity(b, unity, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK) {
+        list command = { .arena = b->arena };
+        add(&command, b->compiler);
+        for (size_t i = 0; i < b->flags.n; i++)
+            add(&command, b->flags.items[i]);
+        add_format(&command, "-I%s/sim/cosim/dut", b->home);
+        add(&command, "-Imodel");
+        add(&command, "-I.");
+        add(&command, "-shared");
+        add(&command, "unity.cc");
+        add(&command, b->runtime);
+        add(&command, "-o");
+        add(&command, "dut.so");
+        add(&command, "-pthread");
+        add(&command, "-latomic");
+        add(&command, "-Wl,-z,defs");
+        if (b->trace)
+            add(&command, "-lz");
+        status = run_step(b, &command, b->compiler, diag);
+    }
+    if (status == RS_OK) {
+        char *built = rs_format("%s/dut.so", b->folder);
+        if (built == NULL)
+            status = rs_out_of_memory(diag);
+        else if (rename(built, b->library) != 0)
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(b->library), NULL, "cannot be written: %s", strerror(errno));
+        rs_free(built);
+    }
+    rs_free(unity);
+    return status;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status;
+    (void)kind;
+    (void)walk;
+    remove(path);
+    return 0;
+}
+
+static rs_status build_library(build *b, const rs_array_config *config, rs_diag *diag)
+{
+    b->folder = rs_format("%s/build-XXXXXX", b->cache);
+    if (b->folder == NULL)
+        return rs_out_of_memory(diag);
+    if (mkdtemp(b->folder) == NULL) {
+        rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "no folder can be made in it: %s", strerror(errno));
+        b->folder[0] = '\0';
+        return status;
+    }
+    b->log = rs_format("%s/log", b->folder);
+    char *what = rs_format("building the RTL model, %d x %d", config->lanes, config->multipliers);
+    rs_status status = b->log != NULL && what != NULL ? RS_OK : rs_out_of_memory(diag);
+    if (status == RS_OK) {
+        rs_progress *progress = rs_progress_begin(what, 3, "steps");
+        rs_progress_update(progress, 0, "verilator");
+        status = verilate(b, diag);
+        if (status == RS_OK) {
+            rs_progress_update(progress, 1, "runtime");
+            status = build_runtime(b, diag);
+        }
+        if (status == RS_OK) {
+            rs_progress_update(progress, 2, b->clang ? "clang++" : "g++");
+            status = compile(b, diag);
+        }
+        rs_progress_end(progress);
+    }
+    rs_free(what);
+    nftw(b->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return status;
+}
+
+/* Waits until no other process builds the same library. -1: cannot be locked; an interrupt is the caller's to see. */
+static int lock(const build *b)
+{
+    char *path = rs_format("%s.lock", b->library);
+    const int file = path != NULL ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+    rs_free(path);
+    while (file >= 0 && flock(file, LOCK_EX) != 0 && errno == EINTR && !rs_interrupted())
+        ;
+    return file;
+}
+
+rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, char **path, double *seconds, rs_diag *diag)
+{
+    *path = NULL;
+    *seconds = 0;
+    build b = { .arena = rs_arena_new(), .trace = trace };
+    if (b.arena == NULL)
+        return rs_out_of_memory(diag);
+    b.parameters.arena = b.rtl.arena = b.flags.arena = b.arena;
+    set_parameters(&b, config);
+
+    rs_status status = find_home(&b, diag);
+    if (status == RS_OK)
+        status = find_tools(&b, diag);
+    if (status == RS_OK)
+        status = find_cache(&b, diag);
+    if (status == RS_OK)
+        status = list_folder(&b, &b.rtl, "rtl", diag);
+    if (status == RS_OK)
+        status = list_folder(&b, &b.rtl, "rtl/checks", diag);
+    if (status == RS_OK)
+        status = make_keys(&b, diag);
+    if (status == RS_OK) {
+        b.library = rs_format("%s/dut-%016" PRIx64 "%016" PRIx64 ".so", b.cache, b.key[0], b.key[1]);
+        b.runtime = rs_format("%s/runtime-%016" PRIx64 "%016" PRIx64 ".o", b.cache, b.runtime_key[0], b.runtime_key[1]);
+        if (b.library == NULL || b.runtime == NULL)
+            status = rs_out_of_memory(diag);
+    }
+    if (status == RS_OK && (again || !rs_file_exists(b.library))) {
+        const double start = rs_seconds();
+        const int file = lock(&b);
+        if (rs_interrupted()) {
+            status = RS_INTERRUPTED;
+        } else if (file < 0) {
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(b.cache), "set RISTRETTO_CACHE to a folder that can be written",
+                              "the cache folder cannot be written: %s", strerror(errno));
+        } else if (again || !rs_file_exists(b.library)) {
+            status = build_library(&b, config, diag);
+            *seconds = rs_seconds() - start;
+        }
+        if (file >= 0)
+            close(file);
+    }
+    if (status == RS_OK) {
+        *path = b.library;
+        b.library = NULL;
+    }
+    rs_free(b.library);
+    rs_free(b.runtime);
+    rs_free(b.folder);
+    rs_free(b.log);
+    rs_free(b.home);
+    rs_free(b.cache);
+    rs_free(b.verilator);
+    rs_free(b.compiler);
+    rs_free(b.root);
+    rs_arena_free(b.arena);
+    return status;
+}
