@@ -145,6 +145,7 @@ module rst_loader #(
           end
         end
       end
+      default: state_d = Idle;
     endcase
   end
 

@@ -138,6 +138,7 @@ module rst_sequencer #(
         else if (desc_done) state_d = Fetch;
         else if (group_done) state_d = Wait;
       end
+      default: state_d = Idle;
     endcase
   end
 
@@ -176,6 +177,12 @@ module rst_sequencer #(
   end
 
   // Loops: in WAIT all stand at their beginning. ----------------------------------------------------------------------
+  // Icarus Verilog 11 forgets that members of structures are signed.
+  logic signed [ColBits-1:0] origin_col;
+  logic signed [RowBits-1:0] origin_row;
+  assign origin_col = ColBits'($signed(desc_i.origin_col));
+  assign origin_row = RowBits'($signed(desc_i.origin_row));
+
   logic signed [ColBits-1:0] col_next_seg2, col_next_wx, col_next_ox;
   logic signed [RowBits-1:0] row_next_seg1, row_next_wy, row_next_oy;
   logic [23:0] elems_next_seg1, elems_next_wy, elems_next_oy;
@@ -199,13 +206,13 @@ module rst_sequencer #(
       wy_left_q <= desc_i.pool_h - 8'd1;
       ox_left_q <= desc_i.out_w - 16'd1;
       oy_left_q <= desc_i.out_h - 16'd1;
-      col_q <= ColBits'(desc_i.origin_col);
-      seg2_col_q <= ColBits'(desc_i.origin_col);
-      wx_col_q <= ColBits'(desc_i.origin_col);
-      ox_col_q <= ColBits'(desc_i.origin_col);
-      row_q <= RowBits'(desc_i.origin_row);
-      wy_row_q <= RowBits'(desc_i.origin_row);
-      oy_row_q <= RowBits'(desc_i.origin_row);
+      col_q <= origin_col;
+      seg2_col_q <= origin_col;
+      wx_col_q <= origin_col;
+      ox_col_q <= origin_col;
+      row_q <= origin_row;
+      wy_row_q <= origin_row;
+      oy_row_q <= origin_row;
       row_elems_q <= desc_i.origin_elems;
       wy_elems_q <= desc_i.origin_elems;
       oy_elems_q <= desc_i.origin_elems;
@@ -287,10 +294,10 @@ module rst_sequencer #(
             cx_q <= '0;
             oy_cy_q <= oy_cy_q + 16'(desc_i.pool_stride_h);
             cy_q <= oy_cy_q + 16'(desc_i.pool_stride_h);
-            ox_col_q <= ColBits'(desc_i.origin_col);
-            wx_col_q <= ColBits'(desc_i.origin_col);
-            seg2_col_q <= ColBits'(desc_i.origin_col);
-            col_q <= ColBits'(desc_i.origin_col);
+            ox_col_q <= origin_col;
+            wx_col_q <= origin_col;
+            seg2_col_q <= origin_col;
+            col_q <= origin_col;
             oy_row_q <= row_next_oy;
             oy_elems_q <= elems_next_oy;
             wy_row_q <= row_next_oy;
