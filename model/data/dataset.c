@@ -154,7 +154,7 @@ static rs_status find_labels(const char *images, char **labels, rs_diag *diag)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(images),
                         "name the files like train-images-idx3-ubyte and "
                         "train-labels-idx1-ubyte",
-                        "no \"images\" in the file's name, by which its labels would be found");
+                        "no 'images' in the file's name, by which its labels would be found");
     char *path = rs_format("%.*slabels%s", (int)(word - images), images, word + strlen("images"));
     if (path == NULL)
         return rs_out_of_memory(diag);
@@ -193,7 +193,7 @@ static rs_status get_string(const char *path, const json_t *root, const char *ke
     const json_t *value = json_object_get(root, key);
     *text = json_string_value(value);
     if (value != NULL && *text == NULL)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "\"%s\" is not a string", key);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "'%s' is not a string", key);
     return RS_OK;
 }
 
@@ -215,7 +215,8 @@ static rs_status open_description(const char *path, bool train, int depth, rs_da
 
     const char *source = NULL, *exclude = NULL;
     if (!json_is_object(root))
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "expected {\"source\": ..., \"exclude\": ...}");
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                      "expected an object with 'source' and, if need be, 'exclude'");
     const char *key;
     json_t *value;
     json_object_foreach(root, key, value)
@@ -223,8 +224,8 @@ static rs_status open_description(const char *path, bool train, int depth, rs_da
         const char *nearest = rs_nearest(key, keys, 2);
         if (strcmp(key, keys[0]) == 0 || strcmp(key, keys[1]) == 0)
             continue;
-        char *hint = nearest != NULL ? rs_format("did you mean \"%s\"?", nearest) : NULL;
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), hint, "unknown key \"%s\"", key);
+        char *hint = nearest != NULL ? rs_format("did you mean '%s'?", nearest) : NULL;
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), hint, "unknown key '%s'", key);
         rs_free(hint);
     }
     if (st == RS_OK)
@@ -232,7 +233,7 @@ static rs_status open_description(const char *path, bool train, int depth, rs_da
     if (st == RS_OK)
         st = get_string(path, root, "exclude", &exclude, diag);
     if (st == RS_OK && source == NULL)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "no \"source\": the data set that is described");
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "no 'source': the data set that is described");
     if (st == RS_OK && depth >= MAX_DEPTH)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "more than %d descriptions name one another", MAX_DEPTH);
     if (st == RS_OK)
@@ -319,8 +320,7 @@ static rs_status check_identity(const rs_dataset *set, const char *line, rs_loc 
     }
     if (expected < 0 || *p != '\0')
         return rs_error(diag, RS_BAD_INPUT, loc, NULL,
-                        "expected the set that the list is for, as \"images 60000 crc32 "
-                        "0123abcd\"");
+                        "expected the set that the list is for, as in: images 60000 crc32 0123abcd");
     if (count != set->count)
         return rs_error(diag, RS_BAD_INPUT, loc, NULL,
                         "the list is for a set of %" PRId64 " images, but %s holds %" PRId64, count, set->path,

@@ -102,7 +102,7 @@ private:
     {
         const Node root = Node::root(text_, file);
         if (file.layer_size() > 0 && file.layers_size() > 0)
-            bad(root.at("layers"), "", "both \"layer\" and the older \"layers\" are used, expected only one form");
+            bad(root.at("layers"), "", "both 'layer' and the older 'layers' are used, expected only one form");
         for (int i = 0; i < file.layers_size(); i++) {
             const caffe::V1LayerParameter &old = file.layers(i);
             FileLayer l{{}, root.in("layers", i), root.spoiled("layers", i)};
@@ -386,7 +386,7 @@ private:
         if (p.has_phase() && (p.phase() == caffe::TRAIN) != (phase_ == RS_TRAIN) && p.include_size() == 0 &&
             p.exclude_size() == 0)
             rs_warn(diag_, node.at("phase"), "include { phase: ... } chooses the phases that a layer is in",
-                    "%s: the field \"phase\" of a layer has no effect", layer_name(p).c_str());
+                    "%s: the field 'phase' of a layer has no effect", layer_name(p).c_str());
         for (int i = 0; i < p.propagate_down_size(); i++)
             if (!p.propagate_down(i))
                 bad(node.at("propagate_down", i), "to keep a layer's weights as they are, give its param lr_mult: 0",
@@ -438,7 +438,7 @@ private:
                 read = read || f->name() == name;
             if (!read)
                 rs_warn(diag_, node.at(f->name().c_str()), nullptr,
-                        "layer \"%s\": %s has no effect on a layer of type \"%s\"", p.name().c_str(), f->name().c_str(),
+                        "layer '%s': %s has no effect on a layer of type '%s'", p.name().c_str(), f->name().c_str(),
                         p.type().c_str());
         }
         if (type.quantized)

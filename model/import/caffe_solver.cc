@@ -101,7 +101,7 @@ private:
         };
         for (const auto &f : fields)
             if (f.second)
-                bad(f.first, "one prototxt, named by \"net\", describes the nets for training and testing",
+                bad(f.first, "one prototxt, named by 'net', describes the nets for training and testing",
                     std::string(f.first) + " is not supported");
         if (file_.weights_size() > 0)
             bad("weights", "name the weights on the command line", "weights is not supported");
@@ -168,7 +168,7 @@ private:
         out_->clip_gradients = number("clip_gradients", file_.clip_gradients(), -INFINITY);
         const std::string &r = file_.regularization_type();
         if (r != "L1" && r != "L2")
-            bad("regularization_type", "", "unknown regularization_type " + quoted(r) + ", expected \"L1\" or \"L2\"");
+            bad("regularization_type", "", "unknown regularization_type " + quoted(r) + ", expected 'L1' or 'L2'");
         out_->l1_regularization = r == "L1";
     }
 

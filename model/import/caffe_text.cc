@@ -17,7 +17,7 @@ namespace ristretto {
 
 std::string quoted(const std::string &name)
 {
-    return "\"" + name + "\"";
+    return "'" + name + "'";
 }
 
 std::string did_you_mean(const std::string &word, const std::vector<std::string> &candidates)
@@ -310,13 +310,13 @@ std::string elsewhere(const Descriptor *type, const std::string &field)
     if (type != layer && layer->FindFieldByName(field))
         return quoted(field) + " belongs in a layer, outside of this block";
     std::string homes;
+    int n = 0;
     for (int i = 0; i < layer->field_count(); i++) {
         const Descriptor *inner = layer->field(i)->message_type();
         if (inner != nullptr && inner != type && inner->FindFieldByName(field))
-            homes += (homes.empty() ? "" : ", ") + layer->field(i)->name();
+            homes += (n++ == 0 ? "" : " or ") + layer->field(i)->name();
     }
-    return homes.empty() || std::count(homes.begin(), homes.end(), ',') > 2 ? ""
-                                                                            : quoted(field) + " belongs in " + homes;
+    return n == 0 || n > 3 ? "" : quoted(field) + " belongs in " + homes;
 }
 
 // All values that enumerations in fields of this name have.
@@ -362,7 +362,12 @@ Finding explain(const Complaint &c, const Tokens &tokens)
     if (!f.text.empty() && !(f.text.size() > 1 && std::isupper(static_cast<unsigned char>(f.text[1]))))
         f.text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(f.text[0])));
 
-    int token = tokens.find(c.line, c.column);
+    const std::size_t found = c.text.find("\", found \"");
+    if (starts_with(c.text, "Expected \"") && found != std::string::npos)
+        f.text = "expected '" + c.text.substr(10, found - 10) + "', got " +
+                 c.text.substr(found + 10, c.text.size() - found - 12);
+
+    const int token = tokens.find(c.line, c.column);
     auto move_to = [&](int t) {
         if (t >= 0) {
             f.line = tokens.at(t).line;
@@ -415,7 +420,7 @@ Finding explain(const Complaint &c, const Tokens &tokens)
         f.blank_to = t >= 0 ? tokens.statement_end(t) : -1;
     } else if (tokens.is_past_last(c.line, c.column) && tokens.unclosed() >= 0) {
         const Token &open = tokens.at(tokens.unclosed());
-        f.text = "the file ends inside a block, expected \"}\"";
+        f.text = "the file ends inside a block, expected '}'";
         f.hint = "the block opens at line " + std::to_string(open.line) + ", column " + std::to_string(open.column);
     } else if (token >= 1 && tokens.is(token - 1, ":")) { // a value of the wrong kind
         f.blank_from = token - 2;

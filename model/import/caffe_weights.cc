@@ -246,7 +246,7 @@ rs_status write_weights(const rs_net *net, const char *path, rs_diag *diag)
         for (int p = 0; p < net->layers[i].n_params; p++)
             if (!writable(net->layers[i].params[p]))
                 return rs_error(diag, RS_INTERNAL, rs_loc{path, 0, 0}, nullptr,
-                                "layer \"%s\": parameter %d has no values, or too many, to be written",
+                                "layer '%s': parameter %d has no values, or too many, to be written",
                                 net->layers[i].name, p);
     Output out(diag);
     rs_status st = out.open(path);

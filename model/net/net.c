@@ -149,7 +149,7 @@ static bool has_bottoms(const rs_layer *layer, int least, int most, rs_diag *dia
 {
     if (layer->n_bottoms >= least && layer->n_bottoms <= most)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (%s) has %d bottoms, expected %d", layer->name,
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d bottoms, expected %d", layer->name,
              rs_layer_type_name(layer->type), layer->n_bottoms, least);
     return false;
 }
@@ -158,7 +158,7 @@ static bool has_tops(const rs_layer *layer, int n, rs_diag *diag)
 {
     if (layer->n_tops == n)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (%s) has %d tops, expected %d", layer->name,
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d tops, expected %d", layer->name,
              rs_layer_type_name(layer->type), layer->n_tops, n);
     return false;
 }
@@ -171,14 +171,14 @@ static rs_status set_param(rs_layer *layer, int p, rs_shape shape, rs_diag *diag
     int64_t count = rs_shape_count(&shape, 0);
     if (count < 0 || count > RS_MAX_ELEMENTS)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\": a parameter of %s is too large, "
+                        "layer '%s': a parameter of %s is too large, "
                         "expected at most %" PRId64 " elements",
                         layer->name, rs_shape_text(&shape, now, sizeof now), RS_MAX_ELEMENTS);
     if (param->data != NULL) {
         if (rs_shape_equal(&param->shape, &shape))
             return RS_OK;
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\": parameter %d is %s, but for this input it "
+                        "layer '%s': parameter %d is %s, but for this input it "
                         "would have to be %s",
                         layer->name, p, rs_shape_text(&param->shape, then, sizeof then),
                         rs_shape_text(&shape, now, sizeof now));
@@ -206,7 +206,7 @@ static bool is_image(const rs_layer *layer, const rs_shape *in, rs_diag *diag)
     if (in->n_axes == 4 && in->dim[1] > 0 && in->dim[2] > 0 && in->dim[3] > 0)
         return true;
     rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-             "layer \"%s\" (%s): the input is %s, expected images (N x C x H x W)", layer->name,
+             "layer '%s' (%s): the input is %s, expected images (N x C x H x W)", layer->name,
              rs_layer_type_name(layer->type), rs_shape_text(in, text, sizeof text));
     return false;
 }
@@ -219,7 +219,7 @@ static bool window_fits(const rs_layer *layer, const rs_shape *in, int64_t windo
     if (window_h <= h && window_w <= w)
         return true;
     rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-             "layer \"%s\": the kernel is %" PRId64 "x%" PRId64 ", larger than its input of %" PRId64 "x%" PRId64
+             "layer '%s': the kernel is %" PRId64 "x%" PRId64 ", larger than its input of %" PRId64 "x%" PRId64
              " (padding included)",
              layer->name, window_h, window_w, h, w);
     return false;
@@ -232,7 +232,7 @@ static rs_status infer_convolution(rs_layer *layer, const rs_shape *in, rs_shape
         return RS_BAD_INPUT;
     if (in->dim[1] % c->groups != 0)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\": %" PRId64 " input channels cannot be "
+                        "layer '%s': %" PRId64 " input channels cannot be "
                         "divided into %" PRId64 " groups",
                         layer->name, in->dim[1], c->groups);
     if (!window_fits(layer, in, c->dilation_h * (c->kernel_h - 1) + 1, c->dilation_w * (c->kernel_w - 1) + 1, c->pad_h,
@@ -253,7 +253,7 @@ static rs_status infer_inner_product(rs_layer *layer, const rs_shape *in, rs_sha
     int64_t inputs = in->n_axes >= 1 ? rs_shape_count(in, 1) : 0;
     if (inputs <= 0)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\" (InnerProduct): the input is %s, expected "
+                        "layer '%s' (InnerProduct): the input is %s, expected "
                         "a batch of at least one value each",
                         layer->name, rs_shape_text(in, text, sizeof text));
     *out = (rs_shape){ 2, { in->dim[0], ip->outputs } };
@@ -287,12 +287,12 @@ static rs_status infer_judge(const rs_layer *layer, const rs_shape *scores, cons
     int64_t places = scores->n_axes >= 2 ? scores->dim[0] * rs_shape_count(scores, 2) : -1;
     if (places < 0 || scores->dim[1] < 1)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\" (%s): the scores are %s, expected "
+                        "layer '%s' (%s): the scores are %s, expected "
                         "N x classes",
                         layer->name, rs_layer_type_name(layer->type), rs_shape_text(scores, a, sizeof a));
     if (rs_shape_count(labels, 0) != places)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer \"%s\" (%s): labels are %s, expected one for each "
+                        "layer '%s' (%s): labels are %s, expected one for each "
                         "of the scores' %s",
                         layer->name, rs_layer_type_name(layer->type), rs_shape_text(labels, b, sizeof b),
                         rs_shape_text(scores, a, sizeof a));
@@ -304,7 +304,7 @@ static rs_status infer_input(rs_net *net, rs_layer *layer, const rs_shape *input
 {
     const int first = rs_net_input(net);
     if (layer->n_tops < 1)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" (Input) has no tops", layer->name);
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Input) has no tops", layer->name);
     rs_shape *top = &net->blobs[layer->tops[0]].shape;
     bool is_data = layer->data.batch_size > 0; /* images and, as a second top, their labels */
     if (layer->tops[0] == first && input != NULL)
@@ -312,12 +312,12 @@ static rs_status infer_input(rs_net *net, rs_layer *layer, const rs_shape *input
     if (top->n_axes == 0)
         return rs_error(diag, RS_BAD_INPUT, layer->loc,
                         is_data ? "the images of a data set give a data layer its shape: name one" : NULL,
-                        "layer \"%s\" gives no shape for its top \"%s\"", layer->name, net->blobs[layer->tops[0]].name);
+                        "layer '%s' gives no shape for its top '%s'", layer->name, net->blobs[layer->tops[0]].name);
     if (is_data && layer->n_tops == 2)
         net->blobs[layer->tops[1]].shape = (rs_shape){ 1, { top->dim[0] } };
     for (int i = 1; i < layer->n_tops; i++)
         if (net->blobs[layer->tops[i]].shape.n_axes == 0)
-            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer \"%s\" gives no shape for its top \"%s\"",
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' gives no shape for its top '%s'",
                             layer->name, net->blobs[layer->tops[i]].name);
     return RS_OK;
 }
@@ -346,7 +346,7 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
         if (layer->type == RS_LAYER_SOFTMAX && in.n_axes < 2) {
             char text[SHAPE_TEXT];
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer \"%s\" (Softmax): the input is %s, expected "
+                            "layer '%s' (Softmax): the input is %s, expected "
                             "N x classes",
                             layer->name, rs_shape_text(&in, text, sizeof text));
         }
@@ -355,7 +355,7 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
     case RS_LAYER_INPUT:
     case RS_LAYER_TYPES: break;
     }
-    return rs_error(diag, RS_INTERNAL, layer->loc, NULL, "layer \"%s\" has no known type", layer->name);
+    return rs_error(diag, RS_INTERNAL, layer->loc, NULL, "layer '%s' has no known type", layer->name);
 }
 
 rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
@@ -374,7 +374,7 @@ rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
             int64_t count = rs_shape_count(&blob->shape, 0);
             if (count < 0 || count > RS_MAX_ELEMENTS)
                 return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                                "layer \"%s\": its top \"%s\" of %s is too "
+                                "layer '%s': its top '%s' of %s is too "
                                 "large, expected at most %" PRId64 " elements",
                                 layer->name, blob->name, rs_shape_text(&blob->shape, text, sizeof text),
                                 RS_MAX_ELEMENTS);
@@ -442,7 +442,7 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag)
                 filler = p == 0 ? &layer->inner_product.weight_filler : &layer->inner_product.bias_filler;
             if (filler == NULL || layer->params[p].data == NULL)
                 return rs_error(diag, RS_INTERNAL, layer->loc, NULL,
-                                "layer \"%s\": parameter %d cannot be filled "
+                                "layer '%s': parameter %d cannot be filled "
                                 "before its shape is known",
                                 layer->name, p);
             fill(filler, &layer->params[p], seed, param_stream(layer->name, p));
