@@ -391,7 +391,7 @@ rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *di
     if (st == RS_OK && left == 0)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(list_path), NULL, "the list leaves no images");
     if (st == RS_OK) {
-        const size_t image = (size_t)(set->channels * set->height * set->width);
+        const size_t image = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
         int64_t to = 0;
         set->classes = 0;
         for (int64_t i = 0; i < set->count; i++) {

@@ -146,7 +146,7 @@ static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_engine_path fa
     p->blocks = (vectors + p->kernel->vectors - 1) / p->kernel->vectors;
     const size_t all_vectors = (size_t)vectors * (size_t)op->groups;
     p->weights = rs_calloc(all_vectors * (size_t)p->n_segments, (size_t)p->steps * (size_t)vector_bytes(p->kernel));
-    p->bias = rs_calloc(all_vectors, (size_t)(p->kernel->lanes * sum_size(p->kernel)));
+    p->bias = rs_calloc(all_vectors, (size_t)p->kernel->lanes * (size_t)sum_size(p->kernel));
     if (!p->segments || !p->weights || !p->bias)
         return rs_out_of_memory(diag);
     for (int s = 0; s < p->n_segments; s++)
