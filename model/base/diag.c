@@ -1,5 +1,6 @@
 #include "base/diag.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ rs_diag *rs_diag_new(void)
 
 static void forget(rs_diag *diag)
 {
+    assert(diag->n == 0 || diag->messages != NULL);
     for (size_t i = 0; i < diag->n; i++) {
         rs_free((char *)diag->messages[i].loc.file);
         rs_free((char *)diag->messages[i].text);
@@ -91,7 +93,8 @@ static bool store(rs_diag *diag, rs_severity severity, rs_status status, rs_loc 
     return true;
 }
 
-rs_status rs_error(rs_diag *diag, rs_status status, rs_loc loc, const char *hint, const char *format, ...)
+/* The name in brackets: see the end of these declarations in diag.h. */
+rs_status(rs_error)(rs_diag *diag, rs_status status, rs_loc loc, const char *hint, const char *format, ...)
 {
     if (diag == NULL)
         return status;
@@ -126,7 +129,7 @@ void rs_warn(rs_diag *diag, rs_loc loc, const char *hint, const char *format, ..
     va_end(arguments);
 }
 
-rs_status rs_out_of_memory(rs_diag *diag)
+rs_status(rs_out_of_memory)(rs_diag *diag)
 {
     return rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "%s", fallback_text);
 }

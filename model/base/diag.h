@@ -48,6 +48,12 @@ void rs_warn(rs_diag *diag, rs_loc loc, const char *hint, const char *format, ..
 /* RS_RESOURCE with the standard out-of-memory message. */
 rs_status rs_out_of_memory(rs_diag *diag);
 
+/* clang's analyzer looks into one file at a time: without this it would follow paths on which an error returns RS_OK. */
+#ifdef __clang_analyzer__
+#define rs_error(diag, status, ...) ((void)rs_error((diag), (status), __VA_ARGS__), (status))
+#define rs_out_of_memory(diag) ((void)rs_out_of_memory(diag), RS_RESOURCE)
+#endif
+
 /* Number of errors so far, and the status of the first one (RS_OK if none). */
 size_t rs_diag_errors(const rs_diag *diag);
 rs_status rs_diag_status(const rs_diag *diag);

@@ -99,7 +99,7 @@ static bool shape(cursor *c, rs_npy *array)
 static bool type(cursor *c, rs_npy *array)
 {
     static const char *const known[] = { "i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8" };
-    char text[16];
+    char text[16] = ""; /* all of it, for text + 1 below when the string is empty */
     if (!string(c, text, sizeof text))
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

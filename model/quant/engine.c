@@ -451,7 +451,7 @@ static void run_task(void *context, size_t task, int worker)
 static int64_t choose_chunk(const rs_engine *e, int64_t n)
 {
     enum { CACHE = 640 * 1024, MOST = 48 };
-    int64_t bytes = 0;
+    int64_t bytes = 1; /* never a division by zero */
     if (e->reference)
         return 1;
     for (int t = 0; t < e->qnet->n_tensors; t++)
