@@ -1,5 +1,5 @@
-/* The order in which the array consumes the weights of a layer: docs/microarchitecture.md, "Weight order". The one definition, used by
- * the compiler that packs weights into memory and by the exporter that writes them into ROMs. */
+/* The order in which the array consumes the weights of a layer: docs/microarchitecture.md, "Weight order". The one
+ * definition, used by the compiler that packs weights into memory and by the exporter that writes them into ROMs. */
 #ifndef RISTRETTO_EXPORT_WEIGHT_ORDER_H
 #define RISTRETTO_EXPORT_WEIGHT_ORDER_H
 
@@ -13,19 +13,23 @@ typedef enum rs_weight_case {
 
 typedef struct rs_weight_order {
     rs_weight_case kind;
-    int multipliers;             /* X */
-    int channels;                /* input channels of a group: C / groups */
+    int multipliers; /* X */
+    int channels;    /* input channels of a group: C / groups */
     int kernel_h, kernel_w;
     int64_t seg1_count, seg2_count, seg_len, chunks;
-    int64_t steps;               /* of a window: seg1_count * seg2_count * chunks */
+    int64_t steps; /* of a window: seg1_count * seg2_count * chunks */
 } rs_weight_order;
 
 /* `op` must be a weighted op of `qnet`; multipliers >= 1. */
 static inline rs_weight_order rs_weight_order_of(const rs_qnet *qnet, const rs_qop *op, int multipliers)
 {
     const rs_qtensor *in = &qnet->tensors[op->input];
-    rs_weight_order order = { .multipliers = multipliers, .channels = in->channels / op->groups, .kernel_h = op->kernel_h,
-                              .kernel_w = op->kernel_w, .seg1_count = 1, .seg2_count = 1 };
+    rs_weight_order order = { .multipliers = multipliers,
+                              .channels = in->channels / op->groups,
+                              .kernel_h = op->kernel_h,
+                              .kernel_w = op->kernel_w,
+                              .seg1_count = 1,
+                              .seg2_count = 1 };
     const bool one_group = op->groups == 1;
     if (one_group && op->kernel_h == in->height && op->kernel_w == in->width && op->pad_h == 0 && op->pad_w == 0 &&
         op->dilation_h == 1 && op->dilation_w == 1) {

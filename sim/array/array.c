@@ -1,6 +1,7 @@
-/* The model of the array in time. Since the loader takes everything in a fixed order, and since the sequencer and the storer depend on what
- * has been loaded and on the memory's readiness but never on later loads, the whole run unrolls in the loader's order: after
- * each phase everything that it makes possible (groups, stores) is settled, and with that all that later phases have to wait for. */
+/* The model of the array in time. Since the loader takes everything in a fixed order, and since the sequencer and the
+ * storer depend on what has been loaded and on the memory's readiness but never on later loads, the whole run unrolls
+ * in the loader's order: after each phase everything that it makes possible (groups, stores) is settled, and with that
+ * all that later phases have to wait for. */
 #include "array/array.h"
 
 #include <assert.h>
@@ -13,10 +14,10 @@ struct rs_array {
     const rs_program *program;
     rs_values *values;
     rs_port port;
-    rs_write_span *spans;     /* by descriptor */
-    uint64_t *stored;         /* by descriptor: cycle from which it counts as stored */
-    int64_t *positions;       /* by descriptor: convolution positions of a group */
-    rs_layer_stats *layers;   /* used when the caller wants none, so that there is one way */
+    rs_write_span *spans;   /* by descriptor */
+    uint64_t *stored;       /* by descriptor: cycle from which it counts as stored */
+    int64_t *positions;     /* by descriptor: convolution positions of a group */
+    rs_layer_stats *layers; /* used when the caller wants none, so that there is one way */
 };
 
 typedef struct run {
@@ -27,16 +28,16 @@ typedef struct run {
     uint8_t *memory;
     rs_event_sink sink;
     void *context;
-    bool stopped;             /* the sink wants no more */
+    bool stopped; /* the sink wants no more */
     rs_layer_stats *stats;
     int tree_stages;
     /* "from": the first cycle in which the flag is seen. By half. */
     uint64_t weights_free_from[2], weights_full_from[2], ifmap_free_from[2], ifmap_full_from[2], output_free_from[2];
-    uint64_t sequencer;       /* first cycle that is not settled yet */
-    uint64_t storer;          /* the storer's next FETCH */
-    int64_t group;            /* groups so far, over all descriptors */
-    int layer;                /* the sequencer's */
-    int draining;             /* earliest layer whose ofmap may not be in memory yet */
+    uint64_t sequencer; /* first cycle that is not settled yet */
+    uint64_t storer;    /* the storer's next FETCH */
+    int64_t group;      /* groups so far, over all descriptors */
+    int layer;          /* the sequencer's */
+    int draining;       /* earliest layer whose ofmap may not be in memory yet */
 } run;
 
 static void emit(run *r, const rs_event *event)
@@ -45,10 +46,10 @@ static void emit(run *r, const rs_event *event)
         r->stopped = true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- attribution */
+/* -------------------------------------------------------------------------------------------- attribution */
 
-/* Cycles [from, to) in which the sequencer does not run belong first to the drain of earlier layers that are not stored; returns where
- * that ends. */
+/* Cycles [from, to) in which the sequencer does not run belong first to the drain of earlier layers that are not
+ * stored; returns where that ends. */
 static uint64_t drain_before(run *r, uint64_t from, uint64_t to)
 {
     for (; r->draining < r->layer; r->draining++) {
@@ -73,7 +74,7 @@ static void attribute(run *r, uint64_t from, uint64_t to, uint64_t *counter)
         *counter += to - from;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- storer */
+/* ------------------------------------------------------------------------------------------------- storer */
 
 typedef struct store_context {
     run *run;
@@ -85,8 +86,12 @@ static bool store_beat(void *context, int64_t beat, uint64_t cycle)
 {
     const store_context *s = context;
     const int64_t address = s->descriptor->ofmap_addr + beat;
-    const rs_event event = { .kind = RS_EVENT_WRITE, .cycle = cycle, .descriptor = s->index, .address = address,
-                             .data = s->run->memory ? s->run->memory + address * (s->run->config->bus_bits / 8) : NULL };
+    const rs_event event = { .kind = RS_EVENT_WRITE,
+                             .cycle = cycle,
+                             .descriptor = s->index,
+                             .address = address,
+                             .data = s->run->memory ? s->run->memory + address * (s->run->config->bus_bits / 8)
+                                                    : NULL };
     emit(s->run, &event);
     return !s->run->stopped;
 }
@@ -96,7 +101,8 @@ static void store(run *r, int d, uint64_t full_from)
 {
     store_context context = { r, &r->program->descriptors[d], d };
     const uint64_t wait = r->storer + 1, seen = wait > full_from ? wait : full_from;
-    const uint64_t last = rs_port_write(r->port, seen + 2, context.descriptor->ofmap_beats, r->sink ? store_beat : NULL, &context);
+    const uint64_t last = rs_port_write(r->port, seen + 2, context.descriptor->ofmap_beats, r->sink ? store_beat : NULL,
+                                        &context);
     r->array->stored[d] = last + 1;
     r->output_free_from[d % 2] = last + 1;
     r->storer = last + 1;
@@ -105,7 +111,7 @@ static void store(run *r, int d, uint64_t full_from)
     stats->last_cycle = last;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ sequencer */
+/* ---------------------------------------------------------------------------------------------- sequencer */
 
 /* Positions of the convolution under output window `at` of an axis. */
 static int64_t under(int64_t at, int64_t conv, int64_t size, int64_t stride)
@@ -123,8 +129,12 @@ static void emit_outputs(run *r, const rs_descriptor *d, int index, int group, u
     int64_t o = 0;
     for (int64_t y = 0; y < d->out_h; y++)
         for (int64_t x = 0; x < d->out_w && !r->stopped; x++, o++) {
-            positions += (uint64_t)(under(y, d->conv_h, d->pool_h, d->pool_stride_h) * under(x, d->conv_w, d->pool_w, d->pool_stride_w));
-            rs_event event = { .kind = RS_EVENT_OUTPUT, .descriptor = index, .address = o * d->out_channels + first, .n_values = lanes,
+            positions += (uint64_t)(under(y, d->conv_h, d->pool_h, d->pool_stride_h) *
+                                    under(x, d->conv_w, d->pool_w, d->pool_stride_w));
+            rs_event event = { .kind = RS_EVENT_OUTPUT,
+                               .descriptor = index,
+                               .address = o * d->out_channels + first,
+                               .n_values = lanes,
                                .cycle = start + positions * (uint64_t)d->steps - 1 + 6 + (uint64_t)r->tree_stages };
             if (tile) {
                 event.values = tile->out + o * tile->stride + first;
@@ -157,8 +167,10 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, cons
     attribute(r, ifmap, output, &stats->wait_output);
     attribute(r, output, output + 1, &stats->control);
 
-    const uint64_t start = output + 1, steps = (uint64_t)(r->array->positions[index] * d->steps), last = start + steps - 1;
-    const uint64_t lanes = (uint64_t)(group + 1 == d->groups ? d->lanes_last : r->config->lanes), multipliers = (uint64_t)r->config->multipliers;
+    const uint64_t start = output + 1, steps = (uint64_t)(r->array->positions[index] * d->steps),
+                   last = start + steps - 1;
+    const uint64_t lanes = (uint64_t)(group + 1 == d->groups ? d->lanes_last : r->config->lanes),
+                   multipliers = (uint64_t)r->config->multipliers;
     stats->compute_cycles += steps;
     stats->activation_buffer_reads += steps * multipliers;
     stats->weight_buffer_reads += steps * lanes * multipliers;
@@ -177,7 +189,7 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, cons
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- loader */
+/* ------------------------------------------------------------------------------------------------- loader */
 
 typedef struct load_context {
     run *run;
@@ -188,14 +200,17 @@ typedef struct load_context {
 static bool load_beat(void *context, int64_t beat, uint64_t cycle)
 {
     const load_context *l = context;
-    const rs_event event = { .kind = RS_EVENT_READ, .cycle = cycle, .descriptor = l->index, .address = l->address + beat };
+    const rs_event event = {
+        .kind = RS_EVENT_READ, .cycle = cycle, .descriptor = l->index, .address = l->address + beat
+    };
     emit(l->run, &event);
     return !l->run->stopped;
 }
 
-/* A phase that is in GUARD from `from` on and may leave it in cycle `holds_from` at the earliest. Returns the next phase's first cycle;
- * *full_from: when the data is seen to be there. */
-static uint64_t load(run *r, int index, uint64_t from, uint64_t holds_from, int64_t address, int64_t beats, uint64_t *full_from)
+/* A phase that is in GUARD from `from` on and may leave it in cycle `holds_from` at the earliest. Returns the next
+ * phase's first cycle; *full_from: when the data is seen to be there. */
+static uint64_t load(run *r, int index, uint64_t from, uint64_t holds_from, int64_t address, int64_t beats,
+                     uint64_t *full_from)
 {
     load_context context = { r, address, index };
     const uint64_t left = from > holds_from ? from : holds_from;
@@ -219,9 +234,12 @@ static rs_status run_descriptors(run *r, rs_diag *diag)
         loader++;
         for (int g = 0; g < d->groups; g++) {
             const bool last = g + 1 == d->groups;
-            const int half = (int)(r->group % 2); /* the group that is loaded is the one that the sequencer takes next */
-            const int64_t bias = last ? d->bias_beats_last : d->bias_beats, weights = (int64_t)d->steps * (last ? d->step_beats_last : d->step_beats);
-            loader = load(r, i, loader, r->weights_free_from[half], address, bias + weights, &r->weights_full_from[half]);
+            const int half = (int)(r->group %
+                                   2); /* the group that is loaded is the one that the sequencer takes next */
+            const int64_t bias = last ? d->bias_beats_last : d->bias_beats,
+                          weights = (int64_t)d->steps * (last ? d->step_beats_last : d->step_beats);
+            loader = load(r, i, loader, r->weights_free_from[half], address, bias + weights,
+                          &r->weights_full_from[half]);
             address += bias + weights;
             stats->bias_beats += (uint64_t)bias;
             stats->weight_beats += (uint64_t)weights;
@@ -232,9 +250,11 @@ static rs_status run_descriptors(run *r, rs_diag *diag)
                     holds = r->array->stored[d->wait_stored - 1];
                 loader = load(r, i, loader, holds, d->ifmap_addr, d->ifmap_beats, &r->ifmap_full_from[i % 2]);
                 stats->ifmap_beats += (uint64_t)d->ifmap_beats;
-                stats->activation_buffer_writes += (uint64_t)d->ifmap_beats * (uint64_t)rs_array_elements_per_beat(r->config);
+                stats->activation_buffer_writes += (uint64_t)d->ifmap_beats *
+                                                   (uint64_t)rs_array_elements_per_beat(r->config);
                 if (r->memory) {
-                    const rs_status status = rs_values_tile(r->array->values, r->memory, r->layer, i, r->sink != NULL, &tile, diag);
+                    const rs_status status = rs_values_tile(r->array->values, r->memory, r->layer, i, r->sink != NULL,
+                                                            &tile, diag);
                     if (status != RS_OK)
                         return status;
                     stats->saturations += tile.total_saturations;
@@ -249,12 +269,20 @@ static rs_status run_descriptors(run *r, rs_diag *diag)
     return RS_OK;
 }
 
-rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run_number, rs_event_sink sink, void *context, rs_run_stats *stats,
-                       rs_diag *diag)
+rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run_number, rs_event_sink sink, void *context,
+                       rs_run_stats *stats, rs_diag *diag)
 {
     const rs_program *program = array->program;
-    run r = { .array = array, .program = program, .config = &program->config, .port = &array->port, .memory = memory, .sink = sink,
-              .context = context, .tree_stages = rs_array_tree_stages(&program->config), .sequencer = 1, .storer = 1 };
+    run r = { .array = array,
+              .program = program,
+              .config = &program->config,
+              .port = &array->port,
+              .memory = memory,
+              .sink = sink,
+              .context = context,
+              .tree_stages = rs_array_tree_stages(&program->config),
+              .sequencer = 1,
+              .storer = 1 };
     r.stats = stats ? stats->layers : array->layers;
     memset(r.stats, 0, (size_t)program->n_layers * sizeof *r.stats);
     rs_port_init(&array->port, &program->config, run_number, array->spans);
@@ -296,7 +324,8 @@ rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *dia
     a->stored = RS_NEW_ARRAY(uint64_t, n);
     a->positions = RS_NEW_ARRAY(int64_t, n);
     a->layers = RS_NEW_ARRAY(rs_layer_stats, (size_t)program->n_layers);
-    rs_status status = a->spans && a->stored && a->positions && a->layers ? rs_values_new(program, &a->values, diag) : rs_out_of_memory(diag);
+    rs_status status = a->spans && a->stored && a->positions && a->layers ? rs_values_new(program, &a->values, diag)
+                                                                          : rs_out_of_memory(diag);
     if (status != RS_OK) {
         rs_array_free(a);
         return status;

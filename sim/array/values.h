@@ -1,4 +1,5 @@
-/* What the array computes, apart from when: a tile's ofmap with its saturations and overflows, by docs/microarchitecture.md section 4. */
+/* What the array computes, apart from when: a tile's ofmap with its saturations and overflows, by
+ * docs/microarchitecture.md section 4. */
 #ifndef RISTRETTO_ARRAY_VALUES_H
 #define RISTRETTO_ARRAY_VALUES_H
 
@@ -8,8 +9,8 @@ typedef struct rs_values rs_values;
 
 /* The ofmap of one tile, before it is written to memory. */
 typedef struct rs_tile {
-    const int32_t *out;        /* [out_h * out_w][stride] */
-    int64_t stride;            /* channels rounded up */
+    const int32_t *out; /* [out_h * out_w][stride] */
+    int64_t stride;     /* channels rounded up */
     /* Of each output beat, [out_h * out_w][groups]; NULL unless asked for. */
     const uint32_t *saturations, *overflows;
     uint64_t total_saturations, total_overflows;
@@ -18,8 +19,10 @@ typedef struct rs_tile {
 rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *diag);
 void rs_values_free(rs_values *values);
 
-/* Computes descriptor d of layer `layer` from the ifmap and the weights in `memory`. The tile is valid until the next call. */
-rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int layer, int d, bool per_beat, rs_tile *tile, rs_diag *diag);
+/* Computes descriptor d of layer `layer` from the ifmap and the weights in `memory`. The tile is valid until the next
+ * call. */
+rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int layer, int d, bool per_beat, rs_tile *tile,
+                         rs_diag *diag);
 
 /* Writes the tile's beats to memory. */
 void rs_values_store(const rs_values *values, const rs_tile *tile, int d, uint8_t *memory);

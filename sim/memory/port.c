@@ -43,8 +43,8 @@ static uint64_t ready_word(rs_port *port, uint64_t number)
     return port->words[slot];
 }
 
-/* Walks ready cycles from `from` on, before `end`: stops behind the (*beats)-th one and returns its cycle, or at `end` and returns that.
- * Takes what it found off *beats. Not-ready cycles passed are counted as stalled requests. */
+/* Walks ready cycles from `from` on, before `end`: stops behind the (*beats)-th one and returns its cycle, or at `end`
+ * and returns that. Takes what it found off *beats. Not-ready cycles passed are counted as stalled requests. */
 static uint64_t walk(rs_port *port, uint64_t from, uint64_t end, int64_t *beats)
 {
     if (port->config->stall_percent == 0) {
@@ -88,7 +88,7 @@ uint64_t rs_port_write(rs_port *port, uint64_t first, int64_t beats, rs_port_bea
                 beat = NULL;
         }
     }
-    port->spans[port->n_spans++] = (rs_write_span){ first, at };
+    port->spans[port->n_spans++] = (rs_write_span) { first, at };
     return at;
 }
 
@@ -110,8 +110,8 @@ static uint64_t walk_reads(rs_port *port, uint64_t from, int64_t beats)
     }
 }
 
-/* The outstanding limit binds with period `period`, nothing is in the way before the next write: passes over as many whole periods as lie
- * in between. Returns the number of beats passed over. */
+/* The outstanding limit binds with period `period`, nothing is in the way before the next write: passes over as many
+ * whole periods as lie in between. Returns the number of beats passed over. */
 static int64_t skip_periods(rs_port *port, uint64_t at, int64_t beats, uint64_t period)
 {
     const int64_t outstanding = port->config->outstanding;

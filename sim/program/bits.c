@@ -1,4 +1,5 @@
-/* Elements of arbitrary width in a string of bits, least significant bit first, as they lie in the beats of the memory. */
+/* Elements of arbitrary width in a string of bits, least significant bit first, as they lie in the beats of the memory.
+ */
 #include "program/program.h"
 
 int32_t rs_bits_get(const uint8_t *memory, int64_t bit, int bits)

@@ -10,9 +10,9 @@ typedef struct compiler {
     const rs_qnet *qnet;
     const rs_array_config *config; /* &program->config, widths resolved */
     rs_program *program;
-    int capacity;      /* of program->descriptors */
+    int capacity; /* of program->descriptors */
     rs_diag *diag;
-    rs_status status;  /* of the first error */
+    rs_status status; /* of the first error */
 } compiler;
 
 /* A layer of the program as the compiler works on it. */
@@ -22,9 +22,9 @@ typedef struct geometry {
     int pool_h, pool_w, pool_stride_h, pool_stride_w;
     rs_weight_order order;
     bool relu;
-    int64_t row_elems, in_rows;  /* of the ifmap as the array sees it */
-    int64_t out_row;             /* elements of an ofmap row, all channels */
-    int64_t align_out;           /* rows after which a row of the ofmap begins on a beat again */
+    int64_t row_elems, in_rows; /* of the ifmap as the array sees it */
+    int64_t out_row;            /* elements of an ofmap row, all channels */
+    int64_t align_out;          /* rows after which a row of the ofmap begins on a beat again */
 } geometry;
 
 /* 1234567 -> "1,234,567". */
@@ -63,9 +63,10 @@ static int64_t gcd(int64_t a, int64_t b)
     return a;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- widths */
+/* ------------------------------------------------------------------------------------------------- widths */
 
-/* `needed`: the widest group of numbers of the net; `what` and `name` say which it is. Sets *bits if it was RS_BITS_AUTO. */
+/* `needed`: the widest group of numbers of the net; `what` and `name` say which it is. Sets *bits if it was
+ * RS_BITS_AUTO. */
 static void resolve_width(compiler *c, int *bits, int needed, const char *what, const char *name, const char *key)
 {
     const rs_loc loc = RS_FILE(c->program->config.path);
@@ -75,8 +76,9 @@ static void resolve_width(compiler *c, int *bits, int needed, const char *what, 
         note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "quantize the net to at most 16 bits",
                          "%s '%s' has %d bits; the array takes at most 16", what, name, needed));
     else if (needed > *bits)
-        note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL, "%s '%s' has %d bits, but %s is %d; expected at least %d, or auto", what, name,
-                         needed, key, *bits, needed));
+        note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                         "%s '%s' has %d bits, but %s is %d; expected at least %d, or auto", what, name, needed, key,
+                         *bits, needed));
 }
 
 static void resolve_widths(compiler *c)
@@ -105,24 +107,28 @@ static void resolve_widths(compiler *c)
         }
     }
     if (!heaviest) {
-        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "net '%s' has no convolution and no inner product: nothing to run",
+        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                         "net '%s' has no convolution and no inner product: nothing to run",
                          c->qnet->name ? c->qnet->name : ""));
         return;
     }
-    resolve_width(c, &config->weight_bits, heaviest->weight_format.bits, "the weights of layer", heaviest->name, "array.weight_bits");
+    resolve_width(c, &config->weight_bits, heaviest->weight_format.bits, "the weights of layer", heaviest->name,
+                  "array.weight_bits");
     if (config->accumulator_bits == RS_BITS_AUTO || config->accumulator_bits == RS_BITS_WEIGHTS) {
         config->accumulator_bits = accumulator;
         if (accumulator > RS_ACCUMULATOR_MAX_BITS)
             note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "narrower weights or activations need less",
-                             "layer '%s': its sums need %d bits; accumulators have at most %d", longest->name, accumulator,
-                             (int)RS_ACCUMULATOR_MAX_BITS));
+                             "layer '%s': its sums need %d bits; accumulators have at most %d", longest->name,
+                             accumulator, (int)RS_ACCUMULATOR_MAX_BITS));
     }
     if (config->rounding != c->qnet->rounding)
-        note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL, "array.rounding is %s, but net '%s' rounds %s; expected the same",
-                         rs_rounding_name(config->rounding), c->qnet->name ? c->qnet->name : "", rs_rounding_name(c->qnet->rounding)));
+        note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                         "array.rounding is %s, but net '%s' rounds %s; expected the same",
+                         rs_rounding_name(config->rounding), c->qnet->name ? c->qnet->name : "",
+                         rs_rounding_name(c->qnet->rounding)));
 }
 
-/* -------------------------------------------------------------------------------------------------------------- fusing */
+/* ------------------------------------------------------------------------------------------------- fusing */
 
 static int only_consumer(const rs_qnet *qnet, int tensor)
 {
@@ -143,13 +149,15 @@ static int only_consumer(const rs_qnet *qnet, int tensor)
 static bool runnable(compiler *c, const rs_qop *op)
 {
     if (rs_qop_weighted(op) && op->groups != 1) {
-        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': a convolution in %d groups cannot run on the array; expected 1 group",
-                         op->name, op->groups));
+        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                         "layer '%s': a convolution in %d groups cannot run on the array; expected 1 group", op->name,
+                         op->groups));
         return false;
     }
     if (op->type == RS_QOP_MAX_POOL && (op->pad_h || op->pad_w)) {
         note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
-                         "layer '%s': pooling with padding (%d, %d) cannot run on the array; expected no padding", op->name, op->pad_h, op->pad_w));
+                         "layer '%s': pooling with padding (%d, %d) cannot run on the array; expected no padding",
+                         op->name, op->pad_h, op->pad_w));
         return false;
     }
     return true;
@@ -172,13 +180,14 @@ static rs_status fuse(compiler *c)
             continue;
         if (!rs_qop_weighted(op)) {
             note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE,
-                             "the array does these only right behind a convolution or inner product whose own output nothing else uses",
-                             "layer '%s': %s that cannot be fused with the layer before it cannot run on the array", op->name,
-                             op->type == RS_QOP_MAX_POOL ? "max pooling" : "ReLU"));
+                             "the array does these only right behind a convolution or inner product whose own output "
+                             "nothing else uses",
+                             "layer '%s': %s that cannot be fused with the layer before it cannot run on the array",
+                             op->name, op->type == RS_QOP_MAX_POOL ? "max pooling" : "ReLU"));
             continue;
         }
         rs_program_layer *layer = &program->layers[program->n_layers++];
-        *layer = (rs_program_layer){ .op = i, .pool_op = -1, .relu_op = -1, .input = op->input, .output = op->output };
+        *layer = (rs_program_layer) { .op = i, .pool_op = -1, .relu_op = -1, .input = op->input, .output = op->output };
         if (!(layer->name = rs_strdup(op->name))) {
             rs_free(taken);
             return rs_out_of_memory(c->diag);
@@ -204,8 +213,15 @@ static geometry geometry_of(const compiler *c, const rs_program_layer *layer)
     const rs_qnet *qnet = c->qnet;
     const rs_qop *op = &qnet->ops[layer->op];
     const int64_t elements = rs_array_elements_per_beat(c->config);
-    geometry g = { .op = op, .in = &qnet->tensors[op->input], .conv = &qnet->tensors[op->output], .out = &qnet->tensors[layer->output],
-                   .pool_h = 1, .pool_w = 1, .pool_stride_h = 1, .pool_stride_w = 1, .relu = op->relu || layer->relu_op >= 0 };
+    geometry g = { .op = op,
+                   .in = &qnet->tensors[op->input],
+                   .conv = &qnet->tensors[op->output],
+                   .out = &qnet->tensors[layer->output],
+                   .pool_h = 1,
+                   .pool_w = 1,
+                   .pool_stride_h = 1,
+                   .pool_stride_w = 1,
+                   .relu = op->relu || layer->relu_op >= 0 };
     if (layer->pool_op >= 0) {
         const rs_qop *pool = &qnet->ops[layer->pool_op];
         g.pool_h = pool->kernel_h;
@@ -238,11 +254,11 @@ static int64_t useful_macs(const geometry *g)
 {
     const rs_qop *op = g->op;
     return inside(g->conv->height, g->in->height, op->kernel_h, op->stride_h, op->pad_h, op->dilation_h) *
-           inside(g->conv->width, g->in->width, op->kernel_w, op->stride_w, op->pad_w, op->dilation_w) * g->order.channels *
-           g->conv->channels;
+           inside(g->conv->width, g->in->width, op->kernel_w, op->stride_w, op->pad_w, op->dilation_w) *
+           g->order.channels * g->conv->channels;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- tiling */
+/* ------------------------------------------------------------------------------------------------- tiling */
 
 /* A band of output rows [first, first + rows) and what it needs. */
 typedef struct band {
@@ -265,7 +281,8 @@ static band band_of(const compiler *c, const geometry *g, int64_t first, int64_t
     if (g->order.kind != RS_WEIGHTS_WHOLE_MAP) {
         const rs_qop *op = g->op;
         top = b.conv_first * op->stride_h - op->pad_h;
-        bottom = (b.conv_first + b.conv_rows - 1) * op->stride_h - op->pad_h + (int64_t)(op->kernel_h - 1) * op->dilation_h + 1;
+        bottom = (b.conv_first + b.conv_rows - 1) * op->stride_h - op->pad_h +
+                 (int64_t)(op->kernel_h - 1) * op->dilation_h + 1;
         /* At least one row is loaded even for a band that lies in the padding as a whole. */
         top = top < 0 ? 0 : top >= g->in_rows ? g->in_rows - 1 : top;
         bottom = bottom <= top ? top + 1 : bottom > g->in_rows ? g->in_rows : bottom;
@@ -281,18 +298,20 @@ static band band_of(const compiler *c, const geometry *g, int64_t first, int64_t
 static bool fits(const compiler *c, const band *b)
 {
     const int64_t elements = rs_array_elements_per_beat(c->config);
-    return b->in_beats * elements <= c->config->activation_elements && b->out_beats * elements <= c->config->output_elements;
+    return b->in_beats * elements <= c->config->activation_elements &&
+           b->out_beats * elements <= c->config->output_elements;
 }
 
-/* The largest band from row `first` on that fits: all rows that are left, or else a multiple of align_out of them, so that the next band
- * begins on a beat. rows = 0: none fits. */
+/* The largest band from row `first` on that fits: all rows that are left, or else a multiple of align_out of them, so
+ * that the next band begins on a beat. rows = 0: none fits. */
 static band largest_band(const compiler *c, const geometry *g, int64_t first)
 {
     const int64_t left = g->out->height - first;
     band b = band_of(c, g, first, left);
     if (fits(c, &b))
         return b;
-    int64_t low = 0, high = divide_up(left, g->align_out); /* in units of align_out: low fits (or is 0), high does not or is all */
+    int64_t low = 0, high = divide_up(
+                         left, g->align_out); /* in units of align_out: low fits (or is 0), high does not or is all */
     while (high - low > 1) {
         const int64_t middle = (low + high) / 2;
         b = band_of(c, g, first, middle * g->align_out);
@@ -301,16 +320,17 @@ static band largest_band(const compiler *c, const geometry *g, int64_t first)
         else
             high = middle;
     }
-    return low ? band_of(c, g, first, low * g->align_out) : (band){ .first = first };
+    return low ? band_of(c, g, first, low * g->align_out) : (band) { .first = first };
 }
 
-static void too_small(compiler *c, const rs_program_layer *layer, const char *buffer, const char *key, int64_t holds, const char *unit,
-                      const char *what, int64_t needs, const char *other)
+static void too_small(compiler *c, const rs_program_layer *layer, const char *buffer, const char *key, int64_t holds,
+                      const char *unit, const char *what, int64_t needs, const char *other)
 {
     char a[32], b[32], d[32];
     char *hint = rs_format("raise buffers.%s to %" PRId64 "%s", key, needs, other);
-    note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint, "layer '%s': %s buffer holds %s %s, %s needs %s: %s too few",
-                     layer->name, buffer, thousands(holds, a), unit, what, thousands(needs, b), thousands(needs - holds, d)));
+    note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint,
+                     "layer '%s': %s buffer holds %s %s, %s needs %s: %s too few", layer->name, buffer,
+                     thousands(holds, a), unit, what, thousands(needs, b), thousands(needs - holds, d)));
     rs_free(hint);
 }
 
@@ -326,13 +346,15 @@ static void no_band(compiler *c, const rs_program_layer *layer, const geometry *
     else
         snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", b.rows);
     if (b.in_beats * elements > c->config->activation_elements)
-        too_small(c, layer, "activation", "activation", c->config->activation_elements, "elements", what, b.in_beats * elements,
+        too_small(c, layer, "activation", "activation_elements", c->config->activation_elements, "elements", what,
+                  b.in_beats * elements,
                   g->order.kind == RS_WEIGHTS_WHOLE_MAP ? "" : "; or use a net with narrower maps");
     if (b.out_beats * elements > c->config->output_elements)
-        too_small(c, layer, "output", "output", c->config->output_elements, "elements", what, b.out_beats * elements, "");
+        too_small(c, layer, "output", "output_elements", c->config->output_elements, "elements", what,
+                  b.out_beats * elements, "");
 }
 
-/* ---------------------------------------------------------------------------------------------------------- descriptors */
+/* -------------------------------------------------------------------------------------------- descriptors */
 
 /* Tiles of the layer that produces `tensor` which must be stored before rows below `end_row` of it can be read. */
 static int64_t producers(const compiler *c, int tensor, int64_t end_row)
@@ -368,20 +390,22 @@ static void check_fields(compiler *c, const rs_program_layer *layer, const int64
         char a[32], b[32];
         if (values[i] < low || values[i] > high)
             note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
-                             "layer '%s' is too large for the array: %s (%s) would be %s; a descriptor holds at %s %s", layer->name,
-                             fields[i].name, fields[i].meaning, thousands(values[i], a), values[i] < low ? "least" : "most",
-                             thousands(values[i] < low ? low : high, b)));
+                             "layer '%s' is too large for the array: %s (%s) would be %s; a descriptor holds at %s %s",
+                             layer->name, fields[i].name, fields[i].meaning, thousands(values[i], a),
+                             values[i] < low ? "least" : "most", thousands(values[i] < low ? low : high, b)));
     }
 }
 
-static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geometry *g, const band *b, int64_t weight_address)
+static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geometry *g, const band *b,
+                                int64_t weight_address)
 {
     const rs_array_config *config = c->config;
     rs_program *program = c->program;
     const rs_qop *op = g->op;
     const int64_t elements = rs_array_elements_per_beat(config), lanes = config->lanes;
     const int64_t groups = divide_up(g->out->channels, lanes), lanes_last = g->out->channels - (groups - 1) * lanes;
-    const int64_t full = groups > 1 ? lanes : lanes_last; /* a single group is the last one; its fields are the last's */
+    const int64_t full = groups > 1 ? lanes
+                                    : lanes_last; /* a single group is the last one; its fields are the last's */
     const bool whole = g->order.kind == RS_WEIGHTS_WHOLE_MAP;
     const int64_t channels = g->in->channels, in_first = b->in_first;
     const int64_t step_bits = (int64_t)config->multipliers * config->weight_bits;
@@ -445,7 +469,7 @@ static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geom
         program->descriptors = grown;
         c->capacity = capacity;
     }
-    program->descriptors[program->n_descriptors++] = (rs_descriptor){
+    program->descriptors[program->n_descriptors++] = (rs_descriptor) {
 #define FIELD(name, bits, is_signed, meaning) .name = (int32_t)v.name,
 #include "program/descriptor.def"
 #undef FIELD
@@ -466,30 +490,37 @@ static rs_status tile_layer(compiler *c, rs_program_layer *layer)
     const int64_t elements = rs_array_elements_per_beat(c->config), lanes = c->config->lanes;
     layer->first = c->program->n_descriptors;
     layer->macs = useful_macs(&g);
-    if ((g.out->height - 1) * (int64_t)g.pool_stride_h >= g.conv->height || (g.out->width - 1) * (int64_t)g.pool_stride_w >= g.conv->width) {
-        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its last window lies outside the map; expected strides of at most "
-                         "the kernel's size, or a map that they divide", c->qnet->ops[layer->pool_op].name));
+    if ((g.out->height - 1) * (int64_t)g.pool_stride_h >= g.conv->height ||
+        (g.out->width - 1) * (int64_t)g.pool_stride_w >= g.conv->width) {
+        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                         "layer '%s': its last window lies outside the map; expected strides of at most "
+                         "the kernel's size, or a map that they divide",
+                         c->qnet->ops[layer->pool_op].name));
         return RS_OK;
     }
     if (g.order.steps > c->config->weight_steps) {
         char what[64];
-        snprintf(what, sizeof what, "one group of %d output channels", (int)(g.out->channels < lanes ? g.out->channels : lanes));
-        too_small(c, layer, "weight", "weight", c->config->weight_steps, "steps", what, g.order.steps, ", or array.multipliers");
+        snprintf(what, sizeof what, "one group of %d output channels",
+                 (int)(g.out->channels < lanes ? g.out->channels : lanes));
+        too_small(c, layer, "weight", "weight_steps", c->config->weight_steps, "steps", what, g.order.steps,
+                  ", or array.multipliers");
     }
     for (int o = 0; o < g.conv->channels; o++) {
         const int64_t bias = g.op->bias[o];
         if (bias < rs_fxp_min(c->config->accumulator_bits) || bias > rs_fxp_max(c->config->accumulator_bits)) {
-            note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), "array.accumulator_bits: auto derives a width that holds every sum",
-                             "layer '%s': the bias of output channel %d, %" PRId64 ", does not fit the accumulator's %d bits", layer->name, o,
-                             bias, c->config->accumulator_bits));
+            note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path),
+                             "array.accumulator_bits: auto derives a width that holds every sum",
+                             "layer '%s': the bias of output channel %d, %" PRId64
+                             ", does not fit the accumulator's %d bits",
+                             layer->name, o, bias, c->config->accumulator_bits));
             break;
         }
     }
     const int64_t weight_address = c->program->memory_beats;
     const int64_t groups = divide_up(g.out->channels, lanes), lanes_last = g.out->channels - (groups - 1) * lanes;
     c->program->memory_beats += (groups - 1) * group_beats(c, &g, lanes) + group_beats(c, &g, lanes_last);
-    c->program->tensors[layer->output] =
-        (rs_region){ c->program->memory_beats, divide_up(g.out->height * g.out_row, elements) };
+    c->program->tensors[layer->output] = (rs_region) { c->program->memory_beats,
+                                                       divide_up(g.out->height * g.out_row, elements) };
     c->program->memory_beats += c->program->tensors[layer->output].beats;
     for (int64_t first = 0; first < g.out->height;) {
         const band b = largest_band(c, &g, first);
@@ -505,7 +536,7 @@ static rs_status tile_layer(compiler *c, rs_program_layer *layer)
     return RS_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- memory */
+/* ------------------------------------------------------------------------------------------------- memory */
 
 static void pack_weights(const rs_program *program, const rs_program_layer *layer)
 {
@@ -567,9 +598,10 @@ static rs_status compile(compiler *c)
     if (c->status != RS_OK)
         return c->status;
     if (program->n_descriptors > c->config->program_depth)
-        return rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), "raise array.program_depth, or the buffers: larger bands need fewer descriptors",
-                        "net '%s' needs %d descriptors, array.program_depth is %d", c->qnet->name ? c->qnet->name : "", program->n_descriptors,
-                        c->config->program_depth);
+        return rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path),
+                        "raise array.program_depth, or the buffers: larger bands need fewer descriptors",
+                        "net '%s' needs %d descriptors, array.program_depth is %d", c->qnet->name ? c->qnet->name : "",
+                        program->n_descriptors, c->config->program_depth);
     /* Addresses were checked against 31 bits, so that the product fits. */
     program->memory = rs_calloc((size_t)program->memory_beats, (size_t)rs_program_beat_bytes(program));
     if (!program->memory)

@@ -1,0 +1,680 @@
+#include "oracle/array_clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "oracle/fxp.h"
+
+enum { MAX_LANES = 64, MAX_MULS = 64, MAX_STAGES = 16, UNDEFINED = INT32_MIN };
+
+static void *need(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size);
+    if (!p)
+        abort();
+    return p;
+}
+
+#define REQUIRE(condition)                                                                                             \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "array_clock.c:%d: broken: %s (cycle %llu)\n", __LINE__, #condition,                       \
+                    (unsigned long long)m->t);                                                                         \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+/* splitmix64's finalizer, from the paper's constants. */
+static uint64_t mix(uint64_t z)
+{
+    z += 0x9e3779b97f4a7c15u;
+    z ^= z >> 30;
+    z *= 0xbf58476d1ce4e5b9u;
+    z ^= z >> 27;
+    z *= 0x94d049bb133111ebu;
+    z ^= z >> 31;
+    return z;
+}
+
+/* Bit by bit. */
+static int64_t bits_at(const uint8_t *string, int64_t first, int n)
+{
+    int64_t value = 0;
+    for (int i = 0; i < n; i++)
+        if (string[(first + i) / 8] >> ((first + i) % 8) & 1)
+            value += i == n - 1 ? -(INT64_C(1) << i) : INT64_C(1) << i;
+    return value;
+}
+
+static void set_bits(uint8_t *string, int64_t first, int n, int64_t value)
+{
+    for (int i = 0; i < n; i++) {
+        const int bit = (int)((uint64_t)value >> i & 1);
+        string[(first + i) / 8] = (uint8_t)((string[(first + i) / 8] & ~(1 << (first + i) % 8)) |
+                                            bit << (first + i) % 8);
+    }
+}
+
+/* A beat on its way from memory to a buffer. */
+typedef struct flight {
+    uint64_t answer;
+    bool to_weights, last;
+    int half;
+    int64_t beat; /* of its phase */
+    uint8_t data[128];
+} flight;
+
+/* One step in the pipeline. */
+typedef struct step {
+    bool valid, first, last_of_position, last_of_window, last_of_tile;
+    int weight_half, lanes;
+    int descriptor, group;
+    int64_t element; /* of the output buffer */
+    int out_half;
+    int64_t bias[MAX_LANES], sum[MAX_LANES];
+} step;
+
+typedef struct result {
+    bool valid, first_of_window, last_of_window, last_of_tile;
+    int lanes, descriptor, out_half;
+    int64_t element;
+    int32_t value[MAX_LANES];
+    uint32_t saturations, overflows;
+} result;
+
+enum state { IDLE, FETCH, GUARD, ISSUE, WAIT, RUN, READ_BUFFER, PRESENT };
+
+typedef struct machine {
+    const rs_program *program;
+    const rs_array_config *config;
+    uint8_t *memory;
+    uint64_t t, run_number;
+    int L, X, T, E, beat_bytes;
+
+    /* flags (registers) */
+    bool weights_busy[2], weights_full[2], ifmap_busy[2], ifmap_full[2], out_busy[2], out_full[2];
+    int stored;
+
+    /* loader */
+    enum state loader;
+    int l_descriptor, l_phase, l_weight_half; /* phase 0: weights of group 0; 1: ifmap; p: weights of group p - 1 */
+    int64_t l_beat, l_beats, l_address;
+    int outstanding;
+    flight *flights;
+    size_t f_head, f_count;
+
+    /* buffers */
+    int32_t *ifmap[2];   /* by element; banks do not change values */
+    uint8_t *weights[2]; /* beats of a group */
+    int32_t *out[2];
+
+    /* sequencer */
+    enum state sequencer;
+    int s_descriptor, s_group, s_weight_half;
+    int oy, ox, wy, wx, s1, s2, ch;
+    int free_countdown[2]; /* cycles until weights_busy of the half is cleared; -1: none pending */
+
+    step pipe[MAX_STAGES];
+    int64_t accumulator[MAX_LANES];
+    uint32_t position_overflows;
+    result rounded, pooled;
+    struct {
+        bool valid, last_of_position, last_of_window, last_of_tile;
+        int lanes, descriptor, out_half;
+        int64_t element;
+        int64_t sum[MAX_LANES];
+        uint32_t overflows;
+    } summed;
+    bool window_open;
+
+    /* storer */
+    enum state storer;
+    int d_descriptor;
+    int64_t d_beat;
+    bool done;
+
+    rs_event_sink sink;
+    void *context;
+    rs_oracle_run *totals;
+} machine;
+
+static const rs_descriptor *descriptor(const machine *m, int i)
+{
+    return &m->program->descriptors[i];
+}
+
+static int group_lanes(const machine *m, const rs_descriptor *d, int group)
+{
+    return group == d->groups - 1 ? d->lanes_last : m->L;
+}
+
+/* ------------------------------------------------------------------------------------------------- loader */
+
+static void phase_extent(machine *m)
+{
+    const rs_descriptor *d = descriptor(m, m->l_descriptor);
+    if (m->l_phase == 1) {
+        m->l_address = d->ifmap_addr;
+        m->l_beats = d->ifmap_beats;
+        return;
+    }
+    const int group = m->l_phase == 0 ? 0 : m->l_phase - 1;
+    const int64_t whole = d->bias_beats + (int64_t)d->steps * d->step_beats;
+    m->l_address = d->weight_addr + group * whole;
+    m->l_beats = group == d->groups - 1 ? d->bias_beats_last + (int64_t)d->steps * d->step_beats_last : whole;
+}
+
+static void beat_arrives(machine *m, const flight *f)
+{
+    if (f->to_weights) {
+        memcpy(m->weights[f->half] + f->beat * m->beat_bytes, f->data, (size_t)m->beat_bytes);
+        return;
+    }
+    for (int i = 0; i < m->E; i++) {
+        REQUIRE(f->beat * m->E + i < m->config->activation_elements);
+        m->ifmap[f->half][f->beat * m->E + i] = (int32_t)bits_at(f->data, (int64_t)i * m->config->activation_bits,
+                                                                 m->config->activation_bits);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------- sequencer */
+
+/* The step of this cycle, values and all. */
+static step make_step(machine *m)
+{
+    const rs_descriptor *d = descriptor(m, m->s_descriptor);
+    const int cy = m->oy * d->pool_stride_h + m->wy, cx = m->ox * d->pool_stride_w + m->wx;
+    const int64_t row = (int64_t)d->origin_row + (int64_t)cy * d->step_row + (int64_t)m->s1 * d->seg1_rows;
+    const int64_t col = (int64_t)d->origin_col + (int64_t)cx * d->step_col + (int64_t)m->s2 * d->seg2_cols +
+                        (int64_t)m->ch * m->X;
+    const int64_t before = d->origin_elems - (int64_t)d->origin_row * d->row_elems; /* elements in front of row 0 */
+    const int lanes = group_lanes(m, d, m->s_group);
+    const bool last_group = m->s_group == d->groups - 1;
+    const int64_t bias_bits = (int64_t)(last_group ? d->bias_beats_last : d->bias_beats) * m->config->bus_bits;
+    const int64_t step_bits = (int64_t)(last_group ? d->step_beats_last : d->step_beats) * m->config->bus_bits;
+    const int64_t number = ((int64_t)m->s1 * d->seg2_count + m->s2) * d->chunks + m->ch;
+    const uint8_t *weights = m->weights[m->s_weight_half];
+    const int A = m->config->accumulator_bits, n = m->config->weight_bits;
+
+    step s = { .valid = true,
+               .first = number == 0,
+               .last_of_position = number == d->steps - 1,
+               .weight_half = m->s_weight_half,
+               .lanes = lanes,
+               .descriptor = m->s_descriptor,
+               .group = m->s_group,
+               .out_half = m->s_descriptor % 2,
+               .element = ((int64_t)m->oy * d->out_w + m->ox) * d->out_channels + (int64_t)m->s_group * m->L };
+    REQUIRE(number < m->config->weight_steps);
+    int64_t activation[MAX_MULS];
+    for (int i = 0; i < m->X; i++) {
+        activation[i] = 0;
+        if (row >= 0 && row < d->in_rows && col + i >= 0 && col + i < d->row_elems &&
+            (int64_t)m->ch * m->X + i < d->seg_len) {
+            const int32_t element = m->ifmap[m->s_descriptor % 2][before + row * d->row_elems + col + i];
+            REQUIRE(element != UNDEFINED);
+            activation[i] = element;
+        }
+    }
+    for (int lane = 0; lane < lanes; lane++) {
+        s.bias[lane] = bits_at(weights, (int64_t)lane * A, A);
+        for (int i = 0; i < m->X; i++)
+            s.sum[lane] += activation[i] *
+                           bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n);
+    }
+    return s;
+}
+
+static bool position_exists(const machine *m)
+{
+    const rs_descriptor *d = descriptor(m, m->s_descriptor);
+    return m->oy * d->pool_stride_h + m->wy < d->conv_h && m->ox * d->pool_stride_w + m->wx < d->conv_w;
+}
+
+/* Counters behind the current position; true if it was the last of its window, and of the group. */
+static void next_position(machine *m, bool *window_ends, bool *group_ends)
+{
+    const rs_descriptor *d = descriptor(m, m->s_descriptor);
+    *window_ends = *group_ends = false;
+    do {
+        if (++m->wx == d->pool_w) {
+            m->wx = 0;
+            if (++m->wy == d->pool_h) {
+                m->wy = 0;
+                *window_ends = true;
+                if (++m->ox == d->out_w) {
+                    m->ox = 0;
+                    if (++m->oy == d->out_h) {
+                        m->oy = 0;
+                        *group_ends = true;
+                        return;
+                    }
+                }
+            }
+        }
+    } while (!position_exists(m));
+}
+
+/* One RUN cycle: the step that is issued; *group_ends with the last. */
+static step issue_step(machine *m, bool *group_ends)
+{
+    const rs_descriptor *d = descriptor(m, m->s_descriptor);
+    step s = make_step(m);
+    *group_ends = false;
+    if (++m->ch == d->chunks) {
+        m->ch = 0;
+        if (++m->s2 == d->seg2_count) {
+            m->s2 = 0;
+            if (++m->s1 == d->seg1_count)
+                m->s1 = 0;
+        }
+    }
+    if (s.last_of_position) {
+        bool window_ends;
+        next_position(m, &window_ends, group_ends);
+        s.last_of_window = window_ends;
+        s.last_of_tile = *group_ends && s.group == d->groups - 1;
+    }
+    return s;
+}
+
+/* ----------------------------------------------------------------------------------------------- datapath */
+
+/* Clocks the stages behind the tree once, the last first; returns true in the cycle of a tile's last output beat. */
+static bool clock_datapath(machine *m)
+{
+    bool tile_ends = false;
+    const int A = m->config->accumulator_bits;
+
+    /* t+6+T: output beat */
+    if (m->pooled.valid && m->pooled.last_of_window) {
+        const result *p = &m->pooled;
+        for (int lane = 0; lane < p->lanes; lane++) {
+            REQUIRE(p->element + lane < m->config->output_elements);
+            m->out[p->out_half][p->element + lane] = p->value[lane];
+        }
+        m->totals->saturations += p->saturations;
+        m->totals->overflows += p->overflows;
+        const rs_event event = { .kind = RS_EVENT_OUTPUT,
+                                 .cycle = m->t,
+                                 .descriptor = p->descriptor,
+                                 .address = p->element,
+                                 .n_values = p->lanes,
+                                 .saturations = p->saturations,
+                                 .overflows = p->overflows,
+                                 .values = p->value };
+        if (m->sink)
+            m->sink(m->context, &event);
+        tile_ends = p->last_of_tile;
+        m->pooled.valid = false;
+        m->window_open = false;
+    }
+    /* t+5+T: maximum */
+    if (m->rounded.valid) {
+        const result *r = &m->rounded;
+        if (!m->window_open) {
+            m->pooled = *r;
+        } else {
+            for (int lane = 0; lane < r->lanes; lane++)
+                if (r->value[lane] > m->pooled.value[lane])
+                    m->pooled.value[lane] = r->value[lane];
+            m->pooled.saturations += r->saturations;
+            m->pooled.overflows += r->overflows;
+            m->pooled.last_of_window = r->last_of_window;
+            m->pooled.last_of_tile = r->last_of_tile;
+            m->pooled.valid = true;
+        }
+        m->window_open = true;
+        m->rounded.valid = false;
+    }
+    /* t+4+T: ReLU, shift-round, saturate */
+    if (m->summed.valid) {
+        const rs_descriptor *d = descriptor(m, m->summed.descriptor);
+        uint64_t saturations = 0;
+        mpz_t sum;
+        mpz_init(sum);
+        for (int lane = 0; lane < m->summed.lanes; lane++) {
+            mpz_set_si(sum, m->summed.sum[lane]);
+            m->rounded.value[lane] = (int32_t)rs_oracle_requantize(sum, d->relu != 0, d->shift, d->out_bits,
+                                                                   m->config->rounding, 0, &saturations);
+        }
+        mpz_clear(sum);
+        m->rounded.valid = true;
+        m->rounded.last_of_window = m->summed.last_of_window;
+        m->rounded.last_of_tile = m->summed.last_of_tile;
+        m->rounded.lanes = m->summed.lanes;
+        m->rounded.descriptor = m->summed.descriptor;
+        m->rounded.out_half = m->summed.out_half;
+        m->rounded.element = m->summed.element;
+        m->rounded.saturations = (uint32_t)saturations;
+        m->rounded.overflows = m->summed.overflows;
+        m->summed.valid = false;
+    }
+    /* t+3+T: accumulate */
+    const step *s = &m->pipe[3 + m->T];
+    if (s->valid) {
+        if (s->first)
+            m->position_overflows = 0;
+        for (int lane = 0; lane < s->lanes; lane++) {
+            const int64_t exact = (s->first ? s->bias[lane] : m->accumulator[lane]) + s->sum[lane];
+            int64_t kept;
+            if (m->config->overflow == RS_OVERFLOW_SATURATE) {
+                mpz_t wide;
+                mpz_init_set_si(wide, exact);
+                uint64_t ignored = 0;
+                kept = rs_oracle_saturate(wide, A, &ignored);
+                mpz_clear(wide);
+            } else {
+                kept = rs_oracle_wrap(exact, A);
+            }
+            m->position_overflows += kept != exact;
+            m->accumulator[lane] = kept;
+        }
+        if (s->last_of_position) {
+            m->summed.valid = true;
+            m->summed.last_of_position = true;
+            m->summed.last_of_window = s->last_of_window;
+            m->summed.last_of_tile = s->last_of_tile;
+            m->summed.lanes = s->lanes;
+            m->summed.descriptor = s->descriptor;
+            m->summed.out_half = s->out_half;
+            m->summed.element = s->element;
+            m->summed.overflows = m->position_overflows;
+            memcpy(m->summed.sum, m->accumulator, sizeof m->accumulator);
+        }
+    }
+    return tile_ends;
+}
+
+/* -------------------------------------------------------------------------------------------------- clock */
+
+/* Whose cycle is it, and why (the statistics of array.h)? */
+static void account(machine *m)
+{
+    if (!m->totals->layers)
+        return;
+    const rs_program *p = m->program;
+    int waits_for = m->sequencer == IDLE && m->t > 0 ? p->n_layers
+                                                     : rs_program_layer_of(p, m->t == 0 ? 0 : m->s_descriptor);
+    if (m->sequencer == RUN) {
+        m->totals->layers[waits_for].run++;
+        return;
+    }
+    for (int k = 0; k < waits_for; k++)
+        if (m->stored < p->layers[k].first + p->layers[k].count) {
+            m->totals->layers[k].drain++;
+            return;
+        }
+    rs_oracle_activity *a = &m->totals->layers[waits_for];
+    if (m->t == 0 || m->sequencer == FETCH)
+        a->control++;
+    else if (!m->weights_full[m->s_weight_half])
+        a->wait_weights++;
+    else if (m->s_group == 0 && !m->ifmap_full[m->s_descriptor % 2])
+        a->wait_ifmap++;
+    else if (m->s_group == 0 && m->out_busy[m->s_descriptor % 2])
+        a->wait_output++;
+    else
+        a->control++;
+}
+
+static void clock_cycle(machine *m)
+{
+    const bool start = m->t == 0;
+    account(m);
+
+    /* What the registers say in this cycle; `m` takes the new values. */
+    machine *const old = need(1, sizeof *old);
+    *old = *m;
+    const bool ready = m->config->stall_percent == 0 ||
+                       (mix(mix(m->config->stall_seed + m->run_number) + m->t) >> 32) % 100 >=
+                           (uint64_t)m->config->stall_percent;
+
+    /* memory port */
+    const bool presents = old->storer == PRESENT;
+    const bool requests = old->loader == ISSUE && old->outstanding < m->config->outstanding && !presents;
+    const bool read = requests && ready, write = presents && ready;
+    if ((requests || presents) && !ready)
+        m->totals->stalled++;
+
+    /* answers of this cycle */
+    int answered = 0;
+    if (m->f_count > 0 && m->flights[m->f_head].answer == m->t) {
+        const flight *f = &m->flights[m->f_head];
+        beat_arrives(m, f);
+        if (f->last) {
+            if (f->to_weights)
+                m->weights_full[f->half] = true;
+            else
+                m->ifmap_full[f->half] = true;
+        }
+        m->f_head = (m->f_head + 1) % ((size_t)m->config->outstanding + 1);
+        m->f_count--;
+        answered = 1;
+    }
+
+    /* loader */
+    switch (old->loader) {
+    case FETCH:
+        m->l_phase = 0;
+        m->loader = GUARD;
+        break;
+    case GUARD: {
+        const rs_descriptor *d = descriptor(m, old->l_descriptor);
+        const bool ifmap = old->l_phase == 1;
+        const bool holds = ifmap ? !old->ifmap_busy[old->l_descriptor % 2] && old->stored >= d->wait_stored
+                                 : !old->weights_busy[old->l_weight_half];
+        if (holds) {
+            if (ifmap)
+                m->ifmap_busy[old->l_descriptor % 2] = true;
+            else
+                m->weights_busy[old->l_weight_half] = true;
+            m->l_beat = 0;
+            phase_extent(m);
+            m->loader = ISSUE;
+        }
+        break;
+    }
+    case ISSUE:
+        if (!read)
+            break;
+        {
+            flight *f = &m->flights[(m->f_head + m->f_count) % ((size_t)m->config->outstanding + 1)];
+            REQUIRE(m->f_count < (size_t)m->config->outstanding + 1);
+            f->answer = m->t + (uint64_t)m->config->latency;
+            f->to_weights = old->l_phase != 1;
+            f->half = f->to_weights ? old->l_weight_half : old->l_descriptor % 2;
+            f->beat = old->l_beat;
+            f->last = old->l_beat == old->l_beats - 1;
+            memcpy(f->data, m->memory + (old->l_address + old->l_beat) * m->beat_bytes, (size_t)m->beat_bytes);
+            m->f_count++;
+            const rs_event event = { .kind = RS_EVENT_READ,
+                                     .cycle = m->t,
+                                     .descriptor = old->l_descriptor,
+                                     .address = old->l_address + old->l_beat };
+            if (m->sink)
+                m->sink(m->context, &event);
+            m->l_beat++;
+            if (f->last) {
+                if (f->to_weights)
+                    m->l_weight_half ^= 1;
+                if (old->l_phase == descriptor(m, old->l_descriptor)->groups) { /* phases: groups + 1 */
+                    m->l_descriptor++;
+                    m->loader = m->l_descriptor == m->program->n_descriptors ? IDLE : FETCH;
+                } else {
+                    m->l_phase++;
+                    m->loader = GUARD;
+                }
+            }
+        }
+        break;
+    default:
+        break;
+    }
+    m->outstanding = old->outstanding + read - answered;
+
+    /* datapath: stages see what the registers held */
+    const bool tile_ends = clock_datapath(m);
+    memmove(&m->pipe[1], &m->pipe[0], sizeof(step) * (MAX_STAGES - 1));
+    m->pipe[0].valid = false;
+
+    /* sequencer */
+    for (int h = 0; h < 2; h++)
+        if (old->free_countdown[h] >= 0 && m->free_countdown[h]-- == 0)
+            m->weights_busy[h] = false;
+    switch (old->sequencer) {
+    case FETCH:
+        m->s_group = 0;
+        m->sequencer = WAIT;
+        break;
+    case WAIT: {
+        const int half = old->s_descriptor % 2;
+        const bool holds = old->weights_full[old->s_weight_half] &&
+                           (old->s_group > 0 || (old->ifmap_full[half] && !old->out_busy[half]));
+        if (holds) {
+            if (old->s_group == 0)
+                m->out_busy[half] = true;
+            m->oy = m->ox = m->wy = m->wx = m->s1 = m->s2 = m->ch = 0;
+            m->sequencer = RUN;
+        }
+        break;
+    }
+    case RUN: {
+        bool ends;
+        m->pipe[1] = issue_step(m, &ends); /* stage 1 is what is on its way in t+1 */
+        if (!ends)
+            break;
+        m->weights_full[old->s_weight_half] = false;
+        m->free_countdown[old->s_weight_half] = 2 + m->T; /* cleared at the end of t+3+T */
+        m->s_weight_half ^= 1;
+        if (old->s_group == descriptor(m, old->s_descriptor)->groups - 1) {
+            m->ifmap_full[old->s_descriptor % 2] = false;
+            m->ifmap_busy[old->s_descriptor % 2] = false;
+            m->s_descriptor++;
+            m->sequencer = m->s_descriptor == m->program->n_descriptors ? IDLE : FETCH;
+        } else {
+            m->s_group++;
+            m->sequencer = WAIT;
+        }
+        break;
+    }
+    default:
+        break;
+    }
+
+    /* storer */
+    const int out_half = old->d_descriptor % 2;
+    switch (old->storer) {
+    case FETCH:
+        m->storer = WAIT;
+        break;
+    case WAIT:
+        if (old->out_full[out_half]) {
+            m->d_beat = 0;
+            m->storer = READ_BUFFER;
+        }
+        break;
+    case READ_BUFFER:
+        m->storer = PRESENT;
+        break;
+    case PRESENT:
+        if (!write)
+            break;
+        {
+            const rs_descriptor *d = descriptor(m, old->d_descriptor);
+            uint8_t data[128] = { 0 };
+            const int64_t total = (int64_t)d->out_h * d->out_w * d->out_channels;
+            for (int i = 0; i < m->E && old->d_beat * m->E + i < total; i++) {
+                const int32_t value = m->out[out_half][old->d_beat * m->E + i];
+                REQUIRE(value != UNDEFINED);
+                set_bits(data, (int64_t)i * m->config->activation_bits, m->config->activation_bits, value);
+            }
+            const int64_t address = d->ofmap_addr + old->d_beat;
+            memcpy(m->memory + address * m->beat_bytes, data, (size_t)m->beat_bytes);
+            const rs_event event = {
+                .kind = RS_EVENT_WRITE, .cycle = m->t, .descriptor = old->d_descriptor, .address = address, .data = data
+            };
+            if (m->sink)
+                m->sink(m->context, &event);
+            if (++m->d_beat == d->ofmap_beats) {
+                m->out_full[out_half] = false;
+                m->out_busy[out_half] = false;
+                for (int64_t i = 0; i < m->config->output_elements; i++)
+                    m->out[out_half][i] = UNDEFINED;
+                m->stored++;
+                m->d_descriptor++;
+                m->done = m->d_descriptor == m->program->n_descriptors;
+                m->storer = m->done ? IDLE : FETCH;
+            }
+        }
+        break;
+    default:
+        break;
+    }
+    if (tile_ends)
+        m->out_full[old->pooled.out_half] = true;
+    if (start)
+        m->loader = m->sequencer = m->storer = FETCH;
+    free(old);
+    m->t++;
+}
+
+void rs_oracle_array_run(const rs_program *program, uint8_t *memory, uint64_t run, uint64_t limit, rs_event_sink sink,
+                         void *context, rs_oracle_run *totals)
+{
+    machine *m = need(1, sizeof *m);
+    const rs_array_config *config = &program->config;
+    m->program = program;
+    m->config = config;
+    m->memory = memory;
+    m->run_number = run;
+    m->L = config->lanes;
+    m->X = config->multipliers;
+    m->E = config->bus_bits / config->activation_bits;
+    m->beat_bytes = config->bus_bits / 8;
+    int levels = 0;
+    while (1 << levels < m->X)
+        levels++;
+    m->T = config->tree_registers == RS_TREE_EVERY          ? levels
+           : config->tree_registers == RS_TREE_EVERY_SECOND ? levels / 2
+                                                            : 0;
+    m->flights = need((size_t)config->outstanding + 1, sizeof *m->flights);
+    int64_t beats = 0;
+    for (int i = 0; i < program->n_descriptors; i++) {
+        const rs_descriptor *d = &program->descriptors[i];
+        const int64_t full = d->bias_beats + (int64_t)d->steps * d->step_beats,
+                      last = d->bias_beats_last + (int64_t)d->steps * d->step_beats_last;
+        beats = full > beats ? full : beats;
+        beats = last > beats ? last : beats;
+    }
+    for (int h = 0; h < 2; h++) {
+        m->free_countdown[h] = -1;
+        m->ifmap[h] = need((size_t)config->activation_elements, sizeof(int32_t));
+        m->out[h] = need((size_t)config->output_elements, sizeof(int32_t));
+        m->weights[h] = need((size_t)(beats * m->beat_bytes), 1);
+        for (int64_t i = 0; i < config->activation_elements; i++)
+            m->ifmap[h][i] = UNDEFINED;
+        for (int64_t i = 0; i < config->output_elements; i++)
+            m->out[h][i] = UNDEFINED;
+    }
+    m->sink = sink;
+    m->context = context;
+    totals->cycles = totals->stalled = totals->saturations = totals->overflows = 0;
+    m->totals = totals;
+    while (!m->done) {
+        REQUIRE(m->t < limit);
+        clock_cycle(m);
+    }
+    totals->cycles = m->t;
+    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = m->t, .descriptor = program->n_descriptors - 1 };
+    if (sink)
+        sink(context, &done);
+    for (int h = 0; h < 2; h++) {
+        free(m->ifmap[h]);
+        free(m->out[h]);
+        free(m->weights[h]);
+    }
+    free(m->flights);
+    free(m);
+}
