@@ -1,0 +1,200 @@
+/* test-options: limit=400
+ * Random nets on random arrays, the C model against the RTL: every event and its cycle, memory, and the exact engine.
+ * Each configuration is verilated once and kept in the cache. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "cosim/lockstep.h"
+#include "support/array_cases.h"
+#include "support/test.h"
+
+/* Widths, shapes, accumulators, trees: each is a Verilog build. What is not a parameter of the RTL varies from case to
+ * case. */
+static const rs_array_config configurations[] = {
+    { .lanes = 1,
+      .multipliers = 1,
+      .activation_bits = 8,
+      .weight_bits = 8,
+      .accumulator_bits = 40,
+      .bus_bits = 16,
+      .outstanding = 1 },
+    { .lanes = 4,
+      .multipliers = 4,
+      .activation_bits = 8,
+      .weight_bits = 8,
+      .accumulator_bits = 32,
+      .bus_bits = 64,
+      .outstanding = 16,
+      .tree_registers = RS_TREE_EVERY },
+    { .lanes = 3,
+      .multipliers = 5,
+      .activation_bits = 5,
+      .weight_bits = 3,
+      .accumulator_bits = 14,
+      .bus_bits = 32,
+      .outstanding = 4,
+      .overflow = RS_OVERFLOW_SATURATE,
+      .first_level = RS_FIRST_LEVEL_PAPER,
+      .tree_registers = RS_TREE_EVERY_SECOND,
+      .rounding = RS_ROUND_NEAREST_EVEN },
+    { .lanes = 8,
+      .multipliers = 3,
+      .activation_bits = 4,
+      .weight_bits = 2,
+      .accumulator_bits = 9,
+      .bus_bits = 128,
+      .outstanding = 7,
+      .overflow = RS_OVERFLOW_WRAP,
+      .rounding = RS_ROUND_NEAREST_UP },
+    { .lanes = 2,
+      .multipliers = 8,
+      .activation_bits = 16,
+      .weight_bits = 16,
+      .accumulator_bits = 48,
+      .bus_bits = 32,
+      .outstanding = 40,
+      .tree_registers = RS_TREE_EVERY_SECOND,
+      .rounding = RS_ROUND_TRUNCATE },
+    { .lanes = 5,
+      .multipliers = 2,
+      .activation_bits = 1,
+      .weight_bits = 1,
+      .accumulator_bits = 12,
+      .bus_bits = 16,
+      .outstanding = 3 },
+    { .lanes = 16,
+      .multipliers = 7,
+      .activation_bits = 6,
+      .weight_bits = 9,
+      .accumulator_bits = 24,
+      .bus_bits = 256,
+      .outstanding = 12,
+      .overflow = RS_OVERFLOW_SATURATE,
+      .tree_registers = RS_TREE_EVERY },
+    { .lanes = 7,
+      .multipliers = 16,
+      .activation_bits = 10,
+      .weight_bits = 5,
+      .accumulator_bits = 20,
+      .bus_bits = 512,
+      .outstanding = 33,
+      .first_level = RS_FIRST_LEVEL_PAPER,
+      .tree_registers = RS_TREE_EVERY_SECOND },
+};
+enum { CONFIGURATIONS = sizeof configurations / sizeof *configurations };
+
+static int pick(rs_rng *rng, int low, int high)
+{
+    return low + (int)(rs_rng_next(rng) % (uint64_t)(high - low + 1));
+}
+
+static rs_array_config random_configuration(rs_rng *rng)
+{
+    rs_array_config c = { .lanes = pick(rng, 1, 20),
+                          .multipliers = pick(rng, 1, 20),
+                          .activation_bits = pick(rng, 1, 16),
+                          .weight_bits = pick(rng, 1, 16),
+                          .accumulator_bits = pick(rng, 8, 48),
+                          .bus_bits = 16 << pick(rng, 0, 5),
+                          .outstanding = pick(rng, 1, 48),
+                          .overflow = (rs_overflow)pick(rng, 0, 1),
+                          .first_level = (rs_first_level)pick(rng, 0, 1),
+                          .tree_registers = (rs_tree_registers)pick(rng, 0, 2),
+                          .rounding = (rs_rounding)pick(rng, 0, 3) };
+    return c;
+}
+
+static void campaign(rs_array_config config, uint64_t seed, int cases, rs_lockstep_result *sum)
+{
+    static const int stalls[] = { 0, 50, 90, 20 };
+    rs_rng rng = { seed, 9, 0 };
+    config.program_depth = 512;
+    config.activation_elements = 2048;
+    config.output_elements = 1500;
+    config.weight_steps = 700;
+    config.clock_mhz = 200;
+    for (int i = 0; i < cases; i++) {
+        config.latency = pick(&rng, 1, 40);
+        config.stall_percent = stalls[i % 4];
+        config.stall_seed = rs_rng_next(&rng);
+        rs_test_case c = rs_test_case_on(seed, (uint64_t)i, &config, (rs_test_limits) { .macs = 40000, .layers = 4 });
+        rs_diag *diag = rs_diag_new();
+        rs_lockstep_result result;
+        const rs_lockstep_options options = { .first_image = i, .x_seed = seed };
+        const rs_status status = rs_lockstep_run(c.program, c.pixels, 1, &options, NULL, &result, diag);
+        if (status != RS_OK) {
+            char text[2048];
+            print_message("# %s\n", rs_test_case_text(&c, text, sizeof text));
+            if (result.mismatch)
+                rs_lockstep_print(result.mismatch, stderr);
+        }
+        rs_assert_ok(status, diag);
+        for (int kind = 0; kind < RS_EVENT_KINDS; kind++)
+            sum->events[kind] += result.events[kind];
+        sum->images++;
+        sum->cycles += result.cycles;
+        sum->values += result.values;
+        sum->engine_values += result.engine_values;
+        sum->saturations += result.saturations;
+        sum->overflows += result.overflows;
+        rs_lockstep_result_clear(&result);
+        rs_diag_free(diag);
+        rs_test_case_free(&c);
+    }
+}
+
+static void report(const rs_lockstep_result *sum, int configs)
+{
+    print_message("# %lld nets on %d arrays: compared %llu reads, %llu output beats, %llu values, %llu writes in %llu "
+                  "cycles; %llu saturations, "
+                  "%llu overflows; %llu values with the engine\n",
+                  (long long)sum->images, configs, (unsigned long long)sum->events[RS_EVENT_READ],
+                  (unsigned long long)sum->events[RS_EVENT_OUTPUT], (unsigned long long)sum->values,
+                  (unsigned long long)sum->events[RS_EVENT_WRITE], (unsigned long long)sum->cycles,
+                  (unsigned long long)sum->saturations, (unsigned long long)sum->overflows,
+                  (unsigned long long)sum->engine_values);
+    assert_true(sum->values > 100 && sum->engine_values > 100 && sum->saturations > 0);
+}
+
+static bool full(void)
+{
+    const char *level = getenv("RISTRETTO_LEVEL");
+    return level && strcmp(level, "full") == 0;
+}
+
+static void test_fixed_configurations(void **state)
+{
+    (void)state;
+    const char *variant = getenv("RISTRETTO_VARIANT");
+    const int cases = full() ? 250 : variant && strcmp(variant, "asan") == 0 ? 10 : 50;
+    rs_lockstep_result sum = { 0 };
+    for (int i = 0; i < CONFIGURATIONS; i++)
+        campaign(configurations[i], rs_test_seed() + (uint64_t)i, cases, &sum);
+    report(&sum, CONFIGURATIONS);
+    assert_true(sum.overflows > 0);
+}
+
+static void test_random_configurations(void **state)
+{
+    (void)state;
+    rs_lockstep_result sum = { 0 };
+    rs_rng rng = { rs_test_seed(), 10, 0 };
+    const int arrays = full() ? 30 : 2;
+    for (int i = 0; i < arrays; i++)
+        campaign(random_configuration(&rng), rs_test_seed() + 100 + (uint64_t)i, 60, &sum);
+    report(&sum, arrays);
+}
+
+int main(void)
+{
+    setenv("RISTRETTO_CACHE", "build/cache", 0);
+    rs_set_threads(1); /* one image at a time */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fixed_configurations),
+        cmocka_unit_test(test_random_configurations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
