@@ -198,7 +198,7 @@ static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const 
     char *log = rs_format("%s/output-XXXXXX", b->cache);
     if (log == NULL)
         return rs_out_of_memory(diag);
-    const int file = mkstemp(log);
+    const int file = mkstemp(log); /* banned-ok: another program writes it */
     if (file < 0) {
         rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(log), NULL, "cannot be written: %s", strerror(errno));
         rs_free(log);
