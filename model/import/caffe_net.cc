@@ -28,36 +28,28 @@ struct FileLayer {
 
 class NetReader {
 public:
-    NetReader(const Text &text, rs_phase phase, rs_diag *diag) : text_(text), phase_(phase), diag_(diag) {}
+    NetReader(const Text &text, rs_phase phase, Report *report) : text_(text), phase_(phase), report_(report) {}
 
-    // `sound`: no errors were found in the text, so that an empty net is one.
-    rs_status read(const caffe::NetParameter &file, bool sound, rs_net **out)
+    // Builds the net. If there are errors, of the text or of its meaning, *out is left alone.
+    void read(const caffe::NetParameter &file, rs_net **out)
     {
         std::vector<FileLayer> layers;
         collect(file, &layers);
-        rs_status st = build(file, layers);
-        if (st == RS_OK)
-            st = status_;
-        if (st == RS_OK && net_->n_layers == 0 && sound)
-            st = bad(rs_loc{text_.path.c_str(), 0, 0}, "",
-                     std::string("the net has no layers for the phase ") + (phase_ == RS_TRAIN ? "TRAIN" : "TEST"));
-        if (st != RS_OK)
-            return st;
+        build(file, layers);
+        if (net_->n_layers == 0 && !report_->has_errors())
+            bad(rs_loc{text_.path.c_str(), 0, 0}, "",
+                std::string("the net has no layers for the phase ") + (phase_ == RS_TRAIN ? "TRAIN" : "TEST"));
+        if (report_->has_errors())
+            return;
         *out = net_;
         net_ = nullptr;
-        return RS_OK;
     }
     ~NetReader() { rs_net_free(net_); }
     NetReader(const NetReader &) = delete;
     NetReader &operator=(const NetReader &) = delete;
 
 private:
-    // Errors are remembered: the whole file is checked before read() gives up.
-    rs_status bad(rs_loc loc, const std::string &hint, const std::string &what)
-    {
-        status_ = RS_BAD_INPUT;
-        return ristretto::bad(diag_, loc, hint, what);
-    }
+    void bad(rs_loc loc, const std::string &hint, const std::string &what) { report_->error(loc, hint, what); }
     static std::string layer_name(const caffe::LayerParameter &p) { return "layer " + quoted(p.name()); }
 
     // ---- which layers there are
@@ -86,7 +78,7 @@ private:
         if (l.param.include_size() > 0 && l.param.exclude_size() > 0) {
             bad(l.node.at("exclude"), "",
                 layer_name(l.param) + " has include and exclude rules, expected only one kind");
-            return false;
+            return true;
         }
         for (const auto &rule : l.param.include())
             if (meets(rule, state))
@@ -146,7 +138,7 @@ private:
         return a;
     }
 
-    rs_status build(const caffe::NetParameter &file, const std::vector<FileLayer> &layers)
+    void build(const caffe::NetParameter &file, const std::vector<FileLayer> &layers)
     {
         net_ = array<rs_net>(1);
         net_->name = copy(file.name());
@@ -163,7 +155,6 @@ private:
             layer(layers, i);
         for (const FileLayer &l : layers)
             shared_params(l);
-        return status_;
     }
 
     rs_loc keep(rs_loc loc) const { return rs_loc{net_->path, loc.line, loc.column}; }
@@ -385,8 +376,8 @@ private:
 
         if (p.has_phase() && (p.phase() == caffe::TRAIN) != (phase_ == RS_TRAIN) && p.include_size() == 0 &&
             p.exclude_size() == 0)
-            rs_warn(diag_, node.at("phase"), "include { phase: ... } chooses the phases that a layer is in",
-                    "%s: the field 'phase' of a layer has no effect", layer_name(p).c_str());
+            report_->warning(node.at("phase"), "include { phase: ... } chooses the phases that a layer is in",
+                             layer_name(p) + ": the field 'phase' of a layer has no effect");
         for (int i = 0; i < p.propagate_down_size(); i++)
             if (!p.propagate_down(i))
                 bad(node.at("propagate_down", i), "to keep a layer's weights as they are, give its param lr_mult: 0",
@@ -437,9 +428,9 @@ private:
             for (const char *name : type.params)
                 read = read || f->name() == name;
             if (!read)
-                rs_warn(diag_, node.at(f->name().c_str()), nullptr,
-                        "layer '%s': %s has no effect on a layer of type '%s'", p.name().c_str(), f->name().c_str(),
-                        p.type().c_str());
+                report_->warning(node.at(f->name().c_str()), "",
+                                 layer_name(p) + ": " + f->name() + " has no effect on a layer of type " +
+                                     quoted(p.type()));
         }
         if (type.quantized)
             quantization(l, out);
@@ -570,7 +561,7 @@ private:
                                       int64_t *out_h, int64_t *out_w)
     {
         const std::string base = std::strcmp(field, "kernel_size") == 0 ? "kernel" : field;
-        *out_h = *out_w = otherwise;
+        *out_h = *out_w = otherwise < 0 ? INT32_MAX : otherwise; // if wrong: what causes no errors further on
         if (has_h || has_w) {
             if (values.size() > 0)
                 bad(node.at(field), "",
@@ -591,7 +582,6 @@ private:
             *out_w = values.size() > 1 ? within(values.Get(1), least, max_size, l, node, field, 1) : *out_h;
         } else if (otherwise < 0) {
             bad(node.loc(), "", layer_name(l.param) + " has no " + field);
-            *out_h = *out_w = 1;
         }
     }
 
@@ -825,8 +815,7 @@ private:
 
     const Text &text_;
     const rs_phase phase_;
-    rs_diag *diag_;
-    rs_status status_ = RS_OK;
+    Report *report_;
     bool said_what_is_supported_ = false;
     rs_net *net_ = nullptr;
     std::map<std::string, Produced> produced_;
@@ -843,20 +832,16 @@ extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net 
     try {
         ristretto::Text text;
         ristretto::caffe::NetParameter file;
-        const rs_status parsed = ristretto::read_text(path, &file, &text, diag);
-        if (parsed != RS_OK && !text.complete)
-            return parsed;
-        ristretto::NetReader reader(text, phase, diag);
-        rs_net *result = nullptr;
-        rs_status st = reader.read(file, parsed == RS_OK, &result);
-        if (st == RS_OK && parsed != RS_OK) {
-            rs_net_free(result);
-            st = parsed;
-        } else if (st == RS_OK) {
-            *net = result;
-        }
-        return st;
+        ristretto::Report report(diag);
+        const rs_status st = ristretto::read_text(path, &file, &text, &report);
+        if (st != RS_OK && !text.complete)
+            return report.has_errors() ? report.finish() : st;
+        ristretto::NetReader reader(text, phase, &report);
+        reader.read(file, net);
+        return report.finish();
     } catch (const std::bad_alloc &) {
+        rs_net_free(*net);
+        *net = nullptr;
         return rs_out_of_memory(diag);
     }
 }

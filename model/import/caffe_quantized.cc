@@ -101,9 +101,10 @@ rs_status write_quantized(const char *source, const rs_net *net, const char *pat
 {
     Text text;
     caffe::NetParameter file;
-    rs_status st = read_text(source, &file, &text, diag);
+    Report report(diag);
+    rs_status st = read_text(source, &file, &text, &report);
     if (st != RS_OK)
-        return st;
+        return report.has_errors() ? report.finish() : st;
     const Node root = Node::root(text, file);
     const bool old_form = file.layers_size() > 0;
     if (old_form) { // quantization_param exists in the present form only

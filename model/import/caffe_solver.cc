@@ -34,14 +34,14 @@ char *copy(const std::string &text)
 
 class SolverReader {
 public:
-    SolverReader(const Text &text, const caffe::SolverParameter &file, rs_diag *diag)
-        : node_(Node::root(text, file)), file_(file), diag_(diag), out_(RS_NEW(rs_solver_param))
+    SolverReader(const Text &text, const caffe::SolverParameter &file, Report *report)
+        : node_(Node::root(text, file)), file_(file), report_(report), out_(RS_NEW(rs_solver_param))
     {
         if (out_ == nullptr)
             throw std::bad_alloc();
     }
 
-    rs_status read(rs_solver_param **solver)
+    void read(rs_solver_param **solver)
     {
         out_->path = copy(node_.text().path);
         unsupported();
@@ -50,15 +50,14 @@ public:
         learning_rate();
         counts();
         snapshots();
-        if (status_ == RS_OK)
+        if (!report_->has_errors())
             *solver = out_.release();
-        return status_;
     }
 
 private:
     void bad(const char *field, const std::string &hint, const std::string &what, int index = -1)
     {
-        status_ = ristretto::bad(diag_, node_.at(field, index), hint, what);
+        report_->error(node_.at(field, index), hint, what);
     }
     void missing(const char *field) { bad(field, "", std::string("the solver file has no ") + field); }
 
@@ -108,13 +107,13 @@ private:
         if (file_.snapshot_format() != caffe::SolverParameter::BINARYPROTO)
             bad("snapshot_format", "supported is BINARYPROTO", "snapshot_format HDF5 is not supported");
         if (file_.has_solver_mode() && file_.solver_mode() == caffe::SolverParameter::GPU)
-            rs_warn(diag_, node_.at("solver_mode"), nullptr, "solver_mode GPU has no effect: training runs on the CPU");
+            report_->warning(node_.at("solver_mode"), "", "solver_mode GPU has no effect: training runs on the CPU");
         const std::pair<const char *, bool> idle[] = {{"snapshot_diff", file_.snapshot_diff()},
                                                       {"test_compute_loss", file_.test_compute_loss()},
                                                       {"debug_info", file_.debug_info()}};
         for (const auto &f : idle)
             if (f.second)
-                rs_warn(diag_, node_.at(f.first), nullptr, "%s has no effect", f.first);
+                report_->warning(node_.at(f.first), "", std::string(f.first) + " has no effect");
     }
 
     void net()
@@ -273,8 +272,7 @@ private:
 
     const Node node_;
     const caffe::SolverParameter &file_;
-    rs_diag *diag_;
-    rs_status status_ = RS_OK;
+    Report *report_;
     std::unique_ptr<rs_solver_param, FreeSolver> out_;
 };
 
@@ -287,11 +285,15 @@ extern "C" rs_status rs_caffe_read_solver(const char *path, rs_solver_param **so
     try {
         ristretto::Text text;
         ristretto::caffe::SolverParameter file;
-        const rs_status parsed = ristretto::read_text(path, &file, &text, diag);
-        if (parsed != RS_OK) // a value left out would look like one that is missing
-            return parsed;
-        return ristretto::SolverReader(text, file, diag).read(solver);
+        ristretto::Report report(diag);
+        const rs_status st = ristretto::read_text(path, &file, &text, &report);
+        if (st != RS_OK) // a value left out would look like one that is missing
+            return report.has_errors() ? report.finish() : st;
+        ristretto::SolverReader(text, file, &report).read(solver);
+        return report.finish();
     } catch (const std::bad_alloc &) {
+        rs_solver_param_free(*solver);
+        *solver = nullptr;
         return rs_out_of_memory(diag);
     }
 }

@@ -34,6 +34,28 @@ rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::str
     return rs_error(diag, RS_BAD_INPUT, loc, hint.empty() ? nullptr : hint.c_str(), "%s", text.c_str());
 }
 
+void Report::add(rs_severity severity, rs_loc loc, const std::string &hint, const std::string &text)
+{
+    entries_.push_back(Entry{severity, loc, hint, text});
+    errors_ += severity == RS_ERROR;
+}
+
+rs_status Report::finish()
+{
+    std::stable_sort(entries_.begin(), entries_.end(), [](const Entry &a, const Entry &b) {
+        return std::make_pair(a.loc.line, a.loc.column) < std::make_pair(b.loc.line, b.loc.column);
+    });
+    for (const Entry &e : entries_) {
+        const char *hint = e.hint.empty() ? nullptr : e.hint.c_str();
+        if (e.severity == RS_ERROR)
+            rs_error(diag_, RS_BAD_INPUT, e.loc, hint, "%s", e.text.c_str());
+        else
+            rs_warn(diag_, e.loc, hint, "%s", e.text.c_str());
+    }
+    entries_.clear();
+    return errors_ > 0 ? RS_BAD_INPUT : RS_OK;
+}
+
 // ---- places
 
 static rs_loc to_loc(const Text &text, const google::protobuf::TextFormat::ParseLocation &place)
@@ -144,6 +166,7 @@ public:
     {
         return i >= 0 && i < size() && text_.compare(at(i).begin, at(i).end - at(i).begin, word) == 0;
     }
+    std::string text(int i) const { return text_.substr(at(i).begin, at(i).end - at(i).begin); }
     bool is_kind(int i, Token::Kind kind) const { return i >= 0 && i < size() && at(i).kind == kind; }
     const Token &at(int i) const { return list_[static_cast<std::size_t>(i)]; }
     int size() const { return static_cast<int>(list_.size()); }
@@ -362,11 +385,6 @@ Finding explain(const Complaint &c, const Tokens &tokens)
     if (!f.text.empty() && !(f.text.size() > 1 && std::isupper(static_cast<unsigned char>(f.text[1]))))
         f.text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(f.text[0])));
 
-    const std::size_t found = c.text.find("\", found \"");
-    if (starts_with(c.text, "Expected \"") && found != std::string::npos)
-        f.text = "expected '" + c.text.substr(10, found - 10) + "', got " +
-                 c.text.substr(found + 10, c.text.size() - found - 12);
-
     const int token = tokens.find(c.line, c.column);
     auto move_to = [&](int t) {
         if (t >= 0) {
@@ -375,6 +393,27 @@ Finding explain(const Complaint &c, const Tokens &tokens)
         }
         return t;
     };
+
+    // "Expected KIND, got: TOKEN": in words that a user of prototxt has.
+    static const std::pair<const char *, const char *> kinds[] = {
+        {"Expected integer, got: ", "an integer"},
+        {"Expected double, got: ", "a number"},
+        {"Expected string, got: ", "a string in quotation marks"},
+        {"Expected identifier, got: ", "a name"},
+    };
+    for (const auto &k : kinds)
+        if (starts_with(c.text, k.first)) {
+            const std::string got = c.text.substr(std::strlen(k.first));
+            f.text = std::string("expected ") + k.second + ", got " + got;
+            if (got == "-" && token + 1 < tokens.size()) // where the field takes no sign
+                f.text = std::string("expected ") + k.second + " of at least 0, got -" + tokens.text(token + 1);
+            if (got == "}" && starts_with(c.text, "Expected identifier"))
+                f.hint = "there is one '}' too many, or a '{' is missing before it";
+        }
+    const std::size_t found = c.text.find("\", found \"");
+    if (starts_with(c.text, "Expected \"") && found != std::string::npos)
+        f.text = "expected '" + c.text.substr(10, found - 10) + "', got " +
+                 c.text.substr(found + 10, c.text.size() - found - 12);
 
     if (starts_with(c.text, "Message type ") && c.text.find(" has no field named ") != std::string::npos) {
         const std::string type_name = quotation(c.text, 0), field = quotation(c.text, 1);
@@ -424,7 +463,7 @@ Finding explain(const Complaint &c, const Tokens &tokens)
         f.hint = "the block opens at line " + std::to_string(open.line) + ", column " + std::to_string(open.column);
     } else if (token >= 1 && tokens.is(token - 1, ":")) { // a value of the wrong kind
         f.blank_from = token - 2;
-        f.blank_to = token;
+        f.blank_to = tokens.is(token, "-") ? token + 1 : token;
     } else if (token >= 2 && tokens.is(token - 1, "-") && tokens.is(token - 2, ":")) {
         f.blank_from = token - 3;
         f.blank_to = token;
@@ -433,11 +472,11 @@ Finding explain(const Complaint &c, const Tokens &tokens)
         f.blank_to = token;
     }
     // Only whole statements may go, or the blocks around them would change.
-    for (int t = f.blank_from; t >= 0 && t <= f.blank_to; t++)
+    for (int t = f.blank_from; t >= 0 && t <= f.blank_to && t < tokens.size(); t++)
         if ((tokens.is(t, "{") || tokens.is(t, "}") || tokens.is(t, "<") || tokens.is(t, ">")) &&
             !starts_with(c.text, "Non-repeated field "))
             f.blank_from = -1;
-    if (f.blank_from < 0 || f.blank_to < f.blank_from)
+    if (f.blank_from < 0 || f.blank_to < f.blank_from || f.blank_to >= tokens.size())
         f.blank_from = f.blank_to = -1;
     return f;
 }
@@ -446,14 +485,16 @@ Finding explain(const Complaint &c, const Tokens &tokens)
 
 // ---- parsing
 
-static rs_status parse(Message *message, Text *text, rs_diag *diag)
+static rs_status parse(Message *message, Text *text, Report *report)
 {
+    const rs_loc whole{text->path.c_str(), 0, 0};
     // Each recovery parses the file once more.
     const std::size_t max_recoveries = std::min<std::size_t>(100, (64u << 20) / (text->content.size() + 1));
     std::string content = text->content;
-    if (content.find('\0') != std::string::npos)
-        return bad(diag, rs_loc{text->path.c_str(), 0, 0}, "weights (caffemodel) go elsewhere",
-                   "this is a binary file, expected text (prototxt)");
+    if (content.find('\0') != std::string::npos) {
+        report->error(whole, "weights (caffemodel) go elsewhere", "this is a binary file, expected text (prototxt)");
+        return RS_BAD_INPUT;
+    }
 
     std::vector<Finding> findings;
     for (std::size_t round = 0; round <= max_recoveries; round++) {
@@ -492,21 +533,18 @@ static rs_status parse(Message *message, Text *text, rs_diag *diag)
                 content[i] = ' ';
     }
 
-    std::sort(findings.begin(), findings.end(), [](const Finding &a, const Finding &b) {
-        return std::make_pair(a.line, a.column) < std::make_pair(b.line, b.column);
-    });
     const auto other = std::find_if(findings.begin(), findings.end(), [](const Finding &f) { return f.other_file; });
     if (other != findings.end()) {
         findings = {*other};
         text->complete = false;
     }
     for (const Finding &f : findings) {
-        bad(diag, rs_loc{text->path.c_str(), f.line, f.column}, f.hint, f.text);
+        report->error(rs_loc{text->path.c_str(), f.line, f.column}, f.hint, f.text);
         text->errors.emplace_back(f.line, f.column);
     }
     if (findings.empty() && !text->complete)
-        return bad(diag, rs_loc{text->path.c_str(), 0, 0}, "", "the text cannot be parsed");
-    return findings.empty() ? RS_OK : RS_BAD_INPUT;
+        report->error(whole, "", "the text cannot be parsed");
+    return report->has_errors() ? RS_BAD_INPUT : RS_OK;
 }
 
 Range statement_at(const Text &text, rs_loc loc)
@@ -517,11 +555,11 @@ Range statement_at(const Text &text, rs_loc loc)
     return end < 0 ? Range{0, 0} : Range{tokens.at(name).begin, tokens.at(end).end};
 }
 
-rs_status read_text(const char *path, Message *message, Text *text, rs_diag *diag)
+rs_status read_text(const char *path, Message *message, Text *text, Report *report)
 {
     uint8_t *data = nullptr;
     std::size_t size = 0;
-    const rs_status st = rs_read_file(path, max_text_bytes, false, &data, &size, diag);
+    const rs_status st = rs_read_file(path, max_text_bytes, false, &data, &size, report->diag());
     if (st != RS_OK)
         return st;
     try {
@@ -532,7 +570,7 @@ rs_status read_text(const char *path, Message *message, Text *text, rs_diag *dia
         throw;
     }
     rs_free(data);
-    return parse(message, text, diag);
+    return parse(message, text, report);
 }
 
 } // namespace ristretto

@@ -33,10 +33,34 @@ struct Text {
     bool complete = false;
 };
 
+// Messages about a text file. They are added to a diag at the end, in the order of their places.
+class Report {
+public:
+    explicit Report(rs_diag *diag) : diag_(diag) {}
+    void error(rs_loc loc, const std::string &hint, const std::string &text) { add(RS_ERROR, loc, hint, text); }
+    void warning(rs_loc loc, const std::string &hint, const std::string &text) { add(RS_WARNING, loc, hint, text); }
+    // Adds all messages to the diag. RS_BAD_INPUT if there was an error.
+    rs_status finish();
+    bool has_errors() const { return errors_ > 0; }
+    rs_diag *diag() const { return diag_; }
+
+private:
+    struct Entry {
+        rs_severity severity;
+        rs_loc loc;
+        std::string hint, text;
+    };
+    void add(rs_severity severity, rs_loc loc, const std::string &hint, const std::string &text);
+
+    rs_diag *diag_;
+    std::vector<Entry> entries_;
+    int errors_ = 0;
+};
+
 // Reads and parses `path` into `message`. Every error that can be recovered from (an unknown field, a wrong value) is
-// added to diag, and the rest parsed on without it. RS_OK if there was none; RS_BAD_INPUT otherwise, and text->complete
-// then tells whether it makes sense to check what there is.
-rs_status read_text(const char *path, Message *message, Text *text, rs_diag *diag);
+// reported, and the rest parsed on without it. RS_OK if there was none; RS_BAD_INPUT otherwise, and text->complete then
+// tells whether it makes sense to check what there is. A file that cannot be read is an error in the report's diag.
+rs_status read_text(const char *path, Message *message, Text *text, Report *report);
 
 // A message in the file: its place, and those of its fields.
 class Node {

@@ -149,8 +149,8 @@ static bool has_bottoms(const rs_layer *layer, int least, int most, rs_diag *dia
 {
     if (layer->n_bottoms >= least && layer->n_bottoms <= most)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d bottoms, expected %d", layer->name,
-             rs_layer_type_name(layer->type), layer->n_bottoms, least);
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d bottom%s, expected %d", layer->name,
+             rs_layer_type_name(layer->type), layer->n_bottoms, layer->n_bottoms == 1 ? "" : "s", least);
     return false;
 }
 
@@ -158,8 +158,8 @@ static bool has_tops(const rs_layer *layer, int n, rs_diag *diag)
 {
     if (layer->n_tops == n)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d tops, expected %d", layer->name,
-             rs_layer_type_name(layer->type), layer->n_tops, n);
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s) has %d top%s, expected %d", layer->name,
+             rs_layer_type_name(layer->type), layer->n_tops, layer->n_tops == 1 ? "" : "s", n);
     return false;
 }
 
