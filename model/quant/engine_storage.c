@@ -5,6 +5,10 @@
 #include "fxp/cpu.h"
 #include "quant/engine_ops.h"
 
+#if RS_X86
+#include <immintrin.h>
+#endif
+
 #define RS_INLINE static inline __attribute__((always_inline))
 
 /* Defines `name` as its body compiled for the processor at hand. DECL: parameters in parentheses, ARGS: their names. */
@@ -75,8 +79,8 @@ RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, 
 }
 RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n), (from, a, to, b, n))
 
-RS_INLINE void rs_storage_pack_body(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
-                                    int64_t to_stride)
+static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
+                                  int64_t to_stride)
 {
     const int64_t size = rs_storage_size(s);
     for (int64_t r = 0; r < rows; r++) {
@@ -90,49 +94,96 @@ RS_INLINE void rs_storage_pack_body(const int32_t *from, int64_t rows, int64_t n
                 put(out, RS_STORE_S16, i, q[i]);
     }
 }
-RS_DISPATCH(rs_storage_pack,
-            (const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s, int64_t to_stride),
-            (from, rows, n, from_stride, to, s, to_stride))
 
-/* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 at a time; what is read and
- * written behind the last one is overwritten by the next position, or lies in the slack behind the buffer. */
-enum { POOL_BLOCK = 16 };
-
-#define RS_MAX_POOL(T)                                                                                            \
-    for (int oy = 0; oy < out->height; oy++) {                                                                    \
-        const int64_t top = (int64_t)oy * op->stride_h - op->pad_h;                                               \
-        const int64_t y0 = top > 0 ? top : 0, y1 = top + op->kernel_h < h ? top + op->kernel_h : h;               \
-        for (int ox = 0; ox < out->width; ox++) {                                                                 \
-            const int64_t left = (int64_t)ox * op->stride_w - op->pad_w;                                          \
-            const int64_t x0 = left > 0 ? left : 0, x1 = left + op->kernel_w < w ? left + op->kernel_w : w;       \
-            T *to_here = (T *)to + ((int64_t)oy * out->width + ox) * channels;                                    \
-            for (int64_t c = 0; c < channels; c += POOL_BLOCK) {                                                  \
-                T most[POOL_BLOCK];                                                                               \
-                memcpy(most, (const T *)from + (y0 * w + x0) * channels + c, sizeof most);                        \
-                for (int64_t y = y0; y < y1; y++)                                                                 \
-                    for (int64_t x = x0; x < x1; x++) {                                                           \
-                        const T *here = (const T *)from + (y * w + x) * channels + c;                             \
-                        for (int i = 0; i < POOL_BLOCK; i++)                                                      \
-                            most[i] = here[i] > most[i] ? here[i] : most[i];                                      \
-                    }                                                                                             \
-                memcpy(to_here + c, most, sizeof most);                                                           \
-            }                                                                                                     \
-        }                                                                                                         \
-    }
-
-RS_INLINE void rs_storage_max_pool_body(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
-                                        rs_storage s)
+#if RS_X86
+/* Rows are short and seldom a multiple of a vector: masked stores take the tails. */
+RS_TARGET_AVX512
+static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
+                                   int64_t to_stride)
 {
-    const int64_t h = in->height, w = in->width, channels = in->channels;
-    if (s == RS_STORE_U8) {
-        RS_MAX_POOL(uint8_t)
-    } else {
-        RS_MAX_POOL(int16_t)
+    const __m512i zero = _mm512_set1_epi32(RS_STORE_U8_ZERO);
+    for (int64_t r = 0; r < rows; r++, from += from_stride)
+        for (int64_t i = 0; i < n; i += 16) {
+            const __mmask16 mask = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+            const __m512i q = _mm512_maskz_loadu_epi32(mask, from + i);
+            if (s == RS_STORE_U8)
+                _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, zero)));
+            else
+                _mm256_mask_storeu_epi16((int16_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi16(q));
+        }
+}
+#endif
+
+void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s, int64_t to_stride)
+{
+#if RS_X86
+    if (rs_cpu_level() >= RS_CPU_AVX512) {
+        rs_storage_pack_avx512(from, rows, n, from_stride, to, s, to_stride);
+        return;
+    }
+#endif
+    rs_storage_pack_plain(from, rows, n, from_stride, to, s, to_stride);
+}
+
+/* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 bytes at a time; what is
+ * read and written behind the last one is overwritten by the next position, or lies in the slack behind the buffer. */
+#if defined(__SSE2__)
+typedef __m128i bytes16;
+RS_INLINE bytes16 load16(const char *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
+RS_INLINE void store16(char *p, bytes16 v) { _mm_storeu_si128((__m128i *)(void *)p, v); }
+RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s) { return s == RS_STORE_U8 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b); }
+#else
+typedef union bytes16 {
+    uint8_t u8[16];
+    int16_t s16[8];
+} bytes16;
+RS_INLINE bytes16 load16(const char *p)
+{
+    bytes16 v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+RS_INLINE void store16(char *p, bytes16 v) { memcpy(p, &v, sizeof v); }
+RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
+{
+    if (s == RS_STORE_U8)
+        for (int i = 0; i < 16; i++)
+            a.u8[i] = b.u8[i] > a.u8[i] ? b.u8[i] : a.u8[i];
+    else
+        for (int i = 0; i < 8; i++)
+            a.s16[i] = b.s16[i] > a.s16[i] ? b.s16[i] : a.s16[i];
+    return a;
+}
+#endif
+
+RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const char *from, char *to, rs_storage s)
+{
+    const int64_t h = in->height, w = in->width, pixel = (int64_t)in->channels * rs_storage_size(s);
+    for (int oy = 0; oy < out->height; oy++) {
+        const int64_t top = (int64_t)oy * op->stride_h - op->pad_h;
+        const int64_t y0 = top > 0 ? top : 0, y1 = top + op->kernel_h < h ? top + op->kernel_h : h;
+        for (int ox = 0; ox < out->width; ox++, to += pixel) {
+            const int64_t left = (int64_t)ox * op->stride_w - op->pad_w;
+            const int64_t x0 = left > 0 ? left : 0, x1 = left + op->kernel_w < w ? left + op->kernel_w : w;
+            for (int64_t c = 0; c < pixel; c += (int64_t)sizeof(bytes16)) {
+                const char *row = from + (y0 * w + x0) * pixel + c;
+                bytes16 most = load16(row);
+                for (int64_t y = y0; y < y1; y++, row += w * pixel)
+                    for (int64_t x = 0; x < x1 - x0; x++)
+                        most = maximum(most, load16(row + x * pixel), s);
+                store16(to + c, most);
+            }
+        }
     }
 }
-RS_DISPATCH(rs_storage_max_pool,
-            (const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to, rs_storage s),
-            (op, in, out, from, to, s))
+
+void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to, rs_storage s)
+{
+    if (s == RS_STORE_U8)
+        max_pool(op, in, out, from, to, RS_STORE_U8);
+    else
+        max_pool(op, in, out, from, to, RS_STORE_S16);
+}
 
 RS_INLINE void rs_storage_relu_body(const void *restrict from, void *restrict to, rs_storage s, int64_t n)
 {
