@@ -372,26 +372,24 @@ void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift,
         *saturations += saturated;
 }
 
-/* 64-bit arithmetic throughout; shifts and products stay below 2^63 because |sum| < 2^48. */
-RS_INLINE uint32_t requantize_wide(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+/* 64-bit arithmetic throughout; shifts and products stay below 2^63 because |sum| < 2^48. The shift is to the right, or there is
+ * none and the sums are multiplied by a factor. */
+RS_INLINE uint64_t requantize_wide(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
 {
     const int64_t lo = rs_fxp_min(bits), hi = rs_fxp_max(bits);
-    const int right = shift > 0 ? shift : 0;
-    const int64_t one = INT64_C(1) << right, half = one / 2, factor = INT64_C(1) << (shift > 0 ? 0 : -shift);
-    uint32_t saturated = 0;
+    const int64_t one = INT64_C(1) << shift, half = one / 2;
+    uint64_t saturated = 0;
     for (size_t i = 0; i < n; i++) {
-        const int64_t s = (int64_t)sum[i];
-        const int64_t v = (relu && s < 0 ? 0 : s) * factor;
-        const int64_t floor_v = v >> right, rest = v & (one - 1);
+        const int64_t s = (int64_t)sum[i], v = relu && s < 0 ? 0 : s;
+        const int64_t floor_v = v >> shift, rest = v & (one - 1);
         int64_t up = 0;
-        /* right = 0: rest = half = 0, nothing to round. */
         if (mode == RS_ROUND_NEAREST)
             up = (rest > half) | ((rest == half) & (v >= 0));
         else if (mode == RS_ROUND_NEAREST_EVEN)
             up = (rest > half) | ((rest == half) & (floor_v & 1));
         else if (mode == RS_ROUND_NEAREST_UP)
             up = rest >= half;
-        const int64_t y = floor_v + (right > 0 ? up : 0);
+        const int64_t y = floor_v + up;
         const int64_t r = y < lo ? lo : y > hi ? hi : y;
         saturated += r != y;
         q[i] = (int32_t)r;
@@ -399,30 +397,47 @@ RS_INLINE uint32_t requantize_wide(const double *sum, size_t n, bool relu, int s
     return saturated;
 }
 
-typedef uint32_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q);
-
-RS_INLINE uint32_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+RS_INLINE uint64_t requantize_wide_left(const double *sum, size_t n, bool relu, int64_t factor, int bits, int32_t *q)
 {
+    const int64_t lo = rs_fxp_min(bits), hi = rs_fxp_max(bits);
+    uint64_t saturated = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int64_t s = (int64_t)sum[i], y = (relu && s < 0 ? 0 : s) * factor;
+        const int64_t r = y < lo ? lo : y > hi ? hi : y;
+        saturated += r != y;
+        q[i] = (int32_t)r;
+    }
+    return saturated;
+}
+
+typedef uint64_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q);
+
+#define RS_REQUANTIZE_WIDE_MODE(mode)                                                  \
+    case mode:                                                                         \
+        return relu ? requantize_wide(sum, n, true, shift, bits, mode, q)               \
+                    : requantize_wide(sum, n, false, shift, bits, mode, q);
+
+RS_INLINE uint64_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+{
+    if (shift <= 0)
+        return requantize_wide_left(sum, n, relu, INT64_C(1) << -shift, bits, q);
     switch (mode) {
-    case RS_ROUND_NEAREST:
-        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST, q);
-    case RS_ROUND_NEAREST_EVEN:
-        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST_EVEN, q);
-    case RS_ROUND_NEAREST_UP:
-        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_NEAREST_UP, q);
+        RS_REQUANTIZE_WIDE_MODE(RS_ROUND_NEAREST)
+        RS_REQUANTIZE_WIDE_MODE(RS_ROUND_NEAREST_EVEN)
+        RS_REQUANTIZE_WIDE_MODE(RS_ROUND_NEAREST_UP)
     default:
-        return requantize_wide(sum, n, relu, shift, bits, RS_ROUND_TRUNCATE, q);
+        RS_REQUANTIZE_WIDE_MODE(RS_ROUND_TRUNCATE)
     }
 }
 
-static uint32_t requantize_wide_portable(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint64_t requantize_wide_portable(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
 {
     return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
 }
 
 #if RS_X86
 RS_TARGET_AVX512
-static uint32_t requantize_wide_avx512(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint64_t requantize_wide_avx512(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
 {
     return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
 }

@@ -397,6 +397,50 @@ static void requantize_arrays(void)
     assert_true(compared > 1000000);
 }
 
+/* Sums of up to 48 bits, as doubles. */
+static void requantize_doubles(void)
+{
+    rs_rng rng = { .seed = rs_test_seed(), .stream = 7 };
+    static double sum[LONGEST];
+    static int32_t q[LONGEST + 8];
+    uint64_t compared = 0;
+    for (int shift = RS_SHIFT_MIN; shift <= RS_SHIFT_MAX; shift++)
+        for (int i = 0; i < 64; i++) {
+            const int bits = 1 + i % 32;
+            const bool relu = i & 1;
+            const rs_rounding mode = (rs_rounding)(i / 3 % RS_ROUND_STOCHASTIC);
+            const size_t n = i < 20 ? (size_t)i : rs_rng_next(&rng) % LONGEST;
+            for (size_t k = 0; k < n; k++) {
+                const uint64_t r = rs_rng_next(&rng);
+                const int64_t tie = shift > 0 ? INT64_C(1) << (shift - 1) : 1;
+                const int64_t any = (int64_t)(r >> 17) - (INT64_C(1) << 46);
+                const int64_t v = (r & 3) == 0 ? corner(r >> 2) : (r & 3) == 1 ? any : tie * (any % 64) + any % 3;
+                sum[k] = (double)v;
+            }
+            for (size_t k = 0; k < LONGEST + 8; k++)
+                q[k] = 0x5a5a5a5a;
+            uint64_t want = 0, got = 3;
+            rs_fxp_requantize_doubles(sum, n, relu, shift, bits, mode, q, &got);
+            for (size_t k = 0; k < n; k++) {
+                const int32_t expected = rs_fxp_requantize((int64_t)sum[k], relu, shift, bits, mode, 0, &want);
+                if (q[k] != expected)
+                    fail_msg("requantize_doubles at %s: %.0f, relu %d, shift %d, %d bits, %s: %d, expected %d",
+                             rs_cpu_name(rs_cpu_level()), sum[k], relu, shift, bits, rs_rounding_name(mode), (int)q[k], (int)expected);
+                compared++;
+            }
+            assert_int_equal(got, want + 3);
+            for (size_t k = n; k < n + 8; k++)
+                assert_int_equal(q[k], 0x5a5a5a5a);
+        }
+    assert_true(compared > 1000000);
+}
+
+static void check_requantize_doubles(void **state)
+{
+    (void)state;
+    for_each_level(requantize_doubles);
+}
+
 static void check_quantize_arrays(void **state)
 {
     (void)state;
@@ -446,6 +490,7 @@ int main(void)
         cmocka_unit_test(check_bias),
         cmocka_unit_test(check_quantize_arrays),
         cmocka_unit_test(check_requantize_arrays),
+        cmocka_unit_test(check_requantize_doubles),
         cmocka_unit_test(check_long_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
