@@ -104,7 +104,8 @@ static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n,
     const __m512i zero = _mm512_set1_epi32(RS_STORE_U8_ZERO);
     for (int64_t r = 0; r < rows; r++, from += from_stride)
         for (int64_t i = 0; i < n; i += 16) {
-            const __mmask16 mask = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+            const int64_t left = n - i < 16 ? n - i : 16;
+            const __mmask16 mask = (__mmask16)((UINT32_C(1) << left) - 1);
             const __m512i q = _mm512_maskz_loadu_epi32(mask, from + i);
             if (s == RS_STORE_U8)
                 _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, zero)));

@@ -72,7 +72,11 @@ static char *file_base(const rs_qnet *qnet, int op)
     bool meets = false;
     for (int n = 0; mine && n < op && !meets; n++) {
         char *other = plain(qnet->ops[n].name);
-        meets = !other || strcmp(other, mine) == 0;
+        if (!other) {
+            rs_free(mine);
+            return NULL;
+        }
+        meets = strcmp(other, mine) == 0;
         rs_free(other);
     }
     char *base = !mine ? NULL : meets ? rs_format("%s.%d", mine, op) : rs_strdup(mine);
