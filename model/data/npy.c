@@ -8,7 +8,7 @@
 
 static const char magic[6] = { '\x93', 'N', 'U', 'M', 'P', 'Y' };
 
-/* ----------------------------------------------------------------------------------------------------------- reading */
+/* ------------------------------------------------------------------------------------------------------- reading */
 
 /* A cursor over the header, a Python dictionary literal. */
 typedef struct cursor {
@@ -22,8 +22,8 @@ typedef struct cursor {
 static bool wrong(cursor *c, const char *expected)
 {
     if (c->status == RS_OK)
-        c->status = rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->path), NULL, "byte %zu of the NumPy header: expected %s", c->at,
-                             expected);
+        c->status = rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->path), NULL, "byte %zu of the NumPy header: expected %s",
+                             c->at, expected);
     return false;
 }
 
@@ -110,7 +110,8 @@ static bool type(cursor *c, rs_npy *array)
             return true;
         }
     }
-    return wrong(c, "a type of little-endian integers or floats: '|i1' '<i2' '<i4' '<i8' '|u1' '<u2' '<u4' '<f4' '<f8'");
+    return wrong(c,
+                 "a type of little-endian integers or floats: '|i1' '<i2' '<i4' '<i8' '|u1' '<u2' '<u4' '<f4' '<f8'");
 }
 
 static bool header(cursor *c, rs_npy *array)
@@ -156,19 +157,21 @@ static bool header(cursor *c, rs_npy *array)
 
 rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, rs_diag *diag)
 {
-    *array = (rs_npy){ 0 };
+    *array = (rs_npy) { 0 };
     if (size < 10 || memcmp(bytes, magic, sizeof magic) != 0)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "not a NumPy array: expected the bytes 93 'NUMPY' at the start");
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "not a NumPy array: expected the bytes 93 'NUMPY' at the start");
     const int version = bytes[6];
     const size_t prefix = version == 1 ? 10 : 12;
     if (version < 1 || version > 3 || size < prefix)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "NumPy format version %d, expected 1, 2 or 3", version);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "NumPy format version %d, expected 1, 2 or 3",
+                        version);
     size_t length = bytes[8] | (size_t)bytes[9] << 8;
     if (version > 1)
         length |= (size_t)bytes[10] << 16 | (size_t)bytes[11] << 24;
     if (length > size - prefix)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the NumPy header has %zu bytes, the file holds %zu more", length,
-                        size - prefix);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "the NumPy header has %zu bytes, the file holds %zu more", length, size - prefix);
     cursor c = { path, bytes, prefix, prefix + length, diag, RS_OK };
     if (!header(&c, array))
         return c.status;
@@ -179,8 +182,9 @@ rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_n
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the shape has too many elements");
     /* available bounds the product: it is the size of a file in memory. */
     if ((uint64_t)count > available / (size_t)array->size || (size_t)count * (size_t)array->size != available)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the shape needs %lld elements of %d bytes, the file holds %zu bytes",
-                        (long long)count, array->size, available);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "the shape needs %lld elements of %d bytes, the file holds %zu bytes", (long long)count,
+                        array->size, available);
     array->count = count;
     array->data = rs_calloc(available, 1);
     if (!array->data)
@@ -192,7 +196,7 @@ rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_n
 
 rs_status rs_npy_read(const char *path, size_t max_bytes, rs_npy *array, uint32_t *crc, rs_diag *diag)
 {
-    *array = (rs_npy){ 0 };
+    *array = (rs_npy) { 0 };
     uint8_t *bytes = NULL;
     size_t size = 0;
     rs_status status = rs_read_file(path, max_bytes, false, &bytes, &size, diag);
@@ -208,7 +212,7 @@ rs_status rs_npy_read(const char *path, size_t max_bytes, rs_npy *array, uint32_
 void rs_npy_free(rs_npy *array)
 {
     rs_free(array->data);
-    *array = (rs_npy){ 0 };
+    *array = (rs_npy) { 0 };
 }
 
 static uint64_t raw(const rs_npy *array, int64_t i)
@@ -245,15 +249,15 @@ double rs_npy_real(const rs_npy *array, int64_t i)
     return (double)f;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------------------------------------------- writing */
 
 int rs_npy_integer_size(int bits)
 {
     return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
 }
 
-rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes,
-                        rs_diag *diag)
+rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes,
+                        size_t *n_bytes, rs_diag *diag)
 {
     *bytes = NULL;
     *n_bytes = 0;
@@ -265,7 +269,8 @@ rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64
         sizes = longer;
         count *= (size_t)dim[a];
     }
-    char *text = sizes ? rs_format("{'descr': '%ci%d', 'fortran_order': False, 'shape': (%s), }", size == 1 ? '|' : '<', size, sizes)
+    char *text = sizes ? rs_format("{'descr': '%ci%d', 'fortran_order': False, 'shape': (%s), }", size == 1 ? '|' : '<',
+                                   size, sizes)
                        : NULL;
     rs_free(sizes);
     /* Magic, version, length and header together take a multiple of 64 bytes; the last one is a line feed. */

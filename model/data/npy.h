@@ -1,4 +1,5 @@
-/* NumPy arrays (.npy): https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1.0, 2.0 and 3.0. */
+/* NumPy arrays (.npy): https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html, versions 1.0, 2.0 and
+ * 3.0. */
 #ifndef RISTRETTO_DATA_NPY_H
 #define RISTRETTO_DATA_NPY_H
 
@@ -7,7 +8,8 @@
 
 enum { RS_NPY_MAX_AXES = 8 };
 
-/* Elements in C order, little endian. kind: 'i' signed, 'u' unsigned integer, 'f' float, as in NumPy; size: bytes of an element. */
+/* Elements in C order, little endian. kind: 'i' signed, 'u' unsigned integer, 'f' float, as in NumPy; size: bytes of
+ * an element. */
 typedef struct rs_npy {
     char kind;
     int size;
@@ -17,8 +19,9 @@ typedef struct rs_npy {
     uint8_t *data;
 } rs_npy;
 
-/* Reads i1 i2 i4 i8 u1 u2 u4 f4 f8, little endian, C order; anything else, a header that does not parse, and data that is
- * shorter or longer than the shape says is RS_BAD_INPUT, located at the byte. *crc (may be NULL): CRC-32 of the file. */
+/* Reads i1 i2 i4 i8 u1 u2 u4 f4 f8, little endian, C order; anything else, a header that does not parse, and data that
+ * is shorter or longer than the shape says is RS_BAD_INPUT, located at the byte. *crc (may be NULL): CRC-32 of the
+ * file. */
 rs_status rs_npy_read(const char *path, size_t max_bytes, rs_npy *array, uint32_t *crc, rs_diag *diag);
 /* The same from memory; `path` names it in messages. */
 rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, rs_diag *diag);
@@ -30,9 +33,9 @@ double rs_npy_real(const rs_npy *array, int64_t i);
 
 /* Bytes of the smallest signed integer type that holds `bits` bits: 1, 2, 4 or 8. */
 int rs_npy_integer_size(int bits);
-/* The bytes of a version 1.0 file of signed integers of `size` bytes; `values` must fit. The same values give the same bytes.
- * rs_free releases *bytes. */
-rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes,
-                        rs_diag *diag);
+/* The bytes of a version 1.0 file of signed integers of `size` bytes; `values` must fit. The same values give the same
+ * bytes. rs_free releases *bytes. */
+rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes,
+                        size_t *n_bytes, rs_diag *diag);
 
 #endif

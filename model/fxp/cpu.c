@@ -17,8 +17,8 @@ static rs_cpu detect(void)
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2"))
         return RS_CPU_PORTABLE;
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl"))
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return RS_CPU_AVX2;
     return __builtin_cpu_supports("avx512vnni") ? RS_CPU_AVX512VNNI : RS_CPU_AVX512;
 #else

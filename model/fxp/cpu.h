@@ -4,7 +4,7 @@
 #define RISTRETTO_FXP_CPU_H
 
 typedef enum rs_cpu {
-    RS_CPU_PORTABLE,   /* what the compiler makes of plain C */
+    RS_CPU_PORTABLE, /* what the compiler makes of plain C */
     RS_CPU_AVX2,
     RS_CPU_AVX512,     /* F, BW, DQ, VL */
     RS_CPU_AVX512VNNI, /* and VNNI */
@@ -12,7 +12,8 @@ typedef enum rs_cpu {
 } rs_cpu;
 
 rs_cpu rs_cpu_level(void);
-/* Sets the level for tests and benchmarks; returns the level in force (at most what the machine has). RS_CPUS: the default again. */
+/* Sets the level for tests and benchmarks; returns the level in force (at most what the machine has). RS_CPUS: the
+ * default again. */
 rs_cpu rs_cpu_force(rs_cpu level);
 /* "portable", "avx2", ... */
 const char *rs_cpu_name(rs_cpu level);

@@ -11,11 +11,12 @@
 
 const char *rs_rounding_name(rs_rounding mode)
 {
-    static const char *const names[RS_ROUNDINGS] = { "nearest", "nearest_even", "nearest_up", "truncate", "stochastic" };
+    static const char *const names[RS_ROUNDINGS] = { "nearest", "nearest_even", "nearest_up", "truncate",
+                                                     "stochastic" };
     return (unsigned)mode < RS_ROUNDINGS ? names[mode] : "?";
 }
 
-/* ------------------------------------------------------------------------------------------------ section 1: saturate */
+/* -------------------------------------------------------------------------------------------- section 1: saturate */
 
 int64_t rs_fxp_saturate(int64_t v, int bits, uint64_t *saturations)
 {
@@ -32,16 +33,16 @@ int64_t rs_fxp_wrap(int64_t v, int bits)
     return (int64_t)((uint64_t)v << (64 - bits)) >> (64 - bits);
 }
 
-/* ------------------------------------------------------------------------------------------------ section 2: rounding */
+/* -------------------------------------------------------------------------------------------- section 2: rounding */
 
-/* Rounds t + d, where t = trunc(y) and d = y - t, both exact: -1 < d < 1, d has the sign of y. Comparing d with constants
- * avoids forming y + 1/2, which is not always representable. These expressions are the table of section 2. */
-#define RS_ROUND_STEP(mode, t_is_odd, d, half)                                                                              \
-    ((mode) == RS_ROUND_NEAREST        ? ((d) >= (half)) - ((d) <= -(half))                                                  \
-     : (mode) == RS_ROUND_NEAREST_UP   ? ((d) >= (half)) - ((d) < -(half))                                                   \
-     : (mode) == RS_ROUND_NEAREST_EVEN ? (((d) > (half)) | (((d) == (half)) & (t_is_odd))) -                                 \
-                                             (((d) < -(half)) | (((d) == -(half)) & (t_is_odd)))                             \
-                                       : -((d) < 0)) /* truncate: floor */
+/* Rounds t + d, where t = trunc(y) and d = y - t, both exact: -1 < d < 1, d has the sign of y. Comparing d with
+ * constants avoids forming y + 1/2, which is not always representable. These expressions are the table of section 2. */
+#define RS_ROUND_STEP(mode, t_is_odd, d, half)                                                                         \
+    ((mode) == RS_ROUND_NEAREST      ? ((d) >= (half)) - ((d) <= -(half))                                              \
+     : (mode) == RS_ROUND_NEAREST_UP ? ((d) >= (half)) - ((d) < -(half))                                               \
+     : (mode) == RS_ROUND_NEAREST_EVEN                                                                                 \
+         ? (((d) > (half)) | (((d) == (half)) & (t_is_odd))) - (((d) < -(half)) | (((d) == -(half)) & (t_is_odd)))     \
+         : -((d) < 0)) /* truncate: floor */
 
 /* floor(d + u) with u = random / 2^64 cut to 53 bits. 1 - u is exact; so is the comparison on either side of zero. */
 RS_INLINE int stochastic_step(double d, uint64_t random)
@@ -57,13 +58,14 @@ int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t rand
     /* Underflow would lose the sign that floor looks at; nothing else depends on how small a tiny value is. */
     if (y == 0 && x != 0)
         y = copysign(0x1p-1022, x);
-    /* Beyond one step outside the range every value rounds to something that saturates: the conversion below stays defined.
-     * The comparisons also give NaN, which callers refuse, a defined result. */
+    /* Beyond one step outside the range every value rounds to something that saturates: the conversion below stays
+     * defined. The comparisons also give NaN, which callers refuse, a defined result. */
     y = y > (double)(lo - 1) ? y : (double)(lo - 1);
     y = y < (double)(hi + 1) ? y : (double)(hi + 1);
     const int64_t t = (int64_t)y;
     const double d = y - (double)t;
-    const int step = mode == RS_ROUND_STOCHASTIC ? stochastic_step(d, random) : RS_ROUND_STEP(mode, (int)(t & 1), d, 0.5);
+    const int step = mode == RS_ROUND_STOCHASTIC ? stochastic_step(d, random)
+                                                 : RS_ROUND_STEP(mode, (int)(t & 1), d, 0.5);
     return (int32_t)rs_fxp_saturate(t + step, format.bits, saturations);
 }
 
@@ -95,15 +97,16 @@ int64_t rs_fxp_shift_round(int64_t v, int shift, rs_rounding mode, uint64_t rand
     return floor_v;
 }
 
-/* --------------------------------------------------------------------------------------------- section 5: requantize */
+/* ----------------------------------------------------------------------------------------- section 5: requantize */
 
-int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random, uint64_t *saturations)
+int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random,
+                          uint64_t *saturations)
 {
     const int64_t v = relu && sum < 0 ? 0 : sum;
     return (int32_t)rs_fxp_saturate(rs_fxp_shift_round(v, shift, mode, random), bits, saturations);
 }
 
-/* ------------------------------------------------------------------------------- sections 1, 3, 4: formats and widths */
+/* --------------------------------------------------------------------------- sections 1, 3, 4: formats and widths */
 
 int rs_fxp_fl_for_range(double a, int bits)
 {
@@ -127,7 +130,7 @@ int rs_fxp_bits_for_bound(int64_t bound)
 int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_rounding mode, uint64_t *saturations)
 {
     if (rule == RS_BIAS_ACCUMULATOR)
-        return rs_fxp_quantize(b, (rs_fxp){ 32, weights.fl + fl_in }, mode, 0, saturations);
+        return rs_fxp_quantize(b, (rs_fxp) { 32, weights.fl + fl_in }, mode, 0, saturations);
     const int64_t q = rs_fxp_quantize(b, weights, mode, 0, saturations);
     if (fl_in < 0) {
         /* |q| < 2^31: beyond RS_SHIFT_MAX bits nothing is left to round but the sign. */
@@ -139,14 +142,15 @@ int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_r
     return q * (INT64_C(1) << fl_in);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- arrays */
+/* ------------------------------------------------------------------------------------------------------- arrays */
 
 /* A counter of 32 bits a lane cannot overflow within a block of this many elements. */
 enum { BLOCK = 1 << 20 };
 
-/* Quantizes in float, 24 bits at most: scaling by a power of two is exact but for underflow, which the nearest modes round to
- * zero either way; every integer in reach is a float; d = y - t is exact. */
-RS_INLINE uint32_t quantize_float(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated)
+/* Quantizes in float, 24 bits at most: scaling by a power of two is exact but for underflow, which the nearest modes
+ * round to zero either way; every integer in reach is a float; d = y - t is exact. */
+RS_INLINE uint32_t quantize_float(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                                  float *emulated)
 {
     const float scale = (float)ldexp(1, format.fl), back = (float)ldexp(1, -format.fl);
     const int32_t lo = (int32_t)rs_fxp_min(format.bits), hi = (int32_t)rs_fxp_max(format.bits);
@@ -170,7 +174,8 @@ RS_INLINE uint32_t quantize_float(const float *x, size_t n, rs_fxp format, rs_ro
 }
 
 /* The same in double, for 25 to 31 bits and for floor, which must see the sign of the smallest values. */
-RS_INLINE uint32_t quantize_double(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated)
+RS_INLINE uint32_t quantize_double(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                                   float *emulated)
 {
     const double scale = ldexp(1, format.fl), back = ldexp(1, -format.fl);
     const int32_t lo = (int32_t)rs_fxp_min(format.bits), hi = (int32_t)rs_fxp_max(format.bits);
@@ -193,15 +198,17 @@ RS_INLINE uint32_t quantize_double(const float *x, size_t n, rs_fxp format, rs_r
     return saturated;
 }
 
-typedef uint32_t quantize_function(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated);
+typedef uint32_t quantize_function(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                                   float *emulated);
 
 /* Constants for mode and destination let the compiler specialize and vectorize each loop. */
-#define RS_QUANTIZE_MODE(mode)                                                                                              \
-    case mode:                                                                                                              \
-        if (format.bits <= 24 && mode != RS_ROUND_TRUNCATE)                                                                  \
-            return emulated ? quantize_float(x, n, format, mode, NULL, emulated)                                            \
-                            : quantize_float(x, n, format, mode, q, NULL);                                                  \
-        return emulated ? quantize_double(x, n, format, mode, NULL, emulated) : quantize_double(x, n, format, mode, q, NULL);
+#define RS_QUANTIZE_MODE(mode)                                                                                         \
+    case mode:                                                                                                         \
+        if (format.bits <= 24 && mode != RS_ROUND_TRUNCATE)                                                            \
+            return emulated ? quantize_float(x, n, format, mode, NULL, emulated)                                       \
+                            : quantize_float(x, n, format, mode, q, NULL);                                             \
+        return emulated ? quantize_double(x, n, format, mode, NULL, emulated)                                          \
+                        : quantize_double(x, n, format, mode, q, NULL);
 
 RS_INLINE uint32_t quantize_any(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated)
 {
@@ -214,7 +221,8 @@ RS_INLINE uint32_t quantize_any(const float *x, size_t n, rs_fxp format, rs_roun
     }
 }
 
-static uint32_t quantize_portable(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated)
+static uint32_t quantize_portable(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                                  float *emulated)
 {
     return quantize_any(x, n, format, mode, q, emulated);
 }
@@ -233,8 +241,8 @@ static uint32_t quantize_avx512(const float *x, size_t n, rs_fxp format, rs_roun
 }
 #endif
 
-static void quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream, int32_t *q,
-                           float *emulated, uint64_t *saturations)
+static void quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream,
+                           int32_t *q, float *emulated, uint64_t *saturations)
 {
     uint64_t saturated = 0;
     if (mode == RS_ROUND_STOCHASTIC || format.bits > 31) {
@@ -274,7 +282,8 @@ void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, u
 }
 
 /* Requantize of 32-bit sums in 32-bit arithmetic: no step below can overflow. */
-RS_INLINE uint32_t requantize_right(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+RS_INLINE uint32_t requantize_right(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                    int32_t *q)
 {
     const int32_t lo = (int32_t)rs_fxp_min(bits), hi = (int32_t)rs_fxp_max(bits);
     const int32_t half = INT32_C(1) << (shift - 1), mask = (int32_t)((UINT32_C(1) << shift) - 1);
@@ -305,7 +314,7 @@ RS_INLINE uint32_t requantize_left(const int32_t *sum, size_t n, bool relu, int 
     uint32_t saturated = 0;
     for (size_t i = 0; i < n; i++) {
         const int32_t v = relu && sum[i] < 0 ? 0 : sum[i];
-        const bool under = v < least, over = v > most;
+        const bool under = v<least, over = v> most;
         saturated += under | over;
         const int32_t inside = (under | over) ? 0 : v;
         q[i] = under ? lo : over ? hi : inside * factor;
@@ -313,13 +322,16 @@ RS_INLINE uint32_t requantize_left(const int32_t *sum, size_t n, bool relu, int 
     return saturated;
 }
 
-typedef uint32_t requantize_function(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q);
+typedef uint32_t requantize_function(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                     int32_t *q);
 
-#define RS_REQUANTIZE_MODE(mode)                                                                                            \
-    case mode:                                                                                                              \
-        return relu ? requantize_right(sum, n, true, shift, bits, mode, q) : requantize_right(sum, n, false, shift, bits, mode, q);
+#define RS_REQUANTIZE_MODE(mode)                                                                                       \
+    case mode:                                                                                                         \
+        return relu ? requantize_right(sum, n, true, shift, bits, mode, q)                                             \
+                    : requantize_right(sum, n, false, shift, bits, mode, q);
 
-RS_INLINE uint32_t requantize_any(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+RS_INLINE uint32_t requantize_any(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                  int32_t *q)
 {
     if (shift <= 0)
         return requantize_left(sum, n, relu, -shift, bits, q);
@@ -332,20 +344,23 @@ RS_INLINE uint32_t requantize_any(const int32_t *sum, size_t n, bool relu, int s
     }
 }
 
-static uint32_t requantize_portable(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint32_t requantize_portable(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                    int32_t *q)
 {
     return requantize_any(sum, n, relu, shift, bits, mode, q);
 }
 
 #if RS_X86
 RS_TARGET_AVX2
-static uint32_t requantize_avx2(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint32_t requantize_avx2(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                int32_t *q)
 {
     return requantize_any(sum, n, relu, shift, bits, mode, q);
 }
 
 RS_TARGET_AVX512
-static uint32_t requantize_avx512(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint32_t requantize_avx512(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                  int32_t *q)
 {
     return requantize_any(sum, n, relu, shift, bits, mode, q);
 }
@@ -372,9 +387,10 @@ void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift,
         *saturations += saturated;
 }
 
-/* 64-bit arithmetic throughout; shifts and products stay below 2^63 because |sum| < 2^48. The shift is to the right, or there is
- * none and the sums are multiplied by a factor. */
-RS_INLINE uint64_t requantize_wide(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+/* 64-bit arithmetic throughout; shifts and products stay below 2^63 because |sum| < 2^48. The shift is to the right,
+ * or there is none and the sums are multiplied by a factor. */
+RS_INLINE uint64_t requantize_wide(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                   int32_t *q)
 {
     const int64_t lo = rs_fxp_min(bits), hi = rs_fxp_max(bits);
     const int64_t one = INT64_C(1) << shift, half = one / 2;
@@ -410,14 +426,16 @@ RS_INLINE uint64_t requantize_wide_left(const double *sum, size_t n, bool relu, 
     return saturated;
 }
 
-typedef uint64_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q);
+typedef uint64_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                          int32_t *q);
 
-#define RS_REQUANTIZE_WIDE_MODE(mode)                                                  \
-    case mode:                                                                         \
-        return relu ? requantize_wide(sum, n, true, shift, bits, mode, q)               \
+#define RS_REQUANTIZE_WIDE_MODE(mode)                                                                                  \
+    case mode:                                                                                                         \
+        return relu ? requantize_wide(sum, n, true, shift, bits, mode, q)                                              \
                     : requantize_wide(sum, n, false, shift, bits, mode, q);
 
-RS_INLINE uint64_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+RS_INLINE uint64_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                       int32_t *q)
 {
     if (shift <= 0)
         return requantize_wide_left(sum, n, relu, INT64_C(1) << -shift, bits, q);
@@ -430,21 +448,23 @@ RS_INLINE uint64_t requantize_wide_any(const double *sum, size_t n, bool relu, i
     }
 }
 
-static uint64_t requantize_wide_portable(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint64_t requantize_wide_portable(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                         int32_t *q)
 {
     return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
 }
 
 #if RS_X86
 RS_TARGET_AVX512
-static uint64_t requantize_wide_avx512(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q)
+static uint64_t requantize_wide_avx512(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                                       int32_t *q)
 {
     return requantize_wide_any(sum, n, relu, shift, bits, mode, q);
 }
 #endif
 
-void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
-                               uint64_t *saturations)
+void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                               int32_t *q, uint64_t *saturations)
 {
     assert(mode != RS_ROUND_STOCHASTIC && shift >= RS_SHIFT_MIN && shift <= RS_SHIFT_MAX);
     requantize_wide_function *run = requantize_wide_portable;

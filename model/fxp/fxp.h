@@ -28,37 +28,47 @@ const char *rs_rounding_name(rs_rounding mode);
 enum { RS_SHIFT_MIN = -15, RS_SHIFT_MAX = 48, RS_ACCUMULATOR_MAX_BITS = 48, RS_FL_MIN = -64, RS_FL_MAX = 64 };
 
 /* Range of a two's complement integer of `bits` bits, 1 to 63. */
-static inline int64_t rs_fxp_min(int bits) { return -(INT64_C(1) << (bits - 1)); }
-static inline int64_t rs_fxp_max(int bits) { return (INT64_C(1) << (bits - 1)) - 1; }
+static inline int64_t rs_fxp_min(int bits)
+{
+    return -(INT64_C(1) << (bits - 1));
+}
+static inline int64_t rs_fxp_max(int bits)
+{
+    return (INT64_C(1) << (bits - 1)) - 1;
+}
 
 /* Saturates v to `bits` bits; adds 1 to *saturations if that changes it (saturations may be NULL). */
 int64_t rs_fxp_saturate(int64_t v, int bits, uint64_t *saturations);
 /* The low `bits` bits of v, sign-extended. */
 int64_t rs_fxp_wrap(int64_t v, int bits);
 
-/* Section 1, quantize. x must not be NaN (the result is then some integer of the format). `random` is a uniform 64-bit word, used by RS_ROUND_STOCHASTIC only. */
+/* Section 1, quantize. x must not be NaN (the result is then some integer of the format). `random` is a uniform 64-bit
+ * word, used by RS_ROUND_STOCHASTIC only. */
 int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t random, uint64_t *saturations);
 double rs_fxp_value(int64_t q, int fl);
 
-/* Section 2, shift-round; shift in [RS_SHIFT_MIN, RS_SHIFT_MAX], |v| < 2^48 (so that the left shift cannot overflow). */
+/* Section 2, shift-round; shift in [RS_SHIFT_MIN, RS_SHIFT_MAX], |v| < 2^48 (so that no left shift can overflow). */
 int64_t rs_fxp_shift_round(int64_t v, int shift, rs_rounding mode, uint64_t random);
 
 /* Section 5: ReLU if asked, shift-round, saturate to `bits`. */
-int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random, uint64_t *saturations);
+int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random,
+                          uint64_t *saturations);
 
-/* Section 1: fractional length for the largest magnitude `a` (finite, >= 0) in `bits` bits; at the limits of the legal range for
- * values too small or too large for it. */
+/* Section 1: fractional length for the largest magnitude `a` (finite, >= 0) in `bits` bits; at the limits of the legal
+ * range for values too small or too large for it. */
 int rs_fxp_fl_for_range(double a, int bits);
 
-/* Section 3: the accumulator width that holds every sum of magnitude <= bound (>= 0): smallest A with 2^(A-1) > bound, 1 to 64. */
+/* Section 3: the accumulator width that holds every sum of magnitude <= bound (>= 0): smallest A with 2^(A-1) > bound,
+ * 1 to 64. */
 int rs_fxp_bits_for_bound(int64_t bound);
 
-/* Section 3, narrower accumulators: acc[i] += addend[i], wrapped or saturated to `bits` bits (2 to 48), for each i below n; overflows[i] is
- * raised by 1 where the exact sum did not fit. |acc[i]|, |addend[i]| < 2^62. */
-void rs_fxp_accumulate_array(int64_t *acc, const int64_t *addend, size_t n, int bits, bool saturate, uint32_t *overflows);
+/* Section 3, narrower accumulators: acc[i] += addend[i], wrapped or saturated to `bits` bits (2 to 48), for each i
+ * below n; overflows[i] is raised by 1 where the exact sum did not fit. |acc[i]|, |addend[i]| < 2^62. */
+void rs_fxp_accumulate_array(int64_t *acc, const int64_t *addend, size_t n, int bits, bool saturate,
+                             uint32_t *overflows);
 
-/* Section 4: the aligned bias at the accumulator's LSB. b must not be NaN; mode: a deterministic one. A result of 2^62 and beyond
- * (only with RS_BIAS_WEIGHTS and fl_in > 31) is given as +-2^62, which no accumulator holds. */
+/* Section 4: the aligned bias at the accumulator's LSB. b must not be NaN; mode: a deterministic one. A result of 2^62
+ * and beyond (only with RS_BIAS_WEIGHTS and fl_in > 31) is given as +-2^62, which no accumulator holds. */
 typedef enum rs_bias_rule { RS_BIAS_ACCUMULATOR, RS_BIAS_WEIGHTS } rs_bias_rule;
 int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_rounding mode, uint64_t *saturations);
 
@@ -71,7 +81,7 @@ void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, u
 void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
                              uint64_t *saturations);
 /* The same for sums that are integers in double, |sum| < 2^48. */
-void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
-                               uint64_t *saturations);
+void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
+                               int32_t *q, uint64_t *saturations);
 
 #endif

@@ -7,36 +7,37 @@
 #include "base/threads.h"
 #include "quant/engine_ops.h"
 
-/* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by side in
- * memory, as on the array (docs/microarchitecture.md, "Weight order"): a run is the whole window, a row of it or a point of it. */
+/* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by
+ * side in memory, as on the array (docs/microarchitecture.md, "Weight order"): a run is the whole window, a row of it
+ * or a point of it. */
 typedef struct plan {
     rs_engine_path path;
     const rs_kernel *kernel;
-    bool gather;               /* windows are copied together first: padding or groups */
+    bool gather; /* windows are copied together first: padding or groups */
     int n_segments;
-    int64_t *segments;         /* offsets in bytes from the window's first element */
-    int64_t segment_length;    /* elements */
-    int64_t steps;             /* groups of elements a segment */
-    int blocks;                /* of output channels, in each of the op's groups */
-    void *weights, *bias;      /* packed, block after block */
+    int64_t *segments;      /* offsets in bytes from the window's first element */
+    int64_t segment_length; /* elements */
+    int64_t steps;          /* groups of elements a segment */
+    int blocks;             /* of output channels, in each of the op's groups */
+    void *weights, *bias;   /* packed, block after block */
 } plan;
 
 struct rs_engine {
     const rs_qnet *qnet;
     bool reference;
-    plan *plans;               /* per op */
-    rs_storage *storage;       /* per tensor */
-    void *pixel_table;         /* [channels][256] in the input's storage */
+    plan *plans;         /* per op */
+    rs_storage *storage; /* per tensor */
+    void *pixel_table;   /* [channels][256] in the input's storage */
 };
 
 /* Memory of one worker. */
 typedef struct scratch {
-    void **tensors;            /* [chunk][height][width][channels]; for the reference one image of int32, CHW */
-    void *operand;             /* an op's input in its kernel's storage */
-    void *gathered;            /* windows, one after the other */
+    void **tensors; /* [chunk][height][width][channels]; for the reference one image of int32, CHW */
+    void *operand;  /* an op's input in its kernel's storage */
+    void *gathered; /* windows, one after the other */
     void *sums;
     int32_t *integers;
-    uint64_t *saturations;     /* per op */
+    uint64_t *saturations; /* per op */
 } scratch;
 
 const char *rs_engine_path_name(rs_engine_path path)
@@ -50,9 +51,10 @@ static int64_t count_of(const rs_qtensor *t)
     return (int64_t)t->channels * t->height * t->width;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- plans */
+/* ---------------------------------------------------------------------------------------------------------- plans */
 
-/* A block of output channels: `vectors` vectors from channel `first` of its group on. Vectors are spread evenly over the blocks. */
+/* A block of output channels: `vectors` vectors from channel `first` of its group on. Vectors are spread evenly over
+ * the blocks. */
 typedef struct block {
     int first, channels, vectors;
     int64_t vectors_before;
@@ -102,7 +104,8 @@ static void put_weight(void *weights, rs_storage s, int64_t i, int32_t w)
 static void pack_block(const rs_qnet *q, const rs_qop *op, const plan *p, int g, block b)
 {
     const rs_kernel *k = p->kernel;
-    const int channels = q->tensors[op->input].channels / op->groups, outputs = q->tensors[op->output].channels / op->groups;
+    const int channels = q->tensors[op->input].channels / op->groups,
+              outputs = q->tensors[op->output].channels / op->groups;
     const int lanes = b.vectors * k->lanes;
     const int64_t vectors_before = (int64_t)g * ((outputs + k->lanes - 1) / k->lanes) + b.vectors_before;
     char *const weights = (char *)p->weights + vectors_before * p->n_segments * p->steps * vector_bytes(k);
@@ -116,14 +119,16 @@ static void pack_block(const rs_qnet *q, const rs_qop *op, const plan *p, int g,
             const int64_t c = t % channels, kx = t / channels % op->kernel_w, ky = t / channels / op->kernel_w;
             const int64_t s = t / p->segment_length, e = t % p->segment_length;
             const int32_t value = w[(c * op->kernel_h + ky) * op->kernel_w + kx];
-            put_weight(weights, k->storage, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group, value);
+            put_weight(weights, k->storage, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group,
+                       value);
             total += value;
         }
         if (k->storage == RS_STORE_F64) {
             ((double *)(void *)bias)[l] = (double)op->bias[o];
         } else {
             const int64_t offset = k->storage == RS_STORE_U8 ? RS_STORE_U8_ZERO * total : 0;
-            ((int32_t *)(void *)bias)[l] = (int32_t)rs_fxp_wrap(op->bias[o] - offset, 32); /* modulo 2^32, as the kernel adds */
+            ((int32_t *)(void *)bias)[l] = (int32_t)rs_fxp_wrap(op->bias[o] - offset,
+                                                                32); /* modulo 2^32, as the kernel adds */
         }
     }
 }
@@ -150,8 +155,10 @@ static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_engine_path fa
     if (!p->segments || !p->weights || !p->bias)
         return rs_out_of_memory(diag);
     for (int s = 0; s < p->n_segments; s++)
-        p->segments[s] = (((int64_t)(s / per_row) * op->dilation_h * in->width + (int64_t)(s % per_row) * op->dilation_w) * channels) *
-                         rs_storage_size(p->kernel->storage);
+        p->segments[s] =
+            (((int64_t)(s / per_row) * op->dilation_h * in->width + (int64_t)(s % per_row) * op->dilation_w) *
+             channels) *
+            rs_storage_size(p->kernel->storage);
     for (int g = 0; g < op->groups; g++)
         for (int b = 0; b < p->blocks; b++)
             pack_block(q, op, p, g, block_of(p, outputs, b));
@@ -250,7 +257,7 @@ rs_engine_path rs_engine_op_path(const rs_engine *engine, int op)
     return engine->reference ? RS_PATH_REFERENCE : engine->plans[op].path;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- a chunk */
+/* ------------------------------------------------------------------------------------------------------ a chunk */
 
 /* Where a window lies. */
 typedef struct position {
@@ -269,9 +276,10 @@ static position next_position(position at, const rs_qtensor *out)
     return at;
 }
 
-/* Copies the window at a position for channels [first, first + channels) to `to`: in the order (ky, kx, c), the padding zero. */
-static void gather(const rs_qop *op, const rs_qtensor *in, position at, int first, int channels, const char *from, char *to,
-                   rs_storage s)
+/* Copies the window at a position for channels [first, first + channels) to `to`: in the order (ky, kx, c), the
+ * padding zero. */
+static void gather(const rs_qop *op, const rs_qtensor *in, position at, int first, int channels, const char *from,
+                   char *to, rs_storage s)
 {
     const int64_t size = rs_storage_size(s), run = channels * size;
     const int zero = s == RS_STORE_U8 ? RS_STORE_U8_ZERO : 0; /* as a byte: zero in every storage */
@@ -280,7 +288,8 @@ static void gather(const rs_qop *op, const rs_qtensor *in, position at, int firs
         for (int kx = 0; kx < op->kernel_w; kx++, to += run) {
             const int64_t x = at.x * op->stride_w - op->pad_w + (int64_t)kx * op->dilation_w;
             if (y >= 0 && y < in->height && x >= 0 && x < in->width)
-                memcpy(to, from + (((at.image * in->height + y) * in->width + x) * in->channels + first) * size, (size_t)run);
+                memcpy(to, from + (((at.image * in->height + y) * in->width + x) * in->channels + first) * size,
+                       (size_t)run);
             else
                 memset(to, zero, (size_t)run);
         }
@@ -324,8 +333,9 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
                     gather(op, in, at, g * channels, channels, from, to, k->storage);
                     starts[i] = (const uint8_t *)to;
                 } else {
-                    starts[i] = (const uint8_t *)from + ((at.image * in->height + at.y * op->stride_h) * in->width +
-                                                         at.x * op->stride_w) * in->channels * size;
+                    starts[i] = (const uint8_t *)from +
+                                ((at.image * in->height + at.y * op->stride_h) * in->width + at.x * op->stride_w) *
+                                    in->channels * size;
                 }
                 at = next_position(at, out);
             }
@@ -337,11 +347,11 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
                                   (const char *)p->bias + first * k->lanes * sum_size(k), w->sums);
                 /* Lanes past the last channel hold 0 = bias + products with zero weights: they never saturate. */
                 if (k->storage == RS_STORE_F64)
-                    rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits, q->rounding,
-                                              w->integers, &w->saturations[index]);
+                    rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits,
+                                              q->rounding, w->integers, &w->saturations[index]);
                 else
-                    rs_fxp_requantize_array(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits, q->rounding,
-                                            w->integers, &w->saturations[index]);
+                    rs_fxp_requantize_array(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits,
+                                            q->rounding, w->integers, &w->saturations[index]);
                 rs_storage_pack(w->integers, rows.n, b.channels, lanes,
                                 (char *)w->tensors[op->output] + (m * out->channels + g * outputs + b.first) * out_size,
                                 e->storage[op->output], out->channels);
@@ -419,7 +429,7 @@ static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32
         memcpy(scores, w->tensors[q->n_tensors - 1], (size_t)count_of(last) * sizeof *scores);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- a run */
+/* --------------------------------------------------------------------------------------------------------- a run */
 
 typedef struct run {
     const rs_engine *engine;
@@ -447,7 +457,8 @@ static void run_task(void *context, size_t task, int worker)
         run_chunk(r->engine, pixels, left < r->chunk ? left : r->chunk, scores, &r->workers[worker]);
 }
 
-/* Images that a worker takes at once: as many as keep its tensors in the second-level cache. The results do not depend on it. */
+/* Images that a worker takes at once: as many as keep its tensors in the second-level cache. The results do not depend
+ * on it. */
 static int64_t choose_chunk(const rs_engine *e, int64_t n)
 {
     enum { CACHE = 640 * 1024, MOST = 48 };
@@ -485,7 +496,7 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
         const size_t size = (size_t)rs_storage_size(p->kernel->storage);
         const size_t in = (size_t)(chunk * count_of(&q->tensors[q->ops[i].input])) * size;
         const size_t windows = RS_BLOCK * (size_t)(p->steps * p->kernel->group) * size;
-        const size_t lanes = RS_BLOCK * (size_t)(p->kernel->vectors * p->kernel->lanes);
+        const size_t lanes = RS_BLOCK * (size_t)p->kernel->vectors * (size_t)p->kernel->lanes;
         operand = e->storage[q->ops[i].input] != p->kernel->storage && in > operand ? in : operand;
         gathered = p->gather && windows > gathered ? windows : gathered;
         sums = lanes > sums ? lanes : sums;
@@ -506,8 +517,8 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
 }
 
 /* Runs n images; with `wanted`, for n = 1, copies its tensors out. */
-static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n, int32_t *scores, int32_t *const *wanted,
-                            uint64_t *saturations, rs_diag *diag)
+static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n, int32_t *scores,
+                            int32_t *const *wanted, uint64_t *saturations, rs_diag *diag)
 {
     const rs_qnet *q = e->qnet;
     const int workers = rs_threads();
@@ -533,20 +544,23 @@ static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n
     return rs_interrupted() ? RS_INTERRUPTED : RS_OK;
 }
 
-rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations, rs_diag *diag)
+rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations,
+                        rs_diag *diag)
 {
     return run_images(engine, pixels, n, scores, NULL, saturations, diag);
 }
 
-rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations, rs_diag *diag)
+rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations,
+                          rs_diag *diag)
 {
     return run_images(engine, pixels, 1, NULL, tensors, saturations, diag);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- scoring */
+/* ------------------------------------------------------------------------------------------------------- scoring */
 
 /* Section 6, score. */
-static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k, rs_score *score)
+static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k,
+                       rs_score *score)
 {
     for (int64_t i = 0; i < n; i++, scores += classes) {
         const int32_t mine = scores[labels[i]];
@@ -572,12 +586,13 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "top %d, expected at least 1", top_k);
     if (set->channels != input->channels || set->height != input->height || set->width != input->width)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
-                        "images of %dx%dx%d (channels x height x width), the network '%s' expects %dx%dx%d", set->channels, set->height,
-                        set->width, q->name, input->channels, input->height, input->width);
+                        "images of %dx%dx%d (channels x height x width), the network '%s' expects %dx%dx%d",
+                        set->channels, set->height, set->width, q->name, input->channels, input->height, input->width);
     for (int64_t i = 0; i < set->count; i++)
         if (set->labels[i] < 0 || set->labels[i] >= classes)
-            return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "label %d of image %lld, the network '%s' has %lld classes",
-                            (int)set->labels[i], (long long)i, q->name, (long long)classes);
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                            "label %d of image %lld, the network '%s' has %lld classes", (int)set->labels[i],
+                            (long long)i, q->name, (long long)classes);
     int32_t *scores = RS_NEW_ARRAY(int32_t, (size_t)(set->count * classes));
     if (!scores)
         return rs_out_of_memory(diag);

@@ -1,5 +1,6 @@
-/* The exact engine: a quantized network on integers, from pixels to class scores, by docs/arithmetic.md, as fast as the machine allows.
- * Sums are exact (accumulators as wide as needed). Results depend on nothing but the network and the image. */
+/* The exact engine: a quantized network on integers, from pixels to class scores, by docs/arithmetic.md, as fast as
+ * the machine allows. Sums are exact (accumulators as wide as needed). Results depend on nothing but the network and
+ * the image. */
 #ifndef RISTRETTO_QUANT_ENGINE_H
 #define RISTRETTO_QUANT_ENGINE_H
 
@@ -19,8 +20,8 @@ typedef enum rs_engine_path {
 /* "int8", "int16", "double", "reference" */
 const char *rs_engine_path_name(rs_engine_path path);
 
-/* Chooses for each op the fastest path that is exact for its widths, weights and biases. force_reference: plain 64-bit integer loops
- * everywhere. The qnet must outlive the engine and not change. */
+/* Chooses for each op the fastest path that is exact for its widths, weights and biases. force_reference: plain 64-bit
+ * integer loops everywhere. The qnet must outlive the engine and not change. */
 rs_status rs_engine_new(const rs_qnet *qnet, bool force_reference, rs_engine **engine, rs_diag *diag);
 /* The same without the paths before `fastest`: for tests and benchmarks. */
 rs_status rs_engine_new_path(const rs_qnet *qnet, rs_engine_path fastest, rs_engine **engine, rs_diag *diag);
@@ -28,19 +29,22 @@ void rs_engine_free(rs_engine *engine);
 /* The path that an op takes; RS_PATHS for an op without weights. */
 rs_engine_path rs_engine_op_path(const rs_engine *engine, int op);
 
-/* Runs n images ([n][channels][height][width] bytes). scores: [n][classes]. saturations: one counter an op, added to; may be NULL.
- * One run at a time on an engine. RS_RESOURCE, RS_INTERRUPTED (the scores are then incomplete). */
-rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations, rs_diag *diag);
-/* The same for one image, giving every tensor: tensors[i] receives channels * height * width integers (NULL: not wanted). */
-rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations, rs_diag *diag);
+/* Runs n images ([n][channels][height][width] bytes). scores: [n][classes]. saturations: one counter an op, added to;
+ * may be NULL. One run at a time on an engine. RS_RESOURCE, RS_INTERRUPTED (the scores are then incomplete). */
+rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations,
+                        rs_diag *diag);
+/* The same for one image, giving every tensor: tensors[i] receives channels * height * width integers (NULL: not
+ * wanted). */
+rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations,
+                          rs_diag *diag);
 
 typedef struct rs_score {
     int64_t images, hits, ties; /* ties: images wrong only because of a tie with the right class */
     uint64_t *saturations;      /* n_ops counters of the caller's, added to; or NULL */
     double seconds;
 } rs_score;
-/* Scores every image of the set by arithmetic.md section 6. score->saturations is taken as it is given, everything else is set.
- * RS_BAD_INPUT: images or labels that do not fit the network. RS_USAGE: top_k below 1. */
+/* Scores every image of the set by arithmetic.md section 6. score->saturations is taken as it is given, everything
+ * else is set. RS_BAD_INPUT: images or labels that do not fit the network. RS_USAGE: top_k below 1. */
 rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, rs_score *score, rs_diag *diag);
 
 #endif

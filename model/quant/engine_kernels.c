@@ -1,10 +1,11 @@
-/* The inner products of the exact engine, for each processor. A kernel keeps `rows` positions times `vectors` vectors of output channels in
- * registers and walks the window once: each step broadcasts one group of activations a position against one group of weights a channel.
+/* The inner products of the exact engine, for each processor. A kernel keeps `rows` positions times `vectors` vectors
+ * of output channels in registers and walks the window once: each step broadcasts one group of activations a position
+ * against one group of weights a channel.
  *
- * Why each is exact. int8: an instruction adds four products u8 * s8, each below 2^15, to a 32-bit sum, modulo 2^32; the engine chooses it only
- * if the true sum fits 32 bits, and the offset of 128 that makes activations unsigned is taken off through the bias, modulo 2^32 too.
- * int16: two products s16 * s16 are added modulo 2^32; the same bound. double: products and partial sums are integers below 2^53,
- * whether or not multiplication and addition are fused. */
+ * Why each is exact. int8: an instruction adds four products u8 * s8, each below 2^15, to a 32-bit sum, modulo 2^32;
+ * the engine chooses it only if the true sum fits 32 bits, and the offset of 128 that makes activations unsigned is
+ * taken off through the bias, modulo 2^32 too. int16: two products s16 * s16 are added modulo 2^32; the same bound.
+ * double: products and partial sums are integers below 2^53, whether or not multiplication and addition are fused. */
 #include <string.h>
 
 #include "fxp/cpu.h"
@@ -12,7 +13,7 @@
 
 #define RS_INLINE static inline __attribute__((always_inline))
 
-/* ---------------------------------------------------------------------------------------------------------- plain C */
+/* ------------------------------------------------------------------------------------------------------ plain C */
 
 enum { PLAIN_LANES = 8 };
 
@@ -56,10 +57,10 @@ static void plain_double(const rs_rows *rows, const double *weights, const doubl
         }
 }
 
-#define RS_PLAIN(kind, W, S, vectors)                                                               \
-    static void plain_##kind##_##vectors(const rs_rows *rows, const void *weights, const void *bias, void *sums) \
-    {                                                                                               \
-        plain_##kind(rows, (const W *)weights, (const S *)bias, (S *)sums, vectors);                \
+#define RS_PLAIN(kind, W, S, vectors)                                                                                  \
+    static void plain_##kind##_##vectors(const rs_rows *rows, const void *weights, const void *bias, void *sums)       \
+    {                                                                                                                  \
+        plain_##kind(rows, (const W *)weights, (const S *)bias, (S *)sums, vectors);                                   \
     }
 RS_PLAIN(int16, int16_t, int32_t, 1)
 RS_PLAIN(int16, int16_t, int32_t, 2)
@@ -67,40 +68,47 @@ RS_PLAIN(double, double, double, 1)
 RS_PLAIN(double, double, double, 2)
 
 static const rs_kernel plain_int16_kernel = { RS_STORE_S16, 2, PLAIN_LANES, 2, { NULL, plain_int16_1, plain_int16_2 } };
-static const rs_kernel plain_double_kernel = { RS_STORE_F64, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 } };
+static const rs_kernel plain_double_kernel = {
+    RS_STORE_F64, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 }
+};
 
 #if RS_X86
 #include <immintrin.h>
 
-/* ------------------------------------------------------------------------------------------------------------- x86 */
+/* --------------------------------------------------------------------------------------------------------- x86 */
 
-/* One kernel: TARGET and vector type V; P positions, N vectors; LOAD, STORE of a vector from `S` (the type of sums); a group of
- * STEP bytes broadcast by SPLAT; DOT(sum, activations, weights). Loops over constants are unrolled, the sums stay in registers. */
-#define RS_KERNEL(name, TARGET, V, W, S, LANES, P, N, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                                  \
-    TARGET static void name(const rs_rows *rows, const void *weights, const void *bias, void *sums)                           \
-    {                                                                                                                        \
-        for (int first = 0; first < rows->n; first += (P)) {                                                                  \
-            V sum[P][N];                                                                                                     \
-            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                            \
-                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) sum[p][v] = LOADS((const S *)bias + v * (LANES));       \
-            const W *w = (const W *)weights;                                                                                 \
-            for (int s = 0; s < rows->n_segments; s++) {                                                                     \
-                const uint8_t *a[P];                                                                                         \
-                _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++) a[p] = rows->positions[first + p] + rows->segments[s]; \
-                const int64_t bytes = rows->steps * (STEP);                                                                 \
-                for (int64_t at = 0; at < bytes; at += (STEP), w += (N) * (int)(sizeof(V) / sizeof(W))) {                     \
-                    V b[N];                                                                                                  \
-                    _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) b[v] = LOADW(w + v * (int)(sizeof(V) / sizeof(W))); \
-                    _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++) {                                                  \
-                        const V x = SPLAT(a[p] + at);                                                                        \
-                        _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) sum[p][v] = DOT(sum[p][v], x, b[v]);            \
-                    }                                                                                                        \
-                }                                                                                                            \
-            }                                                                                                                \
-            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                            \
-                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                                         \
-                    STORES((S *)sums + ((first + p) * (N) + v) * (LANES), sum[p][v]);                                         \
-        }                                                                                                                    \
+/* One kernel: TARGET and vector type V; P positions, N vectors; LOAD, STORE of a vector from `S` (the type of sums); a
+ * group of STEP bytes broadcast by SPLAT; DOT(sum, activations, weights). Loops over constants are unrolled, the sums
+ * stay in registers. */
+#define RS_KERNEL(name, TARGET, V, W, S, LANES, P, N, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
+    TARGET static void name(const rs_rows *rows, const void *weights, const void *bias, void *sums)                    \
+    {                                                                                                                  \
+        for (int first = 0; first < rows->n; first += (P)) {                                                           \
+            V sum[P][N];                                                                                               \
+            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                     \
+                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                                  \
+                    sum[p][v] = LOADS((const S *)bias + v * (LANES));                                                  \
+            const W *w = (const W *)weights;                                                                           \
+            for (int s = 0; s < rows->n_segments; s++) {                                                               \
+                const uint8_t *a[P];                                                                                   \
+                _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                 \
+                    a[p] = rows->positions[first + p] + rows->segments[s];                                             \
+                const int64_t bytes = rows->steps * (STEP);                                                            \
+                for (int64_t at = 0; at < bytes; at += (STEP), w += (N) * (int)(sizeof(V) / sizeof(W))) {              \
+                    V b[N];                                                                                            \
+                    _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                              \
+                        b[v] = LOADW(w + v * (int)(sizeof(V) / sizeof(W)));                                            \
+                    _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                             \
+                    {                                                                                                  \
+                        const V x = SPLAT(a[p] + at);                                                                  \
+                        _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) sum[p][v] = DOT(sum[p][v], x, b[v]);     \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                     \
+                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                                  \
+                    STORES((S *)sums + ((first + p) * (N) + v) * (LANES), sum[p][v]);                                  \
+        }                                                                                                              \
     }
 
 RS_INLINE int32_t word(const uint8_t *a)
@@ -137,26 +145,38 @@ RS_INLINE double real(const uint8_t *a)
 #define SPLAT256D(a) _mm256_set1_pd(real(a))
 #define DOT_256D(sum, x, w) _mm256_add_pd((sum), _mm256_mul_pd((x), (w)))
 
-#define RS_KERNELS_512(kind, TARGET, V, W, S, LANES, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                     \
-    RS_KERNEL(kind##_1, TARGET, V, W, S, LANES, 12, 1, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                   \
-    RS_KERNEL(kind##_2, TARGET, V, W, S, LANES, 8, 2, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                    \
-    RS_KERNEL(kind##_3, TARGET, V, W, S, LANES, 8, 3, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                    \
+#define RS_KERNELS_512(kind, TARGET, V, W, S, LANES, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                           \
+    RS_KERNEL(kind##_1, TARGET, V, W, S, LANES, 12, 1, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                         \
+    RS_KERNEL(kind##_2, TARGET, V, W, S, LANES, 8, 2, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
+    RS_KERNEL(kind##_3, TARGET, V, W, S, LANES, 8, 3, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
     RS_KERNEL(kind##_4, TARGET, V, W, S, LANES, 6, 4, STEP, LOADS, STORES, LOADW, SPLAT, DOT)
 
-RS_KERNELS_512(vnni8, RS_TARGET_AVX512VNNI, __m512i, int8_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512, DOT_VNNI8)
-RS_KERNELS_512(vnni16, RS_TARGET_AVX512VNNI, __m512i, int16_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512, DOT_VNNI16)
-RS_KERNELS_512(madd512, RS_TARGET_AVX512, __m512i, int16_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512, DOT_MADD512)
-RS_KERNELS_512(double512, RS_TARGET_AVX512, __m512d, double, double, 8, 8, LOAD512D, STORE512D, LOAD512D, SPLAT512D, DOT_512D)
+RS_KERNELS_512(vnni8, RS_TARGET_AVX512VNNI, __m512i, int8_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512,
+               DOT_VNNI8)
+RS_KERNELS_512(vnni16, RS_TARGET_AVX512VNNI, __m512i, int16_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512,
+               DOT_VNNI16)
+RS_KERNELS_512(madd512, RS_TARGET_AVX512, __m512i, int16_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512,
+               DOT_MADD512)
+RS_KERNELS_512(double512, RS_TARGET_AVX512, __m512d, double, double, 8, 8, LOAD512D, STORE512D, LOAD512D, SPLAT512D,
+               DOT_512D)
 
-RS_KERNEL(madd256_1, RS_TARGET_AVX2, __m256i, int16_t, int32_t, 8, 8, 1, 4, LOAD256, STORE256, LOAD256, SPLAT256, DOT_MADD256)
-RS_KERNEL(madd256_2, RS_TARGET_AVX2, __m256i, int16_t, int32_t, 8, 5, 2, 4, LOAD256, STORE256, LOAD256, SPLAT256, DOT_MADD256)
-RS_KERNEL(double256_1, RS_TARGET_AVX2, __m256d, double, double, 4, 8, 1, 8, LOAD256D, STORE256D, LOAD256D, SPLAT256D, DOT_256D)
-RS_KERNEL(double256_2, RS_TARGET_AVX2, __m256d, double, double, 4, 5, 2, 8, LOAD256D, STORE256D, LOAD256D, SPLAT256D, DOT_256D)
+RS_KERNEL(madd256_1, RS_TARGET_AVX2, __m256i, int16_t, int32_t, 8, 8, 1, 4, LOAD256, STORE256, LOAD256, SPLAT256,
+          DOT_MADD256)
+RS_KERNEL(madd256_2, RS_TARGET_AVX2, __m256i, int16_t, int32_t, 8, 5, 2, 4, LOAD256, STORE256, LOAD256, SPLAT256,
+          DOT_MADD256)
+RS_KERNEL(double256_1, RS_TARGET_AVX2, __m256d, double, double, 4, 8, 1, 8, LOAD256D, STORE256D, LOAD256D, SPLAT256D,
+          DOT_256D)
+RS_KERNEL(double256_2, RS_TARGET_AVX2, __m256d, double, double, 4, 5, 2, 8, LOAD256D, STORE256D, LOAD256D, SPLAT256D,
+          DOT_256D)
 
 static const rs_kernel vnni8_kernel = { RS_STORE_U8, 4, 16, 4, { NULL, vnni8_1, vnni8_2, vnni8_3, vnni8_4 } };
 static const rs_kernel vnni16_kernel = { RS_STORE_S16, 2, 16, 4, { NULL, vnni16_1, vnni16_2, vnni16_3, vnni16_4 } };
-static const rs_kernel madd512_kernel = { RS_STORE_S16, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 } };
-static const rs_kernel double512_kernel = { RS_STORE_F64, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 } };
+static const rs_kernel madd512_kernel = {
+    RS_STORE_S16, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 }
+};
+static const rs_kernel double512_kernel = {
+    RS_STORE_F64, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 }
+};
 static const rs_kernel madd256_kernel = { RS_STORE_S16, 2, 8, 2, { NULL, madd256_1, madd256_2 } };
 static const rs_kernel double256_kernel = { RS_STORE_F64, 1, 4, 2, { NULL, double256_1, double256_2 } };
 #endif

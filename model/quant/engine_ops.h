@@ -1,7 +1,7 @@
 /* The parts of the exact engine. Private to model/quant/engine*.c.
  *
- * Between ops a tensor lies in HWC order, image after image, in one of two storages. Each weighted op runs on a kernel that
- * multiplies rows of activations with packed weights; all kernels are exact and give the same sums. */
+ * Between ops a tensor lies in HWC order, image after image, in one of two storages. Each weighted op runs on a kernel
+ * that multiplies rows of activations with packed weights; all kernels are exact and give the same sums. */
 #ifndef RISTRETTO_QUANT_ENGINE_OPS_H
 #define RISTRETTO_QUANT_ENGINE_OPS_H
 
@@ -15,9 +15,9 @@ typedef enum rs_storage {
 
 enum {
     RS_STORE_U8_ZERO = 128,
-    RS_SLACK = 64,        /* bytes behind every buffer of activations: kernels read whole groups */
-    RS_BLOCK = 120,       /* output positions computed at once: a multiple of every kernel's rows */
-    RS_MAX_VECTORS = 4    /* vectors of output channels a kernel takes at once */
+    RS_SLACK = 64,     /* bytes behind every buffer of activations: kernels read whole groups */
+    RS_BLOCK = 120,    /* output positions computed at once: a multiple of every kernel's rows */
+    RS_MAX_VECTORS = 4 /* vectors of output channels a kernel takes at once */
 };
 
 static inline int rs_storage_size(rs_storage s)
@@ -25,7 +25,8 @@ static inline int rs_storage_size(rs_storage s)
     return s == RS_STORE_U8 ? 1 : s == RS_STORE_S16 ? 2 : 8;
 }
 
-/* What a kernel multiplies: for each position p and segment s, `steps` groups of elements from positions[p] + segments[s] (bytes) on. */
+/* What a kernel multiplies: for each position p and segment s, `steps` groups of elements from positions[p] +
+ * segments[s] (bytes) on. */
 typedef struct rs_rows {
     const uint8_t *const *positions; /* RS_BLOCK pointers; those past n repeat the last one */
     int n;                           /* 1 to RS_BLOCK */
@@ -35,14 +36,15 @@ typedef struct rs_rows {
 } rs_rows;
 
 /* sums[position][lane] = bias[lane] + sum of products, for vectors * lanes lanes. Rows of sums past n are scratch.
- * weights: [segment][step][lane][element of the group]. bias and sums: int32, or double for RS_STORE_F64. All 64-byte aligned. */
+ * weights: [segment][step][lane][element of the group]. bias and sums: int32, or double for RS_STORE_F64. All 64-byte
+ * aligned. */
 typedef void rs_dot(const rs_rows *rows, const void *weights, const void *bias, void *sums);
 
 typedef struct rs_kernel {
-    rs_storage storage;           /* of activations; weights: s8, s16, double */
-    int group;                    /* elements summed by one instruction */
-    int lanes;                    /* output channels of a vector */
-    int vectors;                  /* most vectors of one call */
+    rs_storage storage;              /* of activations; weights: s8, s16, double */
+    int group;                       /* elements summed by one instruction */
+    int lanes;                       /* output channels of a vector */
+    int vectors;                     /* most vectors of one call */
     rs_dot *dot[RS_MAX_VECTORS + 1]; /* by number of vectors, from 1 */
 } rs_kernel;
 
@@ -51,13 +53,17 @@ const rs_kernel *rs_engine_kernel(rs_engine_path path);
 
 /* Elements from one storage to another. */
 void rs_storage_convert(const void *from, rs_storage a, void *to, rs_storage b, int64_t n);
-/* Requantized rows of 32-bit integers into storage: rows of `n` integers, `from_stride` apart, to rows `to_stride` elements apart. */
-void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s, int64_t to_stride);
+/* Requantized rows of 32-bit integers into storage: rows of `n` integers, `from_stride` apart, to rows `to_stride`
+ * elements apart. */
+void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
+                     int64_t to_stride);
 /* Max pooling of one image in HWC order; ReLU of n elements. */
-void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to, rs_storage s);
+void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
+                         rs_storage s);
 void rs_storage_relu(const void *from, void *to, rs_storage s, int64_t n);
 
-/* One op on one image, in and out in CHW order, by plain loops over 64-bit integers. Adds the op's saturations to *saturations. */
+/* One op on one image, in and out in CHW order, by plain loops over 64-bit integers. Adds the op's saturations to
+ * *saturations. */
 void rs_reference_op(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out, uint64_t *saturations);
 
 #endif

@@ -1,5 +1,5 @@
-/* What happens to activations between the inner products: storage, max pooling, ReLU. Loops are compiled for each level of vector
- * instructions; they give the same integers at all of them. */
+/* What happens to activations between the inner products: storage, max pooling, ReLU. Loops are compiled for each
+ * level of vector instructions; they give the same integers at all of them. */
 #include <string.h>
 
 #include "fxp/cpu.h"
@@ -13,23 +13,35 @@
 
 /* Defines `name` as its body compiled for the processor at hand. DECL: parameters in parentheses, ARGS: their names. */
 #if RS_X86
-#define RS_DISPATCH(name, DECL, ARGS)                                                  \
-    static void name##_portable DECL { name##_body ARGS; }                             \
-    RS_TARGET_AVX2 static void name##_avx2 DECL { name##_body ARGS; }                  \
-    RS_TARGET_AVX512 static void name##_avx512 DECL { name##_body ARGS; }              \
-    void name DECL                                                                     \
-    {                                                                                  \
-        const rs_cpu cpu = rs_cpu_level();                                             \
-        if (cpu >= RS_CPU_AVX512)                                                      \
-            name##_avx512 ARGS;                                                        \
-        else if (cpu >= RS_CPU_AVX2)                                                   \
-            name##_avx2 ARGS;                                                          \
-        else                                                                           \
-            name##_portable ARGS;                                                      \
+#define RS_DISPATCH(name, DECL, ARGS)                                                                                  \
+    static void name##_portable DECL                                                                                   \
+    {                                                                                                                  \
+        name##_body ARGS;                                                                                              \
+    }                                                                                                                  \
+    RS_TARGET_AVX2 static void name##_avx2 DECL                                                                        \
+    {                                                                                                                  \
+        name##_body ARGS;                                                                                              \
+    }                                                                                                                  \
+    RS_TARGET_AVX512 static void name##_avx512 DECL                                                                    \
+    {                                                                                                                  \
+        name##_body ARGS;                                                                                              \
+    }                                                                                                                  \
+    void name DECL                                                                                                     \
+    {                                                                                                                  \
+        const rs_cpu cpu = rs_cpu_level();                                                                             \
+        if (cpu >= RS_CPU_AVX512)                                                                                      \
+            name##_avx512 ARGS;                                                                                        \
+        else if (cpu >= RS_CPU_AVX2)                                                                                   \
+            name##_avx2 ARGS;                                                                                          \
+        else                                                                                                           \
+            name##_portable ARGS;                                                                                      \
     }
 #else
-#define RS_DISPATCH(name, DECL, ARGS) \
-    void name DECL { name##_body ARGS; }
+#define RS_DISPATCH(name, DECL, ARGS)                                                                                  \
+    void name DECL                                                                                                     \
+    {                                                                                                                  \
+        name##_body ARGS;                                                                                              \
+    }
 #endif
 
 RS_INLINE int32_t get(const void *data, rs_storage s, int64_t i)
@@ -61,13 +73,14 @@ RS_INLINE void put(void *data, rs_storage s, int64_t i, int32_t q)
 }
 
 /* Constants for both storages let the compiler vectorize each combination. */
-RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, void *restrict to, rs_storage b, int64_t n)
+RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, void *restrict to, rs_storage b,
+                                       int64_t n)
 {
-#define RS_CONVERT(A, B)                       \
-    if (a == (A) && b == (B)) {                \
-        for (int64_t i = 0; i < n; i++)        \
-            put(to, (B), i, get(from, (A), i)); \
-        return;                                \
+#define RS_CONVERT(A, B)                                                                                               \
+    if (a == (A) && b == (B)) {                                                                                        \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            put(to, (B), i, get(from, (A), i));                                                                        \
+        return;                                                                                                        \
     }
     RS_CONVERT(RS_STORE_U8, RS_STORE_U8)
     RS_CONVERT(RS_STORE_U8, RS_STORE_S16)
@@ -77,10 +90,11 @@ RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, 
     RS_CONVERT(RS_STORE_S16, RS_STORE_F64)
 #undef RS_CONVERT
 }
-RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n), (from, a, to, b, n))
+RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n),
+            (from, a, to, b, n))
 
-static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
-                                  int64_t to_stride)
+static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to,
+                                  rs_storage s, int64_t to_stride)
 {
     const int64_t size = rs_storage_size(s);
     for (int64_t r = 0; r < rows; r++) {
@@ -98,8 +112,8 @@ static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, 
 #if RS_X86
 /* Rows are short and seldom a multiple of a vector: masked stores take the tails. */
 RS_TARGET_AVX512
-static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
-                                   int64_t to_stride)
+static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to,
+                                   rs_storage s, int64_t to_stride)
 {
     const __m512i zero = _mm512_set1_epi32(RS_STORE_U8_ZERO);
     for (int64_t r = 0; r < rows; r++, from += from_stride)
@@ -108,14 +122,16 @@ static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n,
             const __mmask16 mask = (__mmask16)((UINT32_C(1) << left) - 1);
             const __m512i q = _mm512_maskz_loadu_epi32(mask, from + i);
             if (s == RS_STORE_U8)
-                _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi8(_mm512_add_epi32(q, zero)));
+                _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask,
+                                     _mm512_cvtepi32_epi8(_mm512_add_epi32(q, zero)));
             else
                 _mm256_mask_storeu_epi16((int16_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi16(q));
         }
 }
 #endif
 
-void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s, int64_t to_stride)
+void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
+                     int64_t to_stride)
 {
 #if RS_X86
     if (rs_cpu_level() >= RS_CPU_AVX512) {
@@ -126,13 +142,23 @@ void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_
     rs_storage_pack_plain(from, rows, n, from_stride, to, s, to_stride);
 }
 
-/* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 bytes at a time; what is
- * read and written behind the last one is overwritten by the next position, or lies in the slack behind the buffer. */
+/* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 bytes at a
+ * time; what is read and written behind the last one is overwritten by the next position, or lies in the slack behind
+ * the buffer. */
 #if defined(__SSE2__)
 typedef __m128i bytes16;
-RS_INLINE bytes16 load16(const char *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
-RS_INLINE void store16(char *p, bytes16 v) { _mm_storeu_si128((__m128i *)(void *)p, v); }
-RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s) { return s == RS_STORE_U8 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b); }
+RS_INLINE bytes16 load16(const char *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+RS_INLINE void store16(char *p, bytes16 v)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, v);
+}
+RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
+{
+    return s == RS_STORE_U8 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b);
+}
 #else
 typedef union bytes16 {
     uint8_t u8[16];
@@ -144,7 +170,10 @@ RS_INLINE bytes16 load16(const char *p)
     memcpy(&v, p, sizeof v);
     return v;
 }
-RS_INLINE void store16(char *p, bytes16 v) { memcpy(p, &v, sizeof v); }
+RS_INLINE void store16(char *p, bytes16 v)
+{
+    memcpy(p, &v, sizeof v);
+}
 RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
 {
     if (s == RS_STORE_U8)
@@ -157,7 +186,8 @@ RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
 }
 #endif
 
-RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const char *from, char *to, rs_storage s)
+RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const char *from, char *to,
+                        rs_storage s)
 {
     const int64_t h = in->height, w = in->width, pixel = (int64_t)in->channels * rs_storage_size(s);
     for (int oy = 0; oy < out->height; oy++) {
@@ -178,7 +208,8 @@ RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor
     }
 }
 
-void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to, rs_storage s)
+void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
+                         rs_storage s)
 {
     if (s == RS_STORE_U8)
         max_pool(op, in, out, from, to, RS_STORE_U8);

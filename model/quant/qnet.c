@@ -79,7 +79,7 @@ int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_wei
     return rs_fxp_bits_for_bound(rs_qop_bound(qnet, op, from_weights));
 }
 
-/* ------------------------------------------------------------------------------------------------------------- check */
+/* --------------------------------------------------------------------------------------------------------- check */
 
 /* Where messages of the check go. */
 typedef struct check {
@@ -98,7 +98,8 @@ static bool format_ok(check *c, rs_fxp format, const char *kind, const char *nam
         return false;
     }
     if (format.fl < RS_FL_MIN || format.fl > RS_FL_MAX) {
-        WRONG(c, "%s '%s' has the fractional length %d, expected %d to %d", kind, name, format.fl, RS_FL_MIN, RS_FL_MAX);
+        WRONG(c, "%s '%s' has the fractional length %d, expected %d to %d", kind, name, format.fl, RS_FL_MIN,
+              RS_FL_MAX);
         return false;
     }
     return true;
@@ -107,27 +108,33 @@ static bool format_ok(check *c, rs_fxp format, const char *kind, const char *nam
 static bool tensor_ok(check *c, const rs_qtensor *t)
 {
     const int least = t->channels < t->height ? t->channels : t->height;
-    if (least < 1 || t->width < 1 || multiply_capped((int64_t)t->channels * t->height, t->width) > RS_QNET_MAX_ELEMENTS) {
-        WRONG(c, "tensor '%s' has the shape %dx%dx%d, expected sizes from 1 and at most %lld elements", t->name, t->channels,
-              t->height, t->width, (long long)RS_QNET_MAX_ELEMENTS);
+    if (least < 1 || t->width < 1 ||
+        multiply_capped((int64_t)t->channels * t->height, t->width) > RS_QNET_MAX_ELEMENTS) {
+        WRONG(c, "tensor '%s' has the shape %dx%dx%d, expected sizes from 1 and at most %lld elements", t->name,
+              t->channels, t->height, t->width, (long long)RS_QNET_MAX_ELEMENTS);
         return false;
     }
     return format_ok(c, t->format, "tensor", t->name);
 }
 
 /* Geometry of one axis of a sliding window; `what` names the axis. */
-static bool axis_ok(check *c, const rs_qop *op, const char *axis, int in, int kernel, int stride, int pad, int dilation, int out)
+static bool axis_ok(check *c, const rs_qop *op, const char *axis, int in, int kernel, int stride, int pad, int dilation,
+                    int out)
 {
     const bool pool = op->type == RS_QOP_MAX_POOL;
     /* A kernel, stride or pad larger than this makes no sense and could overflow below. */
     if (kernel < 1 || stride < 1 || pad < 0 || dilation < 1 || kernel > 1 << 20 || stride > 1 << 20 || pad > 1 << 20 ||
         dilation > 1 << 20) {
-        WRONG(c, "op '%s' has %s %d, stride %d, pad %d, dilation %d, expected kernel, stride and dilation from 1 and pad from 0",
+        WRONG(c,
+              "op '%s' has %s %d, stride %d, pad %d, dilation %d, expected kernel, stride and dilation from 1 and pad "
+              "from 0",
               op->name, axis, kernel, stride, pad, dilation);
         return false;
     }
     if (pool && (pad >= kernel || dilation != 1)) {
-        WRONG(c, "pooling '%s' has %s %d with pad %d and dilation %d, expected a pad below the kernel's size and no dilation",
+        WRONG(c,
+              "pooling '%s' has %s %d with pad %d and dilation %d, expected a pad below the kernel's size and no "
+              "dilation",
               op->name, axis, kernel, pad, dilation);
         return false;
     }
@@ -157,14 +164,15 @@ static void check_weights(check *c, const rs_qop *op)
     if (!format_ok(c, op->weight_format, "op", op->name))
         return;
     if (op->groups < 1 || in->channels % op->groups != 0 || out->channels % op->groups != 0) {
-        WRONG(c, "op '%s' has %d groups, expected a divisor of its %d input and %d output channels", op->name, op->groups,
-              in->channels, out->channels);
+        WRONG(c, "op '%s' has %d groups, expected a divisor of its %d input and %d output channels", op->name,
+              op->groups, in->channels, out->channels);
         return;
     }
     if (op->type == RS_QOP_INNER_PRODUCT &&
-        (op->kernel_h != in->height || op->kernel_w != in->width || op->stride_h != 1 || op->stride_w != 1 || op->pad_h != 0 ||
-         op->pad_w != 0 || op->dilation_h != 1 || op->dilation_w != 1 || op->groups != 1)) {
-        WRONG(c, "inner product '%s' must have its whole input as kernel, stride 1, no padding, no dilation, one group", op->name);
+        (op->kernel_h != in->height || op->kernel_w != in->width || op->stride_h != 1 || op->stride_w != 1 ||
+         op->pad_h != 0 || op->pad_w != 0 || op->dilation_h != 1 || op->dilation_w != 1 || op->groups != 1)) {
+        WRONG(c, "inner product '%s' must have its whole input as kernel, stride 1, no padding, no dilation, one group",
+              op->name);
         return;
     }
     const int64_t terms = rs_qop_terms(c->qnet, op), count = multiply_capped(terms, out->channels);
@@ -181,39 +189,42 @@ static void check_weights(check *c, const rs_qop *op)
         }
     const int shift = in->format.fl + op->weight_format.fl - out->format.fl;
     if (op->shift != shift)
-        WRONG(c, "op '%s' has the shift %d, expected %d from its fractional lengths %d + %d - %d", op->name, op->shift, shift,
-              in->format.fl, op->weight_format.fl, out->format.fl);
+        WRONG(c, "op '%s' has the shift %d, expected %d from its fractional lengths %d + %d - %d", op->name, op->shift,
+              shift, in->format.fl, op->weight_format.fl, out->format.fl);
     else if (shift < RS_SHIFT_MIN || shift > RS_SHIFT_MAX)
-        WRONG(c, "op '%s' shifts its sums by %d bits (fractional lengths %d + %d - %d), expected %d to %d", op->name, shift,
-              in->format.fl, op->weight_format.fl, out->format.fl, RS_SHIFT_MIN, RS_SHIFT_MAX);
+        WRONG(c, "op '%s' shifts its sums by %d bits (fractional lengths %d + %d - %d), expected %d to %d", op->name,
+              shift, in->format.fl, op->weight_format.fl, out->format.fl, RS_SHIFT_MIN, RS_SHIFT_MAX);
     const int bits = rs_qop_accumulator_bits(c->qnet, op, true);
     if (bits > RS_ACCUMULATOR_MAX_BITS)
-        WRONG(c, "op '%s' needs an accumulator of %d bits, expected at most %d", op->name, bits, RS_ACCUMULATOR_MAX_BITS);
+        WRONG(c, "op '%s' needs an accumulator of %d bits, expected at most %d", op->name, bits,
+              RS_ACCUMULATOR_MAX_BITS);
 }
 
 static void check_op(check *c, int i)
 {
     const rs_qop *op = &c->qnet->ops[i];
     if (op->output != i + 1 || op->input < 0 || op->input > i) {
-        WRONG(c, "op '%s' reads tensor %d and writes tensor %d, expected one of 0 to %d and %d", op->name, op->input, op->output,
-              i, i + 1);
+        WRONG(c, "op '%s' reads tensor %d and writes tensor %d, expected one of 0 to %d and %d", op->name, op->input,
+              op->output, i, i + 1);
         return;
     }
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
-    if (op->type != RS_QOP_RELU && (!axis_ok(c, op, "kernel_h", in->height, op->kernel_h, op->stride_h, op->pad_h, op->dilation_h,
-                                             out->height) ||
-                                    !axis_ok(c, op, "kernel_w", in->width, op->kernel_w, op->stride_w, op->pad_w, op->dilation_w,
-                                             out->width)))
+    if (op->type != RS_QOP_RELU &&
+        (!axis_ok(c, op, "kernel_h", in->height, op->kernel_h, op->stride_h, op->pad_h, op->dilation_h, out->height) ||
+         !axis_ok(c, op, "kernel_w", in->width, op->kernel_w, op->stride_w, op->pad_w, op->dilation_w, out->width)))
         return;
     if (rs_qop_weighted(op)) {
         check_weights(c, op);
         return;
     }
-    if (in->channels != out->channels || (op->type == RS_QOP_RELU && (in->height != out->height || in->width != out->width)))
-        WRONG(c, "op '%s' turns %dx%dx%d into %dx%dx%d, expected the same channels%s", op->name, in->channels, in->height,
-              in->width, out->channels, out->height, out->width, op->type == RS_QOP_RELU ? " and sizes" : "");
+    if (in->channels != out->channels ||
+        (op->type == RS_QOP_RELU && (in->height != out->height || in->width != out->width)))
+        WRONG(c, "op '%s' turns %dx%dx%d into %dx%dx%d, expected the same channels%s", op->name, in->channels,
+              in->height, in->width, out->channels, out->height, out->width,
+              op->type == RS_QOP_RELU ? " and sizes" : "");
     if (in->format.bits != out->format.bits || in->format.fl != out->format.fl)
-        WRONG(c, "op '%s' turns the format (%d bits, fl %d) into (%d bits, fl %d), expected the same format on both sides",
+        WRONG(c,
+              "op '%s' turns the format (%d bits, fl %d) into (%d bits, fl %d), expected the same format on both sides",
               op->name, in->format.bits, in->format.fl, out->format.bits, out->format.fl);
 }
 
@@ -229,7 +240,8 @@ rs_status rs_qnet_check(const rs_qnet *qnet, const char *path, rs_diag *diag)
         tensor_ok(&c, &qnet->tensors[i]);
     const rs_qtensor *input = &qnet->tensors[0];
     if (input->channels > RS_QNET_MAX_CHANNELS)
-        WRONG(&c, "the input '%s' has %d channels, expected at most %d", input->name, input->channels, RS_QNET_MAX_CHANNELS);
+        WRONG(&c, "the input '%s' has %d channels, expected at most %d", input->name, input->channels,
+              RS_QNET_MAX_CHANNELS);
     bool finite = isfinite(qnet->pixel_scale);
     for (int i = 0; i < RS_QNET_MAX_CHANNELS; i++)
         finite = finite && isfinite(qnet->pixel_mean[i]);
@@ -240,8 +252,8 @@ rs_status rs_qnet_check(const rs_qnet *qnet, const char *path, rs_diag *diag)
     const int64_t lo = rs_fxp_min(input->format.bits), hi = rs_fxp_max(input->format.bits);
     for (int i = 0; i < input->channels * 256; i++)
         if (qnet->pixel_table[i] < lo || qnet->pixel_table[i] > hi) {
-            WRONG(&c, "entry %d of the pixel table is %d, expected %lld to %lld for %d bits", i, (int)qnet->pixel_table[i],
-                  (long long)lo, (long long)hi, input->format.bits);
+            WRONG(&c, "entry %d of the pixel table is %d, expected %lld to %lld for %d bits", i,
+                  (int)qnet->pixel_table[i], (long long)lo, (long long)hi, input->format.bits);
             break;
         }
     for (int i = 0; i < qnet->n_ops; i++)

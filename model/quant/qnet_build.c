@@ -36,18 +36,19 @@ typedef struct builder {
     const rs_net *net;
     const rs_formats *formats;
     rs_qnet *qnet;
-    int scores;    /* blob */
-    int end;       /* layers [0, end) lead to the scores */
-    bool *needed;  /* per layer */
-    bool *done;    /* per layer: fused into an earlier op */
-    int *tensor;   /* per blob: the tensor that it holds at this point of the walk; -1: none */
-    bool *wanted;  /* per blob, scratch */
+    int scores;   /* blob */
+    int end;      /* layers [0, end) lead to the scores */
+    bool *needed; /* per layer */
+    bool *done;   /* per layer: fused into an earlier op */
+    int *tensor;  /* per blob: the tensor that it holds at this point of the walk; -1: none */
+    bool *wanted; /* per blob, scratch */
     rs_diag *diag;
     rs_status status;
 } builder;
 
-#define WRONG(b, layer, hint, ...) \
-    ((b)->status = rs_error((b)->diag, RS_BAD_INPUT, (layer) ? (layer)->loc : RS_FILE((b)->net->path), (hint), __VA_ARGS__))
+#define WRONG(b, layer, hint, ...)                                                                                     \
+    ((b)->status = rs_error((b)->diag, RS_BAD_INPUT, (layer) ? (layer)->loc : RS_FILE((b)->net->path), (hint),         \
+                            __VA_ARGS__))
 
 static bool weighted(const rs_layer *layer)
 {
@@ -112,7 +113,8 @@ static int fusable_relu(const builder *b, int i)
     return consumer;
 }
 
-/* A new tensor for blob `blob`; its format is that of the blob. Returns its index, -1 if it is not legal or memory is short. */
+/* A new tensor for blob `blob`; its format is that of the blob. Returns its index, -1 if it is not legal or memory is
+ * short. */
 static int add_tensor(builder *b, const rs_layer *layer, int blob)
 {
     const rs_blob *from = &b->net->blobs[blob];
@@ -126,8 +128,8 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
     }
     if (!ok) {
         char text[160];
-        WRONG(b, layer, "a batch of maps (N x C x H x W) or of vectors (N x C) can be quantized", "blob '%s' has the shape %s",
-              from->name, rs_shape_text(shape, text, sizeof text));
+        WRONG(b, layer, "a batch of maps (N x C x H x W) or of vectors (N x C) can be quantized",
+              "blob '%s' has the shape %s", from->name, rs_shape_text(shape, text, sizeof text));
         return -1;
     }
     tensor->name = rs_strdup(from->name);
@@ -140,8 +142,8 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
     tensor->width = (int)dim[2];
     tensor->format = b->formats->activations[blob];
     if (tensor->format.bits == 0) {
-        WRONG(b, layer, "every blob between the input and the class scores needs a format", "blob '%s' has no number format",
-              from->name);
+        WRONG(b, layer, "every blob between the input and the class scores needs a format",
+              "blob '%s' has no number format", from->name);
         rs_free(tensor->name);
         tensor->name = NULL;
         return -1;
@@ -157,8 +159,8 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
     if (count < 1 || count > RS_QNET_MAX_ELEMENTS || !weights->data ||
         (bias && (!bias->data || rs_shape_count(&bias->shape, 0) != out->channels)) ||
         count != (int64_t)out->channels * rs_qop_terms(b->qnet, op)) {
-        WRONG(b, layer, "shapes must be inferred and weights loaded first", "layer '%s' has no weights that fit its shape",
-              layer->name);
+        WRONG(b, layer, "shapes must be inferred and weights loaded first",
+              "layer '%s' has no weights that fit its shape", layer->name);
         return false;
     }
     op->weights = RS_NEW_ARRAY(int32_t, (size_t)count);
@@ -178,7 +180,8 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             WRONG(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
             return false;
         }
-        op->bias[o] = rs_fxp_bias((double)bias->data[o], b->qnet->bias_rule, op->weight_format, input.fl, RS_ROUND_NEAREST, NULL);
+        op->bias[o] = rs_fxp_bias((double)bias->data[o], b->qnet->bias_rule, op->weight_format, input.fl,
+                                  RS_ROUND_NEAREST, NULL);
     }
     return true;
 }
@@ -190,8 +193,8 @@ static bool set_geometry(builder *b, const rs_layer *layer, rs_qop *op, const in
                          &op->pad_h,    &op->pad_w,    &op->dilation_h, &op->dilation_w };
     for (int i = 0; i < 8; i++) {
         if (geometry[i] < 0 || geometry[i] > 1 << 20) {
-            WRONG(b, layer, NULL, "layer '%s' has a kernel, stride, pad or dilation of %lld, expected 0 to %d", layer->name,
-                  (long long)geometry[i], 1 << 20);
+            WRONG(b, layer, NULL, "layer '%s' has a kernel, stride, pad or dilation of %lld, expected 0 to %d",
+                  layer->name, (long long)geometry[i], 1 << 20);
             return false;
         }
         *to[i] = (int)geometry[i];
@@ -229,28 +232,28 @@ static void add_op(builder *b, const rs_layer *layer, int top)
             return;
         }
         if (!set_geometry(b, layer, op,
-                          (const int64_t[8]){ p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
-                                              p->dilation_h, p->dilation_w }))
+                          (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
+                                               p->dilation_h, p->dilation_w }))
             return;
         break;
     }
     case RS_LAYER_INNER_PRODUCT:
         op->type = RS_QOP_INNER_PRODUCT;
-        set_geometry(b, layer, op, (const int64_t[8]){ input->height, input->width, 1, 1, 0, 0, 1, 1 });
+        set_geometry(b, layer, op, (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 });
         break;
     case RS_LAYER_POOLING: {
         const rs_pooling_param *p = &layer->pooling;
         op->type = RS_QOP_MAX_POOL;
         if (!set_geometry(b, layer, op,
-                          p->global ? (const int64_t[8]){ input->height, input->width, 1, 1, 0, 0, 1, 1 }
-                                    : (const int64_t[8]){ p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h,
-                                                          p->pad_w, 1, 1 }))
+                          p->global ? (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 }
+                                    : (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h,
+                                                           p->pad_w, 1, 1 }))
             return;
         break;
     }
     default:
         op->type = RS_QOP_RELU;
-        set_geometry(b, layer, op, (const int64_t[8]){ 1, 1, 1, 1, 0, 0, 1, 1 });
+        set_geometry(b, layer, op, (const int64_t[8]) { 1, 1, 1, 1, 0, 0, 1, 1 });
         break;
     }
     if (!rs_qop_weighted(op))
@@ -264,7 +267,8 @@ static void add_op(builder *b, const rs_layer *layer, int top)
     /* Widths beyond what fxp can take are refused before they are used. */
     if (op->weight_format.bits < 1 || op->weight_format.bits > RS_QNET_MAX_BITS || op->weight_format.fl < RS_FL_MIN ||
         op->weight_format.fl > RS_FL_MAX) {
-        WRONG(b, layer, NULL, "layer '%s' has weights of %d bits and fractional length %d, expected 1 to %d bits and %d to %d",
+        WRONG(b, layer, NULL,
+              "layer '%s' has weights of %d bits and fractional length %d, expected 1 to %d bits and %d to %d",
               layer->name, op->weight_format.bits, op->weight_format.fl, RS_QNET_MAX_BITS, RS_FL_MIN, RS_FL_MAX);
         return;
     }
@@ -284,8 +288,8 @@ static void build_layer(builder *b, int i)
         return;
     }
     if (layer->n_bottoms != 1 || layer->n_tops != 1) {
-        WRONG(b, layer, NULL, "layer '%s' has %d bottoms and %d tops, expected one of each", layer->name, layer->n_bottoms,
-              layer->n_tops);
+        WRONG(b, layer, NULL, "layer '%s' has %d bottoms and %d tops, expected one of each", layer->name,
+              layer->n_bottoms, layer->n_tops);
         return;
     }
     const int bottom = layer->bottoms[0], in = b->tensor[bottom];
@@ -293,7 +297,8 @@ static void build_layer(builder *b, int i)
     if (in < 0) {
         /* What made the bottom has been reported; a blob from outside other than the input has not. */
         if (b->status == RS_OK)
-            WRONG(b, layer, NULL, "layer '%s' reads blob '%s', which is no activation", layer->name, b->net->blobs[bottom].name);
+            WRONG(b, layer, NULL, "layer '%s' reads blob '%s', which is no activation", layer->name,
+                  b->net->blobs[bottom].name);
         return;
     }
     if (layer->type == RS_LAYER_DROPOUT) { /* the identity where nothing is trained */
@@ -301,12 +306,13 @@ static void build_layer(builder *b, int i)
         return;
     }
     if (layer->type == RS_LAYER_POOLING && layer->pooling.method != RS_POOL_MAX) {
-        WRONG(b, layer, "only max pooling has one", "layer '%s' pools by the average, which has no integer rule", layer->name);
+        WRONG(b, layer, "only max pooling has one", "layer '%s' pools by the average, which has no integer rule",
+              layer->name);
         return;
     }
     if (layer->type == RS_LAYER_RELU && layer->relu_slope != 0.0f) {
-        WRONG(b, layer, "a slope of 0 has one", "layer '%s' is a ReLU with slope %g, which has no integer rule", layer->name,
-              (double)layer->relu_slope);
+        WRONG(b, layer, "a slope of 0 has one", "layer '%s' is a ReLU with slope %g, which has no integer rule",
+              layer->name, (double)layer->relu_slope);
         return;
     }
     const int relu = weighted(layer) ? fusable_relu(b, i) : -1;
@@ -332,7 +338,9 @@ static void build_input(builder *b, const rs_data_param *data)
     const rs_qtensor *t = &q->tensors[0];
     const int n_mean = data ? data->n_mean : 0;
     if (t->channels > RS_QNET_MAX_CHANNELS || (n_mean > 1 && n_mean != t->channels)) {
-        WRONG(b, (const rs_layer *)NULL, NULL, "the input '%s' has %d channels and %d mean values, expected at most %d channels and one mean value for all or each",
+        WRONG(b, (const rs_layer *)NULL, NULL,
+              "the input '%s' has %d channels and %d mean values, expected at most %d channels and one mean value for "
+              "all or each",
               t->name, t->channels, n_mean, RS_QNET_MAX_CHANNELS);
         return;
     }
@@ -349,7 +357,8 @@ static void build_input(builder *b, const rs_data_param *data)
         for (int v = 0; v < 256; v++) {
             const float value = ((float)v - q->pixel_mean[c]) * q->pixel_scale;
             if (!isfinite(value)) {
-                WRONG(b, (const rs_layer *)NULL, NULL, "the mean or scale of the input '%s' is not a finite number", t->name);
+                WRONG(b, (const rs_layer *)NULL, NULL, "the mean or scale of the input '%s' is not a finite number",
+                      t->name);
                 return;
             }
             q->pixel_table[c * 256 + v] = rs_fxp_quantize((double)value, t->format, RS_ROUND_NEAREST, 0, NULL);
@@ -379,7 +388,8 @@ rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_d
         b.qnet->tensors = RS_NEW_ARRAY(rs_qtensor, layers + 1);
         b.qnet->ops = RS_NEW_ARRAY(rs_qop, layers);
     }
-    if (!b.qnet || !b.needed || !b.done || !b.tensor || !b.wanted || !b.qnet->name || !b.qnet->tensors || !b.qnet->ops) {
+    if (!b.qnet || !b.needed || !b.done || !b.tensor || !b.wanted || !b.qnet->name || !b.qnet->tensors ||
+        !b.qnet->ops) {
         b.status = rs_out_of_memory(diag);
     } else {
         b.qnet->rounding = rounding;

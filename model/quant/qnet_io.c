@@ -15,7 +15,7 @@ static const char *const type_names[] = { "convolution", "inner_product", "max_p
 static const char *const bias_names[] = { "accumulator", "weights" };
 enum { TYPES = sizeof type_names / sizeof *type_names, BIAS_RULES = sizeof bias_names / sizeof *bias_names };
 
-/* ----------------------------------------------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------------------------------------------- writing */
 
 /* Output files of one folder. All of them are complete on disk under temporary names before the first takes its own. */
 typedef struct outputs {
@@ -105,8 +105,8 @@ static void append(outputs *o, json_t *list, json_t *value)
 static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
 {
     const rs_qop *op = &qnet->ops[index];
-    json_t *j = json_pack("{s:s, s:s, s:i, s:i}", "name", op->name, "type", type_names[op->type], "input", op->input, "output",
-                          op->output);
+    json_t *j = json_pack("{s:s, s:s, s:i, s:i}", "name", op->name, "type", type_names[op->type], "input", op->input,
+                          "output", op->output);
     if (!j || op->type == RS_QOP_RELU)
         return j;
     put(o, j, "kernel", pair(op->kernel_h, op->kernel_w));
@@ -124,7 +124,8 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
     put(o, j, "shift", json_integer(op->shift));
     put(o, j, "accumulator_bits", json_integer(rs_qop_accumulator_bits(qnet, op, true)));
     char *base = file_base(qnet, index);
-    char *weights_name = base ? rs_format("%s.weights.npy", base) : NULL, *bias_name = base ? rs_format("%s.bias.npy", base) : NULL;
+    char *weights_name = base ? rs_format("%s.weights.npy", base) : NULL,
+         *bias_name = base ? rs_format("%s.bias.npy", base) : NULL;
     int64_t *wide = RS_NEW_ARRAY(int64_t, (size_t)count);
     if (!weights_name || !bias_name || !wide) {
         o->status = rs_out_of_memory(o->diag);
@@ -133,7 +134,8 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
             wide[i] = op->weights[i];
         const bool flat = op->type == RS_QOP_INNER_PRODUCT;
         const int64_t dim[4] = { out->channels, flat ? terms : in->channels / op->groups, op->kernel_h, op->kernel_w };
-        json_t *weights = add_array(o, weights_name, wide, rs_npy_integer_size(op->weight_format.bits), flat ? 2 : 4, dim);
+        json_t *weights = add_array(o, weights_name, wide, rs_npy_integer_size(op->weight_format.bits), flat ? 2 : 4,
+                                    dim);
         json_t *bias = o->status == RS_OK ? add_array(o, bias_name, op->bias, 8, 1, dim) : NULL;
         put(o, j, "weights", weights);
         put(o, j, "bias", bias);
@@ -153,19 +155,21 @@ static json_t *write_all(outputs *o, const rs_qnet *qnet)
         append(o, mean, json_real((double)qnet->pixel_mean[c]));
     for (int i = 0; i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
-        append(o, tensors, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "name", t->name, "channels", t->channels, "height",
-                                                 t->height, "width", t->width, "bits", t->format.bits, "fl", t->format.fl));
+        append(o, tensors,
+               json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "name", t->name, "channels", t->channels, "height",
+                         t->height, "width", t->width, "bits", t->format.bits, "fl", t->format.fl));
     }
     int64_t table[RS_QNET_MAX_CHANNELS * 256];
     for (int i = 0; i < input->channels * 256; i++)
         table[i] = qnet->pixel_table[i];
     json_t *pixels = add_array(o, "pixel_table.npy", table, rs_npy_integer_size(input->format.bits), 2,
-                               (const int64_t[2]){ input->channels, 256 });
+                               (const int64_t[2]) { input->channels, 256 });
     for (int i = 0; i < qnet->n_ops && o->status == RS_OK; i++)
         append(o, ops, write_op(o, qnet, i));
-    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:{s:f, s:o, s:o}, s:o, s:o}", "format", FORMAT_NAME, "version", VERSION, "name",
-                     qnet->name, "rounding", rs_rounding_name(qnet->rounding), "bias_rule", bias_names[qnet->bias_rule], "input",
-                     "scale", (double)qnet->pixel_scale, "mean", mean, "pixel_table", pixels, "tensors", tensors, "ops", ops);
+    return json_pack("{s:s, s:i, s:s, s:s, s:s, s:{s:f, s:o, s:o}, s:o, s:o}", "format", FORMAT_NAME, "version",
+                     VERSION, "name", qnet->name, "rounding", rs_rounding_name(qnet->rounding), "bias_rule",
+                     bias_names[qnet->bias_rule], "input", "scale", (double)qnet->pixel_scale, "mean", mean,
+                     "pixel_table", pixels, "tensors", tensors, "ops", ops);
 }
 
 rs_status rs_qnet_write(const rs_qnet *qnet, const char *folder, rs_diag *diag)
@@ -199,7 +203,7 @@ rs_status rs_qnet_write(const rs_qnet *qnet, const char *folder, rs_diag *diag)
     return o.status;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- reading */
+/* ------------------------------------------------------------------------------------------------------- reading */
 
 typedef struct reader {
     const char *folder;
@@ -213,7 +217,8 @@ typedef struct reader {
 /* Every key of object `where` must be one of `keys`. */
 static void check_keys(reader *r, const json_t *object, const char *where, const char *const *keys, size_t n)
 {
-    for (void *i = json_object_iter((json_t *)(uintptr_t)object); i; i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
+    for (void *i = json_object_iter((json_t *)(uintptr_t)object); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
         const char *key = json_object_iter_key(i);
         bool known = false;
         for (size_t k = 0; k < n; k++)
@@ -227,7 +232,8 @@ static void check_keys(reader *r, const json_t *object, const char *where, const
     }
 }
 
-static const json_t *member(reader *r, const json_t *object, const char *where, const char *key, json_type type, const char *expected)
+static const json_t *member(reader *r, const json_t *object, const char *where, const char *key, json_type type,
+                            const char *expected)
 {
     const json_t *value = json_object_get(object, key);
     if (value && json_typeof(value) == type)
@@ -294,11 +300,11 @@ static void two(reader *r, const json_t *object, const char *where, const char *
 }
 
 /* The array that member `key` names; its shape must be the given one and its values lie within [lo, hi]. */
-static bool array(reader *r, const json_t *object, const char *where, const char *key, int n_axes, const int64_t *dim, int64_t lo,
-                  int64_t hi, rs_npy *out)
+static bool array(reader *r, const json_t *object, const char *where, const char *key, int n_axes, const int64_t *dim,
+                  int64_t lo, int64_t hi, rs_npy *out)
 {
     static const char *const keys[] = { "file", "crc32" };
-    *out = (rs_npy){ 0 };
+    *out = (rs_npy) { 0 };
     const json_t *entry = member(r, object, where, key, JSON_OBJECT, "an object with 'file' and 'crc32'");
     if (!entry)
         return false;
@@ -325,7 +331,8 @@ static bool array(reader *r, const json_t *object, const char *where, const char
     if (status != RS_OK) {
         r->status = status;
     } else if (strcmp(text, json_string_value(sum)) != 0) {
-        r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path), "the files of the folder were not written together, or one was changed",
+        r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path),
+                             "the files of the folder were not written together, or one was changed",
                              "the checksum is %s, expected %s as %s says", text, json_string_value(sum), r->path);
     } else if (out->kind == 'f' || out->n_axes != n_axes || memcmp(out->dim, dim, (size_t)n_axes * sizeof *dim) != 0) {
         char *want = rs_strdup("");
@@ -334,16 +341,17 @@ static bool array(reader *r, const json_t *object, const char *where, const char
             rs_free(want);
             want = longer;
         }
-        r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the array has another shape or type, expected %s integers",
-                             want ? want : "");
+        r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                             "the array has another shape or type, expected %s integers", want ? want : "");
         rs_free(want);
     } else {
         ok = true;
         for (int64_t i = 0; i < out->count && ok; i++) {
             const int64_t v = rs_npy_integer(out, i);
             if (v < lo || v > hi) {
-                r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path), NULL, "element %lld is %lld, expected %lld to %lld",
-                                     (long long)i, (long long)v, (long long)lo, (long long)hi);
+                r->status = rs_error(r->diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                                     "element %lld is %lld, expected %lld to %lld", (long long)i, (long long)v,
+                                     (long long)lo, (long long)hi);
                 ok = false;
             }
         }
@@ -386,10 +394,11 @@ static void read_weights(reader *r, const json_t *j, const char *where, const rs
         WRONG(r, NULL, "%s: the kernel is too large", where);
         return;
     }
-    const int64_t dim[4] = { out->channels, flat ? in->channels * per_map : in->channels / op->groups, op->kernel_h, op->kernel_w };
+    const int64_t dim[4] = { out->channels, flat ? in->channels * per_map : in->channels / op->groups, op->kernel_h,
+                             op->kernel_w };
     rs_npy weights, bias;
-    if (array(r, j, where, "weights", flat ? 2 : 4, dim, rs_fxp_min(op->weight_format.bits), rs_fxp_max(op->weight_format.bits),
-              &weights)) {
+    if (array(r, j, where, "weights", flat ? 2 : 4, dim, rs_fxp_min(op->weight_format.bits),
+              rs_fxp_max(op->weight_format.bits), &weights)) {
         op->weights = RS_NEW_ARRAY(int32_t, (size_t)weights.count);
         if (!op->weights)
             r->status = rs_out_of_memory(r->diag);
@@ -410,8 +419,10 @@ static void read_weights(reader *r, const json_t *j, const char *where, const rs
 
 static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, rs_qop *op)
 {
-    static const char *const keys[] = { "name", "type", "input", "output", "kernel", "stride", "pad", "dilation", "groups", "relu",
-                                        "weight_bits", "weight_fl", "shift", "accumulator_bits", "weights", "bias" };
+    static const char *const keys[] = { "name",        "type",      "input",    "output",           "kernel",
+                                        "stride",      "pad",       "dilation", "groups",           "relu",
+                                        "weight_bits", "weight_fl", "shift",    "accumulator_bits", "weights",
+                                        "bias" };
     char where[48];
     snprintf(where, sizeof where, "ops[%d]", index);
     if (!json_is_object(j)) {
@@ -463,8 +474,8 @@ static void read_input(reader *r, const json_t *root, rs_qnet *qnet)
     qnet->pixel_scale = (float)json_number_value(scale);
     const json_t *mean = member(r, input, "input", "mean", JSON_ARRAY, "an array of numbers, one a channel");
     if (channels > RS_QNET_MAX_CHANNELS || (mean && json_array_size(mean) != (size_t)channels)) {
-        WRONG(r, NULL, "input: %d channels and %zu mean values, expected at most %d channels and a mean value for each", channels,
-              mean ? json_array_size(mean) : 0, RS_QNET_MAX_CHANNELS);
+        WRONG(r, NULL, "input: %d channels and %zu mean values, expected at most %d channels and a mean value for each",
+              channels, mean ? json_array_size(mean) : 0, RS_QNET_MAX_CHANNELS);
         return;
     }
     for (int c = 0; mean && c < channels; c++) {
@@ -475,7 +486,7 @@ static void read_input(reader *r, const json_t *root, rs_qnet *qnet)
     }
     rs_npy table;
     const rs_fxp format = qnet->tensors[0].format;
-    if (!array(r, input, "input", "pixel_table", 2, (const int64_t[2]){ channels, 256 }, rs_fxp_min(format.bits),
+    if (!array(r, input, "input", "pixel_table", 2, (const int64_t[2]) { channels, 256 }, rs_fxp_min(format.bits),
                rs_fxp_max(format.bits), &table))
         return;
     qnet->pixel_table = RS_NEW_ARRAY(int32_t, (size_t)table.count);
@@ -488,10 +499,13 @@ static void read_input(reader *r, const json_t *root, rs_qnet *qnet)
 
 static void read_root(reader *r, const json_t *root, rs_qnet *qnet)
 {
-    static const char *const keys[] = { "format", "version", "name", "rounding", "bias_rule", "input", "tensors", "ops" };
+    static const char *const keys[] = {
+        "format", "version", "name", "rounding", "bias_rule", "input", "tensors", "ops"
+    };
     const json_t *format = json_object_get(root, "format");
     if (!json_is_string(format) || strcmp(json_string_value(format), FORMAT_NAME) != 0) {
-        WRONG(r, "'ristretto quantize' writes such a folder", "not a quantized network: expected \"format\": \"%s\"", FORMAT_NAME);
+        WRONG(r, "'ristretto quantize' writes such a folder", "not a quantized network: expected \"format\": \"%s\"",
+              FORMAT_NAME);
         return;
     }
     if (integer(r, root, "qnet", "version", VERSION, VERSION) != VERSION || r->status != RS_OK)
@@ -509,7 +523,8 @@ static void read_root(reader *r, const json_t *root, rs_qnet *qnet)
         return;
     const size_t n_tensors = json_array_size(tensors), n_ops = json_array_size(ops);
     if (n_ops < 1 || n_tensors != n_ops + 1 || n_ops > 100000) {
-        WRONG(r, NULL, "%zu ops and %zu tensors, expected at least one op and one tensor more than ops", n_ops, n_tensors);
+        WRONG(r, NULL, "%zu ops and %zu tensors, expected at least one op and one tensor more than ops", n_ops,
+              n_tensors);
         return;
     }
     qnet->tensors = RS_NEW_ARRAY(rs_qtensor, n_tensors);
@@ -545,7 +560,8 @@ rs_status rs_qnet_read(const char *folder, rs_qnet **qnet, rs_diag *diag)
         json_error_t error;
         root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
         if (!root)
-            r.status = rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line > 0 ? error.line : 0, error.column > 0 ? error.column : 0 },
+            r.status = rs_error(diag, RS_BAD_INPUT,
+                                (rs_loc) { path, error.line > 0 ? error.line : 0, error.column > 0 ? error.column : 0 },
                                 NULL, "not valid JSON: %s", error.text);
         else if (!json_is_object(root))
             WRONG(&r, NULL, "expected a JSON object");

@@ -153,7 +153,8 @@ int64_t rs_oracle_shift_round(int64_t v, int shift, rs_rounding mode, uint64_t r
     return r;
 }
 
-int64_t rs_oracle_requantize(const mpz_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random, uint64_t *saturations)
+int64_t rs_oracle_requantize(const mpz_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random,
+                             uint64_t *saturations)
 {
     mpz_t v;
     mpz_init_set(v, sum);
@@ -195,7 +196,8 @@ int rs_oracle_bits_for_bound(int64_t bound)
     return bits;
 }
 
-int64_t rs_oracle_bias(double b, rs_bias_rule rule, int bits, int fl_w, int fl_in, rs_rounding mode, uint64_t *saturations)
+int64_t rs_oracle_bias(double b, rs_bias_rule rule, int bits, int fl_w, int fl_in, rs_rounding mode,
+                       uint64_t *saturations)
 {
     if (rule == RS_BIAS_ACCUMULATOR)
         return rs_oracle_quantize(b, 32, fl_in + fl_w, mode, 0, saturations);

@@ -15,14 +15,15 @@ static int32_t at(const rs_qtensor *t, const int32_t *data, int c, int64_t y, in
 static void weighted_sum(mpz_t sum, const rs_qnet *q, const rs_qop *op, const int32_t *data, int o, int oy, int ox)
 {
     const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
-    const int channels = in->channels / op->groups;          /* that one output sees */
+    const int channels = in->channels / op->groups; /* that one output sees */
     const int group = o / (out->channels / op->groups);
     mpz_set_si(sum, op->bias[o]);
     for (int ky = 0; ky < op->kernel_h; ky++)
         for (int kx = 0; kx < op->kernel_w; kx++)
             for (int c = 0; c < channels; c++) {
                 const int64_t w = ((int64_t)(o * channels + c) * op->kernel_h + ky) * op->kernel_w + kx;
-                const int32_t a = at(in, data, group * channels + c, (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
+                const int32_t a = at(in, data, group * channels + c,
+                                     (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
                                      (int64_t)ox * op->stride_w - op->pad_w + (int64_t)kx * op->dilation_w);
                 const long product = (long)op->weights[w] * a;
                 if (product >= 0)
@@ -63,7 +64,8 @@ static void run_op(const rs_qnet *q, const rs_qop *op, const int32_t *in, int32_
                 case RS_QOP_CONVOLUTION:
                 case RS_QOP_INNER_PRODUCT:
                     weighted_sum(sum, q, op, in, c, y, x);
-                    *value = (int32_t)rs_oracle_requantize(sum, op->relu, shift, t->format.bits, q->rounding, 0, saturations);
+                    *value = (int32_t)rs_oracle_requantize(sum, op->relu, shift, t->format.bits, q->rounding, 0,
+                                                           saturations);
                     break;
                 case RS_QOP_MAX_POOL:
                     *value = window_maximum(&q->tensors[op->input], op, in, c, y, x);

@@ -48,8 +48,8 @@ static void make_table(rs_qnet *q)
     for (int c = 0; c < t->channels; c++)
         for (int v = 0; v < 256; v++) {
             const float value = ((float)v - q->pixel_mean[c]) * q->pixel_scale;
-            q->pixel_table[c * 256 + v] =
-                (int32_t)rs_oracle_quantize((double)value, t->format.bits, t->format.fl, RS_ROUND_NEAREST, 0, NULL);
+            q->pixel_table[c * 256 + v] = (int32_t)rs_oracle_quantize((double)value, t->format.bits, t->format.fl,
+                                                                      RS_ROUND_NEAREST, 0, NULL);
         }
 }
 
@@ -63,8 +63,10 @@ static void draw_weights(rs_rng *rng, rs_qop *op, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         const int64_t any = between(rng, lo, hi);
         const int64_t rail = chance(rng, 50) ? lo : hi;
-        op->weights[i] = (int32_t)(style == 0 ? any : style == 1 ? rail : style == 2 ? (chance(rng, 80) ? any / 4 : rail)
-                                                                                     : (chance(rng, 70) ? 0 : any));
+        op->weights[i] = (int32_t)(style == 0   ? any
+                                   : style == 1 ? rail
+                                   : style == 2 ? (chance(rng, 80) ? any / 4 : rail)
+                                                : (chance(rng, 70) ? 0 : any));
     }
 }
 
@@ -76,7 +78,9 @@ static void draw_scale(rs_rng *rng, rs_qnet *q, rs_qop *op)
     op->bias = RS_NEW_ARRAY(int64_t, (size_t)out->channels);
     must(op->bias);
     const int room = rs_qop_accumulator_bits(q, op, true);
-    const int64_t most = INT64_C(1) << (chance(rng, 10) && room < 44 ? between(rng, room, 44) : room - 1 < 45 ? room - 1 : 45);
+    const int64_t most = INT64_C(1) << (chance(rng, 10) && room < 44 ? between(rng, room, 44)
+                                        : room - 1 < 45              ? room - 1
+                                                                     : 45);
     for (int o = 0; o < out->channels; o++)
         op->bias[o] = between(rng, -most, most);
     const double typical = 0.5 * log2((double)rs_qop_terms(q, op)) + in->format.bits + op->weight_format.bits - 3;
@@ -123,10 +127,12 @@ static void draw_weighted(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q
         op->kernel_h = in->height;
         op->kernel_w = in->width;
         op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = 1;
-        *out = (rs_qtensor){ NULL, (int)between(rng, 1, options->max_channels * 3), 1, 1, { 0, 0 } };
+        *out = (rs_qtensor) { NULL, (int)between(rng, 1, options->max_channels * 3), 1, 1, { 0, 0 } };
     } else {
-        out->height = draw_axis(rng, options->plain, in->height, &op->kernel_h, &op->stride_h, &op->pad_h, &op->dilation_h);
-        out->width = draw_axis(rng, options->plain, in->width, &op->kernel_w, &op->stride_w, &op->pad_w, &op->dilation_w);
+        out->height = draw_axis(rng, options->plain, in->height, &op->kernel_h, &op->stride_h, &op->pad_h,
+                                &op->dilation_h);
+        out->width = draw_axis(rng, options->plain, in->width, &op->kernel_w, &op->stride_w, &op->pad_w,
+                               &op->dilation_w);
         op->groups = options->plain || chance(rng, 70) ? 1 : divisor(rng, in->channels);
         const int per_group = options->max_channels / op->groups > 0 ? options->max_channels / op->groups : 1;
         out->channels = op->groups * (int)between(rng, 1, per_group);
@@ -173,7 +179,8 @@ static void draw_op(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q)
                 op->pad_w = options->plain ? 0 : (int)between(rng, 0, op->kernel_w - 1);
                 out->height = (int)rs_pooling_output(in->height, op->kernel_h, op->stride_h, op->pad_h);
                 out->width = (int)rs_pooling_output(in->width, op->kernel_w, op->stride_w, op->pad_w);
-                if ((out->height - 1) * op->stride_h - op->pad_h < in->height && (out->width - 1) * op->stride_w - op->pad_w < in->width)
+                if ((out->height - 1) * op->stride_h - op->pad_h < in->height &&
+                    (out->width - 1) * op->stride_w - op->pad_w < in->width)
                     break;
             }
         }
@@ -187,8 +194,11 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
     q->rounding = (rs_rounding)between(rng, 0, RS_ROUND_TRUNCATE);
     q->bias_rule = chance(rng, 50) ? RS_BIAS_ACCUMULATOR : RS_BIAS_WEIGHTS;
     rs_qtensor *t = &q->tensors[0];
-    *t = (rs_qtensor){ NULL, (int)between(rng, 1, 4), (int)between(rng, 1, options->max_size), (int)between(rng, 1, options->max_size),
-                       { (int)between(rng, 1, options->max_bits), 0 } };
+    *t = (rs_qtensor) { NULL,
+                        (int)between(rng, 1, 4),
+                        (int)between(rng, 1, options->max_size),
+                        (int)between(rng, 1, options->max_size),
+                        { (int)between(rng, 1, options->max_bits), 0 } };
     name_tensor(q, 0);
     q->n_tensors = 1;
     /* (pixel - mean) * scale fills the range, more or less, at fl. */
@@ -210,13 +220,15 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         rs_qop_type type;
         int channels, height, width, kernel, stride;
         bool relu;
-    } OPS[] = { { "conv1", RS_QOP_CONVOLUTION, 20, 24, 24, 5, 1, false }, { "pool1", RS_QOP_MAX_POOL, 20, 12, 12, 2, 2, false },
-                { "conv2", RS_QOP_CONVOLUTION, 50, 8, 8, 5, 1, false },   { "pool2", RS_QOP_MAX_POOL, 50, 4, 4, 2, 2, false },
-                { "ip1", RS_QOP_INNER_PRODUCT, 500, 1, 1, 4, 1, true },   { "ip2", RS_QOP_INNER_PRODUCT, 10, 1, 1, 1, 1, false } };
+    } OPS[] = {
+        { "conv1", RS_QOP_CONVOLUTION, 20, 24, 24, 5, 1, false }, { "pool1", RS_QOP_MAX_POOL, 20, 12, 12, 2, 2, false },
+        { "conv2", RS_QOP_CONVOLUTION, 50, 8, 8, 5, 1, false },   { "pool2", RS_QOP_MAX_POOL, 50, 4, 4, 2, 2, false },
+        { "ip1", RS_QOP_INNER_PRODUCT, 500, 1, 1, 4, 1, true },   { "ip2", RS_QOP_INNER_PRODUCT, 10, 1, 1, 1, 1, false }
+    };
     enum { N = sizeof OPS / sizeof *OPS };
     rs_qnet *q = new_qnet(N);
     rs_qtensor *input = &q->tensors[0];
-    *input = (rs_qtensor){ rs_strdup("data"), 1, 28, 28, { activation_bits, activation_bits - 1 } };
+    *input = (rs_qtensor) { rs_strdup("data"), 1, 28, 28, { activation_bits, activation_bits - 1 } };
     must(input->name);
     q->pixel_scale = 0.00390625f;
     q->n_ops = N;
@@ -226,7 +238,7 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         rs_qop *op = &q->ops[i];
         rs_qtensor *out = &q->tensors[i + 1];
         const rs_qtensor *in = &q->tensors[i];
-        *out = (rs_qtensor){ rs_strdup(OPS[i].name), OPS[i].channels, OPS[i].height, OPS[i].width, in->format };
+        *out = (rs_qtensor) { rs_strdup(OPS[i].name), OPS[i].channels, OPS[i].height, OPS[i].width, in->format };
         op->name = rs_strdup(OPS[i].name);
         must(out->name);
         must(op->name);
@@ -239,7 +251,7 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         op->relu = OPS[i].relu;
         if (!rs_qop_weighted(op))
             continue;
-        op->weight_format = (rs_fxp){ op->type == RS_QOP_CONVOLUTION ? convolution_bits : inner_product_bits, 0 };
+        op->weight_format = (rs_fxp) { op->type == RS_QOP_CONVOLUTION ? convolution_bits : inner_product_bits, 0 };
         const int64_t terms = rs_qop_terms(q, op);
         const double half = (double)rs_fxp_max(op->weight_format.bits) / 2;
         op->weights = RS_NEW_ARRAY(int32_t, (size_t)(out->channels * terms));

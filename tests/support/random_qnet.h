@@ -6,16 +6,16 @@
 #include "quant/qnet.h"
 
 typedef struct rs_random_qnet {
-    int max_ops;             /* 1 and more */
-    int max_bits;            /* of activations and weights: 1 to 16 */
-    int max_size;            /* of the input's height and width */
+    int max_ops;  /* 1 and more */
+    int max_bits; /* of activations and weights: 1 to 16 */
+    int max_size; /* of the input's height and width */
     int max_channels;
-    bool branches;           /* ops may read any earlier tensor, not only the last one */
-    bool plain;              /* stride 1, no padding, no dilation, one group */
+    bool branches; /* ops may read any earlier tensor, not only the last one */
+    bool plain;    /* stride 1, no padding, no dilation, one group */
 } rs_random_qnet;
 
-/* A legal network drawn from rng: any geometry, formats, weights towards the rails, now and then sums that need 64 bits. Fails the test
- * if memory is short. */
+/* A legal network drawn from rng: any geometry, formats, weights towards the rails, now and then sums that need 64
+ * bits. Fails the test if memory is short. */
 rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options);
 /* LeNet's shape for 28x28 images with random weights of the given widths; a realistic share of outputs saturates. */
 rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bits, int inner_product_bits);

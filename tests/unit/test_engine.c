@@ -1,5 +1,5 @@
-/* The exact engine against the oracle on GMP integers: every value of every tensor and every saturation count, on random networks of any
- * geometry and width, on every path and at every level of vector instructions. */
+/* The exact engine against the oracle on GMP integers: every value of every tensor and every saturation count, on
+ * random networks of any geometry and width, on every path and at every level of vector instructions. */
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -53,8 +53,8 @@ typedef struct counts {
 } counts;
 
 /* Compares the engine on one path with what the oracle found. */
-static void compare(const rs_qnet *q, rs_engine_path path, const uint8_t *pixels, int32_t *const *expected, const uint64_t *saturations,
-                    const char *what, counts *c)
+static void compare(const rs_qnet *q, rs_engine_path path, const uint8_t *pixels, int32_t *const *expected,
+                    const uint64_t *saturations, const char *what, counts *c)
 {
     rs_diag *diag = rs_diag_new();
     rs_engine *engine = NULL;
@@ -65,13 +65,16 @@ static void compare(const rs_qnet *q, rs_engine_path path, const uint8_t *pixels
     for (int t = 0; t < q->n_tensors; t++)
         for (int64_t i = 0; i < count_of(&q->tensors[t]); i++, c->values++)
             if (tensors[t][i] != expected[t][i])
-                fail_msg("%s: tensor %d (%dx%dx%d, %d bits), element %lld: %d, expected %d; op of type %d on path %s at %s", what, t,
-                         q->tensors[t].channels, q->tensors[t].height, q->tensors[t].width, q->tensors[t].format.bits, (long long)i,
-                         (int)tensors[t][i], (int)expected[t][i], t > 0 ? (int)q->ops[t - 1].type : -1,
-                         t > 0 ? rs_engine_path_name(rs_engine_op_path(engine, t - 1)) : "-", rs_cpu_name(rs_cpu_level()));
+                fail_msg(
+                    "%s: tensor %d (%dx%dx%d, %d bits), element %lld: %d, expected %d; op of type %d on path %s at %s",
+                    what, t, q->tensors[t].channels, q->tensors[t].height, q->tensors[t].width,
+                    q->tensors[t].format.bits, (long long)i, (int)tensors[t][i], (int)expected[t][i],
+                    t > 0 ? (int)q->ops[t - 1].type : -1,
+                    t > 0 ? rs_engine_path_name(rs_engine_op_path(engine, t - 1)) : "-", rs_cpu_name(rs_cpu_level()));
     for (int i = 0; i < q->n_ops; i++) {
         if (got[i] != saturations[i])
-            fail_msg("%s: op %d: %llu saturations, expected %llu", what, i, (unsigned long long)got[i], (unsigned long long)saturations[i]);
+            fail_msg("%s: op %d: %llu saturations, expected %llu", what, i, (unsigned long long)got[i],
+                     (unsigned long long)saturations[i]);
         c->saturations += got[i];
         if (rs_engine_op_path(engine, i) < RS_PATHS)
             c->ops[rs_engine_op_path(engine, i)]++;
@@ -132,25 +135,29 @@ static void check_random(const rs_random_qnet *options, int nets, uint64_t strea
 static void check_small_widths(void **state)
 {
     (void)state;
-    check_random(&(rs_random_qnet){ .max_ops = 5, .max_bits = 8, .max_size = 10, .max_channels = 8, .branches = true }, 120, 1);
+    check_random(&(rs_random_qnet) { .max_ops = 5, .max_bits = 8, .max_size = 10, .max_channels = 8, .branches = true },
+                 120, 1);
 }
 
 static void check_all_widths(void **state)
 {
     (void)state;
-    check_random(&(rs_random_qnet){ .max_ops = 5, .max_bits = 16, .max_size = 10, .max_channels = 8, .branches = true }, 120, 2);
+    check_random(
+        &(rs_random_qnet) { .max_ops = 5, .max_bits = 16, .max_size = 10, .max_channels = 8, .branches = true }, 120,
+        2);
 }
 
 static void check_many_channels(void **state)
 {
     (void)state;
-    check_random(&(rs_random_qnet){ .max_ops = 3, .max_bits = 9, .max_size = 6, .max_channels = 90 }, 25, 3);
+    check_random(&(rs_random_qnet) { .max_ops = 3, .max_bits = 9, .max_size = 6, .max_channels = 90 }, 25, 3);
 }
 
 static void check_plain_geometry(void **state)
 {
     (void)state;
-    check_random(&(rs_random_qnet){ .max_ops = 4, .max_bits = 8, .max_size = 14, .max_channels = 20, .plain = true }, 40, 4);
+    check_random(&(rs_random_qnet) { .max_ops = 4, .max_bits = 8, .max_size = 14, .max_channels = 20, .plain = true },
+                 40, 4);
 }
 
 static void check_lenet(void **state)
@@ -176,18 +183,23 @@ static void check_batches(void **state)
     uint64_t compared = 0;
     for (int net = 0; net < 12; net++) {
         rs_rng rng = { .seed = rs_test_seed(), .stream = 100 + (uint64_t)net };
-        const rs_random_qnet options = { .max_ops = 4, .max_bits = net % 2 ? 16 : 8, .max_size = 9, .max_channels = 12, .branches = true };
+        const rs_random_qnet options = {
+            .max_ops = 4, .max_bits = net % 2 ? 16 : 8, .max_size = 9, .max_channels = 12, .branches = true
+        };
         rs_qnet *q = rs_test_random_qnet(&rng, &options);
         const int64_t classes = count_of(&q->tensors[q->n_tensors - 1]), pixels_each = count_of(&q->tensors[0]);
         uint8_t *pixels = draw_pixels(&rng, q, MOST);
-        int32_t *expected = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes)), *got = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes));
+        int32_t *expected = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes)),
+                *got = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes));
         uint64_t want_saturations[8] = { 0 };
         rs_diag *diag = rs_diag_new();
         rs_engine *reference = NULL, *engine = NULL;
         rs_assert_ok(rs_engine_new(q, true, &reference, diag), diag);
         rs_assert_ok(rs_engine_new(q, false, &engine, diag), diag);
         for (int64_t i = 0; i < MOST; i++)
-            rs_assert_ok(rs_engine_run(reference, pixels + i * pixels_each, 1, expected + i * classes, want_saturations, diag), diag);
+            rs_assert_ok(
+                rs_engine_run(reference, pixels + i * pixels_each, 1, expected + i * classes, want_saturations, diag),
+                diag);
         for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++)
             for (int threads = 1; threads <= 3; threads++) {
                 uint64_t saturations[8] = { 0 };
@@ -225,8 +237,14 @@ static void check_score(void **state)
     for (int i = 0; i < N; i++)
         labels[i] = (int32_t)(rs_rng_next(&rng) % 10);
     char path[] = "random images";
-    const rs_dataset set = { .path = path, .count = N, .channels = 1, .height = 28, .width = 28, .classes = 10,
-                             .pixels = pixels, .labels = labels };
+    const rs_dataset set = { .path = path,
+                             .count = N,
+                             .channels = 1,
+                             .height = 28,
+                             .width = 28,
+                             .classes = 10,
+                             .pixels = pixels,
+                             .labels = labels };
     rs_diag *diag = rs_diag_new();
     rs_engine *engine = NULL;
     rs_assert_ok(rs_engine_new(q, false, &engine, diag), diag);
@@ -270,8 +288,9 @@ static void check_score(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_small_widths), cmocka_unit_test(check_all_widths),   cmocka_unit_test(check_many_channels),
-        cmocka_unit_test(check_plain_geometry), cmocka_unit_test(check_lenet),      cmocka_unit_test(check_batches),
+        cmocka_unit_test(check_small_widths),  cmocka_unit_test(check_all_widths),
+        cmocka_unit_test(check_many_channels), cmocka_unit_test(check_plain_geometry),
+        cmocka_unit_test(check_lenet),         cmocka_unit_test(check_batches),
         cmocka_unit_test(check_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

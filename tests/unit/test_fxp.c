@@ -49,15 +49,27 @@ static void check_known(void **state)
         double x;
         int expected[4]; /* nearest, even, up, truncate, at fl 0 and 8 bits */
     } CASES[] = {
-        { 0.5, { 1, 0, 1, 0 } },      { 1.5, { 2, 2, 2, 1 } },     { 2.5, { 3, 2, 3, 2 } },     { -0.5, { -1, 0, 0, -1 } },
-        { -1.5, { -2, -2, -1, -2 } }, { -2.5, { -3, -2, -2, -3 } }, { 0.49999999999999994, { 0, 0, 0, 0 } },
-        { -0.49999999999999994, { 0, 0, 0, -1 } }, { 127.4, { 127, 127, 127, 127 } }, { 127.5, { 127, 127, 127, 127 } },
-        { -128.5, { -128, -128, -128, -128 } }, { 1e300, { 127, 127, 127, 127 } }, { -1e300, { -128, -128, -128, -128 } },
-        { INFINITY, { 127, 127, 127, 127 } }, { -INFINITY, { -128, -128, -128, -128 } }, { -5e-324, { 0, 0, 0, -1 } },
+        { 0.5, { 1, 0, 1, 0 } },
+        { 1.5, { 2, 2, 2, 1 } },
+        { 2.5, { 3, 2, 3, 2 } },
+        { -0.5, { -1, 0, 0, -1 } },
+        { -1.5, { -2, -2, -1, -2 } },
+        { -2.5, { -3, -2, -2, -3 } },
+        { 0.49999999999999994, { 0, 0, 0, 0 } },
+        { -0.49999999999999994, { 0, 0, 0, -1 } },
+        { 127.4, { 127, 127, 127, 127 } },
+        { 127.5, { 127, 127, 127, 127 } },
+        { -128.5, { -128, -128, -128, -128 } },
+        { 1e300, { 127, 127, 127, 127 } },
+        { -1e300, { -128, -128, -128, -128 } },
+        { INFINITY, { 127, 127, 127, 127 } },
+        { -INFINITY, { -128, -128, -128, -128 } },
+        { -5e-324, { 0, 0, 0, -1 } },
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         for (int mode = 0; mode < RS_ROUND_STOCHASTIC; mode++) {
-            assert_int_equal(rs_fxp_quantize(CASES[i].x, (rs_fxp){ 8, 0 }, (rs_rounding)mode, 0, NULL), CASES[i].expected[mode]);
+            assert_int_equal(rs_fxp_quantize(CASES[i].x, (rs_fxp) { 8, 0 }, (rs_rounding)mode, 0, NULL),
+                             CASES[i].expected[mode]);
             assert_int_equal(rs_oracle_quantize(CASES[i].x, 8, 0, (rs_rounding)mode, 0, NULL), CASES[i].expected[mode]);
         }
     uint64_t saturations = 0;
@@ -95,12 +107,14 @@ static void check_requantize_exhaustive(void **state)
                 mpz_set_si(sum, v);
                 const int64_t expected = rs_oracle_shift_round(v, shift, (rs_rounding)mode, random);
                 if (rs_fxp_shift_round(v, shift, (rs_rounding)mode, random) != expected)
-                    fail_msg("shift_round(%d, %d, %s, %llx)", v, shift, rs_rounding_name((rs_rounding)mode), (unsigned long long)random);
+                    fail_msg("shift_round(%d, %d, %s, %llx)", v, shift, rs_rounding_name((rs_rounding)mode),
+                             (unsigned long long)random);
                 compared++;
                 for (int bits = 1; bits <= 9; bits += 2)
                     for (int relu = 0; relu < 2; relu++) {
                         uint64_t a = 0, b = 0;
-                        const int64_t want = rs_oracle_requantize(sum, relu, shift, bits, (rs_rounding)mode, random, &a);
+                        const int64_t want = rs_oracle_requantize(sum, relu, shift, bits, (rs_rounding)mode, random,
+                                                                  &a);
                         const int64_t got = rs_fxp_requantize(v, relu, shift, bits, (rs_rounding)mode, random, &b);
                         if (want != got || a != b)
                             fail_msg("requantize(%d, relu %d, shift %d, bits %d, %s)", v, relu, shift, bits,
@@ -201,8 +215,8 @@ static void check_quantize_random(void **state)
                 const int64_t got = rs_fxp_quantize(x, format, mode, random, &a);
                 const int64_t want = rs_oracle_quantize(x, bits, fl, mode, random, &b);
                 if (got != want || a != b)
-                    fail_msg("quantize(%a, %d bits, fl %d, %s, %llx) = %lld, expected %lld", x, bits, fl, rs_rounding_name(mode),
-                             (unsigned long long)random, (long long)got, (long long)want);
+                    fail_msg("quantize(%a, %d bits, fl %d, %s, %llx) = %lld, expected %lld", x, bits, fl,
+                             rs_rounding_name(mode), (unsigned long long)random, (long long)got, (long long)want);
                 assert_true(rs_fxp_value(got, fl) == rs_oracle_value(want, fl));
                 compared++;
             }
@@ -215,14 +229,15 @@ static void check_stochastic_edges(void **state)
 {
     (void)state;
     static const double SIZES[] = { 0x1p-53, 0x1.8p-53, 0x1p-54, 0x1.8p-54, 0x1p-52, 0x1p-60, 0.5, 0x1p-300 };
-    static const uint64_t WORDS[] = { 0, UINT64_C(1) << 11, UINT64_MAX, UINT64_MAX - (UINT64_C(1) << 11), UINT64_C(1) << 63 };
+    static const uint64_t WORDS[] = { 0, UINT64_C(1) << 11, UINT64_MAX, UINT64_MAX - (UINT64_C(1) << 11),
+                                      UINT64_C(1) << 63 };
     uint64_t compared = 0;
     for (size_t s = 0; s < sizeof SIZES / sizeof *SIZES; s++)
         for (size_t w = 0; w < sizeof WORDS / sizeof *WORDS; w++)
             for (int base = -3; base <= 3; base++)
                 for (int sign = -1; sign <= 1; sign += 2) {
                     const double x = base + sign * SIZES[s];
-                    assert_int_equal(rs_fxp_quantize(x, (rs_fxp){ 8, 0 }, RS_ROUND_STOCHASTIC, WORDS[w], NULL),
+                    assert_int_equal(rs_fxp_quantize(x, (rs_fxp) { 8, 0 }, RS_ROUND_STOCHASTIC, WORDS[w], NULL),
                                      rs_oracle_quantize(x, 8, 0, RS_ROUND_STOCHASTIC, WORDS[w], NULL));
                     compared++;
                 }
@@ -237,8 +252,10 @@ static void check_ranges_and_bounds(void **state)
     for (int e = -1074; e < 1024; e++)
         for (int i = 0; i < 4; i++) {
             const double power = ldexp(1, e);
-            const double a = i == 0 ? power : i == 1 ? nextafter(power, 0) : i == 2 ? nextafter(power, INFINITY)
-                                                                                    : power * (1 + (double)(rs_rng_next(&rng) >> 12) * 0x1p-52);
+            const double a = i == 0   ? power
+                             : i == 1 ? nextafter(power, 0)
+                             : i == 2 ? nextafter(power, INFINITY)
+                                      : power * (1 + (double)(rs_rng_next(&rng) >> 12) * 0x1p-52);
             if (isinf(a))
                 continue;
             const int bits = 1 + (int)(rs_rng_next(&rng) % 32);
@@ -268,12 +285,12 @@ static void check_range_fits(void **state)
         const int fl = rs_fxp_fl_for_range(a, bits);
         const double step = ldexp(1, -fl);
         uint64_t saturations = 0;
-        rs_fxp_quantize(-a, (rs_fxp){ bits, fl }, RS_ROUND_NEAREST, 0, &saturations);
+        rs_fxp_quantize(-a, (rs_fxp) { bits, fl }, RS_ROUND_NEAREST, 0, &saturations);
         assert_int_equal(saturations, 0);
-        rs_fxp_quantize(a - step, (rs_fxp){ bits, fl }, RS_ROUND_NEAREST, 0, &saturations);
+        rs_fxp_quantize(a - step, (rs_fxp) { bits, fl }, RS_ROUND_NEAREST, 0, &saturations);
         assert_int_equal(saturations, 0);
         /* One bit less of integer length does not hold it. */
-        rs_fxp_quantize(-a, (rs_fxp){ bits, fl + 1 }, RS_ROUND_TRUNCATE, 0, &saturations);
+        rs_fxp_quantize(-a, (rs_fxp) { bits, fl + 1 }, RS_ROUND_TRUNCATE, 0, &saturations);
         if (a != ldexp(1, ilogb(a)))
             assert_int_equal(saturations, 1);
     }
@@ -288,7 +305,7 @@ static void check_bias(void **state)
         const int fl_in = (int)(rs_rng_next(&rng) % 96) - 64;
         const rs_bias_rule rule = i & 1 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
         const rs_rounding mode = (rs_rounding)(rs_rng_next(&rng) % RS_ROUND_STOCHASTIC);
-        const double b = random_real(&rng, rule == RS_BIAS_WEIGHTS ? weights : (rs_fxp){ 32, weights.fl + fl_in });
+        const double b = random_real(&rng, rule == RS_BIAS_WEIGHTS ? weights : (rs_fxp) { 32, weights.fl + fl_in });
         uint64_t x = 0, y = 0;
         if (!isfinite(b))
             continue;
@@ -297,12 +314,12 @@ static void check_bias(void **state)
         assert_int_equal(x, y);
     }
     /* Where no accumulator can hold it. */
-    assert_true(rs_fxp_bias(1, RS_BIAS_WEIGHTS, (rs_fxp){ 8, 6 }, 64, RS_ROUND_NEAREST, NULL) == INT64_C(1) << 62);
-    assert_true(rs_fxp_bias(-1, RS_BIAS_WEIGHTS, (rs_fxp){ 8, 6 }, 32, RS_ROUND_NEAREST, NULL) == -(INT64_C(1) << 62));
-    assert_int_equal(rs_fxp_bias(0, RS_BIAS_WEIGHTS, (rs_fxp){ 8, 6 }, 64, RS_ROUND_NEAREST, NULL), 0);
+    assert_true(rs_fxp_bias(1, RS_BIAS_WEIGHTS, (rs_fxp) { 8, 6 }, 64, RS_ROUND_NEAREST, NULL) == INT64_C(1) << 62);
+    assert_true(rs_fxp_bias(-1, RS_BIAS_WEIGHTS, (rs_fxp) { 8, 6 }, 32, RS_ROUND_NEAREST, NULL) == -(INT64_C(1) << 62));
+    assert_int_equal(rs_fxp_bias(0, RS_BIAS_WEIGHTS, (rs_fxp) { 8, 6 }, 64, RS_ROUND_NEAREST, NULL), 0);
 }
 
-/* -------------------------------------------------------------------------------------------------------- arrays */
+/* ---------------------------------------------------------------------------------------------------- arrays */
 
 enum { LONGEST = 1000 };
 
@@ -336,8 +353,9 @@ static void quantize_arrays(void)
             for (size_t k = 0; k < n; k++) {
                 const int64_t expected = rs_fxp_quantize((double)x[k], format, mode, rs_random_u64(seed, 3, k), &want);
                 if (q[k] != expected)
-                    fail_msg("quantize_array at %s: %a, %d bits, fl %d, %s: %d, expected %lld", rs_cpu_name(rs_cpu_level()),
-                             (double)x[k], bits, format.fl, rs_rounding_name(mode), (int)q[k], (long long)expected);
+                    fail_msg("quantize_array at %s: %a, %d bits, fl %d, %s: %d, expected %lld",
+                             rs_cpu_name(rs_cpu_level()), (double)x[k], bits, format.fl, rs_rounding_name(mode),
+                             (int)q[k], (long long)expected);
                 assert_true(emulated[k] == (float)rs_oracle_value(expected, format.fl));
                 compared++;
             }
@@ -366,12 +384,24 @@ static void requantize_arrays(void)
                 const uint32_t any = (uint32_t)(r >> 32);
                 uint32_t v;
                 switch (r & 7) {
-                case 0: v = any; break;
-                case 1: v = any % 257 - 128; break;
-                case 2: v = (uint32_t)INT32_MIN + (any & 1); break;
-                case 3: v = (uint32_t)INT32_MAX - (any & 1); break;
-                case 4: v = (uint32_t)rs_fxp_max(bits) + (any & 3) - 1; break;
-                default: v = tie * (any % 64 - 32) + (uint32_t)(r >> 3) % 3 - 1; break;
+                case 0:
+                    v = any;
+                    break;
+                case 1:
+                    v = any % 257 - 128;
+                    break;
+                case 2:
+                    v = (uint32_t)INT32_MIN + (any & 1);
+                    break;
+                case 3:
+                    v = (uint32_t)INT32_MAX - (any & 1);
+                    break;
+                case 4:
+                    v = (uint32_t)rs_fxp_max(bits) + (any & 3) - 1;
+                    break;
+                default:
+                    v = tie * (any % 64 - 32) + (uint32_t)(r >> 3) % 3 - 1;
+                    break;
                 }
                 sum[k] = (int32_t)v;
             }
@@ -383,8 +413,8 @@ static void requantize_arrays(void)
                 const int32_t expected = rs_fxp_requantize(sum[k], relu, shift, bits, mode, 0, &want);
                 if (q[k] != expected)
                     fail_msg("requantize_array at %s: %d, relu %d, shift %d, %d bits, %s: %d, expected %d",
-                             rs_cpu_name(rs_cpu_level()), (int)sum[k], relu, shift, bits, rs_rounding_name(mode), (int)q[k],
-                             (int)expected);
+                             rs_cpu_name(rs_cpu_level()), (int)sum[k], relu, shift, bits, rs_rounding_name(mode),
+                             (int)q[k], (int)expected);
                 compared++;
             }
             assert_int_equal(got, want + 5);
@@ -425,7 +455,8 @@ static void requantize_doubles(void)
                 const int32_t expected = rs_fxp_requantize((int64_t)sum[k], relu, shift, bits, mode, 0, &want);
                 if (q[k] != expected)
                     fail_msg("requantize_doubles at %s: %.0f, relu %d, shift %d, %d bits, %s: %d, expected %d",
-                             rs_cpu_name(rs_cpu_level()), sum[k], relu, shift, bits, rs_rounding_name(mode), (int)q[k], (int)expected);
+                             rs_cpu_name(rs_cpu_level()), sum[k], relu, shift, bits, rs_rounding_name(mode), (int)q[k],
+                             (int)expected);
                 compared++;
             }
             assert_int_equal(got, want + 3);
@@ -465,7 +496,7 @@ static void check_long_array(void **state)
     for (size_t i = 0; i < n; i++)
         x[i] = 1000;
     uint64_t saturations = 0;
-    rs_fxp_quantize_array(x, n, (rs_fxp){ 8, 0 }, RS_ROUND_NEAREST, 0, 0, q, &saturations);
+    rs_fxp_quantize_array(x, n, (rs_fxp) { 8, 0 }, RS_ROUND_NEAREST, 0, 0, q, &saturations);
     assert_int_equal(saturations, n);
     assert_int_equal(q[n - 1], 127);
     saturations = 0;
