@@ -272,11 +272,7 @@ module ristretto_array #(
     assign tree_en = '0;
   end else begin : gen_tree_en
     for (genvar k = 0; k < TreeStages; k++) begin : gen_stage
-      rst_step_t at_tree;
-      logic unused_at_tree;
-      assign at_tree = taps[(2+k)*StepBits +: StepBits];             // t+3+k
-      assign tree_en[k] = at_tree.valid;
-      assign unused_at_tree = ^at_tree;
+      assign tree_en[k] = taps[(2+k)*StepBits+StepBits-1];           // t+3+k; valid is the highest bit
     end
   end
 

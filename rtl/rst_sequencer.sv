@@ -109,6 +109,9 @@ module rst_sequencer #(
     else act_high_o = MaskBits'(high);
   end
 
+  logic [6:0] lanes;  // Yosys 0.23 does not narrow by a cast inside of a concatenation
+  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : 7'(LANES);
+
   assign step_o = {
     run,                    // valid
     wgt_step_q == '0,       // first
@@ -122,7 +125,7 @@ module rst_sequencer #(
     desc_i.relu,            // relu
     desc_i.shift,           // shift
     desc_i.out_bits,        // out_bits
-    group_is_last ? 7'(desc_i.lanes_last) : 7'(LANES),  // lanes
+    lanes,                  // lanes
     out_addr_q              // out_addr
   };
 

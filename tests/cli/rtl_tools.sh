@@ -1,0 +1,59 @@
+#!/bin/sh
+# test-options: limit=300
+# The RTL in each tool that it must suit: Verilator's lint for several sets of parameters, Icarus Verilog (a plain test bench),
+# Yosys (elaboration, check, and the same test bench on the netlist that it writes).
+# shellcheck source=tests/lib/checks.sh
+. "$(dirname "$0")/../lib/checks.sh"
+cd "$RISTRETTO_ROOT" || exit 1
+
+rtl="rtl/ristretto_pkg.sv rtl/rst_*.sv rtl/ristretto_array.sv"
+
+# The parameters of tests/rtl/smoke_tb.sv.
+smoke="-set LANES 2 -set MULS 3 -set ACT_BITS 8 -set WGT_BITS 8 -set ACC_BITS 24 -set ACT_DEPTH 64 -set OUT_DEPTH 64 \
+-set WGT_DEPTH 16 -set BUS_BITS 32 -set OUTSTANDING 4 -set PROG_DEPTH 4"
+odd="-set LANES 3 -set MULS 5 -set ACT_BITS 5 -set WGT_BITS 3 -set ACC_BITS 10 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 1 \
+-set ROUNDING 1 -set ACT_DEPTH 77 -set OUT_DEPTH 33 -set WGT_DEPTH 9 -set BUS_BITS 32"
+
+check 'the descriptor in the RTL is up to date' scripts/gen-descriptor --check
+
+lint() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086
+    check "Verilator's lint, $name" verilator --lint-only -Wall --assert -Irtl rtl/lint.vlt $rtl rtl/checks/*.sv \
+        --top-module ristretto_array "$@"
+}
+
+lint 'smallest' -GLANES=1 -GMULS=1 -GACT_BITS=1 -GWGT_BITS=1 -GACC_BITS=2 -GACT_DEPTH=16 -GOUT_DEPTH=16 -GWGT_DEPTH=1 \
+    -GBUS_BITS=16 -GOUTSTANDING=1 -GPROG_DEPTH=1
+lint 'odd sizes' -GLANES=7 -GMULS=5 -GACT_BITS=5 -GWGT_BITS=3 -GACC_BITS=10 -GOVERFLOW=1 -GFIRST_LEVEL=1 -GTREE_REGS=1 \
+    -GROUNDING=1 -GACT_DEPTH=77 -GOUT_DEPTH=33 -GWGT_DEPTH=9 -GBUS_BITS=32 -GPROG_DEPTH=3
+lint '16 x 16' -GLANES=16 -GMULS=16 -GTREE_REGS=2 -GROUNDING=2 -GBUS_BITS=128 -GOUTSTANDING=32 -GPROG_DEPTH=64
+lint 'largest' -GLANES=64 -GMULS=64 -GACT_BITS=16 -GWGT_BITS=16 -GACC_BITS=48 -GTREE_REGS=1 -GROUNDING=3 \
+    -GACT_DEPTH=65536 -GOUT_DEPTH=65536 -GWGT_DEPTH=65535 -GBUS_BITS=1024 -GOUTSTANDING=256 -GPROG_DEPTH=65535
+
+# shellcheck disable=SC2086
+if command -v iverilog >/dev/null; then
+    check 'Icarus Verilog compiles the array' iverilog -g2012 -Irtl -s smoke_tb -o "$scratch/smoke.vvp" $rtl tests/rtl/smoke_tb.sv
+    vvp "$scratch/smoke.vvp" >"$scratch/smoke.txt" 2>&1
+    check_grep 'Icarus Verilog runs a layer' '^ok - ' "$scratch/smoke.txt"
+else
+    skip 'Icarus Verilog' 'it is not installed'
+fi
+
+# shellcheck disable=SC2086
+if command -v yosys >/dev/null; then
+    check 'Yosys elaborates and checks the array' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $smoke ristretto_array;
+        hierarchy -check -top ristretto_array; proc; check -assert; write_verilog -noattr $scratch/netlist.v"
+    check 'Yosys elaborates odd sizes' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $odd ristretto_array;
+        hierarchy -check -top ristretto_array; proc; check -assert"
+    if command -v iverilog >/dev/null; then
+        check "Icarus Verilog compiles Yosys's netlist" iverilog -g2012 -DNETLIST -Irtl -s smoke_tb -o "$scratch/netlist.vvp" \
+            rtl/ristretto_pkg.sv "$scratch/netlist.v" tests/rtl/smoke_tb.sv
+        vvp "$scratch/netlist.vvp" >"$scratch/netlist.txt" 2>&1
+        check_grep "Yosys's netlist runs a layer" '^ok - ' "$scratch/netlist.txt"
+    fi
+else
+    skip 'Yosys' 'it is not installed'
+fi
+finish
