@@ -8,28 +8,152 @@
 
 const rs_option rs_common_options[] = {
     { .name = "help", .letter = 'h', .type = RS_OPTION_FLAG, .help = "show this help" },
-    { .name = "quiet", .letter = 'q', .type = RS_OPTION_FLAG, .help = "no progress and no notes" },
+    { .name = "json", .type = RS_OPTION_FLAG, .help = "print the result as JSON" },
+    { .name = "quiet", .letter = 'q', .type = RS_OPTION_FLAG, .help = "print no result as text, and no progress" },
     { .name = "threads", .letter = 'j', .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 1024, .fallback = "0",
-      .help = "number of threads; 0: as many as there are processors. Results do not depend on it" },
+      .help = "number of threads, 0: as many as there are processors; results do not depend on it" },
     END
 };
 
-static const rs_option no_options[] = { END };
+#define MODEL { .name = "model", .letter = 'm', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe prototxt of the network" }
+#define WEIGHTS { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "caffemodel" }
+#define DATA(is_required) \
+    { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "PATH", .required = is_required, \
+      .help = "labelled images as IDX files: the images file, a folder or a prefix" }, \
+    { .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test", \
+      .help = "which files of a folder: t10k-* or train-*" }
+#define IMAGES(text) { .name = "images", .letter = 'n', .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = text }
+#define OUT(text) { .name = "out", .letter = 'o', .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = true, .help = text }
+#define REPORT \
+    { .name = "report", .type = RS_OPTION_FILE, .value = "FILE", .help = "put the result into this report.json as well, which is made if it is not there" }
+#define QNET { .name = "qnet", .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = true, .help = "quantized network, as 'ristretto quantize' writes it" }
+#define ARRAY \
+    { .name = "array", .letter = 'a', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "YAML file of the array; 'ristretto help array' lists its keys" }, \
+    { .name = "set", .type = RS_OPTION_TEXT, .value = "KEY=VALUE", .repeated = true, .help = "set a key of the array's file, such as array.lanes=8" }
+
+static const rs_option train_options[] = {
+    { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe solver file" },
+    { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "FOLDER", .help = "folder of the data, in place of what the prototxt says" },
+    { .name = "out", .letter = 'o', .type = RS_OPTION_FILE, .value = "PREFIX", .help = "prefix of snapshots, in place of the solver's" },
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "start from these weights" },
+    { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate" },
+    { .name = "iterations", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .help = "train this many iterations, in place of the solver's max_iter" },
+    { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1", .help = "seed of the initial weights, unless the solver file has one" },
+    END
+};
+
+static const rs_option test_options[] = {
+    MODEL, WEIGHTS, DATA(true), IMAGES("the images to score [all]"),
+    { .name = "top", .type = RS_OPTION_INT, .value = "K", .min = 1, .max = 1000, .fallback = "1", .help = "an image is right if its label is among the best K" },
+    REPORT, END
+};
+
+static const rs_option quantize_options[] = {
+    MODEL, WEIGHTS, DATA(true), OUT("writes quantized.prototxt, qnet/ and quantize.json here"),
+    { .name = "error-margin", .letter = 'e', .type = RS_OPTION_REAL, .value = "POINTS", .min = 0, .max = 100, .fallback = "1",
+      .help = "accuracy that may be lost, in percent points" },
+    { .name = "calibration", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images whose activations give the ranges [all]" },
+    { .name = "search", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images that score a trial [all]" },
+    { .name = "test", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images that the search does not see, scored at the end [all]" },
+    { .name = "min-bits", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 16, .fallback = "1", .help = "smallest width tried" },
+    { .name = "max-bits", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 16, .fallback = "16", .help = "largest width tried" },
+    { .name = "convolution-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of convolution weights; 0: searched" },
+    { .name = "inner-product-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of fully connected weights; 0: searched" },
+    { .name = "activation-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of layer outputs; 0: searched" },
+    { .name = "rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "nearest|nearest_even|nearest_up|truncate", .fallback = "nearest",
+      .help = "rounding of weights and of requantize" },
+    { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
+      .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
+    REPORT, END
+};
+
+static const rs_option simulate_options[] = {
+    QNET, ARRAY, DATA(false), IMAGES("the images to run through the array model [all]"), REPORT, END
+};
+
+static const rs_option estimate_options[] = {
+    QNET, ARRAY,
+    { .name = "technology", .letter = 't', .type = RS_OPTION_FILE, .value = "FILE", .required = true,
+      .help = "YAML file of the technology; 'ristretto help technology' lists its keys" },
+    REPORT, END
+};
+
+static const rs_option report_options[] = {
+    { .name = "html", .type = RS_OPTION_FILE, .value = "FILE", .help = "write one self-contained HTML file with plots" },
+    { .name = "csv", .type = RS_OPTION_FILE, .value = "FILE", .help = "write every number as section,row,column,value" },
+    END
+};
+static const rs_option report_places[] = {
+    { .name = "FILE", .type = RS_OPTION_FILE, .required = true, .help = "report.json" },
+    END
+};
+
+static const rs_option run_options[] = {
+    { .name = "set", .type = RS_OPTION_TEXT, .value = "KEY=VALUE", .repeated = true, .help = "set a key of the file, such as quantize.error_margin=0.5" },
+    END
+};
+static const rs_option run_places[] = {
+    { .name = "FILE", .type = RS_OPTION_FILE, .required = true, .help = "YAML file of the run; 'ristretto help run-file' lists its keys" },
+    END
+};
 
 static const rs_option help_options[] = {
-    { .name = "format", .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "text|man|bash", .fallback = "text",
-      .help = "as text, as a man page, or (without a topic) as a completion script for bash" },
+    { .name = "format", .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "text|man|bash|markdown", .fallback = "text",
+      .help = "as text, as a man page, as Markdown (files), or (without a topic) as a completion script for bash" },
     END
 };
 static const rs_option help_places[] = {
-    { .name = "TOPIC", .type = RS_OPTION_TEXT, .help = "a command" },
+    { .name = "TOPIC", .type = RS_OPTION_TEXT, .help = "a command, or a file: array, technology, run-file" },
     END
 };
 
+#define LIST(...) (const char *const[]){ __VA_ARGS__, NULL }
+
 const rs_command rs_commands[] = {
-    { .name = "help", .summary = "show help about a command",
+    { .name = "train", .summary = "train a network by Caffe's solver file",
+      .description = "Trains the network that the solver file names, tests it at the intervals given there, and writes snapshots "
+                     "(PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on any number of threads.\n\n"
+                     "Ctrl-C writes a snapshot and ends with status 130; --resume goes on from it, to the same weights as without the interruption.",
+      .options = train_options, .run = rs_command_train,
+      .examples = LIST("ristretto train --solver model/zoo/lenet/lenet_solver.prototxt --data data/mnist --out build/lenet") },
+    { .name = "test", .summary = "score a float network on labelled images",
+      .description = "Runs the network in float and counts the images whose label has the highest score. A tie with another class is wrong, as in "
+                     "Caffe.",
+      .options = test_options, .run = rs_command_test,
+      .examples = LIST("ristretto test --model model/zoo/lenet/lenet_train_test.prototxt --weights model/zoo/lenet/lenet.caffemodel --data model/zoo/lenet/digits") },
+    { .name = "quantize", .summary = "find the smallest dynamic fixed point formats within an error margin",
+      .description = "Measures the ranges of weights and activations, then finds for each of three groups - convolution weights, fully connected "
+                     "weights, layer outputs - the smallest width that keeps the accuracy within the margin while the rest stays in float, then all "
+                     "together, widened again if the combination misses the margin. The accuracy printed at the end is that of the integers.\n\n"
+                     "Writes into --out: quantized.prototxt (with the original Ristretto's quantization_param), qnet/ (the exact integers) and "
+                     "quantize.json. An interrupted search is resumed by the same command.",
+      .options = quantize_options, .run = rs_command_quantize,
+      .examples = LIST("ristretto quantize --model model/zoo/lenet/lenet_train_test.prototxt --weights model/zoo/lenet/lenet.caffemodel --data "
+                       "model/zoo/lenet/digits --calibration 0:1000 --search 0:1000 --test 1000:1000 --error-margin 1 --out build/lenet") },
+    { .name = "simulate", .summary = "run a quantized network on the array model: cycles, utilisation, traffic",
+      .description = "Compiles the network for the array and counts cycles, stalls and traffic layer by layer. With --data it also computes: the "
+                     "images go through the array model bit by bit, and every score is compared with the exact engine's (status 1 if one differs).",
+      .options = simulate_options, .run = rs_command_simulate,
+      .examples = LIST("ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml",
+                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml --set array.lanes=8 --json") },
+    { .name = "estimate", .summary = "area of the array, energy of the network on it, against 32-bit float",
+      .description = "Multiplies what the array model counts - operations, bits moved in each memory, register bits clocked - with the numbers of a "
+                     "technology, each of which names its source. docs/area-and-energy.md gives the formulas.",
+      .options = estimate_options, .run = rs_command_estimate,
+      .examples = LIST("ristretto estimate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml --technology "
+                       "configs/technologies/horowitz-45nm.yaml") },
+    { .name = "report", .summary = "show a report as text, CSV or HTML",
+      .description = "Reads a report.json, to which the commands add their results with --report, and prints it; or writes it in another form.",
+      .options = report_options, .places = report_places, .run = rs_command_report,
+      .examples = LIST("ristretto report build/lenet/report.json --html build/lenet/report.html") },
+    { .name = "run", .summary = "do everything that a YAML file lists",
+      .description = "Scores the float network, searches the formats, simulates the array, co-simulates the RTL, estimates area and energy, exports "
+                     "ROMs and writes the report, as far as the file asks for it.",
+      .options = run_options, .places = run_places, .run = rs_command_run,
+      .examples = LIST("ristretto run configs/runs/lenet.yaml") },
+    { .name = "help", .summary = "show help about a command or the keys of a file",
       .description = "Without a topic: the list of commands.",
       .options = help_options, .places = help_places, .run = rs_command_help,
-      .examples = (const char *const[]){ "ristretto help", NULL } },
-    { .name = NULL, .options = no_options }
+      .examples = LIST("ristretto help quantize", "ristretto help array") },
+    { .name = NULL }
 };

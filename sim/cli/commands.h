@@ -2,8 +2,30 @@
 #ifndef RISTRETTO_CLI_COMMANDS_H
 #define RISTRETTO_CLI_COMMANDS_H
 
-#include "cli/options.h"
+#include <jansson.h>
 
+#include "cli/options.h"
+#include "cli/stages.h"
+
+rs_status rs_command_train(const rs_args *args, rs_diag *diag);
+rs_status rs_command_test(const rs_args *args, rs_diag *diag);
+rs_status rs_command_quantize(const rs_args *args, rs_diag *diag);
+rs_status rs_command_simulate(const rs_args *args, rs_diag *diag);
+rs_status rs_command_estimate(const rs_args *args, rs_diag *diag);
+rs_status rs_command_report(const rs_args *args, rs_diag *diag);
+rs_status rs_command_run(const rs_args *args, rs_diag *diag);
 rs_status rs_command_help(const rs_args *args, rs_diag *diag);
+
+/* What commands share. */
+
+/* --data and --split. */
+rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag);
+/* "FIRST:COUNT" of an option, resolved against the data set; all of it if the option is not given. */
+rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
+/* --qnet, --array and --set KEY=VALUE. On failure both are NULL. */
+rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag);
+/* Shows a section as text, or as JSON with --json, unless --quiet; adds it to the report of --report. Takes the reference. `status`: the
+ * stage's; a section that a failed stage did not make is NULL, and `status` comes back. */
+rs_status rs_show_section(const rs_args *args, const char *name, json_t *section, rs_status status, rs_diag *diag);
 
 #endif

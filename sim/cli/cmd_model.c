@@ -1,0 +1,98 @@
+/* ristretto train, test, quantize: the float network. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "train/train.h"
+
+rs_status rs_command_train(const rs_args *args, rs_diag *diag)
+{
+    rs_solver_param *solver = NULL;
+    rs_status status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
+    if (status != RS_OK)
+        return status;
+    const bool quiet = rs_args_flag(args, "quiet"), json = rs_args_flag(args, "json");
+    const rs_train_options options = {
+        .data_folder = rs_args_text(args, "data"),
+        .weights = rs_args_text(args, "weights"),
+        .resume = rs_args_text(args, "resume"),
+        .seed = (uint64_t)rs_args_int(args, "seed"),
+        .max_iter = rs_args_int(args, "iterations"),
+        .snapshot_prefix = rs_args_text(args, "out"),
+        .log = quiet ? NULL : rs_train_log,
+        .log_context = json ? stderr : stdout,
+    };
+    rs_train_result r = { .accuracy = -1.0 };
+    status = rs_train(solver, &options, &r, diag);
+    if (status == RS_OK && json)
+        printf("{\"iterations\": %lld, \"images\": %lld, \"seconds\": %.6g, \"images_per_second\": %.6g, \"loss\": %.6g, \"accuracy\": %.6g}\n",
+               (long long)r.iterations, (long long)r.images, r.seconds, r.images_per_second, r.loss, r.accuracy);
+    else if (status == RS_OK && !quiet)
+        printf("%lld iterations, %lld images in %.1f s: %.0f images/s; loss %.4f%s%s\n", (long long)r.iterations, (long long)r.images, r.seconds,
+               r.images_per_second, r.loss, r.weights_path[0] != '\0' ? "; weights in " : "", r.weights_path);
+    rs_solver_param_free(solver);
+    return status;
+}
+
+rs_status rs_command_test(const rs_args *args, rs_diag *diag)
+{
+    rs_dataset *set = NULL;
+    rs_net *net = NULL;
+    json_t *section = NULL;
+    rs_slice slice;
+    rs_status status = rs_open_data(args, &set, diag);
+    if (status == RS_OK)
+        status = rs_slice_option(args, "images", set, &slice, diag);
+    if (status == RS_OK)
+        status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &net, diag);
+    if (status == RS_OK)
+        status = rs_stage_test(net, set, slice, (int)rs_args_int(args, "top"), &section, diag);
+    rs_net_free(net);
+    rs_dataset_free(set);
+    return rs_show_section(args, "test", section, status, diag);
+}
+
+static const struct { const char *name; rs_rounding mode; } roundings[] = {
+    { "nearest", RS_ROUND_NEAREST }, { "nearest_even", RS_ROUND_NEAREST_EVEN }, { "nearest_up", RS_ROUND_NEAREST_UP }, { "truncate", RS_ROUND_TRUNCATE },
+};
+
+static rs_rounding rounding_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof roundings / sizeof roundings[0]; i++)
+        if (strcmp(roundings[i].name, name) == 0)
+            return roundings[i].mode;
+    return RS_ROUND_NEAREST; /* the option's choices are those above */
+}
+
+rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
+{
+    rs_dataset *set = NULL;
+    rs_net *net = NULL;
+    json_t *section = NULL;
+    rs_quantize_stage stage = { .model = rs_args_text(args, "model"), .out = rs_args_text(args, "out") };
+    rs_quantize_defaults(&stage.options);
+    stage.options.error_margin = rs_args_real(args, "error-margin");
+    stage.options.min_bits = (int)rs_args_int(args, "min-bits");
+    stage.options.max_bits = (int)rs_args_int(args, "max-bits");
+    stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = (int)rs_args_int(args, "convolution-bits");
+    stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
+    stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
+    stage.options.rounding = rounding_named(rs_args_text(args, "rounding"));
+    stage.options.bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
+    if (stage.options.min_bits > stage.options.max_bits)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
+    rs_status status = rs_open_data(args, &set, diag);
+    if (status == RS_OK)
+        status = rs_slice_option(args, "calibration", set, &stage.calibration, diag);
+    if (status == RS_OK)
+        status = rs_slice_option(args, "search", set, &stage.search, diag);
+    if (status == RS_OK)
+        status = rs_slice_option(args, "test", set, &stage.test, diag);
+    if (status == RS_OK)
+        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &net, diag);
+    if (status == RS_OK)
+        status = rs_stage_quantize(net, set, &stage, &section, diag);
+    rs_net_free(net);
+    rs_dataset_free(set);
+    return rs_show_section(args, "quantize", section, status, diag);
+}

@@ -1,0 +1,156 @@
+/* ristretto run: everything that one YAML file lists. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "report/report.h"
+
+typedef struct run {
+    const rs_run_config *config;
+    bool json, quiet;
+    rs_dataset *set;
+    rs_net *net;
+    rs_qnet *qnet;
+    rs_array_config *array;
+    json_t *report;
+} run;
+
+/* Adds a section and shows it. Takes the reference; NULL: the stage failed with `status`. */
+static rs_status take(run *r, const char *name, json_t *section, rs_status status, rs_diag *diag)
+{
+    if (section == NULL)
+        return status;
+    if (!r->json && !r->quiet) {
+        rs_report_print_section(name, section, stdout);
+        putchar('\n');
+        fflush(stdout);
+    }
+    if (json_object_set_new(r->report, name, section) != 0 && status == RS_OK)
+        status = rs_out_of_memory(diag);
+    return status;
+}
+
+static rs_status open_all(run *r, rs_diag *diag)
+{
+    const rs_run_config *c = r->config;
+    rs_status status = rs_array_config_read(c->array, &r->array, diag);
+    if (status == RS_OK)
+        status = rs_dataset_open(c->data_path, c->data_train != 0, &r->set, diag);
+    if (status == RS_OK)
+        status = rs_stage_load(c->model, c->weights, r->set, &r->net, diag);
+    if (status == RS_OK && (r->report = rs_report_new(c->name)) == NULL)
+        status = rs_out_of_memory(diag);
+    return status;
+}
+
+static rs_status quantize(run *r, rs_diag *diag)
+{
+    const rs_run_config *c = r->config;
+    rs_quantize_stage stage = { .calibration = c->calibration, .search = c->search, .test = c->test, .model = c->model, .out = c->out };
+    rs_quantize_defaults(&stage.options);
+    stage.options.error_margin = c->error_margin;
+    stage.options.min_bits = c->min_bits;
+    stage.options.max_bits = c->max_bits;
+    stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = c->convolution_bits;
+    stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = c->inner_product_bits;
+    stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
+    stage.options.rounding = (rs_rounding)c->rounding;
+    stage.options.bias_rule = (rs_bias_rule)c->bias_format;
+    json_t *section = NULL;
+    rs_status status = rs_slice_resolve(&stage.calibration, r->set, "calibration", RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = rs_slice_resolve(&stage.search, r->set, "search", RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = rs_slice_resolve(&stage.test, r->set, "test", RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = rs_stage_quantize(r->net, r->set, &stage, &section, diag);
+    status = take(r, "quantize", section, status, diag);
+    if (status != RS_OK)
+        return status;
+    char *folder = rs_path_join(c->out, "qnet");
+    status = folder != NULL ? rs_qnet_read(folder, &r->qnet, diag) : rs_out_of_memory(diag);
+    rs_free(folder);
+    return status;
+}
+
+static rs_status test(run *r, rs_diag *diag)
+{
+    json_t *section = NULL;
+    const rs_status status = rs_stage_test(r->net, r->set, (rs_slice){ 0, r->set->count }, 1, &section, diag);
+    return take(r, "test", section, status, diag);
+}
+
+static rs_status simulate(run *r, rs_diag *diag)
+{
+    rs_slice slice = { 0, r->config->simulate_images };
+    json_t *section = NULL;
+    rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate", RS_BAD_INPUT, diag) : RS_OK;
+    if (status == RS_OK)
+        status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, &section, diag);
+    return take(r, "simulate", section, status, diag);
+}
+
+static rs_status estimate(run *r, rs_diag *diag)
+{
+    json_t *section = NULL;
+    if (r->config->technology == NULL || r->config->technology[0] == '\0')
+        return RS_OK;
+    const rs_status status = rs_stage_estimate(r->qnet, r->array, r->config->technology, &section, diag);
+    return take(r, "estimate", section, status, diag);
+}
+
+static rs_status write_text(const run *r, const char *name, void (*print)(const json_t *, FILE *), rs_diag *diag)
+{
+    char *path = rs_path_join(r->config->out, name);
+    rs_output *out = NULL;
+    rs_status status = path != NULL ? rs_output_open(path, &out, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK) {
+        print(r->report, rs_output_stream(out));
+        status = rs_output_commit(out, diag);
+    }
+    if (status == RS_OK && !r->json && !r->quiet)
+        printf("wrote %s\n", path);
+    rs_free(path);
+    return status;
+}
+
+static rs_status write_report(const run *r, rs_diag *diag)
+{
+    rs_status status = write_text(r, "report.json", rs_json_print, diag);
+    if (status == RS_OK && r->config->html != 0)
+        status = write_text(r, "report.html", rs_report_html, diag);
+    if (status == RS_OK && r->config->csv != 0)
+        status = write_text(r, "report.csv", rs_report_csv, diag);
+    return status;
+}
+
+static rs_status (*const stages[])(run *, rs_diag *) = { test, quantize, simulate, estimate };
+
+rs_status rs_command_run(const rs_args *args, rs_diag *diag)
+{
+    rs_run_config *config = NULL;
+    rs_status status = rs_run_config_read(rs_args_text(args, "FILE"), &config, diag);
+    for (size_t i = 0; status == RS_OK && i < rs_args_count(args, "set"); i++)
+        status = rs_run_config_set(config, rs_args_nth(args, "set", i), diag);
+    run r = { .config = config, .json = rs_args_flag(args, "json"), .quiet = rs_args_flag(args, "quiet") };
+    if (status == RS_OK)
+        status = open_all(&r, diag);
+    for (size_t i = 0; status == RS_OK && i < sizeof stages / sizeof stages[0]; i++)
+        status = stages[i](&r, diag);
+    /* A missed target or a mismatch is shown in the report as well. */
+    if (status == RS_OK || status == RS_MISMATCH) {
+        const rs_status written = write_report(&r, diag);
+        status = status == RS_OK ? written : status;
+    }
+    if (r.json && r.report != NULL)
+        rs_json_print(r.report, stdout);
+    json_decref(r.report);
+    rs_array_config_free(r.array);
+    rs_qnet_free(r.qnet);
+    rs_net_free(r.net);
+    rs_dataset_free(r.set);
+    rs_run_config_free(config);
+    return status;
+}

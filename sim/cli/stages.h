@@ -1,0 +1,37 @@
+/* The steps that commands and runs are made of. Each one gives its section of the report (docs/report-format.md), a new reference. */
+#ifndef RISTRETTO_CLI_STAGES_H
+#define RISTRETTO_CLI_STAGES_H
+
+#include <jansson.h>
+
+#include "config/array_config.h"
+#include "config/run_config.h"
+#include "data/data.h"
+#include "net/net.h"
+#include "quant/qnet.h"
+#include "quant/quantize.h"
+
+/* A float network with shapes and weights, ready to score `set`. */
+rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, rs_net **net, rs_diag *diag);
+
+/* Checks a slice against the number of images and resolves count 0. */
+rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag);
+
+rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section, rs_diag *diag);
+
+typedef struct rs_quantize_stage {
+    rs_slice calibration, search, test; /* resolved; test may be the same as search */
+    rs_quantize_options options;        /* checkpoint and image counts are set by the stage */
+    const char *model;                  /* prototxt whose quantized form is written */
+    const char *out;                    /* folder: quantized.prototxt, qnet/, quantize.json, search.json while it runs */
+} rs_quantize_stage;
+/* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */
+rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag);
+
+/* set NULL: cycles only. RS_MISMATCH: the array model's scores differ from the exact engine's. */
+rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, json_t **section,
+                            rs_diag *diag);
+
+rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology, json_t **section, rs_diag *diag);
+
+#endif

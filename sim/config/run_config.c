@@ -1,0 +1,149 @@
+#include "config/run_config.h"
+
+#include "base/memory.h"
+#include "fxp/fxp.h"
+
+#define AT(field) offsetof(rs_run_config, field)
+#define MOST 9007199254740991.0
+
+const char *const rs_export_formats[] = { "memh", "coe", "mif", "ihex", "c", "npy", NULL };
+
+static const rs_schema_word export_words[] = {
+    { "none", -1, NULL },
+    { "memh", 0, "$readmemh words" },
+    { "coe", 1, "Xilinx coefficient file" },
+    { "mif", 2, "Intel memory initialization file" },
+    { "ihex", 3, "Intel HEX" },
+    { "c", 4, "C header" },
+    { "npy", 5, "NumPy array" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word sets[] = {
+    { "test", 0, "t10k-* files" },
+    { "train", 1, "train-* files" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word searched[] = { { "auto", 0, "searched" }, { NULL, 0, NULL } };
+static const rs_schema_word roundings[] = {
+    { "nearest", RS_ROUND_NEAREST, "ties away from zero" },
+    { "nearest_even", RS_ROUND_NEAREST_EVEN, NULL },
+    { "nearest_up", RS_ROUND_NEAREST_UP, NULL },
+    { "truncate", RS_ROUND_TRUNCATE, "floor" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word bias_rules[] = {
+    { "accumulator", RS_BIAS_ACCUMULATOR, "at the accumulator's least significant bit" },
+    { "weights", RS_BIAS_WEIGHTS, "in the weights' format, as in the original Ristretto" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word yes_no[] = { { "false", 0, NULL }, { "true", 1, NULL }, { NULL, 0, NULL } };
+
+static const rs_schema slice_fields[] = {
+    { .key = "first", .type = RS_SCHEMA_INT64, .offset = offsetof(rs_slice, first), .min = 0, .max = MOST, .fallback = "0", .doc = "first image" },
+    { .key = "count", .type = RS_SCHEMA_INT64, .offset = offsetof(rs_slice, count), .min = 0, .max = MOST, .fallback = "0",
+      .doc = "number of images; 0: to the end" },
+    { .key = NULL },
+};
+
+static const rs_schema data_fields[] = {
+    { .key = "path", .type = RS_SCHEMA_PATH, .offset = AT(data_path), .doc = "IDX files: the images file, a folder or a prefix" },
+    { .key = "set", .type = RS_SCHEMA_ENUM, .offset = AT(data_train), .words = sets, .fallback = "test", .doc = "which files of a folder" },
+    { .key = "calibration", .type = RS_SCHEMA_MAP, .offset = AT(calibration), .fields = slice_fields, .doc = "images that give the ranges" },
+    { .key = "search", .type = RS_SCHEMA_MAP, .offset = AT(search), .fields = slice_fields, .doc = "images that score a trial" },
+    { .key = "test", .type = RS_SCHEMA_MAP, .offset = AT(test), .fields = slice_fields, .doc = "images that the search does not see" },
+    { .key = NULL },
+};
+
+#define WIDTH(name, member, text) \
+    { .key = name, .type = RS_SCHEMA_INT, .offset = AT(member), .min = 1, .max = 16, .words = searched, .fallback = "auto", .unit = "bits", .doc = text }
+
+static const rs_schema quantize_fields[] = {
+    { .key = "error_margin", .type = RS_SCHEMA_REAL, .offset = AT(error_margin), .min = 0, .max = 100, .fallback = "1", .unit = "percent points",
+      .doc = "accuracy that may be lost" },
+    { .key = "min_bits", .type = RS_SCHEMA_INT, .offset = AT(min_bits), .min = 1, .max = 16, .fallback = "1", .unit = "bits", .doc = "smallest width tried" },
+    { .key = "max_bits", .type = RS_SCHEMA_INT, .offset = AT(max_bits), .min = 1, .max = 16, .fallback = "16", .unit = "bits", .doc = "largest width tried" },
+    WIDTH("convolution_bits", convolution_bits, "width of convolution weights"),
+    WIDTH("inner_product_bits", inner_product_bits, "width of fully connected weights"),
+    WIDTH("activation_bits", activation_bits, "width of layer outputs"),
+    { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "nearest", .doc = "rounding of weights and of requantize" },
+    { .key = "bias_format", .type = RS_SCHEMA_ENUM, .offset = AT(bias_format), .words = bias_rules, .fallback = "accumulator", .doc = "how biases become integers" },
+    { .key = NULL },
+};
+
+static const rs_schema simulate_fields[] = {
+    { .key = "images", .type = RS_SCHEMA_INT64, .offset = AT(simulate_images), .min = 0, .max = MOST, .fallback = "0",
+      .doc = "images run through the array model and compared with the exact engine; 0: cycles only" },
+    { .key = NULL },
+};
+
+static const rs_schema cosim_fields[] = {
+    { .key = "images", .type = RS_SCHEMA_INT64, .offset = AT(cosim_images), .min = 0, .max = MOST, .fallback = "0",
+      .doc = "images run through the Verilated RTL in lockstep with the array model; 0: none" },
+    { .key = NULL },
+};
+
+static const rs_schema export_fields[] = {
+    { .key = "format", .type = RS_SCHEMA_ENUM, .offset = AT(export_format), .words = export_words, .fallback = "memh", .doc = "form of the ROMs" },
+    { .key = NULL },
+};
+
+static const rs_schema report_fields[] = {
+    { .key = "html", .type = RS_SCHEMA_ENUM, .offset = AT(html), .words = yes_no, .fallback = "true", .doc = "write report.html" },
+    { .key = "csv", .type = RS_SCHEMA_ENUM, .offset = AT(csv), .words = yes_no, .fallback = "false", .doc = "write report.csv" },
+    { .key = NULL },
+};
+
+const rs_schema rs_run_schema[] = {
+    { .key = "name", .type = RS_SCHEMA_STRING, .offset = AT(name), .doc = "shown in the report" },
+    { .key = "model", .type = RS_SCHEMA_PATH, .offset = AT(model), .doc = "prototxt of the network" },
+    { .key = "weights", .type = RS_SCHEMA_PATH, .offset = AT(weights), .doc = "caffemodel" },
+    { .key = "out", .type = RS_SCHEMA_PATH, .offset = AT(out), .doc = "folder for everything that is written" },
+    { .key = "data", .type = RS_SCHEMA_MAP, .fields = data_fields, .doc = "labelled images" },
+    { .key = "quantize", .type = RS_SCHEMA_MAP, .fields = quantize_fields, .doc = "the search" },
+    { .key = "array", .type = RS_SCHEMA_PATH, .offset = AT(array), .doc = "YAML file of the array" },
+    { .key = "technology", .type = RS_SCHEMA_PATH, .offset = AT(technology), .fallback = "", .doc = "YAML file of the technology; none: no estimate" },
+    { .key = "simulate", .type = RS_SCHEMA_MAP, .fields = simulate_fields, .doc = "the array model" },
+    { .key = "cosim", .type = RS_SCHEMA_MAP, .fields = cosim_fields, .doc = "the RTL" },
+    { .key = "export", .type = RS_SCHEMA_MAP, .fields = export_fields, .doc = "ROMs" },
+    { .key = "report", .type = RS_SCHEMA_MAP, .fields = report_fields, .doc = "what is written beside report.json" },
+    { .key = NULL },
+};
+
+rs_status rs_run_config_read(const char *path, rs_run_config **result, rs_diag *diag)
+{
+    *result = NULL;
+    rs_run_config *c = RS_NEW(rs_run_config);
+    rs_arena *arena = rs_arena_new();
+    const rs_yaml *root = NULL;
+    rs_status status = c == NULL || arena == NULL ? rs_out_of_memory(diag) : RS_OK;
+    if (status == RS_OK)
+        status = rs_schema_read(rs_run_schema, path, c, arena, &root, diag);
+    if (status == RS_OK && c->min_bits > c->max_bits) {
+        const rs_yaml *node = rs_yaml_find(root, "quantize.min_bits");
+        status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_FILE(path), NULL,
+                          "quantize.min_bits must not be above quantize.max_bits, %d", c->max_bits);
+    }
+    if (status == RS_OK && (c->path = rs_strdup(path)) == NULL)
+        status = rs_out_of_memory(diag);
+    rs_arena_free(arena);
+    if (status != RS_OK) {
+        rs_run_config_free(c);
+        return status;
+    }
+    *result = c;
+    return RS_OK;
+}
+
+rs_status rs_run_config_set(rs_run_config *config, const char *assignment, rs_diag *diag)
+{
+    return rs_schema_set(rs_run_schema, assignment, config, diag);
+}
+
+void rs_run_config_free(rs_run_config *c)
+{
+    if (c == NULL)
+        return;
+    rs_schema_free(rs_run_schema, c);
+    rs_free(c->path);
+    rs_free(c);
+}
