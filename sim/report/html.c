@@ -15,9 +15,9 @@ static const char style[] =
     "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
     "main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}h1{font-size:28px;margin:0 0 4px}h2{font-size:20px;margin:0 0 6px}"
     "h3{font-size:15px;margin:22px 0 6px}p{margin:6px 0 10px;max-width:78ch}.soft{color:var(--soft)}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin:22px 0}"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:12px;margin:22px 0}"
     ".tile,section{background:var(--card);border:1px solid var(--line);border-radius:10px}.tile{padding:12px 16px 10px}"
-    ".tile b{display:block;font-size:25px;line-height:1.25;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px;display:block}\n"
+    ".tile b{display:block;font-size:23px;line-height:1.35;white-space:nowrap;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px;display:block}\n"
     "section{padding:20px 22px 18px;margin:16px 0}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 26px}"
     ".pair>*{min-width:0}\n"
     ".plot{overflow-x:auto;margin:6px 0}svg{display:block;width:100%;height:auto}.plot svg{min-width:480px}\n"
@@ -124,7 +124,7 @@ static void widths_tile(const json_t *quantize, FILE *out)
                           : 0;
         used += n > 0 ? (size_t)n : 0;
     }
-    tile("Bits: convolution / inner product / activations", value, rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
+    tile("Bits: conv / FC / outputs", value, rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
 }
 
 static void print_tiles(const json_t *r, FILE *out)
@@ -287,11 +287,9 @@ static void print_quantize(const json_t *s, FILE *out)
             rs_count_text(rs_j_int(s, "images"), text));
     fputs(" Accuracy in fixed point is that of the integers, which are what the RTL computes.</p>\n", out);
     print_curves(s, out);
-    fputs("<div class=\"pair\"><div>\n", out);
     print_scores(s, out);
-    fputs("</div><div>\n", out);
     print_formats(s, out);
-    fputs("</div></div></section>\n", out);
+    fputs("</section>\n", out);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- simulate */
@@ -304,7 +302,8 @@ static rs_plot_bar bars[2 * MOST_LAYERS + 2];
 static void print_cycles(const json_t *s, FILE *out)
 {
     static const char *const keys[] = { "compute_cycles", "wait_weights", "wait_ifmap", "wait_output", "drain" };
-    static const char *const names[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining" };
+    static const char *const all[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining",
+                                       "fetching descriptors" };
     enum { PARTS = 5 };
     int n = 0;
     char text[RS_SHORT_TEXT];
@@ -325,8 +324,6 @@ static void print_cycles(const json_t *s, FILE *out)
         b->parts[PARTS] = rest > 0.0 ? rest : 0.0;
         snprintf(b->note, sizeof b->note, "%s cycles", rs_short_text(rs_j_real(layer, "cycles"), text));
     }
-    static const char *const all[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining", "fetching" };
-    (void)names;
     fputs("<h3>Cycles by layer</h3>\n", out);
     rs_svg_bars("Cycles by layer", "cycles", "cycles", all, PARTS + 1, 0, bars, n, 0.0, out);
     rs_svg_legend(all, PARTS + 1, 0, out);
@@ -422,7 +419,23 @@ static void print_cosim(const json_t *s, FILE *out)
 
 /* ---------------------------------------------------------------------------------------------------------- estimate */
 
-static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only)
+/* Energies of a plot share a unit: uJ if the longest bar has 10 of them. */
+typedef struct unit {
+    double pj;
+    const char *name;
+} unit;
+
+static unit energy_unit(const json_t *layers, const char *longest)
+{
+    double most = 0.0;
+    size_t i;
+    json_t *layer;
+    json_array_foreach((json_t *)layers, i, layer)
+        most = fmax(most, rs_j_real(layer, longest));
+    return most >= 1e7 ? (unit){ 1e6, "\xc2\xb5J" } : (unit){ 1e3, "nJ" };
+}
+
+static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only, unit u)
 {
     char text[RS_SHORT_TEXT];
     size_t k;
@@ -433,10 +446,10 @@ static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bo
     {
         if (k >= RS_MOST_PARTS || (chip_only && strcmp(rs_j_text(part, "name"), "off-chip memory") == 0))
             continue;
-        b->parts[k] = rs_j_real(part, is_float ? "float_pj" : "pj") * 1e-3;
+        b->parts[k] = rs_j_real(part, is_float ? "float_pj" : "pj") / u.pj;
         sum += b->parts[k];
     }
-    snprintf(b->note, sizeof b->note, "%s nJ", rs_short_text(sum, text));
+    snprintf(b->note, sizeof b->note, "%s %s", rs_short_text(sum, text), u.name);
 }
 
 static void print_energy(const json_t *s, FILE *out)
@@ -452,15 +465,18 @@ static void print_energy(const json_t *s, FILE *out)
             names[n_parts++] = rs_j_text(item, "name");
     for (int chip_only = 0; chip_only < 2; chip_only++) {
         int n = 0;
+        char axis[32];
+        const unit u = energy_unit(layers, chip_only ? "chip_float_pj" : "float_pj");
         json_array_foreach(layers, i, item)
         {
             if (n + 1 >= 2 * MOST_LAYERS)
                 break;
-            energy_bar(&bars[n++], item, rs_j_text(item, "name"), false, chip_only != 0);
-            energy_bar(&bars[n++], item, "", true, chip_only != 0);
+            energy_bar(&bars[n++], item, rs_j_text(item, "name"), false, chip_only != 0, u);
+            energy_bar(&bars[n++], item, "", true, chip_only != 0, u);
         }
+        snprintf(axis, sizeof axis, "%s an image", u.name);
         fputs(chip_only ? "<h3>On the chip alone</h3>\n" : "<h3>By layer, with the off-chip memory</h3>\n", out);
-        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", "nJ an image", "nJ", names, n_parts, 0, bars, n, 0.0, out);
+        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", axis, u.name, names, n_parts, 0, bars, n, 0.0, out);
     }
     rs_svg_legend(names, n_parts, 0, out);
 }

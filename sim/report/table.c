@@ -81,14 +81,16 @@ static int width(const char *text)
 
 static void print_row(const rs_table *t, const cell *cells, const int *widths, FILE *stream)
 {
+    int spaces = 0; /* owed before the next text: none at the end of the line */
     for (int i = 0; i < t->columns; i++) {
         const int gap = widths[i] - width(cells[i].text);
-        const bool last = i == t->columns - 1;
-        fputs("  ", stream);
-        if (t->align[i] == 'r')
-            fprintf(stream, "%*s%s", gap, "", cells[i].text);
-        else
-            fprintf(stream, "%s%*s", cells[i].text, last ? 0 : gap, "");
+        const bool right = t->align[i] == 'r';
+        spaces += 2 + (right ? gap : 0);
+        if (cells[i].text[0] != '\0') {
+            fprintf(stream, "%*s%s", spaces, "", cells[i].text);
+            spaces = 0;
+        }
+        spaces += right ? 0 : gap;
     }
     putc('\n', stream);
 }
