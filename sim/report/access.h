@@ -33,6 +33,13 @@ static inline bool rs_j_has(const json_t *object, const char *key)
     return json_object_get(object, key) != NULL;
 }
 
+/* To the nearest whole number; what does not fit is cut. */
+static inline int64_t rs_whole(double value)
+{
+    const double most = 9e18;
+    return value >= most ? (int64_t)most : value <= -most ? -(int64_t)most : (int64_t)(value < 0.0 ? value - 0.5 : value + 0.5);
+}
+
 /* part / whole in percent; 0 of nothing. */
 static inline double rs_percent(double part, double whole)
 {

@@ -108,7 +108,7 @@ static void accuracy_tile(const json_t *quantize, FILE *out)
     const double images = rs_j_real(score, "images");
     snprintf(value, sizeof value, "%.2f %%", rs_percent(rs_j_real(score, "hits"), images));
     snprintf(more, sizeof more, "float %.2f %%, %s %s images", rs_percent(rs_j_real(score, "float_hits"), images),
-             rs_count_text((int64_t)images, text), rs_j_text(score, "name"));
+             rs_count_text(rs_whole(images), text), rs_j_text(score, "name"));
     tile("Fixed point accuracy", value, more, out);
 }
 
@@ -519,7 +519,7 @@ static void print_estimate(const json_t *s, FILE *out)
         snprintf(name, sizeof name, "%s (%s)", rs_j_text(part, "name"), rs_j_text(part, "unit"));
         fputs("<tr>", out);
         cell(name, true, out);
-        count_cell((int64_t)rs_j_real(part, "count"), out);
+        count_cell(rs_whole(rs_j_real(part, "count")), out);
         real_cell("%.1f nJ", rs_j_real(part, "pj") * 1e-3, out);
         real_cell("%.1f nJ", rs_j_real(part, "float_pj") * 1e-3, out);
         if (rs_j_real(part, "float_pj") > 0.0)

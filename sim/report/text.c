@@ -156,7 +156,7 @@ static void print_layers(const json_t *s, FILE *stream)
         }
         rs_table_cell(t, "%s", i < n ? rs_j_text(layer, "name") : "total");
         for (int k = 0; k < 7; k++)
-            rs_table_cell(t, "%s", rs_count_text((int64_t)v[k], text));
+            rs_table_cell(t, "%s", rs_count_text(rs_whole(v[k]), text));
         rs_table_cell(t, "%.1f %%", rs_percent(v[2], v[1]));
         rs_table_cell(t, "%.1f %%", rs_percent(v[0], rs_ratio(v[7] * v[1], v[2])));
         for (int k = 0; k < 8; k++)
@@ -286,8 +286,8 @@ static void print_area(const json_t *s, FILE *stream)
         rs_table_cell(t, "%s", rs_j_text(block, "name"));
         rs_table_cell(t, "%s", count(block, "instances", text));
         rs_table_cell(t, "%s", count(block, "bits", text));
-        rs_table_cell(t, "%s um2", rs_count_text((int64_t)(rs_j_real(block, "um2") + 0.5), text));
-        rs_table_cell(t, "%s um2", rs_count_text((int64_t)(rs_j_real(block, "float_um2") + 0.5), text));
+        rs_table_cell(t, "%s um2", rs_count_text(rs_whole(rs_j_real(block, "um2")), text));
+        rs_table_cell(t, "%s um2", rs_count_text(rs_whole(rs_j_real(block, "float_um2")), text));
         if (rs_j_real(block, "float_um2") > 0.0)
             rs_table_cell(t, "%.1f x", rs_ratio(rs_j_real(block, "float_um2"), rs_j_real(block, "um2")));
         else

@@ -1,0 +1,166 @@
+/* Tables, the report's file, and its forms: what is quoted, what is missing. */
+#include "support/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "report/report.h"
+#include "report/svg.h"
+#include "report/table.h"
+
+/* What a function writes, as a string that free() releases. */
+static char *capture(void (*print)(const json_t *, FILE *), const json_t *value)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    assert_non_null(stream);
+    print(value, stream);
+    assert_int_equal(fclose(stream), 0);
+    return text;
+}
+
+static void check_table(void **state)
+{
+    (void)state;
+    static const char *const heads[] = { "layer", "n", "unit" };
+    rs_table *t = rs_table_new(heads, 3, "lrl");
+    char text[RS_COUNT_TEXT];
+    rs_table_cell(t, "conv1");
+    rs_table_cell(t, "%s", rs_count_text(1234567, text));
+    rs_table_cell(t, "\xc2\xb5m");
+    rs_table_rule(t);
+    rs_table_cell(t, "total");
+    rs_table_cell(t, "%d", 5);
+    rs_table_cell(t, "%s", "");
+    char *out = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&out, &size);
+    rs_table_print(t, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_string_equal(out, "  layer          n  unit\n"
+                             "  ----------------------\n"
+                             "  conv1  1,234,567  \xc2\xb5m\n"
+                             "  ----------------------\n"
+                             "  total          5\n");
+    free(out);
+    rs_table_free(t);
+    assert_string_equal(rs_count_text(0, text), "0");
+    assert_string_equal(rs_count_text(-1000, text), "-1,000");
+    assert_string_equal(rs_count_text(-100, text), "-100");
+    assert_string_equal(rs_count_text(INT64_MIN, text), "-9,223,372,036,854,775,808");
+    rs_table_print(NULL, stderr); /* no memory for a table is not the end */
+}
+
+static void check_short_numbers(void **state)
+{
+    (void)state;
+    char text[RS_SHORT_TEXT];
+    assert_string_equal(rs_short_text(0, text), "0");
+    assert_string_equal(rs_short_text(7, text), "7");
+    assert_string_equal(rs_short_text(0.25, text), "0.25");
+    assert_string_equal(rs_short_text(12.34, text), "12.3");
+    assert_string_equal(rs_short_text(1234, text), "1.23 k");
+    assert_string_equal(rs_short_text(16500, text), "16.5 k");
+    assert_string_equal(rs_short_text(2.5e6, text), "2.50 M");
+}
+
+/* The network's name is a stranger's text: it must not become markup, nor break a CSV line. */
+static void check_quoting(void **state)
+{
+    (void)state;
+    json_t *report = json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:s, s:s, s:I, s:b}}", "format", "ristretto-report", "version", 1, "name",
+                               "<script>alert('x')</script> & \"y\"", "tool", "t", "simulate", "network", "a,\"b\"\n", "name", "</td><b>", "x", "plain",
+                               "cycles", (json_int_t)5, "yes", 1);
+    assert_non_null(report);
+    char *html = capture(rs_report_html, report);
+    assert_null(strstr(html, "<script"));
+    assert_non_null(strstr(html, "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;"));
+    free(html);
+    char *csv = capture(rs_report_csv, report);
+    assert_string_equal(csv, "section,row,column,value\n"
+                             "simulate,,network,\"a,\"\"b\"\"\n\"\n"
+                             "simulate,,name,</td><b>\n"
+                             "simulate,,x,plain\n"
+                             "simulate,,cycles,5\n"
+                             "simulate,,yes,true\n");
+    free(csv);
+    json_decref(report);
+}
+
+/* Sections without members, members of the wrong type: nothing is read that is not there. */
+static void check_holes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{}",
+        "{\"layers\": [], \"trials\": [], \"groups\": [], \"scores\": [], \"blocks\": [], \"total\": {}}",
+        "{\"layers\": [{}, 3, null], \"trials\": [{\"bits\": 7}], \"groups\": [{\"name\": 4}, {}, {}, {}, {}], \"scores\": [[]], \"blocks\": [1], "
+        "\"total\": {\"parts\": [{}, {\"pj\": -1}, {\"pj\": \"x\"}]}, \"array\": 5, \"technology\": [], \"cycles\": -5, \"images\": 1e300}",
+        "{\"layers\": 3, \"trials\": {}, \"groups\": \"x\", \"scores\": null, \"blocks\": true, \"total\": 0}",
+    };
+    size_t compared = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        json_error_t error;
+        json_t *report = rs_report_new("x");
+        for (size_t s = 0; rs_report_sections[s] != NULL; s++)
+            assert_int_equal(json_object_set_new(report, rs_report_sections[s], json_loads(texts[i], 0, &error)), 0);
+        char *html = capture(rs_report_html, report), *text = capture(rs_report_print, report), *csv = capture(rs_report_csv, report);
+        assert_non_null(strstr(html, "</html>"));
+        assert_null(strstr(html, "nan"));
+        assert_true(strlen(text) > 0);
+        compared++;
+        free(html);
+        free(text);
+        free(csv);
+        json_decref(report);
+    }
+    assert_int_equal(compared, 4);
+}
+
+static void check_file(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("report.json");
+    rs_diag *diag = rs_diag_new();
+    json_t *section = json_pack("{s:s, s:i}", "network", "LeNet", "cycles", 7);
+    rs_assert_ok(rs_report_put(path, "simulate", section, diag), diag);
+    json_decref(section);
+    section = json_pack("{s:s, s:i}", "network", "other", "cycles", 8);
+    rs_assert_ok(rs_report_put(path, "simulate", section, diag), diag);
+    rs_assert_ok(rs_report_put(path, "estimate", section, diag), diag);
+    json_decref(section);
+    json_t *report = NULL;
+    rs_assert_ok(rs_report_read(path, &report, diag), diag);
+    assert_string_equal(json_string_value(json_object_get(report, "name")), "LeNet");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(report, "simulate"), "cycles")), 8);
+    assert_non_null(json_object_get(report, "estimate"));
+    json_decref(report);
+
+    static const struct { const char *text, *message; } bad[] = {
+        { "{\"format\": \"ristretto-report\", \"version\": 1", "JSON: " },
+        { "[]", "the file is not a report" },
+        { "{}", "the file is not a report" },
+        { "{\"format\": \"ristretto-report\", \"version\": 2}", "version 2 of the report is not known, expected 1" },
+        { "{\"format\": \"ristretto-report\", \"version\": 1, \"test\": 3}", "the section 'test' must be an object" },
+        { "{\"format\": \"ristretto-report\", \"format\": \"x\"}", "JSON: duplicate object key" },
+        { "", "JSON: " },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        path = rs_test_path("bad.json");
+        rs_test_write(path, bad[i].text, strlen(bad[i].text));
+        rs_assert_error(rs_report_read(path, &report, diag), RS_BAD_INPUT, diag, bad[i].message);
+        assert_null(report);
+    }
+    rs_diag_free(diag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_table), cmocka_unit_test(check_short_numbers), cmocka_unit_test(check_quoting),
+        cmocka_unit_test(check_holes), cmocka_unit_test(check_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
