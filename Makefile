@@ -79,7 +79,7 @@ TEST_LIB  := $(B)/libtestsupport.a
 EXE       := $(if $(MAIN),$(B)/ristretto)
 
 # ------------------------------------------------------------------------------------------------------------ targets
-.PHONY: all lib tests generated print check check-full check-unit check-cli check-lint lint bench demo format clean install deps help
+.PHONY: all lib tests generated print check check-full check-unit check-cli check-lint lint bench demo man format clean install deps help
 
 all: $(LIB) $(EXE) $(if $(and $(EXE),$(filter release,$(VARIANT))),build/ristretto)
 lib: $(LIB)
@@ -97,6 +97,7 @@ help:
 	@echo 'make check-unit   unit tests only      make check-cli  command line only'
 	@echo 'make lint         lint only            make format     show what clang-format would change'
 	@echo 'make bench        speed, side by side with the alternatives'
+	@echo 'make man          man pages and shell completion, into build/man'
 	@echo 'make install      into DESTDIR/PREFIX (default /usr/local)'
 	@echo 'make clean        remove build/'
 	@echo 'Variables: VARIANT=release|asan|debug|cov  V=1 (show commands)  JOBS=n'
@@ -207,6 +208,16 @@ bench:
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)scripts/bench.sh
 
+# Man pages and shell completion, both from the command's own tables.
+man: build/man/ristretto.1
+build/man/ristretto.1: $(B)/ristretto
+	$(say) MAN 'build/man'
+	$(Q)mkdir -p build/man && $< help --format bash >build/man/ristretto.bash
+	$(Q)$< help --format names | while read -r name; do \
+	    $< help --format man $$name >build/man/ristretto-$$name.1 || exit 1; \
+	done
+	$(Q)$< help --format man >$@
+
 format:
 	$(Q)scripts/lint --show-format
 
@@ -216,12 +227,13 @@ clean:
 # The command finds rtl/ and configs/ beside itself: ../share/ristretto from the folder that it is in.
 SHARE := $(DESTDIR)$(PREFIX)/share
 install:
-	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(MAKE) VARIANT=release all man
 	install -D -m 755 build/release/ristretto $(DESTDIR)$(PREFIX)/bin/ristretto
 	for d in rtl configs sim/cosim; do \
 	    find $$d -type f -exec install -D -m 644 {} $(SHARE)/ristretto/{} \; ; \
 	done
-	for f in docs/man/*.1; do [ ! -e "$$f" ] || install -D -m 644 "$$f" $(SHARE)/man/man1/"$${f##*/}"; done
-	for f in scripts/completion/*.bash; do \
-	    [ ! -e "$$f" ] || install -D -m 644 "$$f" $(SHARE)/bash-completion/completions/ristretto; \
+	build/release/ristretto help --format names | while read -r name; do \
+	    install -D -m 644 build/man/ristretto-$$name.1 $(SHARE)/man/man1/ristretto-$$name.1; \
 	done
+	install -D -m 644 build/man/ristretto.1 $(SHARE)/man/man1/ristretto.1
+	install -D -m 644 build/man/ristretto.bash $(SHARE)/bash-completion/completions/ristretto

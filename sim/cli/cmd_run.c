@@ -37,7 +37,7 @@ static rs_status open_all(run *r, rs_diag *diag)
     const rs_run_config *c = r->config;
     rs_status status = rs_array_config_read(c->array, &r->array, diag);
     if (status == RS_OK)
-        status = rs_dataset_open(c->data_path, c->data_train != 0, &r->set, diag);
+        status = rs_dataset_open(c->data_path, c->path, c->data_train != 0, &r->set, diag);
     if (status == RS_OK)
         status = rs_stage_load(c->model, c->weights, r->set, &r->net, diag);
     if (status == RS_OK && (r->report = rs_report_new(c->name)) == NULL)

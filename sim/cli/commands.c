@@ -98,8 +98,8 @@ static const rs_option run_places[] = {
 };
 
 static const rs_option help_options[] = {
-    { .name = "format", .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "text|man|bash|markdown", .fallback = "text",
-      .help = "as text, as a man page, as Markdown (files), or (without a topic) as a completion script for bash" },
+    { .name = "format", .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "text|man|bash|markdown|names", .fallback = "text",
+      .help = "as text, as a man page, as Markdown (files); without a topic, also as a completion script for bash, or only the names" },
     END
 };
 static const rs_option help_places[] = {

@@ -38,6 +38,9 @@ rs_status rs_command_help(const rs_args *args, rs_diag *diag)
         rs_manual_page(command, stdout);
     else if (strcmp(format, "bash") == 0)
         rs_manual_bash(stdout);
+    else if (strcmp(format, "names") == 0)
+        for (const rs_command *c = rs_commands; c->name != NULL; c++)
+            puts(c->name);
     else if (strcmp(format, "markdown") == 0)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help array --format markdown'", "commands have no Markdown form");
     else if (command != NULL)

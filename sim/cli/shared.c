@@ -8,7 +8,7 @@
 
 rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag)
 {
-    return rs_dataset_open(rs_args_text(args, "data"), strcmp(rs_args_text(args, "split"), "train") == 0, set, diag);
+    return rs_dataset_open(rs_args_text(args, "data"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0, set, diag);
 }
 
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag)

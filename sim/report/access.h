@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <string.h>
+
 #include <jansson.h>
 
 static inline const char *rs_j_text(const json_t *object, const char *key)
@@ -44,6 +46,16 @@ static inline int64_t rs_whole(double value)
 static inline double rs_percent(double part, double whole)
 {
     return whole > 0.0 ? 100.0 * part / whole : 0.0;
+}
+
+/* How a group of numbers is called in tables: "convolution" is short for its weights. */
+static inline const char *rs_group_title(const json_t *group)
+{
+    const char *name = rs_j_text(group, "name");
+    return strcmp(name, "convolution") == 0     ? "convolution weights"
+           : strcmp(name, "inner_product") == 0 ? "fully connected weights"
+           : strcmp(name, "activations") == 0   ? "layer outputs"
+                                                : name;
 }
 
 static inline double rs_ratio(double a, double b)

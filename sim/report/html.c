@@ -200,8 +200,8 @@ static void print_curves(const json_t *s, FILE *out)
         if (points < 2)
             continue;
         const double chosen = rs_j_real(group, "single_bits");
-        lines[n] = (rs_plot_line){ name, points, n, x[n], y[n], chosen };
-        names[n] = name;
+        lines[n] = (rs_plot_line){ rs_group_title(group), points, n, x[n], y[n], chosen };
+        names[n] = rs_group_title(group);
         last = x[n][points - 1] > last ? x[n][points - 1] : last;
         n++;
     }

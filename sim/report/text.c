@@ -41,7 +41,7 @@ static void print_groups(const json_t *s, FILE *stream)
             if (strcmp(rs_j_text(trial, "group"), rs_j_text(group, "name")) == 0 &&
                 json_integer_value(json_array_get(json_object_get(trial, "bits"), i)) == bits)
                 found = trial;
-        rs_table_cell(t, "%s", rs_j_text(group, "name"));
+        rs_table_cell(t, "%s", rs_group_title(group));
         rs_table_cell(t, "%lld bits", (long long)bits);
         rs_table_cell(t, "%s", found != NULL ? count(found, "hits", hits) : "");
         if (found != NULL)
