@@ -96,8 +96,8 @@ static void check_holes(void **state)
     static const char *const texts[] = {
         "{}",
         "{\"layers\": [], \"trials\": [], \"groups\": [], \"scores\": [], \"blocks\": [], \"total\": {}}",
-        "{\"layers\": [{}, 3, null], \"trials\": [{\"bits\": 7}], \"groups\": [{\"name\": 4}, {}, {}, {}, {}], \"scores\": [[]], \"blocks\": [1], "
-        "\"total\": {\"parts\": [{}, {\"pj\": -1}, {\"pj\": \"x\"}]}, \"array\": 5, \"technology\": [], \"cycles\": -5, \"images\": 1e300}",
+        ("{\"layers\": [{}, 3, null], \"trials\": [{\"bits\": 7}], \"groups\": [{\"name\": 4}, {}, {}, {}, {}], \"scores\": [[]], \"blocks\": [1], "
+        "\"total\": {\"parts\": [{}, {\"pj\": -1}, {\"pj\": \"x\"}]}, \"array\": 5, \"technology\": [], \"cycles\": -5, \"images\": 1e300}"),
         "{\"layers\": 3, \"trials\": {}, \"groups\": \"x\", \"scores\": null, \"blocks\": true, \"total\": 0}",
     };
     size_t compared = 0;
