@@ -59,11 +59,11 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.rounding = (rs_rounding)c->rounding;
     stage.options.bias_rule = (rs_bias_rule)c->bias_format;
     json_t *section = NULL;
-    rs_status status = rs_slice_resolve(&stage.calibration, r->set, "calibration", RS_BAD_INPUT, diag);
+    rs_status status = rs_slice_resolve(&stage.calibration, r->set, "data.calibration", RS_BAD_INPUT, diag);
     if (status == RS_OK)
-        status = rs_slice_resolve(&stage.search, r->set, "search", RS_BAD_INPUT, diag);
+        status = rs_slice_resolve(&stage.search, r->set, "data.search", RS_BAD_INPUT, diag);
     if (status == RS_OK)
-        status = rs_slice_resolve(&stage.test, r->set, "test", RS_BAD_INPUT, diag);
+        status = rs_slice_resolve(&stage.test, r->set, "data.test", RS_BAD_INPUT, diag);
     if (status == RS_OK)
         status = rs_stage_quantize(r->net, r->set, &stage, &section, diag);
     status = take(r, "quantize", section, status, diag);
@@ -86,7 +86,7 @@ static rs_status simulate(run *r, rs_diag *diag)
 {
     rs_slice slice = { 0, r->config->simulate_images };
     json_t *section = NULL;
-    rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate", RS_BAD_INPUT, diag) : RS_OK;
+    rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate.images", RS_BAD_INPUT, diag) : RS_OK;
     if (status == RS_OK)
         status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, &section, diag);
     return take(r, "simulate", section, status, diag);

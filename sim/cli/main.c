@@ -74,9 +74,9 @@ int main(int argc, char **argv)
         status = rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "cannot write to the standard output: %s", strerror(errno));
     if (status != RS_OK && status != RS_MISMATCH && status != RS_INTERRUPTED && rs_diag_errors(diag) == 0 && argc >= 2)
         rs_error(diag, status, RS_NOWHERE, NULL, "failed with status %d and without a reason; please report this", (int)status);
+    if (status == RS_INTERRUPTED && rs_diag_errors(diag) == 0)
+        rs_error(diag, status, RS_NOWHERE, NULL, "interrupted");
     rs_diag_print(diag, stderr);
-    if (status == RS_INTERRUPTED)
-        fputs("interrupted\n", stderr);
     rs_diag_free(diag);
     return (int)status;
 }

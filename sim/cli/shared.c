@@ -1,4 +1,5 @@
 /* What commands share. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -26,7 +27,9 @@ rs_status rs_slice_option(const rs_args *args, const char *option, const rs_data
         if (!good)
             return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes FIRST:COUNT, such as 0:1000, not '%s'", option, text);
     }
-    return rs_slice_resolve(slice, set, option, RS_USAGE, diag);
+    char name[32];
+    snprintf(name, sizeof name, "--%s", option);
+    return rs_slice_resolve(slice, set, name, RS_USAGE, diag);
 }
 
 rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag)

@@ -58,7 +58,7 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag)
 {
     if (slice->first >= set->count || slice->count > set->count - slice->first)
-        return rs_error(diag, wrong, RS_FILE(set->path), NULL, "the %s images %lld to %lld are not there: the data set has %lld", what,
+        return rs_error(diag, wrong, RS_FILE(set->path), NULL, "%s: images %lld to %lld are not there, the data set has %lld", what,
                         (long long)slice->first, (long long)(slice->first + (slice->count > 0 ? slice->count : 1) - 1), (long long)set->count);
     if (slice->count == 0)
         slice->count = set->count - slice->first;

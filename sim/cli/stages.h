@@ -14,7 +14,7 @@
 /* A float network with shapes and weights, ready to score `set`. */
 rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, rs_net **net, rs_diag *diag);
 
-/* Checks a slice against the number of images and resolves count 0. */
+/* Checks a slice against the number of images and resolves count 0. `what` names the option or key, `wrong` is the status of a failure. */
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag);
 
 rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section, rs_diag *diag);

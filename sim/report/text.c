@@ -107,8 +107,9 @@ static void print_formats(const json_t *s, FILE *stream)
 void rs_print_quantize(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
-    fprintf(stream, "Smallest dynamic fixed point formats of '%s' within %g %% of float: %s of %s search images right (%.2f %%), at least %s needed\n",
-            rs_j_text(s, "network"), rs_j_real(s, "error_margin"), count(s, "float_hits", hits), count(s, "images", images),
+    fprintf(stream, "The smallest dynamic fixed point formats of '%s' that lose at most %g points of accuracy\n", rs_j_text(s, "network"),
+            rs_j_real(s, "error_margin"));
+    fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n", count(s, "float_hits", hits), count(s, "images", images),
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
     print_groups(s, stream);
     fprintf(stream, "The margin is %s; %zu trials in %.1f s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
