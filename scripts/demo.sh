@@ -31,10 +31,10 @@ ristretto quantize --model $zoo/lenet_train_test.prototxt --weights $zoo/lenet.c
     --calibration 0:1000 --search 0:1000 --test 1000:1000 --error-margin 1 --out "$out" --report "$out/report.json"
 
 step "3. The integers on the array: cycles, utilisation, traffic"
-ristretto simulate --qnet "$out/qnet" --array $array --data $zoo/digits --images 0:100 --report "$out/report.json"
+ristretto simulate --qnet "$out/qnet" --array $array --data $zoo/digits --images 100 --report "$out/report.json"
 
 step "4. 100 whole digits through the Verilated RTL, in lockstep with the C model"
-ristretto cosim --qnet "$out/qnet" --array $array --data $zoo/digits --images 0:100 --report "$out/report.json"
+ristretto cosim --qnet "$out/qnet" --array $array --data $zoo/digits --images 100 --report "$out/report.json"
 
 step "5. Area and energy, against 32-bit float"
 ristretto estimate --qnet "$out/qnet" --array $array --technology $technology --report "$out/report.json"

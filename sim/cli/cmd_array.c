@@ -1,4 +1,8 @@
-/* ristretto simulate, estimate: the quantized network on the array. */
+/* ristretto simulate, cosim, estimate: the quantized network on the array. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
 #include "cli/commands.h"
 
 rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
@@ -12,9 +16,9 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
     if (status == RS_OK && rs_args_text(args, "data") != NULL) {
         status = rs_open_data(args, &set, diag);
         if (status == RS_OK)
-            status = rs_slice_option(args, "images", set, &slice, diag);
-    } else if (status == RS_OK && rs_args_given(args, "images")) {
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--images needs --data");
+            status = rs_images_option(args, set, &slice, diag);
+    } else if (status == RS_OK && (rs_args_given(args, "images") || rs_args_given(args, "first"))) {
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--first and --images need --data");
     }
     if (status == RS_OK)
         status = rs_stage_simulate(qnet, config, set, slice, &section, diag);
@@ -22,6 +26,62 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
     rs_array_config_free(config);
     rs_qnet_free(qnet);
     return rs_show_section(args, "simulate", section, status, diag);
+}
+
+/* What a user would type to run this again; lockstep adds the image and the seed. rs_free. */
+static char *command_line(const rs_args *args)
+{
+    char *line = rs_format("ristretto cosim --qnet %s --array %s --data %s --split %s", rs_args_text(args, "qnet"), rs_args_text(args, "array"),
+                           rs_args_text(args, "data"), rs_args_text(args, "split"));
+    for (size_t i = 0; line != NULL && i < rs_args_count(args, "set"); i++) {
+        char *longer = rs_format("%s --set %s", line, rs_args_nth(args, "set", i));
+        rs_free(line);
+        line = longer;
+    }
+    return line;
+}
+
+static rs_dut_fault fault_named(const char *name)
+{
+    static const struct { const char *name; rs_dut_fault fault; } faults[] = {
+        { "flip", RS_DUT_FAULT_FLIP }, { "late", RS_DUT_FAULT_LATE }, { "drop", RS_DUT_FAULT_DROP }, { "duplicate", RS_DUT_FAULT_DUPLICATE },
+    };
+    for (size_t i = 0; name != NULL && i < sizeof faults / sizeof faults[0]; i++)
+        if (strcmp(faults[i].name, name) == 0)
+            return faults[i].fault;
+    return RS_DUT_FAULT_NONE;
+}
+
+rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
+{
+    rs_qnet *qnet = NULL;
+    rs_array_config *config = NULL;
+    rs_dataset *set = NULL;
+    json_t *section = NULL;
+    char *command = NULL;
+    rs_slice slice = { 0, 0 };
+    rs_status status = rs_open_array(args, &qnet, &config, diag);
+    if (status == RS_OK)
+        status = rs_open_data(args, &set, diag);
+    if (status == RS_OK)
+        status = rs_images_option(args, set, &slice, diag);
+    if (status == RS_OK && (command = command_line(args)) == NULL)
+        status = rs_out_of_memory(diag);
+    if (status == RS_OK) {
+        const rs_lockstep_options options = {
+            .x_seed = (uint64_t)rs_args_int(args, "seed"),
+            .command = command,
+            .wave = rs_args_text(args, "wave"),
+            .dut_fault = fault_named(rs_args_text(args, "plant")),
+            .dut_fault_beat = (uint64_t)rs_args_int(args, "plant-beat"),
+        };
+        status = rs_stage_cosim(qnet, config, set, slice, &options, &section, diag);
+    }
+    rs_free(command);
+    rs_dataset_free(set);
+    rs_array_config_free(config);
+    rs_qnet_free(qnet);
+    return rs_show_section(args, "cosim", section, status, diag);
 }
 
 rs_status rs_command_estimate(const rs_args *args, rs_diag *diag)

@@ -42,7 +42,7 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     rs_slice slice;
     rs_status status = rs_open_data(args, &set, diag);
     if (status == RS_OK)
-        status = rs_slice_option(args, "images", set, &slice, diag);
+        status = rs_images_option(args, set, &slice, diag);
     if (status == RS_OK)
         status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &net, diag);
     if (status == RS_OK)

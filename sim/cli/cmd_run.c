@@ -92,6 +92,19 @@ static rs_status simulate(run *r, rs_diag *diag)
     return take(r, "simulate", section, status, diag);
 }
 
+static rs_status cosim(run *r, rs_diag *diag)
+{
+    rs_slice slice = { 0, r->config->cosim_images };
+    const rs_lockstep_options options = { .x_seed = 1 };
+    json_t *section = NULL;
+    if (slice.count == 0)
+        return RS_OK;
+    rs_status status = rs_slice_resolve(&slice, r->set, "cosim.images", RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = rs_stage_cosim(r->qnet, r->array, r->set, slice, &options, &section, diag);
+    return take(r, "cosim", section, status, diag);
+}
+
 static rs_status estimate(run *r, rs_diag *diag)
 {
     json_t *section = NULL;
@@ -126,7 +139,7 @@ static rs_status write_report(const run *r, rs_diag *diag)
     return status;
 }
 
-static rs_status (*const stages[])(run *, rs_diag *) = { test, quantize, simulate, estimate };
+static rs_status (*const stages[])(run *, rs_diag *) = { test, quantize, simulate, cosim, estimate };
 
 rs_status rs_command_run(const rs_args *args, rs_diag *diag)
 {

@@ -22,7 +22,9 @@ const rs_option rs_common_options[] = {
       .help = "labelled images as IDX files: the images file, a folder or a prefix" }, \
     { .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test", \
       .help = "which files of a folder: t10k-* or train-*" }
-#define IMAGES(text) { .name = "images", .letter = 'n', .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = text }
+#define IMAGES(text) \
+    { .name = "first", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "0", .help = "first image" }, \
+    { .name = "images", .letter = 'n', .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .help = text " [all from the first on]" }
 #define OUT(text) { .name = "out", .letter = 'o', .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = true, .help = text }
 #define REPORT \
     { .name = "report", .type = RS_OPTION_FILE, .value = "FILE", .help = "put the result into this report.json as well, which is made if it is not there" }
@@ -43,7 +45,7 @@ static const rs_option train_options[] = {
 };
 
 static const rs_option test_options[] = {
-    MODEL, WEIGHTS, DATA(true), IMAGES("the images to score [all]"),
+    MODEL, WEIGHTS, DATA(true), IMAGES("number of images to score"),
     { .name = "top", .type = RS_OPTION_INT, .value = "K", .min = 1, .max = 1000, .fallback = "1", .help = "an image is right if its label is among the best K" },
     REPORT, END
 };
@@ -68,7 +70,18 @@ static const rs_option quantize_options[] = {
 };
 
 static const rs_option simulate_options[] = {
-    QNET, ARRAY, DATA(false), IMAGES("the images to run through the array model [all]"), REPORT, END
+    QNET, ARRAY, DATA(false), IMAGES("number of images to run through the array model"), REPORT, END
+};
+
+static const rs_option cosim_options[] = {
+    QNET, ARRAY, DATA(true), IMAGES("number of images to run"),
+    { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1",
+      .help = "seed of the values that RTL registers without a reset wake up with" },
+    { .name = "wave", .type = RS_OPTION_FILE, .value = "FILE", .help = "on a mismatch, write a waveform (FST) of the cycles around it" },
+    { .name = "plant", .type = RS_OPTION_CHOICE, .value = "FAULT", .choices = "flip|late|drop|duplicate",
+      .help = "plant a fault in one output beat of the RTL, to see it caught" },
+    { .name = "plant-beat", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "100", .help = "the output beat of the fault" },
+    REPORT, END
 };
 
 static const rs_option estimate_options[] = {
@@ -134,13 +147,19 @@ const rs_command rs_commands[] = {
       .description = "Compiles the network for the array and counts cycles, stalls and traffic layer by layer. With --data it also computes: the "
                      "images go through the array model bit by bit, and every score is compared with the exact engine's (status 1 if one differs).",
       .options = simulate_options, .run = rs_command_simulate,
-      .examples = LIST("ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml",
-                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml --set array.lanes=8 --json") },
+      .examples = LIST("ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml",
+                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --set array.lanes=8 --json") },
+    { .name = "cosim", .summary = "run images through the Verilated RTL in lockstep with the array model",
+      .description = "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole images through it and through the C "
+                     "model side by side, and compares every read, every output beat, every write, and the cycle of each. It stops at the first "
+                     "difference, shows what differs where and how to run it again, and ends with status 1.",
+      .options = cosim_options, .run = rs_command_cosim,
+      .examples = LIST("ristretto cosim --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --data model/zoo/lenet/digits --images 100") },
     { .name = "estimate", .summary = "area of the array, energy of the network on it, against 32-bit float",
       .description = "Multiplies what the array model counts - operations, bits moved in each memory, register bits clocked - with the numbers of a "
                      "technology, each of which names its source. docs/area-and-energy.md gives the formulas.",
       .options = estimate_options, .run = rs_command_estimate,
-      .examples = LIST("ristretto estimate --qnet build/lenet/qnet --array configs/arrays/lenet-16x16.yaml --technology "
+      .examples = LIST("ristretto estimate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --technology "
                        "configs/technologies/horowitz-45nm.yaml") },
     { .name = "report", .summary = "show a report as text, CSV or HTML",
       .description = "Reads a report.json, to which the commands add their results with --report, and prints it; or writes it in another form.",

@@ -32,6 +32,12 @@ rs_status rs_slice_option(const rs_args *args, const char *option, const rs_data
     return rs_slice_resolve(slice, set, name, RS_USAGE, diag);
 }
 
+rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag)
+{
+    *slice = (rs_slice){ rs_args_int(args, "first"), rs_args_int(args, "images") };
+    return rs_slice_resolve(slice, set, "--first, --images", RS_USAGE, diag);
+}
+
 rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag)
 {
     *qnet = NULL;

@@ -444,6 +444,80 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
     return status;
 }
 
+/* ------------------------------------------------------------------------------------------------------------- cosim */
+
+/* Images that the RTL's scores get right. */
+static rs_status count_right(const rs_dataset *part, const int32_t *scores, int64_t classes, int64_t *hits, int64_t *ties, rs_diag *diag)
+{
+    const size_t n = (size_t)(part->count * classes);
+    float *values = RS_NEW_ARRAY(float, n);
+    if (values == NULL)
+        return rs_out_of_memory(diag);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (float)scores[i]; /* at most 16 bits: exact */
+    *hits = rs_count_hits(values, part->labels, part->count, classes, 1, ties);
+    rs_free(values);
+    return RS_OK;
+}
+
+static rs_status cosim_json(const rs_program *program, const rs_lockstep_result *r, json_t **section, rs_diag *diag)
+{
+    const rs_lockstep_mismatch *m = r->mismatch;
+    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:f, s:f}", "network", program->qnet->name, "array",
+                              program->config.name, "images", (json_int_t)r->images, "outputs", (json_int_t)r->events[RS_EVENT_OUTPUT], "values",
+                              (json_int_t)r->values, "writes", (json_int_t)r->events[RS_EVENT_WRITE], "reads", (json_int_t)r->events[RS_EVENT_READ],
+                              "cycles", (json_int_t)r->cycles, "memory_bytes", (json_int_t)r->memory_bytes, "engine_values",
+                              (json_int_t)r->engine_values, "equal", m == NULL, "seconds", r->seconds, "build_seconds", r->build_seconds,
+                              "rtl_cycles_per_second", r->seconds > 0.0 ? (double)r->cycles / r->seconds : 0.0);
+    if (value != NULL && m != NULL &&
+        json_object_set_new(value, "mismatch",
+                            json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "what", rs_divergence_name(m->what), "event", rs_event_kind_name(m->kind),
+                                      "image", (json_int_t)m->image, "layer", m->layer != NULL ? m->layer : "", "cycle", (json_int_t)m->cycle,
+                                      "signal", m->signal)) != 0) {
+        json_decref(value);
+        value = NULL;
+    }
+    return finish(value, section, diag);
+}
+
+rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
+                         const rs_lockstep_options *options, json_t **section, rs_diag *diag)
+{
+    *section = NULL;
+    const rs_qtensor *last = &qnet->tensors[qnet->n_tensors - 1];
+    const int64_t classes = (int64_t)last->channels * last->height * last->width;
+    const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
+    rs_lockstep_options o = *options;
+    rs_lockstep_result r = { .images = 0 };
+    rs_program *program = NULL;
+    int32_t *scores = NULL;
+    o.first_image = slice.first;
+    rs_status status = check_images(qnet, set, diag);
+    if (status == RS_OK)
+        status = rs_program_compile(qnet, config, &program, diag);
+    if (status == RS_OK && (scores = RS_NEW_ARRAY(int32_t, (size_t)(part.count * classes))) == NULL)
+        status = rs_out_of_memory(diag);
+    if (status == RS_OK)
+        status = rs_lockstep_run(program, part.pixels, part.count, &o, scores, &r, diag);
+    if (status == RS_OK || (status == RS_MISMATCH && r.mismatch != NULL)) {
+        if (r.mismatch != NULL)
+            rs_lockstep_print(r.mismatch, stderr);
+        rs_status made = cosim_json(program, &r, section, diag);
+        int64_t hits = 0, ties = 0;
+        if (made == RS_OK && status == RS_OK)
+            made = count_right(&part, scores, classes, &hits, &ties, diag);
+        if (made == RS_OK && status == RS_OK &&
+            (json_object_set_new(*section, "hits", json_integer((json_int_t)hits)) != 0 ||
+             json_object_set_new(*section, "ties", json_integer((json_int_t)ties)) != 0))
+            made = rs_out_of_memory(diag);
+        status = made != RS_OK ? made : status;
+    }
+    rs_lockstep_result_clear(&r);
+    rs_program_free(program);
+    rs_free(scores);
+    return status;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- estimate */
 
 static json_t *energy_json(const rs_layer_energy *layer)

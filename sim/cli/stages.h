@@ -6,6 +6,7 @@
 
 #include "config/array_config.h"
 #include "config/run_config.h"
+#include "cosim/lockstep.h"
 #include "data/data.h"
 #include "net/net.h"
 #include "quant/qnet.h"
@@ -31,6 +32,10 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
 /* set NULL: cycles only. RS_MISMATCH: the array model's scores differ from the exact engine's. */
 rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, json_t **section,
                             rs_diag *diag);
+
+/* options: first_image is set by the stage. RS_MISMATCH: the RTL and the model differ; the report of it goes to stderr, and the section says so. */
+rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
+                         const rs_lockstep_options *options, json_t **section, rs_diag *diag);
 
 rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology, json_t **section, rs_diag *diag);
 

@@ -396,7 +396,8 @@ static void print_cosim(const json_t *s, FILE *out)
         { "outputs", "output beats: values, saturations, overflows, cycle" },
         { "writes", "memory writes: address, data, cycle" },
         { "reads", "memory reads: address, cycle" },
-        { "cycles", "cycles" },
+        { "engine_values", "values of every layer, with the exact engine" },
+        { "cycles", "cycles of the RTL" },
     };
     static const char *const heads[] = { "Compared", "number" };
     char text[RS_COUNT_TEXT];

@@ -220,7 +220,8 @@ void rs_print_simulate(const json_t *s, FILE *stream)
 void rs_print_cosim(const json_t *s, FILE *stream)
 {
     static const char *const lines[][2] = {
-        { "outputs", "output beats" }, { "writes", "memory writes" }, { "reads", "memory reads" }, { "cycles", "cycles" },
+        { "outputs", "output beats compared" },     { "writes", "memory writes compared" }, { "reads", "memory reads compared" },
+        { "engine_values", "values compared with the exact engine" }, { "cycles", "RTL cycles" },
     };
     char text[RS_COUNT_TEXT];
     const bool equal = rs_j_true(s, "equal");
@@ -228,8 +229,8 @@ void rs_print_cosim(const json_t *s, FILE *stream)
             rs_j_text(s, "network"), rs_j_text(s, "array"));
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (rs_j_has(s, lines[i][0]))
-            fprintf(stream, "  %14s %s compared\n", count(s, lines[i][0], text), lines[i][1]);
-    fprintf(stream, "%s", equal ? "All equal, bit for bit and cycle for cycle" : "DIFFERENT");
+            fprintf(stream, "  %14s %s\n", count(s, lines[i][0], text), lines[i][1]);
+    fprintf(stream, "%s", equal ? "All equal: bit for bit, each in the same cycle" : "DIFFERENT");
     if (rs_j_has(s, "hits"))
         fprintf(stream, "; the RTL scores %.2f %%", rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")));
     fprintf(stream, "; %.0f RTL cycles/s\n", rs_j_real(s, "rtl_cycles_per_second"));

@@ -86,9 +86,10 @@ golden("wrong blob shape: every blob, both shapes", test_with(net=path("shape.pr
 golden("missing data set", test_with(data=path("nothing")), 3,
        "FOLDER/nothing: error: there is no data set of this name (test)",
        "hint: looked here and in data (RISTRETTO_DATA); scripts/fetch-data.sh fetches the public sets", env={"RISTRETTO_DATA": "data"})
-golden("images that are not there", [*test_with(), "--images", "1990:20"], 2,
-       f"{DIGITS}/digits-images-idx3-ubyte.gz: error: --images: images 1990 to 2009 are not there, the data set has 2000")
-golden("a range that is none", [*test_with(), "--images", "5"], 2, "error: --images takes FIRST:COUNT, such as 0:1000, not '5'")
+golden("images that are not there", [*test_with(), "--first", "1990", "--images", "20"], 2,
+       f"{DIGITS}/digits-images-idx3-ubyte.gz: error: --first, --images: images 1990 to 2009 are not there, the data set has 2000")
+golden("a range that is none", ["quantize", "--out", path("x"), *test_with()[1:], "--search", "5"], 2,
+       "error: --search takes FIRST:COUNT, such as 0:1000, not '5'")
 images = os.path.join(folder, "x-images-idx3-ubyte.gz")
 shutil.copy(f"{DIGITS}/digits-images-idx3-ubyte.gz", images)
 shutil.copy(f"{DIGITS}/digits-labels-idx1-ubyte.gz", os.path.join(folder, "x-labels-idx1-ubyte.gz"))
