@@ -230,10 +230,14 @@ void rs_print_cosim(const json_t *s, FILE *stream)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (rs_j_has(s, lines[i][0]))
             fprintf(stream, "  %14s %s\n", count(s, lines[i][0], text), lines[i][1]);
-    fprintf(stream, "%s", equal ? "All equal: bit for bit, each in the same cycle" : "DIFFERENT");
-    if (rs_j_has(s, "hits"))
-        fprintf(stream, "; the RTL scores %.2f %%", rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")));
-    fprintf(stream, "; %.0f RTL cycles/s\n", rs_j_real(s, "rtl_cycles_per_second"));
+    if (!equal) {
+        const json_t *m = json_object_get(s, "mismatch");
+        fprintf(stream, "DIFFERENT: layer '%s', image %s, cycle %lld: %s, %s\n", rs_j_text(m, "layer"), count(m, "image", text),
+                (long long)rs_j_int(m, "cycle"), rs_j_text(m, "signal"), rs_j_text(m, "what"));
+        return;
+    }
+    fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%; %.0f RTL cycles/s\n",
+            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), rs_j_real(s, "rtl_cycles_per_second"));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- estimate */
