@@ -7,7 +7,7 @@
  * any number of threads and any processor. (The kernel "openblas" is the exception: its order is OpenBLAS's own.)
  *
  * The kernel is chosen once: the widest that the processor has, or the one that RISTRETTO_GEMM names
- * (avx512, avx2, portable, openblas). */
+ * (avx512, avx2, portable, openblas), if the processor can run it. */
 #ifndef RISTRETTO_LAYERS_GEMM_H
 #define RISTRETTO_LAYERS_GEMM_H
 

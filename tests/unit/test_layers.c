@@ -301,6 +301,37 @@ static void test_branches(void **state)
     assert_true(compared > 1000);
 }
 
+/* A loss over positions: scores N x C x H x W, a label for each place. */
+static void test_loss_by_position(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 10 };
+    compared = 0;
+    enum { N = 5, HEIGHT = 3, WIDTH = 4, SCORES = 6 };
+    rs_diag *diag = rs_diag_new();
+    rs_net *net = read_net("layer { name: 'places' type: 'Input' top: 'places' input_param { shape { dim: 5 dim: 1 dim: 3 dim: 4 } } }\n"
+                           "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 's' convolution_param { num_output: 6 kernel_size: 1 } }\n"
+                           "layer { name: 'l' type: 'SoftmaxWithLoss' bottom: 's' bottom: 'places' top: 'l' loss_weight: 0.7 }\n",
+                           RS_TRAIN, N, 2, HEIGHT, WIDTH, diag);
+    rs_exec *exec = NULL;
+    rs_assert_ok(rs_exec_new(net, N, true, &exec, diag), diag);
+    rs_oracle *oracle = rs_oracle_new(net, N);
+    set_inputs(net, exec, oracle, N, SCORES);
+    const int places = rs_net_blob(net, "places");
+    for (int i = 0; i < N * HEIGHT * WIDTH; i++)
+        oracle->blobs[places][i] = (double)(rs_exec_blob(exec, places)[i] = (float)below(SCORES));
+    double loss;
+    rs_assert_ok(rs_exec_forward_backward(exec, N, &loss, diag), diag);
+    assert_true(fabs(loss - rs_oracle_run(oracle)) < 1e-5);
+    compare_blobs(net, exec, oracle, N);
+    compare_gradients(net, exec, oracle);
+    assert_true(compared > 100);
+    rs_oracle_free(oracle);
+    rs_exec_free(exec);
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
 /* Caffe's rule: of equal maxima the first gets the gradient. */
 static void test_pooling_ties(void **state)
 {
@@ -427,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_pooling),
         cmocka_unit_test(test_relu_and_inner_product),
         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_pooling_ties),
         cmocka_unit_test(test_pooling_refused),
         cmocka_unit_test(test_softmax_extremes),

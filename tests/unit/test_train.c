@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/faults.h"
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/rng.h"
@@ -349,6 +350,36 @@ static void test_errors(void **state)
     fails("type: 'Adam'", &rest, RS_BAD_INPUT, "the snapshot holds 6 histories, but this net and solver (Adam) have 12");
 }
 
+/* Each allocation in turn fails: out of memory, no leak (the sanitizers' build sees it), no snapshot half written. */
+static void test_memory(void **state)
+{
+    (void)state;
+    rs_diag *diag = rs_diag_new();
+    rs_solver_param *s = solver("memory", "iter_size: 2 clip_gradients: 1 type: 'Adam' delta: 0.00001", diag);
+    const rs_train_options o = { .max_iter = 1 };
+    rs_train_result r;
+    uint64_t n = 1;
+    for (;; n++) {
+        rs_fault_arm(RS_FAULT_ALLOC, n);
+        const rs_status st = rs_train(s, &o, &r, diag);
+        const uint64_t count = rs_fault_count(RS_FAULT_ALLOC);
+        rs_fault_arm(RS_FAULT_ALLOC, 0);
+        if (st == RS_OK) {
+            if (count < n)
+                break;
+            continue; /* what is for show may fail without harm */
+        }
+        rs_assert_error(st, RS_RESOURCE, diag, "memory");
+        assert_true(r.state_path[0] == '\0');
+        assert_false(rs_file_exists(rs_test_path("memory_iter_1.solverstate")));
+    }
+    print_message("%llu allocations\n", (unsigned long long)n - 1);
+    assert_true(n > 200);
+    assert_true(rs_file_exists(rs_test_path("memory_iter_1.solverstate")));
+    rs_solver_param_free(s);
+    rs_diag_free(diag);
+}
+
 static void test_scores(void **state)
 {
     (void)state;
@@ -383,7 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),   cmocka_unit_test(test_seed),      cmocka_unit_test(test_resume),
         cmocka_unit_test(test_resume_elsewhere), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_iter_size),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_memory),    cmocka_unit_test(test_scores),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
