@@ -17,11 +17,13 @@ typedef struct run {
     json_t *report;
 } run;
 
-/* Adds a section and shows it. Takes the reference; NULL: the stage failed with `status`. */
+/* Adds a section and shows it, unless the stage failed with `status` (a mismatch is a result). Takes the reference. */
 static rs_status take(run *r, const char *name, json_t *section, rs_status status, rs_diag *diag)
 {
-    if (section == NULL)
+    if (section == NULL || (status != RS_OK && status != RS_MISMATCH)) {
+        json_decref(section);
         return status;
+    }
     if (!r->json && !r->quiet) {
         rs_report_print_section(name, section, stdout);
         putchar('\n');

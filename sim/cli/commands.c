@@ -35,7 +35,7 @@ const rs_option rs_common_options[] = {
 
 static const rs_option train_options[] = {
     { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe solver file" },
-    { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "FOLDER", .help = "folder of the data, in place of what the prototxt says" },
+    { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
     { .name = "out", .letter = 'o', .type = RS_OPTION_FILE, .value = "PREFIX", .help = "prefix of snapshots, in place of the solver's" },
     { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "start from these weights" },
     { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate" },
@@ -128,7 +128,7 @@ const rs_command rs_commands[] = {
                      "(PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on any number of threads.\n\n"
                      "Ctrl-C writes a snapshot and ends with status 130; --resume goes on from it, to the same weights as without the interruption.",
       .options = train_options, .run = rs_command_train,
-      .examples = LIST("ristretto train --solver model/zoo/lenet/lenet_solver.prototxt --data data/mnist --out build/lenet") },
+      .examples = LIST("ristretto train --solver model/zoo/lenet/lenet_solver.prototxt --out build/lenet") },
     { .name = "test", .summary = "score a float network on labelled images",
       .description = "Runs the network in float and counts the images whose label has the highest score. A tie with another class is wrong, as in "
                      "Caffe.",

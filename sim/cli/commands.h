@@ -28,7 +28,7 @@ rs_status rs_slice_option(const rs_args *args, const char *option, const rs_data
 /* --qnet, --array and --set KEY=VALUE. On failure both are NULL. */
 rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag);
 /* Shows a section as text, or as JSON with --json, unless --quiet; adds it to the report of --report. Takes the reference. `status`: the
- * stage's; a section that a failed stage did not make is NULL, and `status` comes back. */
+ * stage's; nothing is shown of one that failed, other than by a mismatch. */
 rs_status rs_show_section(const rs_args *args, const char *name, json_t *section, rs_status status, rs_diag *diag);
 
 #endif

@@ -56,8 +56,10 @@ rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **c
 
 rs_status rs_show_section(const rs_args *args, const char *name, json_t *section, rs_status status, rs_diag *diag)
 {
-    if (section == NULL)
+    if (section == NULL || (status != RS_OK && status != RS_MISMATCH)) {
+        json_decref(section);
         return status;
+    }
     if (rs_args_flag(args, "json"))
         rs_json_print(section, stdout);
     else if (!rs_args_flag(args, "quiet"))

@@ -58,7 +58,7 @@ golden("missing caffemodel with a similar name beside it", test_with(weights=f"{
 golden("empty caffemodel", test_with(weights=path("empty.caffemodel", b"")), 3,
        "FOLDER/empty.caffemodel: error: the file is empty, expected weights (caffemodel)")
 golden("truncated caffemodel", test_with(weights=path("short.caffemodel", weights[:100000])), 3,
-       'FOLDER/short.caffemodel: error: after layer "pool1": a field of 100261 bytes, but only 97785 are left at byte 2210',
+       "FOLDER/short.caffemodel: error: after layer 'pool1': a field of 100261 bytes, but only 97785 are left at byte 2210",
        "hint: the file is truncated or corrupt")
 golden("corrupt caffemodel", test_with(weights=path("noise.caffemodel", bytes((i * 37 + 11) % 251 for i in range(3000)))), 3,
        "FOLDER/noise.caffemodel: error: a field with a wrong tag at byte 0", "hint: the file is truncated or corrupt")
@@ -66,25 +66,26 @@ huge = b"\xa2\x06" + b"\xff\xff\xff\xff\x0f" + b"x" * 23
 golden("a caffemodel of 30 bytes that claims 4 GB", test_with(weights=path("huge.caffemodel", huge)), 3,
        "FOLDER/huge.caffemodel: error: a field of 4294967295 bytes, but only 23 are left at byte 0", "hint: the file is truncated or corrupt")
 golden("a text where weights are expected", test_with(weights=NET), 3,
-       f"{NET}: error: a field with a wrong tag at byte 0", "hint: the file is truncated or corrupt")
+       f"{NET}: error: this is a text file, expected weights (caffemodel)", "hint: a net description (prototxt) goes elsewhere")
 
 # Networks.
 golden("prototxt with a typo: every place, line and column",
        test_with(net=path("typo.prototxt", net.replace("kernel_size: 5", "kernel_sise: 5"))), 3,
-       'FOLDER/typo.prototxt:35:5: error: unknown field "kernel_sise" in convolution_param', 'hint: did you mean "kernel_size"?',
-       'FOLDER/typo.prototxt:57:5: error: unknown field "kernel_sise" in convolution_param', 'hint: did you mean "kernel_size"?')
+       "FOLDER/typo.prototxt:35:5: error: unknown field 'kernel_sise' in convolution_param", "hint: did you mean 'kernel_size'?",
+       "FOLDER/typo.prototxt:57:5: error: unknown field 'kernel_sise' in convolution_param", "hint: did you mean 'kernel_size'?")
 golden("unknown layer type", test_with(net=path("type.prototxt", net.replace('type: "ReLU"', 'type: "RELU2"'))), 3,
-       'FOLDER/type.prototxt:83:3: error: layer "relu1": unknown layer type "RELU2"', 'hint: did you mean "ReLU"?')
+       "FOLDER/type.prototxt:85:3: error: layer 'relu1': unknown layer type 'RELU2'", "hint: did you mean 'ReLU'?")
 golden("prototxt that ends too soon", test_with(net=path("cut.prototxt", net.rstrip()[:-1])), 3,
-       "FOLDER/cut.prototxt:116:1: error: the file ends inside a block, expected \"}\"", "hint: the block opens at line 110, column 7")
+       "FOLDER/cut.prototxt:116:1: error: the file ends inside a block, expected '}'", "hint: the block opens at line 110, column 7")
 golden("wrong blob shape: every blob, both shapes", test_with(net=path("shape.prototxt", net.replace("num_output: 500", "num_output: 400"))), 3,
-       f'{WEIGHTS}: error: layer "ip1", weights: the shape is 500x800, expected 400x800', "hint: the net declares it at FOLDER/shape.prototxt:70",
-       f'{WEIGHTS}: error: layer "ip1", bias: the shape is 500, expected 400', "hint: the net declares it at FOLDER/shape.prototxt:70",
-       f'{WEIGHTS}: error: layer "ip2", weights: the shape is 10x500, expected 10x400', "hint: the net declares it at FOLDER/shape.prototxt:89")
+       f"{WEIGHTS}: error: layer 'ip1', weights: the shape is 500x800, expected 400x800", "hint: the net declares it at FOLDER/shape.prototxt:70",
+       f"{WEIGHTS}: error: layer 'ip1', bias: the shape is 500, expected 400", "hint: the net declares it at FOLDER/shape.prototxt:70",
+       f"{WEIGHTS}: error: layer 'ip2', weights: the shape is 10x500, expected 10x400", "hint: the net declares it at FOLDER/shape.prototxt:89")
 
 # Data.
-golden("missing data set", test_with(data=path("nothing")), 3,
-       "FOLDER/nothing: error: there is no data set of this name (test)",
+golden("missing data set", test_with(data=path("nothing")), 3, "FOLDER/nothing: error: there is no data set of this name (test)")
+golden("missing data set, looked up in the data folder too", test_with(data="nothing-here"), 3,
+       "nothing-here: error: there is no data set of this name (test)",
        "hint: looked here and in data (RISTRETTO_DATA); scripts/fetch-data.sh fetches the public sets", env={"RISTRETTO_DATA": "data"})
 golden("images that are not there", [*test_with(), "--first", "1990", "--images", "20"], 2,
        f"{DIGITS}/digits-images-idx3-ubyte.gz: error: --first, --images: images 1990 to 2009 are not there, the data set has 2000")
@@ -120,7 +121,7 @@ golden("YAML key that does not exist", simulate(path("key.yaml", array.replace("
            "from 1 to 64: multipliers a lane: products of one output summed in a cycle")])
 golden("value out of range", simulate(more=["--set", "array.lanes=0"]), 2, "error: array.lanes must be a whole number from 1 to 64, not '0'")
 golden("missing YAML file", simulate(path("nothing.yaml")), 3, "FOLDER/nothing.yaml: error: cannot open: No such file or directory")
-golden("a folder where a YAML file is expected", simulate(folder), 3, "FOLDER: error: this is a folder, expected a file")
+golden("a folder where a YAML file is expected", simulate(folder), 3, "FOLDER: error: cannot open: Is a directory")
 golden("missing network", simulate(qnet=path("no-qnet")), 3, "FOLDER/no-qnet/qnet.json: error: cannot open: No such file or directory")
 r = ristretto(*simulate(more=["--set", "buffers.activation_elements=100"]))
 check("a buffer that is too small is named, with what it needs",

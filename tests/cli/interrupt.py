@@ -86,7 +86,7 @@ with open(os.path.join(folder, "net.prototxt"), "w", encoding="utf-8") as f:
 with open(os.path.join(folder, "solver.prototxt"), "w", encoding="utf-8") as f:
     f.write('net: "net.prototxt"\nbase_lr: 0.01\nmomentum: 0.9\nlr_policy: "fixed"\ndisplay: 1\nmax_iter: 60\nsnapshot: 0\n'
             'snapshot_prefix: "x"\nrandom_seed: 3\n')
-train = ["train", "--solver", os.path.join(folder, "solver.prototxt"), "--data", ROOT]
+train = ["train", "--solver", os.path.join(folder, "solver.prototxt"), "--data", f"{ZOO}/digits"]
 r = ristretto(*train, "--out", os.path.join(folder, "straight", "x"))
 check("an uninterrupted training", r.returncode == 0 and "x_iter_60.caffemodel" in files(os.path.join(folder, "straight")), r.stderr + r.stdout)
 begin = time.monotonic()
