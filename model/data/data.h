@@ -27,7 +27,8 @@ rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_d
 /* Whether rs_dataset_open would find something under this name. */
 bool rs_dataset_exists(const char *path, const char *beside, bool train);
 
-/* The data folder: as set, else RISTRETTO_DATA, else "data". NULL: not set. The string is not copied. */
+/* The data folder: as set, else RISTRETTO_DATA, else "data". A folder that was set (by a user, on the command line) comes first of
+ * the places above, and stands itself for a source that is in none of them. NULL: not set. The string is not copied. */
 void rs_set_data_folder(const char *path);
 const char *rs_data_folder(void);
 

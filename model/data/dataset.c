@@ -105,7 +105,14 @@ static rs_status find_images(const char *path, bool train, char **file, rs_diag 
 static rs_status look_up(const char *path, const char *beside, bool train, char **file, rs_diag *diag)
 {
     *file = NULL;
-    rs_status st = find_images(path, train, file, diag);
+    rs_status st = RS_OK;
+    if (chosen_folder != NULL && path[0] != '/') {
+        char *inside = rs_path_join(chosen_folder, path);
+        st = inside != NULL ? find_images(inside, train, file, diag) : rs_out_of_memory(diag);
+        rs_free(inside);
+    }
+    if (st == RS_OK && *file == NULL)
+        st = find_images(path, train, file, diag);
     if (st != RS_OK || *file != NULL)
         return st;
     char *beside_folder = beside != NULL ? rs_path_folder(beside) : NULL;
@@ -119,6 +126,8 @@ static rs_status look_up(const char *path, const char *beside, bool train, char 
         st = candidate != NULL ? find_images(candidate, train, file, diag) : rs_out_of_memory(diag);
         rs_free(candidate);
     }
+    if (st == RS_OK && *file == NULL && chosen_folder != NULL)
+        st = find_images(chosen_folder, train, file, diag);
     if (st == RS_OK && *file == NULL) {
         const bool folder = rs_folder_exists(path);
         char *hint = rs_format(

@@ -26,8 +26,8 @@ typedef struct rs_train_event {
 
 typedef struct rs_train_options {
     /* Data in place of what the prototxt says: a source S of a data layer becomes FOLDER/S if there is such a data set, else FOLDER
-     * itself. A source that is a description (.json: a set less a list of images) stays; what it names is looked up in FOLDER.
-     * NULL: as the prototxt says. */
+     * itself. A source that is a description (.json: a set less a list of images) stays; what it names is replaced
+     * likewise. NULL: as the prototxt says. */
     const char *data_folder;
     const char *weights;     /* start from these instead of the fillers; or NULL */
     const char *resume;      /* a .solverstate; or NULL */

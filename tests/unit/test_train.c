@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <zlib.h>
 
 #include "base/faults.h"
 #include "base/file.h"
@@ -309,6 +309,49 @@ static void test_iter_size(void **state)
     rs_diag_free(diag);
 }
 
+static void count_images(void *context, const rs_train_event *e)
+{
+    if (e->kind == RS_TRAIN_BEGIN)
+        *(int64_t *)context = e->images;
+}
+
+/* A folder on the command line takes the place of the sources, but what a description leaves out stays left out. */
+static void test_data_folder(void **state)
+{
+    (void)state;
+    size_t size;
+    char *images = rs_test_read(rs_test_path("train-images-idx3-ubyte"), &size);
+    const unsigned long crc = crc32(0, (const unsigned char *)images + 16, (uInt)(size - 16));
+    free(images);
+    char *list = rs_format("images %d crc32 %08lx\n3\n7\n100\n", IMAGES, crc);
+    static const char description[] = "{\"source\": \"nowhere\", \"exclude\": \"list.txt\"}\n";
+    assert_non_null(list);
+    rs_test_write(rs_test_path("list.txt"), list, strlen(list));
+    rs_test_write(rs_test_path("less.json"), description, strlen(description));
+    rs_free(list);
+    static const char *const sources[] = { "less.json", "/an/lmdb" };
+    static const int64_t expected[] = { IMAGES - 3, IMAGES };
+    for (int i = 0; i < 2; i++) {
+        char *text = rs_format(NET, sources[i], "/an/lmdb");
+        assert_non_null(text);
+        char *path = rs_strdup(rs_test_path("elsewhere.prototxt"));
+        assert_non_null(path);
+        rs_test_write(path, text, strlen(text));
+        rs_free(text);
+        rs_diag *diag = rs_diag_new();
+        rs_solver_param *s = solver("elsewhere", "", diag);
+        rs_free(s->net_path);
+        s->net_path = path;
+        int64_t trained_on = 0;
+        const rs_train_options o = { .data_folder = folder, .max_iter = 1, .log = count_images, .log_context = &trained_on };
+        rs_train_result r;
+        rs_assert_ok(rs_train(s, &o, &r, diag), diag);
+        assert_int_equal(trained_on, expected[i]);
+        rs_solver_param_free(s);
+        rs_diag_free(diag);
+    }
+}
+
 static void fails(const char *more, const rs_train_options *options, rs_status status, const char *message)
 {
     rs_diag *diag = rs_diag_new();
@@ -413,7 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads),   cmocka_unit_test(test_seed),      cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_resume_elsewhere), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_iter_size),
+        cmocka_unit_test(test_resume_elsewhere), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_iter_size), cmocka_unit_test(test_data_folder),
         cmocka_unit_test(test_errors),    cmocka_unit_test(test_memory),    cmocka_unit_test(test_scores),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
