@@ -118,7 +118,8 @@ rs_status read_params(const char *path, Span file, const WeightLayer &from, rs_l
     const std::string who = "layer " + quoted(layer->name);
     if (from.blobs.size() != static_cast<std::size_t>(layer->n_params))
         return bad(diag, loc, declared_at(*layer),
-                   who + " has " + std::to_string(from.blobs.size()) + " blobs, expected " +
+                   who + " has " + std::to_string(from.blobs.size()) +
+                       (from.blobs.size() == 1 ? " blob" : " blobs") + " in the file, expected " +
                        std::to_string(layer->n_params) + (layer->n_params == 2 ? " (weights, bias)" : " (weights)"));
     rs_status status = RS_OK;
     for (int p = 0; p < layer->n_params; p++) {
