@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 
 from checks import ROOT, Checks, run
 
@@ -121,11 +122,16 @@ left = tree("left", scripts={"a.sh": "sleep 300 & echo $! >\"$RISTRETTO_ROOT/pid
 expect("a test that leaves a process behind", left, 0, "1 passed, 0 failed")
 with open(os.path.join(left, "pid"), encoding="utf-8") as f:
     pid = int(f.read())
-try:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
-        alive = f.read().split(") ")[1][0] not in "ZX"
-except OSError:
-    alive = False
+alive = True
+for _ in range(100):  # a signal takes its time to arrive
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            alive = f.read().split(") ")[1][0] not in "ZX"
+    except OSError:
+        alive = False
+    if not alive:
+        break
+    time.sleep(0.1)
 check("the process left behind is gone", not alive)
 
 # The helpers for shell scripts report what they should.
