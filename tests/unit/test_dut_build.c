@@ -1,0 +1,261 @@
+/* test-options: limit=240
+ * How the Verilated model comes into being: the cache, its key, what goes wrong with tools and folders, two builders at once,
+ * traces. One small array, in cache folders of its own. */
+#include "support/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cosim/dut.h"
+#include "cosim/dut_build.h"
+
+static const rs_array_config small = {
+    .lanes = 1, .multipliers = 1, .activation_bits = 4, .weight_bits = 2, .accumulator_bits = 12, .program_depth = 2,
+    .activation_elements = 32, .output_elements = 32, .weight_steps = 8, .bus_bits = 16, .latency = 3, .outstanding = 2,
+};
+
+static rs_diag *diag;
+static char *old_path;
+static char root[4096];
+
+static rs_status build(char **path, double *seconds)
+{
+    return rs_dut_build(&small, false, false, path, seconds, diag);
+}
+
+/* A 1x1 convolution of one value: 3 * 1 + 2 = 5. */
+static void make_program(rs_descriptor *d, uint8_t *memory)
+{
+    *d = (rs_descriptor){ .groups = 1, .lanes_last = 1, .out_channels = 1, .out_h = 1, .out_w = 1, .conv_h = 1, .conv_w = 1, .pool_h = 1,
+                          .pool_w = 1, .pool_stride_h = 1, .pool_stride_w = 1, .in_rows = 1, .row_elems = 1, .step_row = 1,
+                          .step_col = 1, .seg1_count = 1, .seg1_rows = 1, .seg2_count = 1, .seg2_cols = 1, .seg_len = 1, .chunks = 1,
+                          .steps = 1, .out_bits = 4, .ifmap_addr = 0, .ifmap_beats = 1, .weight_addr = 1, .bias_beats = 1,
+                          .bias_beats_last = 1, .step_beats = 1, .step_beats_last = 1, .ofmap_addr = 3, .ofmap_beats = 1,
+                          .step_row_elems = 1, .seg1_elems = 1, .window_rows = 1, .window_row_elems = 1, .window_cols = 1,
+                          .ofmap_last_elems = 1 };
+    memset(memory, 0, 8);
+    memory[0] = 3; /* ifmap */
+    memory[2] = 2; /* bias */
+    memory[4] = 1; /* weight */
+    memory[6] = 0xff;
+    memory[7] = 0xff;
+}
+
+static void run_once(rs_dut *dut)
+{
+    rs_descriptor d;
+    uint8_t memory[8];
+    make_program(&d, memory);
+    bool finished = false;
+    rs_assert_ok(rs_dut_start(dut, &d, 1, memory, 4, 0, diag), diag);
+    rs_assert_ok(rs_dut_advance(dut, 1000, NULL, NULL, &finished, diag), diag);
+    assert_true(finished);
+    assert_int_equal(memory[6], 5);
+    assert_int_equal(memory[7], 0);
+}
+
+static void built_once(void **state)
+{
+    (void)state;
+    char *path = NULL, *again = NULL, *other = NULL;
+    double seconds = 0;
+    rs_assert_ok(build(&path, &seconds), diag);
+    assert_true(seconds > 0);
+    rs_assert_ok(build(&again, &seconds), diag);
+    assert_true(seconds == 0);
+    assert_string_equal(path, again);
+    /* Nothing is left but the library, its lock and the runtime. */
+    assert_int_equal(rs_test_count_files(getenv("RISTRETTO_CACHE")), 3);
+
+    /* A spoilt library is built anew. */
+    const int file = open(path, O_WRONLY | O_TRUNC);
+    assert_true(file >= 0);
+    close(file);
+    rs_dut *dut = NULL;
+    rs_assert_ok(rs_dut_open(&small, NULL, &dut, diag), diag);
+    assert_true(rs_dut_build_seconds(dut) > 0);
+    run_once(dut);
+    rs_dut_close(dut);
+
+    /* Another parameter or another source is another library; a copy of the tree elsewhere is not. */
+    rs_array_config wider = small;
+    wider.accumulator_bits++;
+    rs_assert_ok(rs_dut_build(&wider, false, false, &other, &seconds, diag), diag);
+    assert_string_not_equal(path, other);
+    rs_free(path);
+    rs_free(again);
+    rs_free(other);
+}
+
+/* A copy of what a build needs, without and with a mistake in it. */
+static void copy_tree(const char *folder, const char *mistake)
+{
+    char *command = rs_format("mkdir -p '%s/sim/cosim' && cp -r '%s/rtl' '%s/' && cp -r '%s/sim/cosim/dut' '%s/sim/cosim/'", folder, root,
+                              folder, root, folder);
+    assert_int_equal(system(command), 0);
+    rs_free(command);
+    if (mistake != NULL) {
+        char *path = rs_format("%s/rtl/rst_flags.sv", folder);
+        FILE *file = fopen(path, "a");
+        assert_non_null(file);
+        fputs(mistake, file);
+        fclose(file);
+        rs_free(path);
+    }
+}
+
+static void sources_elsewhere(void **state)
+{
+    (void)state;
+    char *path = NULL, *same = NULL;
+    double seconds = 0;
+    rs_assert_ok(build(&path, &seconds), diag);
+    copy_tree(rs_test_path("copy"), NULL);
+    setenv("RISTRETTO_HOME", rs_test_path("copy"), 1);
+    rs_assert_ok(build(&same, &seconds), diag);
+    assert_true(seconds == 0);
+    assert_string_equal(path, same);
+    rs_free(path);
+    rs_free(same);
+
+    copy_tree(rs_test_path("broken"), "module rst_broken(input logic a_i;\nendmodule\n");
+    setenv("RISTRETTO_HOME", rs_test_path("broken"), 1);
+    rs_assert_error(build(&path, &seconds), RS_INTERNAL, diag, "rst_flags.sv");
+    assert_null(path);
+    setenv("RISTRETTO_HOME", rs_test_path("nowhere"), 1);
+    rs_assert_error(build(&path, &seconds), RS_BAD_INPUT, diag, "rtl/ristretto_array.sv");
+    unsetenv("RISTRETTO_HOME");
+}
+
+static void broken_tools(void **state)
+{
+    (void)state;
+    char *path = NULL;
+    double seconds = 0;
+    setenv("PATH", rs_test_folder(), 1);
+    rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "verilator is not installed");
+
+    /* Verilator alone. */
+    char *command = rs_format("PATH='%s'; ln -s \"$(command -v verilator)\" '%s'", old_path, rs_test_path("verilator"));
+    setenv("PATH", old_path, 1);
+    assert_int_equal(system(command), 0);
+    rs_free(command);
+    setenv("PATH", rs_test_folder(), 1);
+    rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "neither clang++ nor g++");
+
+    /* A compiler that fails. */
+    rs_test_write(rs_test_path("clang++"), "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'no space left, for example'; exit 7; }\n", 81);
+    assert_int_equal(chmod(rs_test_path("clang++"), 0755), 0);
+    char *paths = rs_format("%s:%s", rs_test_folder(), old_path);
+    setenv("PATH", paths, 1);
+    rs_free(paths);
+    rs_assert_error(build(&path, &seconds), RS_INTERNAL, diag, "no space left, for example");
+    assert_null(path);
+    setenv("PATH", old_path, 1);
+    setenv("RISTRETTO_CXX", "no-such-compiler", 1);
+    rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "no-such-compiler");
+    unsetenv("RISTRETTO_CXX");
+}
+
+static void broken_cache(void **state)
+{
+    (void)state;
+    char *path = NULL, *good = rs_strdup(getenv("RISTRETTO_CACHE"));
+    double seconds = 0;
+    rs_test_write(rs_test_path("file"), "x", 1);
+    setenv("RISTRETTO_CACHE", rs_test_path("file"), 1);
+    rs_assert_error(build(&path, &seconds), RS_BAD_INPUT, diag, "a file of this name is in the way");
+    assert_null(path);
+    setenv("RISTRETTO_CACHE", good, 1);
+    rs_free(good);
+}
+
+static void two_builders(void **state)
+{
+    (void)state;
+    char *cache = rs_strdup(getenv("RISTRETTO_CACHE"));
+    setenv("RISTRETTO_CACHE", rs_test_path("cache2"), 1);
+    enum { BUILDERS = 3 };
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t children[BUILDERS];
+    for (int i = 0; i < BUILDERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            char *path = NULL;
+            double seconds = 0;
+            const rs_status status = build(&path, &seconds);
+            const char built = status == RS_OK && path != NULL && rs_file_exists(path) ? (char)(seconds > 0 ? 'b' : 'c') : 'x';
+            _exit(write(ends[1], &built, 1) == 1 ? 0 : 1);
+        }
+    }
+    close(ends[1]);
+    char all[BUILDERS + 1] = "";
+    size_t n = 0;
+    while (n < BUILDERS && read(ends[0], all + n, 1) == 1)
+        n++;
+    close(ends[0]);
+    for (int i = 0; i < BUILDERS; i++) {
+        int status = 0;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(n, BUILDERS);
+    assert_null(strchr(all, 'x'));
+    /* Whoever waited for the lock found it built; no half-built folder is left. */
+    assert_int_equal(rs_test_count_files(rs_test_path("cache2")), 3);
+    setenv("RISTRETTO_CACHE", cache, 1);
+    rs_free(cache);
+}
+
+static void trace_window(void **state)
+{
+    (void)state;
+    char *file = rs_strdup(rs_test_path("wave.fst"));
+    const rs_dut_options options = { .trace = file, .trace_from = 4, .trace_to = 12 };
+    rs_dut *dut = NULL;
+    rs_assert_ok(rs_dut_open(&small, &options, &dut, diag), diag);
+    run_once(dut);
+    rs_dut_close(dut);
+    size_t size = 0;
+    char *data = rs_test_read(file, &size);
+    assert_true(size > 100);
+    assert_int_equal(data[0], 0); /* the header block of an FST file */
+    free(data);
+    rs_free(file);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    diag = rs_diag_new();
+    old_path = rs_strdup(getenv("PATH"));
+    assert_non_null(getcwd(root, sizeof root));
+    setenv("RISTRETTO_CACHE", rs_test_path("cache"), 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rs_diag_free(diag);
+    rs_free(old_path);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(built_once),   cmocka_unit_test(sources_elsewhere), cmocka_unit_test(broken_tools),
+        cmocka_unit_test(broken_cache), cmocka_unit_test(two_builders),      cmocka_unit_test(trace_window),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
