@@ -97,13 +97,15 @@ static rs_array_config random_configuration(rs_rng *rng)
                           .multipliers = pick(rng, 1, 20),
                           .activation_bits = pick(rng, 1, 16),
                           .weight_bits = pick(rng, 1, 16),
-                          .accumulator_bits = pick(rng, 8, 48),
+
                           .bus_bits = 16 << pick(rng, 0, 5),
                           .outstanding = pick(rng, 1, 48),
                           .overflow = (rs_overflow)pick(rng, 0, 1),
                           .first_level = (rs_first_level)pick(rng, 0, 1),
                           .tree_registers = (rs_tree_registers)pick(rng, 0, 2),
                           .rounding = (rs_rounding)pick(rng, 0, 3) };
+    /* Wide enough for most biases, not for every sum. */
+    c.accumulator_bits = c.activation_bits + c.weight_bits + pick(rng, 0, 8);
     return c;
 }
 
