@@ -75,9 +75,9 @@ static void fill_pixel_table(rs_qnet *q, rs_rng *rng)
     q->pixel_scale = ldexpf(1, in->format.bits - 8 - in->format.fl + pick(rng, 0, 3));
     q->pixel_table = checked(RS_NEW_ARRAY(int32_t, (size_t)in->channels * 256));
     for (int c = 0; c < in->channels; c++) {
-        q->pixel_mean[c] = (float)pick(rng, 100, 150);
+        q->pixel_mean[c % 16] = (float)pick(rng, 100, 150);
         for (int i = 0; i < 256; i++)
-            q->pixel_table[c * 256 + i] = rs_fxp_quantize((double)(((float)i - q->pixel_mean[c]) * q->pixel_scale),
+            q->pixel_table[c * 256 + i] = rs_fxp_quantize((double)(((float)i - q->pixel_mean[c % 16]) * q->pixel_scale),
                                                           in->format, RS_ROUND_NEAREST, 0, NULL);
     }
 }
