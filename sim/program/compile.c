@@ -67,18 +67,19 @@ static int64_t gcd(int64_t a, int64_t b)
 
 /* `needed`: the widest group of numbers of the net; `what` and `name` say which it is. Sets *bits if it was
  * RS_BITS_AUTO. */
-static void resolve_width(compiler *c, int *bits, int needed, const char *what, const char *name, const char *key)
+static void resolve_width(compiler *c, int *bits, int needed, const char *what, const char *be, const char *name,
+                          const char *key)
 {
     const rs_loc loc = RS_FILE(c->program->config.path);
     if (*bits == RS_BITS_AUTO)
         *bits = needed;
     if (needed > 16)
         note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "quantize the net to at most 16 bits",
-                         "%s '%s' has %d bits; the array takes at most 16", what, name, needed));
+                         "%s '%s' %s %d bits wide; the array takes at most 16", what, name, be, needed));
     else if (needed > *bits)
         note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
-                         "%s '%s' has %d bits, but %s is %d; expected at least %d, or auto", what, name, needed, key,
-                         *bits, needed));
+                         "%s '%s' %s %d bits wide, but %s is %d; expected at least %d, or auto", what, name, be, needed,
+                         key, *bits, needed));
 }
 
 static void resolve_widths(compiler *c)
@@ -89,7 +90,8 @@ static void resolve_widths(compiler *c)
     for (int i = 1; i < c->qnet->n_tensors; i++)
         if (c->qnet->tensors[i].format.bits > widest->format.bits)
             widest = &c->qnet->tensors[i];
-    resolve_width(c, &config->activation_bits, widest->format.bits, "blob", widest->name, "array.activation_bits");
+    resolve_width(c, &config->activation_bits, widest->format.bits, "blob", "is", widest->name,
+                  "array.activation_bits");
 
     const rs_qop *heaviest = NULL, *longest = NULL;
     int accumulator = 2;
@@ -112,7 +114,7 @@ static void resolve_widths(compiler *c)
                          c->qnet->name ? c->qnet->name : ""));
         return;
     }
-    resolve_width(c, &config->weight_bits, heaviest->weight_format.bits, "the weights of layer", heaviest->name,
+    resolve_width(c, &config->weight_bits, heaviest->weight_format.bits, "the weights of layer", "are", heaviest->name,
                   "array.weight_bits");
     if (config->accumulator_bits == RS_BITS_AUTO || config->accumulator_bits == RS_BITS_WEIGHTS) {
         config->accumulator_bits = accumulator;
@@ -324,10 +326,10 @@ static band largest_band(const compiler *c, const geometry *g, int64_t first)
 }
 
 static void too_small(compiler *c, const rs_program_layer *layer, const char *buffer, const char *key, int64_t holds,
-                      const char *unit, const char *what, int64_t needs, const char *other)
+                      const char *unit, const char *what, int64_t needs)
 {
     char a[32], b[32], d[32];
-    char *hint = rs_format("raise buffers.%s to %" PRId64 "%s", key, needs, other);
+    char *hint = rs_format("raise buffers.%s to %" PRId64, key, needs);
     note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint,
                      "layer '%s': %s buffer holds %s %s, %s needs %s: %s too few", layer->name, buffer,
                      thousands(holds, a), unit, what, thousands(needs, b), thousands(needs - holds, d)));
@@ -347,11 +349,10 @@ static void no_band(compiler *c, const rs_program_layer *layer, const geometry *
         snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", b.rows);
     if (b.in_beats * elements > c->config->activation_elements)
         too_small(c, layer, "activation", "activation_elements", c->config->activation_elements, "elements", what,
-                  b.in_beats * elements,
-                  g->order.kind == RS_WEIGHTS_WHOLE_MAP ? "" : "; or use a net with narrower maps");
+                  b.in_beats * elements);
     if (b.out_beats * elements > c->config->output_elements)
         too_small(c, layer, "output", "output_elements", c->config->output_elements, "elements", what,
-                  b.out_beats * elements, "");
+                  b.out_beats * elements);
 }
 
 /* -------------------------------------------------------------------------------------------- descriptors */
@@ -502,8 +503,7 @@ static rs_status tile_layer(compiler *c, rs_program_layer *layer)
         char what[64];
         snprintf(what, sizeof what, "one group of %d output channels",
                  (int)(g.out->channels < lanes ? g.out->channels : lanes));
-        too_small(c, layer, "weight", "weight_steps", c->config->weight_steps, "steps", what, g.order.steps,
-                  ", or array.multipliers");
+        too_small(c, layer, "weight", "weight_steps", c->config->weight_steps, "steps", what, g.order.steps);
     }
     for (int o = 0; o < g.conv->channels; o++) {
         const int64_t bias = g.op->bias[o];
