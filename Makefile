@@ -167,6 +167,10 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(TEST_LIB) $(LIB)
 	$(say) LINK '$@'
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(LIB) $(LDLIBS) -lcmocka -lgmp
 
+$(B)/bench: $(B)/obj/tests/bench/bench.o $(LIB)
+	$(say) LINK '$@'
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT:%.c=$(B)/obj/%.d)
 
@@ -205,7 +209,7 @@ demo:
 	$(Q)scripts/demo.sh
 
 bench:
-	$(Q)$(MAKE) VARIANT=release all
+	$(Q)$(MAKE) VARIANT=release build/release/bench
 	$(Q)scripts/bench.sh
 
 # Man pages and shell completion, both from the command's own tables.

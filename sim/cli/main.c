@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/blas.h"
+#include "base/blas.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
@@ -66,6 +67,7 @@ static rs_status run(int argc, char **argv, rs_diag *diag)
 
 int main(int argc, char **argv)
 {
+    rs_blas_select_kernel(argv);
     rs_blas_select_kernel(argv);
     rs_diag *diag = rs_diag_new();
     rs_status status = run(argc, argv, diag);

@@ -1,0 +1,329 @@
+/* Speed, side by side in one run: `make bench`. Prints a table of ratios; the machine's own matrix product rate comes first, so that they can
+ * be judged on any machine. The embedded digits, repeated, stand for MNIST's test set: time does not depend on what the pixels show.
+ *
+ *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits */
+#include <cblas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "array/array.h"
+#include "base/blas.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/threads.h"
+#include "cosim/dut.h"
+#include "import/caffe.h"
+#include "layers/exec.h"
+#include "quant/engine.h"
+#include "quant/quantize.h"
+#include "report/table.h"
+#include "train/score.h"
+#include "train/train.h"
+
+/* Of the original programs on a machine of this kind (two cores), from their own logs. */
+static const double original_evaluation_seconds = 16.3; /* 10,000 images in fixed point */
+static const double original_search_seconds = 142.0;    /* the whole search over 10,000 images */
+static const double caffe_training[2] = { 3640.0, 4300.0 }; /* images a second on one and on two threads */
+
+enum { IMAGES = 10000 };
+
+static rs_diag *diag;
+
+static void must(rs_status status)
+{
+    if (status == RS_OK)
+        return;
+    rs_diag_print(diag, stderr);
+    exit((int)status);
+}
+
+static void *need(void *block)
+{
+    if (block == NULL)
+        must(rs_out_of_memory(diag));
+    return block;
+}
+
+/* Whole numbers where there is something before the point, else three digits behind it. */
+static void number(double value, char buffer[32])
+{
+    if (value >= 1000.0)
+        (void)rs_count_text((int64_t)(value + 0.5), buffer);
+    else
+        snprintf(buffer, 32, "%.3g", value);
+}
+
+static void row(const char *what, double ours, const char *unit, double other, const char *other_name, double ratio)
+{
+    char a[32], b[32];
+    number(ours, a);
+    number(other, b);
+    printf("  %-56s %14s %-9s %10s %-22s %8.1f x\n", what, a, unit, b, other_name, ratio);
+    fflush(stdout);
+}
+
+/* Seconds that this thread has computed: array model and RTL run on one thread, and a busy machine does not change their ratio. */
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Largest of a few tries: the machine may be busy with something else. */
+static double best(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double sgemm_gflops(void)
+{
+    enum { N = 1024, TRIES = 6 };
+    float *a = need(rs_calloc(N * N, sizeof *a)), *b = need(rs_calloc(N * N, sizeof *b)), *c = need(rs_calloc(N * N, sizeof *c));
+    for (int i = 0; i < N * N; i++) {
+        a[i] = (float)(i % 17) - 8.0f;
+        b[i] = (float)(i % 13) - 6.0f;
+    }
+    double rate = 0.0;
+    for (int i = 0; i < TRIES; i++) {
+        const double begin = rs_seconds();
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, a, N, b, N, 0.0f, c, N);
+        rate = best(rate, 2.0 * N * N * (double)N / (rs_seconds() - begin) * 1e-9);
+    }
+    rs_free(a);
+    rs_free(b);
+    rs_free(c);
+    return rate;
+}
+
+/* The digits, again and again. */
+static rs_dataset *repeated(const rs_dataset *digits)
+{
+    const size_t image = (size_t)digits->channels * (size_t)digits->height * (size_t)digits->width;
+    rs_dataset *set = need(RS_NEW(rs_dataset));
+    *set = *digits;
+    set->count = IMAGES;
+    set->pixels = need(rs_calloc(IMAGES, image));
+    set->labels = need(RS_NEW_ARRAY(int32_t, IMAGES));
+    for (int64_t i = 0; i < IMAGES; i++) {
+        memcpy(set->pixels + (size_t)i * image, digits->pixels + (size_t)(i % digits->count) * image, image);
+        set->labels[i] = digits->labels[i % digits->count];
+    }
+    return set;
+}
+
+static double float_rate(const rs_net *net, const rs_dataset *set)
+{
+    double rate = 0.0;
+    for (int i = 0; i < 3; i++) {
+        rs_test_result r;
+        must(rs_test_net(net, set, NULL, &r, diag));
+        rate = best(rate, r.images_per_second);
+    }
+    return rate;
+}
+
+static double engine_rate(const rs_qnet *qnet, const rs_dataset *set)
+{
+    rs_engine *engine = NULL;
+    must(rs_engine_new(qnet, false, &engine, diag));
+    double rate = 0.0;
+    for (int i = 0; i < 3; i++) {
+        rs_score s = { .saturations = NULL };
+        must(rs_engine_score(engine, set, 1, &s, diag));
+        rate = best(rate, (double)s.images / s.seconds);
+    }
+    rs_engine_free(engine);
+    return rate;
+}
+
+/* ------------------------------------------------------------------------------------------------- array model and RTL */
+
+static bool drop(void *context, const rs_event *event)
+{
+    (void)context;
+    (void)event;
+    return true;
+}
+
+typedef struct rates {
+    double model, cycles_only, rtl; /* cycles per second of computing, one thread */
+    uint64_t cycles;
+} rates;
+
+/* Model with bits and cycles, model with cycles only, and RTL on the same program and image. */
+static rates array_rates(const rs_program *p, const uint8_t *pixels)
+{
+    const size_t bytes = (size_t)(p->memory_beats * rs_program_beat_bytes(p));
+    uint8_t *memory = need(rs_calloc(1, bytes));
+    rs_array *array = NULL;
+    rs_dut *dut = NULL;
+    rates r = { 0 };
+    must(rs_array_new(p, &array, diag));
+    memcpy(memory, p->memory, bytes);
+    rs_program_load_image(p, pixels, memory);
+    rs_layer_stats *layers = need(RS_NEW_ARRAY(rs_layer_stats, (size_t)p->n_layers));
+    for (int kind = 0; kind < 2; kind++) {
+        uint64_t cycles = 0;
+        const double begin = cpu_seconds();
+        for (uint64_t run = 0; cpu_seconds() - begin < 1.0; run++) {
+            rs_run_stats stats = { .n_layers = p->n_layers, .layers = layers };
+            must(rs_array_run(array, kind == 0 ? memory : NULL, run, NULL, NULL, &stats, diag));
+            cycles += r.cycles = stats.cycles;
+        }
+        *(kind == 0 ? &r.model : &r.cycles_only) = (double)cycles / (cpu_seconds() - begin);
+    }
+    must(rs_dut_open(&p->config, NULL, &dut, diag));
+    uint64_t cycles = 0;
+    const double begin = cpu_seconds();
+    for (uint64_t run = 0; cpu_seconds() - begin < 3.0; run++) {
+        bool finished = false;
+        must(rs_dut_start(dut, p->descriptors, p->n_descriptors, memory, p->memory_beats, run, diag));
+        while (!finished)
+            must(rs_dut_advance(dut, UINT64_MAX, drop, NULL, &finished, diag));
+        cycles += r.cycles;
+    }
+    r.rtl = (double)cycles / (cpu_seconds() - begin);
+    rs_dut_close(dut);
+    rs_array_free(array);
+    rs_free(layers);
+    rs_free(memory);
+    return r;
+}
+
+/* One layer alone: ops [first, first + n) of a network. Its input tensor is given a table like the pixels'. */
+static void cut_layer(const rs_qnet *whole, int first, int n, rs_qnet *part, rs_qtensor *tensors, rs_qop *ops)
+{
+    *part = *whole;
+    part->n_tensors = n + 1;
+    part->n_ops = n;
+    part->tensors = tensors;
+    part->ops = ops;
+    tensors[0] = whole->tensors[whole->ops[first].input];
+    for (int i = 0; i < n; i++) {
+        ops[i] = whole->ops[first + i];
+        tensors[i + 1] = whole->tensors[ops[i].output];
+        ops[i].input = i;
+        ops[i].output = i + 1;
+    }
+    const int bits = tensors[0].format.bits;
+    part->pixel_table = need(RS_NEW_ARRAY(int32_t, (size_t)tensors[0].channels * 256));
+    for (int i = 0; i < tensors[0].channels * 256; i++)
+        part->pixel_table[i] = (int32_t)rs_fxp_wrap(i * 7, bits);
+}
+
+static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_dataset *set)
+{
+    rs_array_config *config = NULL;
+    rs_program *program = NULL;
+    must(rs_array_config_read(array_path, &config, diag));
+    must(rs_program_compile(qnet, config, &program, diag));
+    rs_set_threads(1);
+    const rates whole = array_rates(program, set->pixels);
+    row("array model, bits and cycles, whole LeNet", whole.model, "cycles/s", whole.rtl, "cycles/s, RTL", whole.model / whole.rtl);
+    row("array model, cycles only", whole.cycles_only, "cycles/s", whole.rtl, "cycles/s, RTL", whole.cycles_only / whole.rtl);
+    rs_program_free(program);
+
+    rs_qnet part;
+    rs_qtensor tensors[3];
+    rs_qop ops[2];
+    cut_layer(qnet, 2, 2, &part, tensors, ops); /* conv2 and its pooling */
+    uint8_t *pixels = need(rs_calloc((size_t)tensors[0].channels * (size_t)tensors[0].height * (size_t)tensors[0].width, 1));
+    for (int i = 0; i < tensors[0].channels * tensors[0].height * tensors[0].width; i++)
+        pixels[i] = (uint8_t)(i * 31);
+    rs_program *layer = NULL;
+    must(rs_program_compile(&part, config, &layer, diag));
+    const rates conv2 = array_rates(layer, pixels);
+    row("array model, bits and cycles, conv2 alone", conv2.model, "cycles/s", conv2.rtl, "cycles/s, RTL", conv2.model / conv2.rtl);
+    rs_set_threads(0);
+    rs_program_free(layer);
+    rs_free(part.pixel_table);
+    rs_free(pixels);
+    rs_array_config_free(config);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- training */
+
+static void bench_training(const char *solver_path)
+{
+    rs_solver_param *solver = NULL;
+    must(rs_caffe_read_solver(solver_path, &solver, diag));
+    for (int threads = 1; threads <= 2; threads++) {
+        double rate = 0.0;
+        rs_set_threads(threads);
+        for (int i = 0; i < 3; i++) {
+            const rs_train_options options = { .seed = 1 };
+            rs_train_result r;
+            must(rs_train(solver, &options, &r, diag));
+            rate = best(rate, r.images_per_second);
+        }
+        row(threads == 1 ? "training LeNet, batch 64, one thread" : "training LeNet, batch 64, two threads", rate, "images/s",
+            caffe_training[threads - 1], "images/s, Caffe", rate / caffe_training[threads - 1]);
+    }
+    rs_set_threads(0);
+    rs_solver_param_free(solver);
+}
+
+int main(int argc, char **argv)
+{
+    rs_blas_select_kernel(argv);
+    if (argc != 4) {
+        fputs("bench ZOO ARRAY SOLVER\n", stderr);
+        return RS_USAGE;
+    }
+    diag = rs_diag_new();
+    rs_progress_silence();
+    rs_blas_one_thread();
+    const char *zoo = argv[1];
+    char *net_path = need(rs_format("%s/lenet_train_test.prototxt", zoo)), *weights = need(rs_format("%s/lenet.caffemodel", zoo));
+    char *digits_path = need(rs_format("%s/digits", zoo));
+    rs_dataset *digits = NULL;
+    rs_net *net = NULL;
+    int data_layer = 0;
+    must(rs_dataset_open(digits_path, NULL, false, &digits, diag));
+    rs_dataset *set = repeated(digits);
+    must(rs_caffe_read_net(net_path, RS_TEST, &net, diag));
+    must(rs_data_layer(net, &data_layer, diag));
+    const rs_data_param *transform = &net->layers[data_layer].data;
+    const rs_shape shape = rs_dataset_shape(set, transform, 1);
+    must(rs_net_infer_shapes(net, &shape, diag));
+    must(rs_caffe_read_weights(weights, net, diag));
+
+    double load[1] = { 0.0 };
+    if (getloadavg(load, 1) != 1)
+        load[0] = -1.0;
+    printf("%d threads; load of the machine before: %.1f. Its matrix product (sgemm of OpenBLAS, %s kernels), one thread: %.1f GFLOP/s\n\n", rs_threads(),
+           load[0], rs_blas_kernel(), sgemm_gflops());
+    printf("  %-56s %24s %33s %10s\n", "", "Ristretto", "beside it", "ratio");
+
+    rs_quantize_options options;
+    rs_quantize_defaults(&options);
+    const double begin = rs_seconds();
+    rs_quantize_result *result = NULL;
+    must(rs_quantize(net, transform, set, set, &options, &result, diag));
+    const double search = rs_seconds() - begin;
+    const double floats = float_rate(net, set), integers = engine_rate(result->qnet, set);
+    row("LeNet on integers, exact engine", integers, "images/s", floats, "images/s, own float", integers / floats);
+    row("fixed point evaluation of 10,000 images", IMAGES / integers, "s", original_evaluation_seconds, "s, original Ristretto",
+        original_evaluation_seconds * integers / IMAGES);
+    row("whole search, every width from 16 to 1, 10,000 images", search, "s", original_search_seconds, "s, original Ristretto",
+        original_search_seconds / search);
+    bench_array(result->qnet, argv[2], set);
+    bench_training(argv[3]);
+
+    rs_diag_print(diag, stderr);
+    rs_quantize_result_free(result);
+    rs_net_free(net);
+    rs_free(set->pixels);
+    rs_free(set->labels);
+    rs_free(set);
+    rs_dataset_free(digits);
+    rs_free(net_path);
+    rs_free(weights);
+    rs_free(digits_path);
+    rs_diag_free(diag);
+    return RS_OK;
+}
