@@ -81,6 +81,9 @@ void rs_formats_free(rs_formats *formats);
 rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_data_param *data, rs_bias_rule bias_rule,
                         rs_rounding rounding, rs_qnet **qnet, rs_diag *diag);
 
+/* What the names of an op's files begin with: its name with '_' for what is unusual in a file name, and its number
+ * where two ops would meet. NULL: no memory; rs_free releases it. */
+char *rs_qnet_file_base(const rs_qnet *qnet, int op);
 /* The exact integer form on disk: FOLDER/qnet.json (formats, geometry, scheme, file names, checksums) and one NumPy
  * array a layer and kind (FOLDER/conv1.weights.npy, int8/int16/int32 as the width needs; conv1.bias.npy, int64).
  * Reading checks everything. */

@@ -15,7 +15,7 @@ static const char *const type_names[] = { "convolution", "inner_product", "max_p
 static const char *const bias_names[] = { "accumulator", "weights" };
 enum { TYPES = sizeof type_names / sizeof *type_names, BIAS_RULES = sizeof bias_names / sizeof *bias_names };
 
-/* ------------------------------------------------------------------------------------------------------- writing */
+/* --------------------------------------------------------------------------------------------------- writing */
 
 /* Output files of one folder. All of them are complete on disk under temporary names before the first takes its own. */
 typedef struct outputs {
@@ -65,8 +65,7 @@ static char *plain(const char *text)
     return copy;
 }
 
-/* The first part of an op's file names: its name, with its number where two ops would meet. */
-static char *file_base(const rs_qnet *qnet, int op)
+char *rs_qnet_file_base(const rs_qnet *qnet, int op)
 {
     char *mine = plain(qnet->ops[op].name);
     bool meets = false;
@@ -123,7 +122,7 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
     put(o, j, "weight_fl", json_integer(op->weight_format.fl));
     put(o, j, "shift", json_integer(op->shift));
     put(o, j, "accumulator_bits", json_integer(rs_qop_accumulator_bits(qnet, op, true)));
-    char *base = file_base(qnet, index);
+    char *base = rs_qnet_file_base(qnet, index);
     char *weights_name = base ? rs_format("%s.weights.npy", base) : NULL,
          *bias_name = base ? rs_format("%s.bias.npy", base) : NULL;
     int64_t *wide = RS_NEW_ARRAY(int64_t, (size_t)count);
@@ -203,7 +202,7 @@ rs_status rs_qnet_write(const rs_qnet *qnet, const char *folder, rs_diag *diag)
     return o.status;
 }
 
-/* ------------------------------------------------------------------------------------------------------- reading */
+/* --------------------------------------------------------------------------------------------------- reading */
 
 typedef struct reader {
     const char *folder;
