@@ -1,4 +1,4 @@
-/* The weights of a network as ROMs of the array: one file a layer and lane, in the order in which the lane takes them. */
+/* The weights of a network as ROMs of the array: one file a layer and lane, in the order in which a lane takes them. */
 #include "export/rom.h"
 
 #include <jansson.h>
