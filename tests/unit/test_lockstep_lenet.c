@@ -1,4 +1,4 @@
-/* test-options: limit=400
+/* test-options: limit=900
  * The LeNet of the zoo on the demo's array: images in lockstep, and, in make check-full, the accuracy of the RTL itself
  * on all embedded digits, which is the exact engine's to the digit. */
 #include <stdio.h>

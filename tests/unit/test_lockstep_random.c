@@ -1,4 +1,4 @@
-/* test-options: limit=400
+/* test-options: limit=900
  * Random nets on random arrays, the C model against the RTL: every event and its cycle, memory, and the exact engine.
  * Each configuration is verilated once and kept in the cache. */
 #include <stdio.h>
