@@ -62,8 +62,6 @@ download() {
             mv -f "$3.part" "$3"
             return 0
         fi
-        # Another home may have another file of this name: what one began, the next must not continue.
-        [ "$home" = "${1##* }" ] || rm -f "$3.part"
     done
     return 1
 }

@@ -58,7 +58,7 @@ int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin)
 static rs_status check_options(const rs_quantize_options *o, rs_diag *diag)
 {
     if (!(o->error_margin >= 0 && o->error_margin <= 100))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "error margin %g, expected 0 to 100 percent points", o->error_margin);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "error margin %g, expected 0 to 100 percentage points", o->error_margin);
     if (o->min_bits < 1 || o->max_bits > MOST_BITS || o->min_bits > o->max_bits)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "widths from %d to %d bits, expected 1 <= min <= max <= %d", o->min_bits,
                         o->max_bits, MOST_BITS);

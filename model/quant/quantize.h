@@ -37,7 +37,7 @@ rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const r
                            int64_t *ties, rs_diag *diag);
 
 typedef struct rs_quantize_options {
-    double error_margin;         /* absolute accuracy that may be lost, in percent points, 0 to 100: 1.0 */
+    double error_margin;         /* absolute accuracy that may be lost, in percentage points, 0 to 100: 1.0 */
     int64_t calibration_images;  /* images whose activations give the ranges; 0: all of the set */
     int64_t search_images;       /* images that score a trial; 0: all of the set */
     int min_bits, max_bits;      /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */

@@ -1,4 +1,4 @@
-/* ristretto simulate, cosim, estimate: the quantized network on the array. */
+/* ristretto simulate, cosim, estimate, export: the quantized network on the array. */
 #include <stdio.h>
 #include <string.h>
 
@@ -95,4 +95,20 @@ rs_status rs_command_estimate(const rs_args *args, rs_diag *diag)
     rs_array_config_free(config);
     rs_qnet_free(qnet);
     return rs_show_section(args, "estimate", section, status, diag);
+}
+
+rs_status rs_command_export(const rs_args *args, rs_diag *diag)
+{
+    rs_qnet *qnet = NULL;
+    rs_array_config *config = NULL;
+    json_t *section = NULL;
+    int format = 0;
+    while (strcmp(rs_export_formats[format], rs_args_text(args, "format")) != 0)
+        format++; /* one of the option's choices, which are these */
+    rs_status status = rs_open_array(args, &qnet, &config, diag);
+    if (status == RS_OK)
+        status = rs_stage_export(qnet, config, format, rs_args_text(args, "out"), &section, diag);
+    rs_array_config_free(config);
+    rs_qnet_free(qnet);
+    return rs_show_section(args, "export", section, status, diag);
 }

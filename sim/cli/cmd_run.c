@@ -116,6 +116,18 @@ static rs_status estimate(run *r, rs_diag *diag)
     return take(r, "estimate", section, status, diag);
 }
 
+static rs_status export_roms(run *r, rs_diag *diag)
+{
+    json_t *section = NULL;
+    if (r->config->export_format < 0)
+        return RS_OK;
+    char *folder = rs_path_join(r->config->out, "roms");
+    const rs_status status = folder != NULL ? rs_stage_export(r->qnet, r->array, r->config->export_format, folder, &section, diag)
+                                            : rs_out_of_memory(diag);
+    rs_free(folder);
+    return take(r, "export", section, status, diag);
+}
+
 static rs_status write_text(const run *r, const char *name, void (*print)(const json_t *, FILE *), rs_diag *diag)
 {
     char *path = rs_path_join(r->config->out, name);
@@ -141,7 +153,7 @@ static rs_status write_report(const run *r, rs_diag *diag)
     return status;
 }
 
-static rs_status (*const stages[])(run *, rs_diag *) = { test, quantize, simulate, cosim, estimate };
+static rs_status (*const stages[])(run *, rs_diag *) = { test, quantize, simulate, cosim, estimate, export_roms };
 
 rs_status rs_command_run(const rs_args *args, rs_diag *diag)
 {

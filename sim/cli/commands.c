@@ -53,7 +53,7 @@ static const rs_option test_options[] = {
 static const rs_option quantize_options[] = {
     MODEL, WEIGHTS, DATA(true), OUT("writes quantized.prototxt, qnet/ and quantize.json here"),
     { .name = "error-margin", .letter = 'e', .type = RS_OPTION_REAL, .value = "POINTS", .min = 0, .max = 100, .fallback = "1",
-      .help = "accuracy that may be lost, in percent points" },
+      .help = "accuracy that may be lost, in percentage points" },
     { .name = "calibration", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images whose activations give the ranges [all]" },
     { .name = "search", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images that score a trial [all]" },
     { .name = "test", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images that the search does not see, scored at the end [all]" },
@@ -88,6 +88,13 @@ static const rs_option estimate_options[] = {
     QNET, ARRAY,
     { .name = "technology", .letter = 't', .type = RS_OPTION_FILE, .value = "FILE", .required = true,
       .help = "YAML file of the technology; 'ristretto help technology' lists its keys" },
+    REPORT, END
+};
+
+static const rs_option export_options[] = {
+    QNET, ARRAY, OUT("writes a ROM a layer and lane, and a JSON a layer, here"),
+    { .name = "format", .letter = 'f', .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "memh|coe|mif|ihex|c|npy", .fallback = "memh",
+      .help = "words for $readmemh, Xilinx .coe, Intel .mif, Intel HEX, a C header, NumPy" },
     REPORT, END
 };
 
@@ -161,6 +168,12 @@ const rs_command rs_commands[] = {
       .options = estimate_options, .run = rs_command_estimate,
       .examples = LIST("ristretto estimate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --technology "
                        "configs/technologies/horowitz-45nm.yaml") },
+    { .name = "export", .summary = "write the integers as ROMs for the array's weight buffers",
+      .description = "Writes for every layer with weights and every lane a ROM with its weights, in the order in which the array takes them, and one "
+                     "with its biases; a JSON beside them says what they hold. memh and npy files are read back and compared. docs/formats.md "
+                     "describes the files.",
+      .options = export_options, .run = rs_command_export,
+      .examples = LIST("ristretto export --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --out build/lenet/roms") },
     { .name = "report", .summary = "show a report as text, CSV or HTML",
       .description = "Reads a report.json, to which the commands add their results with --report, and prints it; or writes it in another form.",
       .options = report_options, .places = report_places, .run = rs_command_report,

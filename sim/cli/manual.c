@@ -18,6 +18,9 @@ static const char *const exit_codes[][2] = {
 static const char *const variables[][2] = {
     { "NO_COLOR", "no color in messages" },
     { "RISTRETTO_THREADS", "number of threads, unless --threads is given" },
+    { "RISTRETTO_DATA", "folder of full data sets; 'data' if it is not set" },
+    { "RISTRETTO_CACHE", "folder of built RTL models; ~/.cache/ristretto if it is not set" },
+    { "RISTRETTO_HOME", "where rtl/ lies, if it is not found beside the command" },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "energy/estimate.h"
+#include "export/rom.h"
 #include "import/caffe.h"
 #include "layers/exec.h"
 #include "program/program.h"
@@ -603,5 +604,35 @@ rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, 
     }
     rs_estimate_free(estimate);
     rs_technology_free(technology);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ export */
+
+rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, int format, const char *folder, json_t **section, rs_diag *diag)
+{
+    *section = NULL;
+    rs_program *program = NULL; /* compiled for the widths alone */
+    int64_t words = 0, compared = 0, files = 0;
+    rs_status status = rs_program_compile(qnet, config, &program, diag);
+    if (status != RS_OK)
+        return status;
+    const rs_array_config *c = &program->config;
+    const rs_rom_options options = { .format = (rs_rom_format)format, .lanes = c->lanes, .multipliers = c->multipliers,
+                                     .weight_bits = c->weight_bits, .bias_bits = c->accumulator_bits };
+    const bool readable = options.format == RS_ROM_HEX || options.format == RS_ROM_NPY;
+    status = rs_rom_export(qnet, &options, folder, &words, diag);
+    if (status == RS_OK && readable)
+        status = rs_rom_verify(qnet, folder, &compared, diag);
+    for (int i = 0; i < qnet->n_ops; i++)
+        files += rs_qop_weighted(&qnet->ops[i]) ? 2 * c->lanes : 0; /* weights and biases of each lane */
+    if (status == RS_OK)
+        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i}", "network", qnet->name, "array", c->name, "folder", folder, "format",
+                                  rs_export_formats[format], "files", (json_int_t)files, "words", (json_int_t)words, "weight_bits", c->weight_bits,
+                                  "bias_bits", c->accumulator_bits),
+                        section, diag);
+    if (status == RS_OK && readable && json_object_set_new(*section, "compared", json_integer((json_int_t)compared)) != 0)
+        status = rs_out_of_memory(diag);
+    rs_program_free(program);
     return status;
 }

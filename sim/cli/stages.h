@@ -39,4 +39,7 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
 
 rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology, json_t **section, rs_diag *diag);
 
+/* Writes ROMs into `folder` and, if the format can be read, reads them back. format: index into rs_export_formats. */
+rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, int format, const char *folder, json_t **section, rs_diag *diag);
+
 #endif

@@ -58,7 +58,7 @@ static const rs_schema data_fields[] = {
     { .key = name, .type = RS_SCHEMA_INT, .offset = AT(member), .min = 1, .max = 16, .words = searched, .fallback = "auto", .unit = "bits", .doc = text }
 
 static const rs_schema quantize_fields[] = {
-    { .key = "error_margin", .type = RS_SCHEMA_REAL, .offset = AT(error_margin), .min = 0, .max = 100, .fallback = "1", .unit = "percent points",
+    { .key = "error_margin", .type = RS_SCHEMA_REAL, .offset = AT(error_margin), .min = 0, .max = 100, .fallback = "1", .unit = "percentage points",
       .doc = "accuracy that may be lost" },
     { .key = "min_bits", .type = RS_SCHEMA_INT, .offset = AT(min_bits), .min = 1, .max = 16, .fallback = "1", .unit = "bits", .doc = "smallest width tried" },
     { .key = "max_bits", .type = RS_SCHEMA_INT, .offset = AT(max_bits), .min = 1, .max = 16, .fallback = "16", .unit = "bits", .doc = "largest width tried" },

@@ -283,8 +283,8 @@ static void print_quantize(const json_t *s, FILE *out)
 {
     char text[RS_COUNT_TEXT];
     fputs("<section><h2>Word widths</h2>\n<p>", out);
-    fprintf(out, "The smallest dynamic fixed point formats that lose at most %g points of accuracy, searched on %s images.", rs_j_real(s, "error_margin"),
-            rs_count_text(rs_j_int(s, "images"), text));
+    fprintf(out, "The smallest dynamic fixed point formats that lose at most %g percentage points of accuracy, searched on %s images.",
+            rs_j_real(s, "error_margin"), rs_count_text(rs_j_int(s, "images"), text));
     fputs(" Accuracy in fixed point is that of the integers, which are what the RTL computes.</p>\n", out);
     print_curves(s, out);
     print_scores(s, out);
@@ -485,7 +485,7 @@ static void print_energy(const json_t *s, FILE *out)
 static void print_area(const json_t *s, FILE *out)
 {
     static const char *const names[] = { "area" };
-    char text[RS_SHORT_TEXT];
+    char text[RS_COUNT_TEXT];
     int n = 0;
     size_t i;
     json_t *block;
@@ -494,9 +494,9 @@ static void print_area(const json_t *s, FILE *out)
         if (n + 1 >= 2 * MOST_LAYERS)
             break;
         rs_plot_bar *b = &bars[n++];
-        *b = (rs_plot_bar){ .label = rs_j_text(block, "name"), .gap = true };
+        *b = (rs_plot_bar){ .label = rs_j_text(block, "name") };
         b->parts[0] = rs_j_real(block, "um2");
-        snprintf(b->note, sizeof b->note, "%s \xc2\xb5m\xc2\xb2", rs_short_text(b->parts[0], text));
+        snprintf(b->note, sizeof b->note, "%s \xc2\xb5m\xc2\xb2", rs_count_text(rs_whole(b->parts[0]), text));
     }
     fputs("<h3>Area by block</h3>\n", out);
     rs_svg_bars("Area by block", "\xc2\xb5m\xc2\xb2", "\xc2\xb5m\xc2\xb2", names, 1, 3, bars, n, 0.0, out);

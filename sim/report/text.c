@@ -107,7 +107,7 @@ static void print_formats(const json_t *s, FILE *stream)
 void rs_print_quantize(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
-    fprintf(stream, "The smallest dynamic fixed point formats of '%s' that lose at most %g points of accuracy\n", rs_j_text(s, "network"),
+    fprintf(stream, "The smallest dynamic fixed point formats of '%s' that lose at most %g percentage points\n", rs_j_text(s, "network"),
             rs_j_real(s, "error_margin"));
     fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n", count(s, "float_hits", hits), count(s, "images", images),
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
@@ -328,7 +328,9 @@ void rs_print_estimate(const json_t *s, FILE *stream)
 
 void rs_print_export(const json_t *s, FILE *stream)
 {
-    char files[RS_COUNT_TEXT], words[RS_COUNT_TEXT];
-    fprintf(stream, "%s ROMs (%s) with %s words in %s\n", count(s, "files", files), rs_j_text(s, "format"), count(s, "words", words),
-            rs_j_text(s, "folder"));
+    char files[RS_COUNT_TEXT], words[RS_COUNT_TEXT], compared[RS_COUNT_TEXT];
+    fprintf(stream, "%s ROMs (%s) with %s words in %s", count(s, "files", files), rs_j_text(s, "format"), count(s, "words", words), rs_j_text(s, "folder"));
+    if (rs_j_has(s, "compared"))
+        fprintf(stream, "; read back, %s integers compared, all equal", count(s, "compared", compared));
+    putc('\n', stream);
 }

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "cosim/dut.h"
 #include "cosim/dut_build.h"
+#include "cosim/process.h"
 
 static const rs_array_config small = {
     .lanes = 1, .multipliers = 1, .activation_bits = 4, .weight_bits = 2, .accumulator_bits = 12, .program_depth = 2,
@@ -94,13 +95,31 @@ static void built_once(void **state)
     rs_free(other);
 }
 
+/* Runs argv[0], found by PATH; it must succeed. */
+static void tool(const char *const *argv)
+{
+    const char *command[8] = { NULL };
+    int exit_code = -1;
+    for (int i = 0; argv[i] != NULL && i < 7; i++)
+        command[i] = argv[i];
+    char *path = rs_tool_find(argv[0]);
+    assert_non_null(path);
+    command[0] = path;
+    rs_assert_ok(rs_tool_run(command, NULL, NULL, &exit_code, diag), diag);
+    assert_int_equal(exit_code, 0);
+    rs_free(path);
+}
+
 /* A copy of what a build needs, without and with a mistake in it. */
 static void copy_tree(const char *folder, const char *mistake)
 {
-    char *command = rs_format("mkdir -p '%s/sim/cosim' && cp -r '%s/rtl' '%s/' && cp -r '%s/sim/cosim/dut' '%s/sim/cosim/'", folder, root,
-                              folder, root, folder);
-    assert_int_equal(system(command), 0);
-    rs_free(command);
+    char *cosim = rs_format("%s/sim/cosim", folder), *rtl = rs_format("%s/rtl", root), *dut = rs_format("%s/sim/cosim/dut", root);
+    tool((const char *const[]){ "mkdir", "-p", cosim, NULL });
+    tool((const char *const[]){ "cp", "-r", rtl, folder, NULL });
+    tool((const char *const[]){ "cp", "-r", dut, cosim, NULL });
+    rs_free(cosim);
+    rs_free(rtl);
+    rs_free(dut);
     if (mistake != NULL) {
         char *path = rs_format("%s/rtl/rst_flags.sv", folder);
         FILE *file = fopen(path, "a");
@@ -143,10 +162,11 @@ static void broken_tools(void **state)
     rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "verilator is not installed");
 
     /* Verilator alone. */
-    char *command = rs_format("PATH='%s'; ln -s \"$(command -v verilator)\" '%s'", old_path, rs_test_path("verilator"));
     setenv("PATH", old_path, 1);
-    assert_int_equal(system(command), 0);
-    rs_free(command);
+    char *verilator = rs_tool_find("verilator");
+    assert_non_null(verilator);
+    assert_int_equal(symlink(verilator, rs_test_path("verilator")), 0);
+    rs_free(verilator);
     setenv("PATH", rs_test_folder(), 1);
     rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "neither clang++ nor g++");
 

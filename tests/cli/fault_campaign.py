@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Each command with each allocation, read and write made to fail: see tests/lib/faults.py.
+
+test-options: variants=release,asan limit=900
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from checks import BIN, ROOT, Checks, ristretto
+from faults import campaign
+
+check = Checks()
+os.chdir(ROOT)
+ZOO = "model/zoo/lenet"
+NET = ["--model", f"{ZOO}/lenet_train_test.prototxt", "--weights", f"{ZOO}/lenet.caffemodel"]
+DIGITS = ["--data", f"{ZOO}/digits"]
+ARRAY = ["--array", "configs/arrays/lenet.yaml"]
+WIDTHS = ["--convolution-bits", "8", "--inner-product-bits", "8", "--activation-bits", "8"]
+FEW = ["--calibration", "0:4", "--search", "0:4", "--test", "4:4"]
+folder = tempfile.mkdtemp()
+
+# A quantized network and a report, for the commands that begin with one.
+made = ristretto("quantize", *NET, *DIGITS, *WIDTHS, *FEW, "--out", folder, "--report", f"{folder}/report.json")
+check("a quantized network to work on", made.returncode == 0, made.stderr)
+QNET = ["--qnet", f"{folder}/qnet"]
+
+
+def faults(name, command, kinds=("alloc", "read", "write"), **options):
+    """command: the arguments, {out} standing for the folder of the outputs."""
+    campaign(check, name, lambda out: [BIN] + [a.replace("{out}", out) for a in command], kinds, **options)
+
+
+faults("test", ["test", *NET, *DIGITS, "--images", "4", "--report", "{out}/report.json"])
+faults("quantize", ["quantize", *NET, *DIGITS, *WIDTHS, *FEW, "--out", "{out}/q"])
+faults("simulate", ["simulate", *QNET, *ARRAY, *DIGITS, "--images", "1", "--report", "{out}/report.json"])
+faults("estimate", ["estimate", *QNET, *ARRAY, "--technology", "configs/technologies/horowitz-45nm.yaml",
+                    "--report", "{out}/report.json"])
+faults("report", ["report", f"{folder}/report.json", "--html", "{out}/report.html", "--csv", "{out}/report.csv"])
+faults("help", ["help", "array"], kinds=("alloc",))
+
+shutil.rmtree(folder)
+check.done()
