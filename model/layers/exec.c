@@ -11,6 +11,8 @@ struct rs_exec {
     bool training;
     rs_exec_hook hook;
     void *hook_context;
+    rs_exec_hook backward_hook;
+    void *backward_context;
     float **values, **gradients; /* by blob */
     int64_t *sizes;              /* floats an image, by blob; 1 for a scalar */
     bool *scalar;                /* blobs without a batch */
@@ -272,6 +274,12 @@ void rs_exec_set_hook(rs_exec *exec, rs_exec_hook hook, void *context)
     exec->hook_context = context;
 }
 
+void rs_exec_set_backward_hook(rs_exec *exec, rs_exec_hook hook, void *context)
+{
+    exec->backward_hook = hook;
+    exec->backward_context = context;
+}
+
 void rs_exec_set_random(rs_exec *exec, uint64_t seed, uint64_t iteration)
 {
     for (int i = 0; i < exec->net->n_layers; i++) {
@@ -317,6 +325,13 @@ static void call_hook(rs_exec *e, int layer, int64_t first, int64_t n)
         e->hook(e->hook_context, layer, op->top[0] + first * op->top_size[0], first, n, op->top_size[0]);
 }
 
+static void call_backward_hook(rs_exec *e, int layer, int64_t first, int64_t n)
+{
+    const rs_op *op = &e->ops[layer];
+    if (e->backward_hook != NULL && op->layer->n_tops > 0 && !e->scalar[op->layer->tops[0]] && op->top_gradient[0] != NULL)
+        e->backward_hook(e->backward_context, layer, op->top_gradient[0] + first * op->top_size[0], first, n, op->top_size[0]);
+}
+
 static void run_chunk(void *context, size_t index, int worker)
 {
     const pass *p = context;
@@ -335,8 +350,10 @@ static void run_chunk(void *context, size_t index, int worker)
         return;
     }
     for (int i = p->to - 1; i >= p->from; i--)
-        if (e->backward[i] && e->ops[i].ops->backward != NULL)
+        if (e->backward[i] && e->ops[i].ops->backward != NULL) {
+            call_backward_hook(e, i, first, n);
             e->ops[i].ops->backward(&e->ops[i], first, n, scratch);
+        }
 }
 
 static void run_task(void *context, size_t index, int worker)
@@ -423,8 +440,11 @@ static void hook_chunk(void *context, size_t index, int worker)
 {
     (void)worker;
     const pass *p = context;
-    const int64_t first = (int64_t)index * RS_CHUNK, left = p->n - first;
-    call_hook(p->exec, p->from, first, left < RS_CHUNK ? left : RS_CHUNK);
+    const int64_t first = (int64_t)index * RS_CHUNK, left = p->n - first, n = left < RS_CHUNK ? left : RS_CHUNK;
+    if (p->backward)
+        call_backward_hook(p->exec, p->from, first, n);
+    else
+        call_hook(p->exec, p->from, first, n);
 }
 
 static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, rs_diag *diag)
@@ -491,6 +511,9 @@ rs_status rs_exec_forward_backward(rs_exec *e, int64_t n, double *loss, rs_diag 
             continue;
         }
         i--;
+        p.from = i;
+        if (e->backward[i] && e->backward_hook != NULL)
+            rs_parallel((size_t)chunk_count(n), hook_chunk, &p);
         if (e->backward[i])
             run_steps(e, i, true, n);
     }

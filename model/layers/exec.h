@@ -22,6 +22,8 @@ typedef void (*rs_exec_hook)(void *context, int layer, float *data, int64_t firs
 rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec **exec, rs_diag *diag);
 void rs_exec_free(rs_exec *exec);
 void rs_exec_set_hook(rs_exec *exec, rs_exec_hook hook, void *context);
+/* The same for the backward pass: called with the gradient of the layer's first top, complete, before the layer's own backward. */
+void rs_exec_set_backward_hook(rs_exec *exec, rs_exec_hook hook, void *context);
 /* Seed and counter of random layers (dropout in the training phase) for the runs that follow; zero at first. */
 void rs_exec_set_random(rs_exec *exec, uint64_t seed, uint64_t iteration);
 

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "base/threads.h"
 #include "train/score.h"
 
@@ -31,4 +33,20 @@ void rs_load_batch(const rs_dataset *set, const rs_data_param *transform, const 
     rs_parallel((size_t)((n + PIECE - 1) / PIECE), load_piece, &j);
     for (int64_t i = 0; i < n && labels != NULL; i++)
         labels[i] = (float)set->labels[(first + i) % set->count];
+}
+
+rs_status rs_copy_weights(const rs_net *from, rs_net *to, rs_diag *diag)
+{
+    for (int i = 0; i < to->n_layers; i++) {
+        rs_layer *layer = &to->layers[i];
+        const int other = rs_net_layer(from, layer->name);
+        for (int p = 0; p < layer->n_params; p++) {
+            const rs_layer *l = other < 0 ? NULL : &from->layers[other];
+            if (l == NULL || p >= l->n_params || !rs_shape_equal(&l->params[p].shape, &layer->params[p].shape))
+                return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                                "layer '%s' of the test net has parameters that the training net does not have", layer->name);
+            memcpy(layer->params[p].data, l->params[p].data, (size_t)rs_shape_count(&layer->params[p].shape, 0) * sizeof(float));
+        }
+    }
+    return RS_OK;
 }

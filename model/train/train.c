@@ -30,6 +30,7 @@ typedef struct trainer {
     rs_exec *exec, *test_exec;
     int64_t batch, test_batch, test_images, iter_size, max_iter, iter;
     uint64_t seed;
+    bool tests; /* at intervals */
     int n_slots;
     slot *slots;
     double *losses; /* ring of the last average_loss losses */
@@ -138,21 +139,29 @@ static rs_status set_up(trainer *t, rs_diag *diag)
     if (st == RS_OK && !has_loss(t->net))
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->net->path), "add a SoftmaxWithLoss layer",
                       "the net has no loss in the training phase");
+    const int64_t held_out = t->options->hold_out;
+    if (st == RS_OK && held_out >= t->set->count)
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->set->path), "hold fewer images out, or name a data set to validate on",
+                      "%" PRId64 " images are held out of training, but there are only %" PRId64, held_out, t->set->count);
     if (st == RS_OK)
         st = rs_exec_new(t->net, t->batch, true, &t->exec, diag);
     if (st == RS_OK)
         st = make_slots(t, diag);
     if (st != RS_OK)
         return st;
+    t->set->count -= held_out;
     const int64_t window = s->average_loss > 1 ? s->average_loss : 1;
     t->losses = RS_NEW_ARRAY(double, (size_t)window);
     if (t->losses == NULL)
         return rs_out_of_memory(diag);
-    if (s->test_interval > 0 && (s->test_iter > 0 || t->options->test_images > 0)) {
+    const rs_train_extension *x = t->options->extension;
+    t->tests = x != NULL && x->test != NULL && s->test_interval > 0;
+    if (!t->tests && s->test_interval > 0 && (s->test_iter > 0 || t->options->test_images > 0)) {
         st = open_net(t, RS_TEST, &t->test_net, &t->test_layer, &t->test_set, &t->test_batch, diag);
         if (st == RS_OK)
             st = rs_exec_new(t->test_net, t->test_batch, false, &t->test_exec, diag);
         t->test_images = t->options->test_images > 0 ? t->options->test_images : s->test_iter * t->test_batch;
+        t->tests = st == RS_OK;
     }
     return st;
 }
@@ -229,6 +238,11 @@ static rs_status snapshot(trainer *t, rs_train_event_kind kind, rs_diag *diag)
     rs_status st = weights == NULL || state == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (st == RS_OK)
         st = rs_caffe_write_weights(t->net, weights, diag);
+    if (st == RS_OK && t->options->extension != NULL && t->options->extension->save != NULL) {
+        char *base = rs_strndup(state, strlen(state) - strlen(".solverstate"));
+        st = base == NULL ? rs_out_of_memory(diag) : t->options->extension->save(t->options->extension->context, base, diag);
+        rs_free(base);
+    }
     if (st == RS_OK)
         st = write_state(t, weights, state, diag);
     if (st == RS_OK) {
@@ -376,20 +390,22 @@ static rs_status update(trainer *t, rs_diag *diag)
 
 static rs_status test(trainer *t, rs_diag *diag)
 {
-    for (int i = 0; i < t->test_net->n_layers; i++) {
-        rs_layer *to = &t->test_net->layers[i];
-        const int from = rs_net_layer(t->net, to->name);
-        for (int p = 0; p < to->n_params; p++) {
-            const rs_layer *l = from < 0 ? NULL : &t->net->layers[from];
-            if (l == NULL || p >= l->n_params || !rs_shape_equal(&l->params[p].shape, &to->params[p].shape))
-                return rs_error(diag, RS_BAD_INPUT, to->loc, NULL,
-                                "layer '%s' of the test net has parameters that the training net does not have", to->name);
-            memcpy(to->params[p].data, l->params[p].data, (size_t)rs_shape_count(&to->params[p].shape, 0) * sizeof(float));
-        }
+    const rs_train_extension *x = t->options->extension;
+    if (x != NULL && x->test != NULL) {
+        rs_train_event event = { .kind = RS_TRAIN_TEST, .iteration = t->iter };
+        const rs_status st = x->test(x->context, &event, diag);
+        if (st != RS_OK)
+            return st;
+        t->result->accuracy = event.accuracy;
+        t->result->test_loss = event.loss;
+        log_event(t, event);
+        return RS_OK;
     }
     const rs_test_options o = { .images = t->test_images };
     rs_test_result r;
-    const rs_status st = rs_score_net(t->test_exec, t->test_net, t->test_layer, t->test_set, t->test_batch, &o, &r, diag);
+    rs_status st = rs_copy_weights(t->net, t->test_net, diag);
+    if (st == RS_OK)
+        st = rs_score_net(t->test_exec, t->test_net, t->test_layer, t->test_set, t->test_batch, &o, &r, diag);
     if (st != RS_OK)
         return st;
     t->result->accuracy = r.accuracy;
@@ -421,7 +437,13 @@ static rs_status iterate(trainer *t, rs_diag *diag)
                       rs_exec_blob(t->exec, label_blob));
         rs_exec_set_random(t->exec, t->seed, (uint64_t)batch_index);
         double loss = 0.0;
-        const rs_status st = rs_exec_forward_backward(t->exec, t->batch, &loss, diag);
+        const rs_train_extension *x = t->options->extension;
+        rs_status st = x != NULL && x->before != NULL ? x->before(x->context, batch_index, diag) : RS_OK;
+        if (st != RS_OK)
+            return st;
+        st = rs_exec_forward_backward(t->exec, t->batch, &loss, diag);
+        if (x != NULL && x->after != NULL)
+            x->after(x->context, batch_index);
         if (st != RS_OK)
             return st;
         total += loss;
@@ -438,6 +460,8 @@ static rs_status iterate(trainer *t, rs_diag *diag)
     if (t->solver->display > 0 && t->iter % t->solver->display == 0)
         log_event(t, (rs_train_event){ .kind = RS_TRAIN_DISPLAY, .loss = t->loss, .learning_rate = rs_learning_rate(t->solver, t->iter) });
     const rs_status st = update(t, diag);
+    if (t->options->extension != NULL && t->options->extension->updated != NULL)
+        t->options->extension->updated(t->options->extension->context, t->iter, rs_learning_rate(t->solver, t->iter));
     t->iter++;
     return st;
 }
@@ -450,7 +474,7 @@ static rs_status run(trainer *t, rs_diag *diag)
     bool tested = false, saved = false; /* at this iteration */
     rs_progress *progress = rs_progress_begin("train", (uint64_t)(t->max_iter - begin > 0 ? t->max_iter - begin : 0), "iterations");
     rs_status st = RS_OK;
-    if (t->test_exec != NULL && begin == 0 && s->test_initialization) {
+    if (t->tests && begin == 0 && s->test_initialization) {
         st = test(t, diag);
         tested = true;
     }
@@ -468,7 +492,7 @@ static rs_status run(trainer *t, rs_diag *diag)
             st = snapshot(t, RS_TRAIN_SNAPSHOT, diag);
             saved = true;
         }
-        if (st == RS_OK && t->test_exec != NULL && t->iter % s->test_interval == 0) {
+        if (st == RS_OK && t->tests && t->iter % s->test_interval == 0) {
             st = test(t, diag);
             tested = st == RS_OK;
         }
@@ -484,7 +508,7 @@ static rs_status run(trainer *t, rs_diag *diag)
     }
     if (st == RS_OK && s->snapshot_after_train && !saved)
         st = snapshot(t, RS_TRAIN_SNAPSHOT, diag);
-    if (st == RS_OK && t->test_exec != NULL && !tested)
+    if (st == RS_OK && t->tests && !tested)
         st = test(t, diag);
     rs_progress_end(progress);
     r->iterations = t->iter - begin;
@@ -512,6 +536,12 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
         st = rs_caffe_read_weights(options->weights, t.net, diag);
     if (st == RS_OK && options->resume != NULL)
         st = resume(&t, options->resume, diag);
+    if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL) {
+        const int64_t trained = t.set->count;
+        t.set->count += options->hold_out;
+        st = options->extension->begin(options->extension->context, t.net, t.exec, t.set, options->resume, diag);
+        t.set->count = trained;
+    }
     if (st == RS_OK) {
         log_event(&t, (rs_train_event){ .kind = RS_TRAIN_BEGIN, .images = t.set->count });
         st = run(&t, diag);

@@ -11,6 +11,7 @@
 
 #include "data/data.h"
 #include "import/caffe.h"
+#include "layers/exec.h"
 
 /* What happened, for a log. */
 typedef enum rs_train_event_kind { RS_TRAIN_BEGIN, RS_TRAIN_DISPLAY, RS_TRAIN_TEST, RS_TRAIN_SNAPSHOT, RS_TRAIN_INTERRUPTED } rs_train_event_kind;
@@ -24,6 +25,24 @@ typedef struct rs_train_event {
     const char *path;     /* snapshot, interrupted: the solverstate; NULL if none was written. Valid during the call. */
 } rs_train_event;
 
+/* What another kind of training adds to the loop, on the calling thread: fine-tuning (quant/finetune.h). Each may be NULL. */
+typedef struct rs_train_extension {
+    void *context;
+    /* Once, with the first weights or those of the snapshot; `set` is the training set with the images held out behind its end;
+     * resume: the solverstate, or NULL. The net's parameters may be replaced by others (pointers) between before and after. */
+    rs_status (*begin)(void *context, rs_net *net, rs_exec *exec, const rs_dataset *set, const char *resume, rs_diag *diag);
+    /* Around forward and backward of one batch, whose number counts from the beginning of the training. `after` is called if `before`
+     * succeeded, even if the pass between them failed. */
+    rs_status (*before)(void *context, int64_t batch, rs_diag *diag);
+    void (*after)(void *context, int64_t batch);
+    /* After the update of an iteration, with its learning rate. */
+    void (*updated)(void *context, int64_t iteration, double rate);
+    /* In place of the test of the solver's test net: fills accuracy, loss and images of the event. */
+    rs_status (*test)(void *context, rs_train_event *event, rs_diag *diag);
+    /* A snapshot has been written to PREFIX.caffemodel and is about to be to PREFIX.solverstate. */
+    rs_status (*save)(void *context, const char *prefix, rs_diag *diag);
+} rs_train_extension;
+
 typedef struct rs_train_options {
     /* Data in place of what the prototxt says: a source S of a data layer becomes FOLDER/S if there is such a data set, else FOLDER
      * itself. A source that is a description (.json: a set less a list of images) stays; what it names is replaced
@@ -34,6 +53,8 @@ typedef struct rs_train_options {
     const char *snapshot_prefix; /* overrides the solver's; or NULL */
     uint64_t seed;           /* used unless the solver file gives random_seed */
     int64_t max_iter;        /* overrides the solver's if > 0 */
+    int64_t hold_out;        /* the last so many images of the training set are not trained on */
+    const rs_train_extension *extension; /* or NULL */
     int64_t test_images;     /* score this many test images at test intervals; 0: test_iter * batch */
     void (*log)(void *context, const rs_train_event *event); /* called on the calling thread; or NULL */
     void *log_context;
