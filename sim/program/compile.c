@@ -417,6 +417,8 @@ static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geom
 #undef FIELD
     } v = {
         .groups = groups,
+        .groups_per_set = groups,
+        .lanes_set = lanes_last,
         .lanes_last = lanes_last,
         .out_channels = g->out->channels,
         .out_h = b->rows,
@@ -440,7 +442,14 @@ static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geom
         .seg_len = g->order.seg_len,
         .chunks = g->order.chunks,
         .steps = g->order.steps,
+        .scale = 1,
+        .scale_right = 1,
+        .scale_bottom = 1,
+        .scale_corner = 1,
         .shift = op->shift,
+        .shift_right = op->shift,
+        .shift_bottom = op->shift,
+        .shift_corner = op->shift,
         .relu = g->relu,
         .out_bits = g->out->format.bits,
         .wait_stored = producers(c, op->input, whole ? g->in->height : in_first + b->in_rows),
@@ -453,6 +462,7 @@ static rs_status add_descriptor(compiler *c, rs_program_layer *layer, const geom
         .step_beats_last = divide_up(lanes_last * step_bits, config->bus_bits),
         .ofmap_addr = program->tensors[layer->output].address + b->first * g->out_row / elements,
         .ofmap_beats = b->out_beats,
+        .run_beats = b->out_beats,
     };
     v.origin_elems = v.origin_row * v.row_elems + b->in_offset;
     v.step_row_elems = v.step_row * v.row_elems;
