@@ -291,10 +291,17 @@ private:
                 out->relu_slope = finite(p.relu_param().negative_slope(), l.node, "relu_param", "negative_slope");
                 break;
             case RS_LAYER_SOFTMAX: softmax(l); break;
-            case RS_LAYER_SOFTMAX_LOSS: softmax_loss(l); break;
+            case RS_LAYER_SOFTMAX_LOSS: softmax_loss(l, out); break;
+            case RS_LAYER_LRN: lrn(l, out); break;
+            case RS_LAYER_CONCAT: concat(l, out); break;
+            case RS_LAYER_SLICE: slice(l, out); break;
+            case RS_LAYER_ELTWISE: eltwise(l, out); break;
+            case RS_LAYER_FLATTEN: flatten(l, out); break;
+            case RS_LAYER_RESHAPE: reshape(l, out); break;
+            case RS_LAYER_SPLIT: break;
             case RS_LAYER_ACCURACY: accuracy(l, out); break;
             case RS_LAYER_DROPOUT: dropout(l, out); break;
-            case RS_LAYER_TYPES: break;
+            default: break; // its name is not in the table of types
             }
         }
         bottoms(layers, index, out);
@@ -348,7 +355,7 @@ private:
                         std::to_string(net_->layers[it->second.layer].loc.line));
                 continue;
             }
-            if (type != nullptr && type->type != RS_LAYER_RELU && type->type != RS_LAYER_DROPOUT)
+            if (type != nullptr && !rs_layer_rule_of(type->type)->in_place)
                 bad(l.node.at("top", i), "give the top a name of its own",
                     layer_name(p) + " (" + p.type() + ") cannot work in place");
             else if (it->second.readers.size() > 1)
@@ -360,7 +367,7 @@ private:
             out->tops[out->n_tops++] = it->second.blob;
         }
         // Caffe gives a loss its top if the file does not.
-        if (type != nullptr && type->type == RS_LAYER_SOFTMAX_LOSS && p.top_size() == 0 &&
+        if (type != nullptr && rs_layer_rule_of(type->type)->loss && p.top_size() == 0 &&
             produced_.count(p.name()) == 0)
             out->tops[out->n_tops++] = new_blob(p.name(), self);
         if (out->n_tops == 0 && p.top_size() == 0)
@@ -386,7 +393,7 @@ private:
             bad(node.at("blobs"), "weights belong in a caffemodel",
                 layer_name(p) + ": blobs in a prototxt are not read");
 
-        const bool loss = type.type == RS_LAYER_SOFTMAX_LOSS;
+        const bool loss = rs_layer_rule_of(type.type)->loss;
         out->loss_weight = loss ? 1 : 0;
         if (p.loss_weight_size() > 1)
             bad(node.at("loss_weight", 1), "",
@@ -400,8 +407,7 @@ private:
 
         for (int i = 0; i < RS_MAX_PARAMS; i++)
             out->params[i].lr_mult = out->params[i].decay_mult = 1;
-        const bool learns = type.type == RS_LAYER_CONVOLUTION || type.type == RS_LAYER_INNER_PRODUCT;
-        const int most = learns ? 2 : 0;
+        const int most = rs_layer_rule_of(type.type)->most_params;
         if (p.param_size() > most)
             bad(node.at("param", most), "",
                 layer_name(p) + " (" + p.type() + ") has " + std::to_string(p.param_size()) +
@@ -677,31 +683,136 @@ private:
         axis_is_channels(l.param.softmax_param().axis(), l, l.node.in("softmax_param"));
     }
 
-    void softmax_loss(const FileLayer &l)
+    void softmax_loss(const FileLayer &l, rs_layer *out)
     {
         softmax(l);
         const caffe::LossParameter &p = l.param.loss_param();
-        const Node node = l.node.in("loss_param");
-        if (p.has_ignore_label())
-            bad(node.at("ignore_label"), "", layer_name(l.param) + ": ignore_label is not supported");
-        const bool by_count =
-            p.normalization() == caffe::LossParameter::VALID || p.normalization() == caffe::LossParameter::FULL;
-        if (p.has_normalization() && !by_count)
-            bad(node.at("normalization"), "supported are VALID and FULL",
-                layer_name(l.param) + ": normalization " +
-                    caffe::LossParameter::NormalizationMode_Name(p.normalization()) + " is not supported");
+        out->judge.ignores = p.has_ignore_label();
+        out->judge.ignored = p.ignore_label();
+        switch (p.normalization()) {
+        case caffe::LossParameter::FULL: out->judge.normalization = RS_NORM_FULL; break;
+        case caffe::LossParameter::VALID: out->judge.normalization = RS_NORM_VALID; break;
+        case caffe::LossParameter::BATCH_SIZE: out->judge.normalization = RS_NORM_BATCH_SIZE; break;
+        case caffe::LossParameter::NONE: out->judge.normalization = RS_NORM_NONE; break;
+        }
+        // The older field, which the newer one overrides.
         if (!p.has_normalization() && p.has_normalize() && !p.normalize())
-            bad(node.at("normalize"), "", layer_name(l.param) + ": normalize: false is not supported");
+            out->judge.normalization = RS_NORM_BATCH_SIZE;
+    }
+
+    void lrn(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::LRNParameter &p = l.param.lrn_param();
+        const Node node = l.node.in("lrn_param");
+        rs_lrn_param *r = &out->lrn;
+        r->across = p.norm_region() == caffe::LRNParameter::ACROSS_CHANNELS;
+        r->size = within(p.local_size(), 1, max_size - 1, l, node, "local_size");
+        if (r->size % 2 == 0)
+            bad(node.at("local_size"), "", layer_name(l.param) + ": local_size is " + std::to_string(r->size) +
+                                               ", expected an odd number");
+        r->alpha = finite(p.alpha(), l.node, "lrn_param", "alpha");
+        r->beta = finite(p.beta(), l.node, "lrn_param", "beta");
+        r->k = finite(p.k(), l.node, "lrn_param", "k");
+        if (!r->across && r->k != 1)
+            bad(node.at("k"), "", layer_name(l.param) + ": k has no effect within a channel, expected 1");
+    }
+
+    void concat(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::ConcatParameter &p = l.param.concat_param();
+        const Node node = l.node.in("concat_param");
+        if (p.has_axis() && p.has_concat_dim())
+            bad(node.at("concat_dim"), "", layer_name(l.param) + ": both axis and concat_dim are given, expected axis");
+        out->concat.axis = p.has_concat_dim() ? static_cast<int64_t>(p.concat_dim()) : p.axis();
+        not_batch(out->concat.axis, l, node, p.has_concat_dim() ? "concat_dim" : "axis");
+    }
+
+    void slice(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::SliceParameter &p = l.param.slice_param();
+        const Node node = l.node.in("slice_param");
+        rs_slice_param *r = &out->slice;
+        if (p.has_axis() && p.has_slice_dim())
+            bad(node.at("slice_dim"), "", layer_name(l.param) + ": both axis and slice_dim are given, expected axis");
+        r->axis = p.has_slice_dim() ? static_cast<int64_t>(p.slice_dim()) : p.axis();
+        not_batch(r->axis, l, node, p.has_slice_dim() ? "slice_dim" : "axis");
+        r->points = array<int64_t>(static_cast<std::size_t>(p.slice_point_size()) + 1);
+        for (int i = 0; i < p.slice_point_size(); i++)
+            r->points[r->n_points++] = within(p.slice_point(i), 1, max_size, l, node, "slice_point", i);
+    }
+
+    // Axes that would mix the images of a batch: they are computed apart from each other.
+    void not_batch(int64_t axis, const FileLayer &l, const Node &node, const char *field)
+    {
+        if (axis == 0)
+            bad(node.at(field), "", layer_name(l.param) + ": " + field + " 0, the batch, is not supported");
+    }
+
+    void eltwise(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::EltwiseParameter &p = l.param.eltwise_param();
+        const Node node = l.node.in("eltwise_param");
+        rs_eltwise_param *r = &out->eltwise;
+        r->method = p.operation() == caffe::EltwiseParameter::PROD  ? RS_ELTWISE_PRODUCT
+                    : p.operation() == caffe::EltwiseParameter::MAX ? RS_ELTWISE_MAX
+                                                                    : RS_ELTWISE_SUM;
+        if (p.coeff_size() == 0)
+            return;
+        if (r->method != RS_ELTWISE_SUM)
+            bad(node.at("coeff"), "", layer_name(l.param) + ": only a SUM takes coeff");
+        else if (p.coeff_size() != l.param.bottom_size())
+            bad(node.at("coeff"), "",
+                layer_name(l.param) + ": " + std::to_string(p.coeff_size()) + " values of coeff for " +
+                    std::to_string(l.param.bottom_size()) + " bottoms, expected one each");
+        r->coefficients = array<float>(static_cast<std::size_t>(p.coeff_size()));
+        for (int i = 0; i < p.coeff_size(); i++) {
+            r->coefficients[i] = p.coeff(i);
+            if (!std::isfinite(p.coeff(i)))
+                bad(node.at("coeff", i), "", layer_name(l.param) + ": coeff is not a finite number");
+        }
+    }
+
+    void flatten(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::FlattenParameter &p = l.param.flatten_param();
+        const Node node = l.node.in("flatten_param");
+        out->flatten.axis = p.axis();
+        out->flatten.end_axis = p.end_axis();
+        not_batch(p.axis(), l, node, "axis");
+        not_batch(p.end_axis(), l, node, "end_axis");
+    }
+
+    void reshape(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::ReshapeParameter &p = l.param.reshape_param();
+        const Node node = l.node.in("reshape_param"), shape = node.in("shape");
+        rs_reshape_param *r = &out->reshape;
+        r->axis = p.axis();
+        r->num_axes = within(p.num_axes(), -1, RS_MAX_AXES, l, node, "num_axes");
+        if (p.shape().dim_size() > RS_MAX_AXES) {
+            bad(shape.loc(), "",
+                layer_name(l.param) + ": a shape of " + std::to_string(p.shape().dim_size()) + " axes, expected at most " +
+                    std::to_string(RS_MAX_AXES));
+            return;
+        }
+        bool free = false;
+        for (int i = 0; i < p.shape().dim_size(); i++) {
+            const int64_t d = within(p.shape().dim(i), -1, max_size, l, shape, "dim", i);
+            if (d == -1 && free)
+                bad(shape.at("dim", i), "", layer_name(l.param) + ": a second dim of -1, expected one at most");
+            free = free || d == -1;
+            r->shape.dim[r->shape.n_axes++] = d;
+        }
     }
 
     void accuracy(const FileLayer &l, rs_layer *out)
     {
         const caffe::AccuracyParameter &p = l.param.accuracy_param();
         const Node node = l.node.in("accuracy_param");
-        out->accuracy_top_k = static_cast<int>(within(p.top_k(), 1, max_size, l, node, "top_k"));
+        out->judge.top_k = static_cast<int>(within(p.top_k(), 1, max_size, l, node, "top_k"));
         axis_is_channels(p.axis(), l, node);
-        if (p.has_ignore_label())
-            bad(node.at("ignore_label"), "", layer_name(l.param) + ": ignore_label is not supported");
+        out->judge.ignores = p.has_ignore_label();
+        out->judge.ignored = p.ignore_label();
     }
 
     void dropout(const FileLayer &l, rs_layer *out)

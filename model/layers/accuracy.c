@@ -1,42 +1,72 @@
-/* The share of images whose label is among the top k scores, counted by rs_count_hits. */
+/* The share of places (images, or positions of them) whose label is among the top k scores, counted by rs_count_hits. Places whose
+ * label is to be ignored do not count. */
 #include "layers/exec.h"
 #include "layers/layer.h"
+
+/* What an image adds. */
+typedef struct tally {
+    int32_t hits, places;
+} tally;
+
+static int64_t inner_size(const rs_op *op)
+{
+    return rs_shape_count(&op->net->blobs[op->layer->bottoms[0]].shape, 2);
+}
 
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
     const rs_layer *l = op->layer;
-    if (op->bottom_size[1] != 1)
-        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': %lld labels an image, expected 1", l->name,
-                        (long long)op->bottom_size[1]);
-    if (l->accuracy_top_k < 1 || l->accuracy_top_k > op->bottom_size[0])
+    const int64_t inner = inner_size(op), classes = inner > 0 ? op->bottom_size[0] / inner : 0;
+    if (op->bottom_size[1] != inner)
+        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': %lld labels an image, expected %lld", l->name,
+                        (long long)op->bottom_size[1], (long long)inner);
+    if (l->judge.top_k < 1 || l->judge.top_k > classes)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': top_k is %d, expected 1 to %lld (the number of classes)",
-                        l->name, l->accuracy_top_k, (long long)op->bottom_size[0]);
-    op->record_size = 1;
+                        l->name, l->judge.top_k, (long long)classes);
+    op->record_size = sizeof(tally);
+    op->scratch_size = (size_t)classes;
     return RS_OK;
+}
+
+static tally *tally_of(const rs_op *op, int64_t image)
+{
+    return (tally *)(void *)(op->record + (size_t)image * op->record_size);
 }
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    (void)scratch;
-    const int64_t classes = op->bottom_size[0];
+    const rs_judge_param *p = &op->layer->judge;
+    const int64_t inner = inner_size(op), classes = op->bottom_size[0] / inner;
     for (int64_t i = first; i < first + n; i++) {
-        const float label = op->bottom[1][i];
-        if (!(label >= 0.0f && label < (float)classes)) {
-            rs_op_bad_label(op, i);
-            return;
+        tally t = { 0, 0 };
+        for (int64_t x = 0; x < inner; x++) {
+            const float label = op->bottom[1][i * inner + x];
+            if (p->ignores && label == (float)p->ignored)
+                continue;
+            if (!(label >= 0.0f && label < (float)classes)) {
+                rs_op_bad_label(op, i);
+                return;
+            }
+            const int32_t l = (int32_t)label;
+            const float *scores = op->bottom[0] + i * op->bottom_size[0] + x;
+            for (int64_t c = 0; c < classes; c++)
+                scratch[c] = scores[c * inner];
+            t.hits += (int32_t)rs_count_hits(scratch, &l, 1, classes, p->top_k, NULL);
+            t.places++;
         }
-        const int32_t l = (int32_t)label;
-        op->record[i] = (uint8_t)rs_count_hits(op->bottom[0] + i * classes, &l, 1, classes, op->layer->accuracy_top_k, NULL);
+        *tally_of(op, i) = t;
     }
 }
 
 static void finish(rs_op *op, int64_t n)
 {
-    int64_t hits = 0;
-    for (int64_t i = 0; i < n; i++)
-        hits += op->record[i];
+    int64_t hits = 0, places = 0;
+    for (int64_t i = 0; i < n; i++) {
+        hits += tally_of(op, i)->hits;
+        places += tally_of(op, i)->places;
+    }
     if (op->layer->n_tops > 0)
-        op->top[0][0] = (float)((double)hits / (double)n);
+        op->top[0][0] = places > 0 ? (float)((double)hits / (double)places) : 0.0f;
 }
 
 const rs_layer_ops rs_accuracy_ops = { .plan = plan, .forward = forward, .finish = finish };

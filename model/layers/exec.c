@@ -30,8 +30,23 @@ const rs_layer_ops *rs_layer_ops_of(rs_layer_type type)
         [RS_LAYER_POOLING] = &rs_pooling_ops,         [RS_LAYER_RELU] = &rs_relu_ops,
         [RS_LAYER_SOFTMAX] = &rs_softmax_ops,         [RS_LAYER_SOFTMAX_LOSS] = &rs_softmax_loss_ops,
         [RS_LAYER_ACCURACY] = &rs_accuracy_ops,       [RS_LAYER_DROPOUT] = &rs_dropout_ops,
+        [RS_LAYER_LRN] = &rs_lrn_ops,                 [RS_LAYER_CONCAT] = &rs_concat_ops,
+        [RS_LAYER_SLICE] = &rs_slice_ops,             [RS_LAYER_SPLIT] = &rs_copy_ops,
+        [RS_LAYER_FLATTEN] = &rs_copy_ops,            [RS_LAYER_RESHAPE] = &rs_copy_ops,
+        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,
     };
     return TABLE[type];
+}
+
+bool rs_op_overwritten(const rs_op *op, rs_layer_type but)
+{
+    for (int i = op->index + 1; i < op->net->n_layers; i++) {
+        const rs_layer *l = &op->net->layers[i];
+        for (int t = 0; t < l->n_tops && l->type != but; t++)
+            if (l->tops[t] == op->layer->tops[0])
+                return true;
+    }
+    return false;
 }
 
 void rs_op_bad_label(rs_op *op, int64_t image)
@@ -68,7 +83,7 @@ static rs_status size_blobs(rs_exec *e, rs_diag *diag)
     for (int i = 0; i < net->n_layers; i++) {
         const rs_layer *l = &net->layers[i];
         for (int t = 0; t < l->n_tops; t++)
-            if (l->type == RS_LAYER_SOFTMAX_LOSS || l->type == RS_LAYER_ACCURACY)
+            if (rs_layer_rule_of(l->type)->scalar)
                 e->scalar[l->tops[t]] = true;
     }
     for (int b = 0; b < net->n_blobs; b++) {
@@ -136,7 +151,7 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
     for (int i = net->n_layers - 1; i >= 0 && st == RS_OK; i--) {
         const rs_layer *l = &net->layers[i];
         rs_op *op = &e->ops[i];
-        bool reached = l->type == RS_LAYER_SOFTMAX_LOSS && l->loss_weight != 0.0f;
+        bool reached = rs_layer_rule_of(l->type)->loss && l->loss_weight != 0.0f;
         for (int t = 0; t < l->n_tops; t++)
             reached = reached || wanted[l->tops[t]];
         e->backward[i] = reached && op->ops != NULL;
@@ -177,9 +192,10 @@ static rs_status plan_op(rs_exec *e, rs_op *op, rs_diag *diag)
     op->record = op->record_size == 0 ? NULL : rs_calloc((size_t)e->batch, op->record_size);
     op->chunk_gradients =
         op->chunk_size == 0 ? NULL : rs_calloc((size_t)chunk_count(e->batch), op->chunk_size * sizeof(float));
-    op->image_loss = op->layer->type == RS_LAYER_SOFTMAX_LOSS ? RS_NEW_ARRAY(double, (size_t)e->batch) : NULL;
+    const bool loss = rs_layer_rule_of(op->layer->type)->loss;
+    op->image_loss = loss ? RS_NEW_ARRAY(double, (size_t)e->batch) : NULL;
     if (op->prepared == NULL || (op->record_size > 0 && op->record == NULL) ||
-        (op->chunk_size > 0 && op->chunk_gradients == NULL) || (op->layer->type == RS_LAYER_SOFTMAX_LOSS && op->image_loss == NULL))
+        (op->chunk_size > 0 && op->chunk_gradients == NULL) || (loss && op->image_loss == NULL))
         return rs_out_of_memory(diag);
     return RS_OK;
 }
@@ -447,6 +463,19 @@ static void hook_chunk(void *context, size_t index, int worker)
         call_hook(p->exec, p->from, first, n);
 }
 
+/* The label that op->bad_image was found by. */
+static float bad_label(const rs_op *op)
+{
+    const float *labels = op->bottom[1] + op->bad_image * op->bottom_size[1];
+    const float classes = (float)op->net->blobs[op->layer->bottoms[0]].shape.dim[1];
+    const rs_judge_param *p = &op->layer->judge;
+    int64_t i = 0;
+    while (i + 1 < op->bottom_size[1] &&
+           ((labels[i] >= 0.0f && labels[i] < classes) || (p->ignores && labels[i] == (float)p->ignored)))
+        i++;
+    return labels[i];
+}
+
 static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, rs_diag *diag)
 {
     if (n < 1 || n > e->batch || from < 0 || to > e->net->n_layers || from > to)
@@ -477,7 +506,7 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
         if (op->bad_image >= 0)
             return rs_error(diag, RS_BAD_INPUT, op->layer->loc, "the network's number of outputs must cover every label of the data",
                             "layer '%s': the label %g of image %lld of the batch is not one of its %lld classes", op->layer->name,
-                            (double)op->bottom[1][op->bad_image * op->bottom_size[1]], (long long)op->bad_image,
+                            (double)bad_label(op), (long long)op->bad_image,
                             (long long)e->net->blobs[op->layer->bottoms[0]].shape.dim[1]);
         if (op->ops != NULL && op->ops->finish != NULL)
             op->ops->finish(op, n);

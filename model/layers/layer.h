@@ -42,7 +42,8 @@ struct rs_op {
     int index;      /* of the layer in the net */
     int64_t batch;  /* most images of a run */
     bool training;  /* gradients will be asked for */
-    /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not training). */
+    /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not training, and for
+     * a top that no loss depends on). */
     const float **bottom;
     float **top, **bottom_gradient, **top_gradient;
     int64_t *bottom_size, *top_size; /* floats an image; 1 for a scalar top */
@@ -59,7 +60,7 @@ struct rs_op {
     uint8_t *record;        /* [batch][record_size] */
     float *chunk_gradients; /* [chunks][chunk_size], the parameters' one after the other */
     double *image_loss;     /* [batch], for layers that compute a loss */
-    double loss;            /* of the last run, weighted; set by finish */
+    double loss, divisor;   /* of the last run, weighted, and what it was divided by; set by finish */
 
     int64_t n;                /* images of the current run */
     uint64_t seed, iteration; /* for random layers */
@@ -67,13 +68,17 @@ struct rs_op {
     int64_t bad_image;
 };
 
+/* Whether a layer behind this one writes this one's first top in place; its backward pass then finds other values there. Layers of
+ * type `but` do not count. */
+bool rs_op_overwritten(const rs_op *op, rs_layer_type but);
+
 /* Records that the label of `image` is unusable. */
 void rs_op_bad_label(rs_op *op, int64_t image);
 
 /* NULL for a type that the executor only passes over (input). */
 const rs_layer_ops *rs_layer_ops_of(rs_layer_type type);
 extern const rs_layer_ops rs_convolution_ops, rs_inner_product_ops, rs_pooling_ops, rs_relu_ops, rs_softmax_ops,
-    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops;
+    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops, rs_eltwise_ops;
 
 /* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its loss. */
 void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner);

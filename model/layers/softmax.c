@@ -1,20 +1,5 @@
-#include <math.h>
-
+#include "layers/functions.h"
 #include "layers/layer.h"
-
-/* e^x for x <= 0, to the last bit or two of a float and the same bits on every machine (the C library's differ): 2^n times the
- * Taylor series of e^r to the 10th power, |r| <= ln(2)/2, in double. */
-static float exponential(float x)
-{
-    if (x < -103.0f)
-        return 0.0f;
-    const double n = floor((double)x * 1.4426950408889634 + 0.5);
-    const double r = ((double)x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10; /* ln 2 in two parts */
-    double e = 1.0;
-    for (int i = 10; i > 0; i--)
-        e = 1.0 + e * r / i;
-    return (float)ldexp(e, (int)n);
-}
 
 void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner)
 {
@@ -26,9 +11,7 @@ void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int
             for (int64_t c = 1; c < classes; c++)
                 most = x[c * inner] > most ? x[c * inner] : most;
             for (int64_t c = 0; c < classes; c++) {
-                /* NaN stays NaN, so that a diverged training shows in its loss. */
-                const float d = x[c * inner] - most;
-                y[c * inner] = isnan(d) ? d : exponential(d);
+                y[c * inner] = rs_exp(x[c * inner] - most); /* NaN stays NaN, so that a diverged training shows in its loss */
                 total += y[c * inner];
             }
             for (int64_t c = 0; c < classes; c++)

@@ -1,4 +1,5 @@
-/* Softmax and multinomial logistic loss: the mean over images (and positions) of -log p[label], times the loss weight. */
+/* Softmax and multinomial logistic loss: the mean over images (and positions) of -log p[label], times the loss weight. Places whose
+ * label is to be ignored add nothing; what the sum is divided by is the layer's choice. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -26,6 +27,11 @@ static float *probabilities(const rs_op *op, int64_t image)
     return (float *)(void *)(op->record + (size_t)image * op->record_size);
 }
 
+static bool ignored(const rs_op *op, float label)
+{
+    return op->layer->judge.ignores && label == (float)op->layer->judge.ignored;
+}
+
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
@@ -36,6 +42,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
         op->image_loss[i] = 0.0;
         for (int64_t x = 0; x < inner; x++) {
             const float label = op->bottom[1][i * inner + x];
+            if (ignored(op, label))
+                continue;
             if (!(label >= 0.0f && label < (float)classes)) {
                 rs_op_bad_label(op, i);
                 return;
@@ -51,7 +59,19 @@ static void finish(rs_op *op, int64_t n)
     double total = 0.0;
     for (int64_t i = 0; i < n; i++)
         total += op->image_loss[i];
-    total /= (double)(n * inner_size(op));
+    const int64_t places = n * inner_size(op);
+    int64_t counted = places;
+    switch (op->layer->judge.normalization) {
+    case RS_NORM_VALID:
+        for (int64_t i = 0; i < places; i++)
+            counted -= ignored(op, op->bottom[1][i]);
+        break;
+    case RS_NORM_FULL: break;
+    case RS_NORM_BATCH_SIZE: counted = n; break;
+    case RS_NORM_NONE: counted = 1; break;
+    }
+    op->divisor = (double)(counted > 0 ? counted : 1);
+    total /= op->divisor;
     if (op->layer->n_tops > 0)
         op->top[0][0] = (float)total;
     op->loss = total * (double)op->layer->loss_weight;
@@ -63,11 +83,17 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     if (!op->backward_data[0])
         return;
     const int64_t size = op->bottom_size[0], inner = inner_size(op);
-    const float scale = op->layer->loss_weight / (float)(op->n * inner);
+    const float scale = op->layer->loss_weight / (float)op->divisor;
     for (int64_t i = first; i < first + n; i++) {
         float *p = probabilities(op, i), *d_in = op->bottom_gradient[0] + i * size;
-        for (int64_t x = 0; x < inner; x++)
-            p[(int64_t)op->bottom[1][i * inner + x] * inner + x] -= 1.0f;
+        for (int64_t x = 0; x < inner; x++) {
+            const float label = op->bottom[1][i * inner + x];
+            if (!ignored(op, label))
+                p[(int64_t)label * inner + x] -= 1.0f;
+            else
+                for (int64_t j = x; j < size; j += inner)
+                    p[j] = 0.0f;
+        }
         for (int64_t j = 0; j < size; j++)
             d_in[j] = op->add[0] ? d_in[j] + p[j] * scale : p[j] * scale;
     }

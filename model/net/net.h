@@ -44,10 +44,38 @@ typedef enum rs_layer_type {
     RS_LAYER_SOFTMAX_LOSS,
     RS_LAYER_ACCURACY,
     RS_LAYER_DROPOUT,
+    RS_LAYER_DECONVOLUTION,
+    RS_LAYER_PRELU,
+    RS_LAYER_ELU,
+    RS_LAYER_SIGMOID,
+    RS_LAYER_TANH,
+    RS_LAYER_LRN,
+    RS_LAYER_BATCH_NORM,
+    RS_LAYER_SCALE,
+    RS_LAYER_BIAS,
+    RS_LAYER_CONCAT,
+    RS_LAYER_SLICE,
+    RS_LAYER_SPLIT,
+    RS_LAYER_ELTWISE,
+    RS_LAYER_FLATTEN,
+    RS_LAYER_RESHAPE,
+    RS_LAYER_EUCLIDEAN_LOSS,
     RS_LAYER_TYPES
 } rs_layer_type;
 
-/* The name in prototxt, such as "Convolution". */
+/* What holds for all layers of a type. */
+typedef struct rs_layer_rule {
+    const char *name;                /* in prototxt, such as "Convolution" */
+    int least_bottoms, most_bottoms; /* INT_MAX: any number */
+    int least_tops, most_tops;
+    int most_params;                 /* learnable arrays; 0: it learns nothing */
+    bool in_place;                   /* may write the blob that it reads */
+    bool loss;                       /* its top is a scalar that training makes small */
+    bool scalar;                     /* its top is one value for the whole batch: losses and accuracy */
+} rs_layer_rule;
+
+const rs_layer_rule *rs_layer_rule_of(rs_layer_type type);
+/* rs_layer_rule_of(type)->name, or "unknown". */
 const char *rs_layer_type_name(rs_layer_type type);
 
 typedef enum rs_phase { RS_TRAIN, RS_TEST } rs_phase;
@@ -69,7 +97,8 @@ typedef struct rs_filler {
     float value, min, max, mean, std;
 } rs_filler;
 
-/* Output size along an axis: floor((in + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1. */
+/* Output size along an axis: floor((in + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1; of a deconvolution, whose weights
+ * are [in_channels][out_channels / groups][kernel_h][kernel_w]: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad. */
 typedef struct rs_convolution_param {
     int64_t out_channels, groups;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
@@ -92,6 +121,78 @@ typedef struct rs_pooling_param {
     bool global;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
 } rs_pooling_param;
+
+/* Local response normalization: x * (k + alpha / n * sum of squares)^-beta. Across channels the sum runs over size channels around
+ * each and n is size; within a channel over size x size pixels, n is size * size and k is 1. size is odd. */
+typedef struct rs_lrn_param {
+    bool across;
+    int64_t size;
+    float alpha, beta, k;
+} rs_lrn_param;
+
+/* y = (x - mean) / sqrt(variance + eps) by channel (axis 1). Parameters: means and variances, both times a factor, and the factor.
+ * global_stats: use them; otherwise those of the batch, which are averaged into them: old * fraction + new. */
+typedef struct rs_batch_norm_param {
+    bool global_stats;
+    float fraction, eps;
+} rs_batch_norm_param;
+
+/* Scale: y = x * weight (+ bias); Bias: y = x + weight. The weights' shape is that of axes [axis, axis + num_axes) of the input
+ * (num_axes -1: all from axis on). The batch axis is not among them. */
+typedef struct rs_scale_param {
+    int64_t axis, num_axes;
+    bool bias;
+    rs_filler filler, bias_filler;
+} rs_scale_param;
+
+/* Slopes for negative values: one a channel, or one for all. */
+typedef struct rs_prelu_param {
+    bool shared;
+    rs_filler filler;
+} rs_prelu_param;
+
+/* An axis of 0 is the batch; a negative one counts from behind, -1 being the last (see rs_axis). */
+typedef struct rs_concat_param {
+    int64_t axis;
+} rs_concat_param;
+
+/* points: where along the axis a new top begins, one less than there are tops; none: equal parts. */
+typedef struct rs_slice_param {
+    int64_t axis;
+    int n_points;
+    int64_t *points;
+} rs_slice_param;
+
+typedef enum rs_eltwise_method { RS_ELTWISE_PRODUCT, RS_ELTWISE_SUM, RS_ELTWISE_MAX } rs_eltwise_method;
+
+/* coefficients: of a sum, one a bottom; NULL: all 1. */
+typedef struct rs_eltwise_param {
+    rs_eltwise_method method;
+    float *coefficients;
+} rs_eltwise_param;
+
+/* Axes [axis, end_axis] become one. */
+typedef struct rs_flatten_param {
+    int64_t axis, end_axis;
+} rs_flatten_param;
+
+/* Axes [axis, axis + num_axes) (num_axes -1: all from axis on) are replaced by `shape`, in which 0 keeps the axis at its place and
+ * -1 (one at most) takes what is left. The batch axis keeps its size. */
+typedef struct rs_reshape_param {
+    int64_t axis, num_axes;
+    rs_shape shape;
+} rs_reshape_param;
+
+/* What a loss divides by. VALID: labels that are not ignored; FULL: all; BATCH_SIZE: images; NONE: nothing. */
+typedef enum rs_normalization { RS_NORM_VALID, RS_NORM_FULL, RS_NORM_BATCH_SIZE, RS_NORM_NONE } rs_normalization;
+
+/* SoftmaxWithLoss and Accuracy: places whose label is `ignored` do not count. */
+typedef struct rs_judge_param {
+    rs_normalization normalization;
+    bool ignores;
+    int32_t ignored;
+    int top_k; /* of Accuracy */
+} rs_judge_param;
 
 /* What a data layer says of its source (path as written) and its transformation: value = (pixel - mean) * scale. */
 typedef struct rs_data_param {
@@ -123,19 +224,29 @@ typedef struct rs_layer {
     rs_layer_type type;
     rs_loc loc; /* where the layer is declared */
     int n_bottoms, n_tops;
-    int *bottoms, *tops; /* indices into rs_net.blobs; ReLU and Dropout may work in place: bottom == top */
+    int *bottoms, *tops; /* indices into rs_net.blobs; some types may work in place: bottom == top */
     float loss_weight;
     union {
-        rs_convolution_param convolution;
+        rs_convolution_param convolution; /* also Deconvolution */
         rs_inner_product_param inner_product;
         rs_pooling_param pooling;
         rs_data_param data;
+        rs_lrn_param lrn;
+        rs_batch_norm_param batch_norm;
+        rs_scale_param scale; /* also Bias */
+        rs_prelu_param prelu;
+        rs_concat_param concat;
+        rs_slice_param slice;
+        rs_eltwise_param eltwise;
+        rs_flatten_param flatten;
+        rs_reshape_param reshape;
+        rs_judge_param judge; /* SoftmaxWithLoss and Accuracy */
         float relu_slope;
-        int accuracy_top_k;
+        float elu_alpha;
         float dropout_ratio;
     };
     rs_quantization_param quantization;
-    int n_params; /* 0, 1 (weights) or 2 (weights, bias) */
+    int n_params; /* most often 0, 1 (weights) or 2 (weights, bias) */
     rs_param params[RS_MAX_PARAMS];
 } rs_layer;
 
@@ -172,8 +283,11 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
 
-/* The blob that holds the class scores (the bottom of the first softmax, loss or accuracy layer; else the last top),
- * and the first input blob; -1 if there is none. */
+/* The axis meant by `axis` of a shape with n_axes: itself if not negative, else counted from behind; -1 if there is no such axis. */
+int rs_axis(int64_t axis, int n_axes);
+
+/* The blob that holds the class scores (the bottom of the last softmax, loss or accuracy layer, a softmax's own bottom where that
+ * is its output, so that auxiliary classifiers do not count; else the last top), and the first input blob; -1 if there is none. */
 int rs_net_scores(const rs_net *net);
 int rs_net_input(const rs_net *net);
 

@@ -67,12 +67,52 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
     case RS_LAYER_RELU:
         h = hash_real(h, (double)layer->relu_slope);
         break;
+    case RS_LAYER_DECONVOLUTION: {
+        const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w,
+                                   c->pad_h,        c->pad_w,  c->dilation_h, c->dilation_w };
+        h = hash_bytes(h, fields, sizeof fields);
+        break;
+    }
+    case RS_LAYER_LRN:
+        h = hash_number(hash_number(h, layer->lrn.across), layer->lrn.size);
+        h = hash_real(hash_real(hash_real(h, (double)layer->lrn.alpha), (double)layer->lrn.beta), (double)layer->lrn.k);
+        break;
+    case RS_LAYER_BATCH_NORM:
+        h = hash_real(hash_number(h, layer->batch_norm.global_stats), (double)layer->batch_norm.eps);
+        break;
+    case RS_LAYER_SCALE:
+    case RS_LAYER_BIAS:
+        h = hash_number(hash_number(h, layer->scale.axis), layer->scale.num_axes);
+        break;
+    case RS_LAYER_ELU:
+        h = hash_real(h, (double)layer->elu_alpha);
+        break;
+    case RS_LAYER_CONCAT:
+        h = hash_number(h, layer->concat.axis);
+        break;
+    case RS_LAYER_SLICE:
+        h = hash_number(h, layer->slice.axis);
+        for (int i = 0; i < layer->slice.n_points; i++)
+            h = hash_number(h, layer->slice.points[i]);
+        break;
+    case RS_LAYER_ELTWISE:
+        h = hash_number(h, (int64_t)layer->eltwise.method);
+        for (int i = 0; i < layer->n_bottoms && layer->eltwise.coefficients != NULL; i++)
+            h = hash_real(h, (double)layer->eltwise.coefficients[i]);
+        break;
     case RS_LAYER_INPUT:
     case RS_LAYER_INNER_PRODUCT:
     case RS_LAYER_SOFTMAX:
     case RS_LAYER_SOFTMAX_LOSS:
+    case RS_LAYER_EUCLIDEAN_LOSS:
     case RS_LAYER_ACCURACY:
     case RS_LAYER_DROPOUT:
+    case RS_LAYER_PRELU:
+    case RS_LAYER_SIGMOID:
+    case RS_LAYER_TANH:
+    case RS_LAYER_SPLIT:
+    case RS_LAYER_FLATTEN: /* the same values, in another shape */
+    case RS_LAYER_RESHAPE:
     case RS_LAYER_TYPES:
         break;
     }

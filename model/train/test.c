@@ -9,14 +9,14 @@ static int accuracy_top_k(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_ACCURACY)
-            return net->layers[i].accuracy_top_k;
+            return net->layers[i].judge.top_k;
     return 1;
 }
 
 static bool has_loss(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].type == RS_LAYER_SOFTMAX_LOSS)
+        if (rs_layer_rule_of(net->layers[i].type)->loss)
             return true;
     return false;
 }

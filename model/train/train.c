@@ -120,7 +120,7 @@ static rs_status make_slots(trainer *t, rs_diag *diag)
 static bool has_loss(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].type == RS_LAYER_SOFTMAX_LOSS)
+        if (rs_layer_rule_of(net->layers[i].type)->loss)
             return true;
     return false;
 }

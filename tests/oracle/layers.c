@@ -188,7 +188,7 @@ static double run_layer(rs_oracle *o, int index)
             int64_t better = 0;
             for (int64_t c = 0; c < in_size; c++)
                 better += c != (int64_t)labels[0] && in[c] >= in[(int64_t)labels[0]];
-            total += better < l->accuracy_top_k ? 1.0 / (double)o->n : 0.0;
+            total += better < l->judge.top_k ? 1.0 / (double)o->n : 0.0;
             break;
         }
         default:
