@@ -499,4 +499,3 @@ rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
     }
     return RS_OK;
 }
-

@@ -17,7 +17,8 @@ static bool scalar(const rs_net *net, int blob)
     for (int i = 0; i < net->n_layers; i++)
         for (int t = 0; t < net->layers[i].n_tops; t++)
             if (net->layers[i].tops[t] == blob)
-                return net->layers[i].type == RS_LAYER_SOFTMAX_LOSS || net->layers[i].type == RS_LAYER_ACCURACY;
+                return net->layers[i].type == RS_LAYER_SOFTMAX_LOSS || net->layers[i].type == RS_LAYER_ACCURACY ||
+                       net->layers[i].type == RS_LAYER_EUCLIDEAN_LOSS;
     return false;
 }
 
@@ -136,6 +137,58 @@ static void softmax(int64_t classes, int64_t positions, const double *in, double
     }
 }
 
+static void lrn(const rs_lrn_param *p, const rs_shape *shape, const double *in, double *out)
+{
+    const int64_t channels = shape->dim[1], height = shape->dim[2], width = shape->dim[3], r = p->size / 2;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t y = 0; y < height; y++)
+            for (int64_t x = 0; x < width; x++) {
+                double sum = 0.0;
+                for (int64_t j = 0; j < channels; j++)
+                    for (int64_t v = 0; v < height; v++)
+                        for (int64_t u = 0; u < width; u++) {
+                            const bool near = p->across ? llabs(j - c) <= r && v == y && u == x
+                                                        : j == c && llabs(v - y) <= r && llabs(u - x) <= r;
+                            const double value = in[(j * height + v) * width + u];
+                            sum += near ? value * value : 0.0;
+                        }
+                const double n = p->across ? (double)p->size : (double)(p->size * p->size);
+                const int64_t at = (c * height + y) * width + x;
+                out[at] = in[at] / pow((p->across ? (double)p->k : 1.0) + (double)p->alpha * sum / n, (double)p->beta);
+            }
+}
+
+/* Values before and from an axis of a shape, the batch left out. */
+static int64_t before(const rs_shape *s, int64_t axis)
+{
+    int64_t product = 1;
+    for (int i = 1; i < (axis < 0 ? s->n_axes + axis : axis); i++)
+        product *= s->dim[i];
+    return product;
+}
+
+/* Part `which` of those that lie side by side along an axis, to or from its place in the whole. */
+static void part(const rs_net *net, const int *blobs, int n, int which, int64_t axis, int64_t image, double *whole, double *piece,
+                 bool join)
+{
+    const int64_t runs = before(&net->blobs[blobs[0]].shape, axis);
+    int64_t all = 0, start = 0;
+    for (int i = 0; i < n; i++) {
+        const int64_t length = size(&net->blobs[blobs[i]].shape) / runs;
+        start += i < which ? length : 0;
+        all += length;
+    }
+    const int64_t length = size(&net->blobs[blobs[which]].shape) / runs;
+    for (int64_t r = 0; r < runs; r++)
+        for (int64_t i = 0; i < length; i++) {
+            double *a = &whole[image * runs * all + r * all + start + i], *b = &piece[(image * runs + r) * length + i];
+            if (join)
+                *a = *b;
+            else
+                *b = *a;
+        }
+}
+
 static double run_layer(rs_oracle *o, int index)
 {
     const rs_layer *l = &o->net->layers[index];
@@ -169,6 +222,39 @@ static double run_layer(rs_oracle *o, int index)
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = in[i] > 0.0 ? in[i] : in[i] * (double)l->relu_slope;
             break;
+        case RS_LAYER_LRN:
+            lrn(&l->lrn, in_shape, in, out);
+            break;
+        case RS_LAYER_CONCAT:
+            for (int b = 0; b < l->n_bottoms; b++)
+                part(o->net, l->bottoms, l->n_bottoms, b, l->concat.axis, image, o->blobs[l->tops[0]], o->blobs[l->bottoms[b]], true);
+            break;
+        case RS_LAYER_SLICE:
+            for (int t = 0; t < l->n_tops; t++)
+                part(o->net, l->tops, l->n_tops, t, l->slice.axis, image, o->blobs[l->bottoms[0]], o->blobs[l->tops[t]], false);
+            break;
+        case RS_LAYER_SPLIT:
+        case RS_LAYER_FLATTEN:
+        case RS_LAYER_RESHAPE:
+            for (int t = 0; t < l->n_tops; t++)
+                for (int64_t i = 0; i < in_size; i++)
+                    o->blobs[l->tops[t]][image * in_size + i] = in[i];
+            break;
+        case RS_LAYER_ELTWISE:
+            for (int64_t i = 0; i < in_size; i++) {
+                double value = l->eltwise.method == RS_ELTWISE_PRODUCT ? 1.0 : l->eltwise.method == RS_ELTWISE_SUM ? 0.0 : -INFINITY;
+                for (int b = 0; b < l->n_bottoms; b++) {
+                    const double x = o->blobs[l->bottoms[b]][image * in_size + i];
+                    if (l->eltwise.method == RS_ELTWISE_PRODUCT)
+                        value *= x;
+                    else if (l->eltwise.method == RS_ELTWISE_SUM)
+                        value += l->eltwise.coefficients == NULL ? x : (double)l->eltwise.coefficients[b] * x;
+                    else
+                        value = fmax(value, x);
+                }
+                out[i] = value;
+            }
+            break;
         case RS_LAYER_DROPOUT:
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = o->kept[index] != NULL ? in[i] * o->kept[index][image * in_size + i] : in[i];
@@ -179,16 +265,33 @@ static double run_layer(rs_oracle *o, int index)
         case RS_LAYER_SOFTMAX_LOSS: {
             double *p = get((size_t)in_size, sizeof *p);
             softmax(dim(in_shape, 1), positions, in, p);
+            const rs_judge_param *j = &l->judge;
+            int64_t counted = 0;
+            for (int64_t i = 0; i < o->n * positions; i++)
+                counted += !(j->ignores && (int32_t)o->blobs[l->bottoms[1]][i] == j->ignored);
+            const int64_t divisor = j->normalization == RS_NORM_NONE         ? 1
+                                    : j->normalization == RS_NORM_BATCH_SIZE ? o->n
+                                    : j->normalization == RS_NORM_FULL       ? o->n * positions
+                                                                             : counted;
             for (int64_t i = 0; i < positions; i++)
-                total -= log(p[(int64_t)labels[i] * positions + i]) / (double)(o->n * positions);
+                if (!(j->ignores && (int32_t)labels[i] == j->ignored))
+                    total -= log(p[(int64_t)labels[i] * positions + i]) / (double)divisor;
             free(p);
             break;
         }
         case RS_LAYER_ACCURACY: {
-            int64_t better = 0;
-            for (int64_t c = 0; c < in_size; c++)
-                better += c != (int64_t)labels[0] && in[c] >= in[(int64_t)labels[0]];
-            total += better < l->judge.top_k ? 1.0 / (double)o->n : 0.0;
+            int64_t counted = 0;
+            for (int64_t i = 0; i < o->n * positions; i++)
+                counted += !(l->judge.ignores && (int32_t)o->blobs[l->bottoms[1]][i] == l->judge.ignored);
+            for (int64_t i = 0; i < positions; i++) {
+                const int64_t label = (int64_t)labels[i];
+                if (l->judge.ignores && label == l->judge.ignored)
+                    continue;
+                int64_t better = 0;
+                for (int64_t c = 0; c < dim(in_shape, 1); c++)
+                    better += c != label && in[c * positions + i] >= in[label * positions + i];
+                total += better < l->judge.top_k ? 1.0 / (double)counted : 0.0;
+            }
             break;
         }
         default:
@@ -197,7 +300,7 @@ static double run_layer(rs_oracle *o, int index)
     }
     if (scalar(o->net, l->tops[0]))
         o->blobs[l->tops[0]][0] = total;
-    return l->type == RS_LAYER_SOFTMAX_LOSS ? total * (double)l->loss_weight : 0.0;
+    return l->type == RS_LAYER_SOFTMAX_LOSS || l->type == RS_LAYER_EUCLIDEAN_LOSS ? total * (double)l->loss_weight : 0.0;
 }
 
 double rs_oracle_run(rs_oracle *o)

@@ -332,6 +332,63 @@ static void test_loss_by_position(void **state)
     rs_diag_free(diag);
 }
 
+static void test_lrn(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 11 };
+    compared = 0;
+    static const char *const params[] = { "", "local_size: 3 alpha: 0.5", "local_size: 1 alpha: 2 beta: 0.5 k: 2", "local_size: 9 alpha: 1.5 beta: 0.6",
+                                          "norm_region: WITHIN_CHANNEL local_size: 3 alpha: 0.9", "norm_region: WITHIN_CHANNEL alpha: 2",
+                                          "norm_region: WITHIN_CHANNEL local_size: 11 alpha: 3 beta: 1" };
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+        char *text = rs_format("layer { name: 'tested' type: 'LRN' bottom: 'a' top: 'b' lrn_param { %s } }", params[i]);
+        check_middle(text, 5, 2, 7, 5, 6);
+        check_middle(text, 1, 1, 1, 1, 1);
+        check_middle(text, 2, 2, 3, 9, 17);
+        rs_free(text);
+    }
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 10000);
+}
+
+static void test_joints(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 12 };
+    compared = 0;
+#define MORE "layer { name: 'more' type: 'Convolution' bottom: 'a' top: 'c' convolution_param { num_output: 4 kernel_size: 1 } }\n" \
+             "layer { name: 'third' type: 'Pooling' bottom: 'c' top: 'd' pooling_param { kernel_size: 3 stride: 1 pad: 1 } }\n"
+    static const char *const middles[] = {
+        MORE "layer { name: 'tested' type: 'Concat' bottom: 'a' bottom: 'c' bottom: 'a' bottom: 'd' top: 'b' }",
+        MORE "layer { name: 'tested' type: 'Concat' bottom: 'c' bottom: 'd' top: 'b' concat_param { axis: 2 } }",
+        MORE "layer { name: 'tested' type: 'Concat' bottom: 'c' bottom: 'd' top: 'b' concat_param { axis: -1 } }",
+        MORE "layer { name: 'tested' type: 'Concat' bottom: 'c' top: 'b' concat_param { concat_dim: 3 } }",
+        MORE "layer { name: 'tested' type: 'Eltwise' bottom: 'a' bottom: 'c' top: 'b' }",
+        MORE "layer { name: 'tested' type: 'Eltwise' bottom: 'a' bottom: 'c' bottom: 'd' bottom: 'a' top: 'b' eltwise_param { coeff: 1 coeff: -0.5 coeff: 2 coeff: 3 } }",
+        MORE "layer { name: 'tested' type: 'Eltwise' bottom: 'a' bottom: 'c' bottom: 'd' top: 'b' eltwise_param { operation: PROD } }",
+        MORE "layer { name: 'tested' type: 'Eltwise' bottom: 'c' bottom: 'c' top: 'b' eltwise_param { operation: PROD } }",
+        MORE "layer { name: 'tested' type: 'Eltwise' bottom: 'a' bottom: 'c' bottom: 'd' top: 'b' eltwise_param { operation: MAX } }",
+        "layer { name: 'tested' type: 'Slice' bottom: 'a' top: 'p' top: 'q' top: 'r' slice_param { slice_point: 1 slice_point: 2 } }\n"
+        "layer { name: 'j' type: 'Concat' bottom: 'r' bottom: 'p' bottom: 'p' top: 'b' }",
+        "layer { name: 'tested' type: 'Slice' bottom: 'a' top: 'p' top: 'q' slice_param { axis: -2 } }\n"
+        "layer { name: 'j' type: 'Eltwise' bottom: 'p' bottom: 'q' top: 'b' }",
+        "layer { name: 'tested' type: 'Split' bottom: 'a' top: 'p' top: 'q' top: 'unused' }\n"
+        "layer { name: 'in place' type: 'ReLU' bottom: 'q' top: 'q' }\n"
+        "layer { name: 'j' type: 'Concat' bottom: 'p' bottom: 'q' bottom: 'a' top: 'b' }",
+        "layer { name: 'tested' type: 'Flatten' bottom: 'a' top: 'b' }",
+        "layer { name: 'tested' type: 'Flatten' bottom: 'a' top: 'c' flatten_param { axis: 2 } }\n"
+        "layer { name: 'j' type: 'Concat' bottom: 'c' bottom: 'c' top: 'b' concat_param { axis: 2 } }",
+        "layer { name: 'tested' type: 'Reshape' bottom: 'a' top: 'c' reshape_param { shape { dim: 0 dim: 2 dim: -1 dim: 3 } } }\n"
+        "layer { name: 'pool' type: 'Pooling' bottom: 'c' top: 'b' pooling_param { kernel_size: 2 } }",
+        "layer { name: 'tested' type: 'Reshape' bottom: 'a' top: 'b' reshape_param { axis: 1 num_axes: 2 shape { dim: -1 } } }",
+    };
+#undef MORE
+    for (size_t i = 0; i < sizeof middles / sizeof *middles; i++)
+        check_middle(middles[i], 5, 2, 4, 6, 4);
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 10000);
+}
+
 /* Caffe's rule: of equal maxima the first gets the gradient. */
 static void test_pooling_ties(void **state)
 {
@@ -458,6 +515,8 @@ int main(void)
         cmocka_unit_test(test_pooling),
         cmocka_unit_test(test_relu_and_inner_product),
         cmocka_unit_test(test_branches),
+        cmocka_unit_test(test_lrn),
+        cmocka_unit_test(test_joints),
         cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_pooling_ties),
         cmocka_unit_test(test_pooling_refused),
