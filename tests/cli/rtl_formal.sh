@@ -1,0 +1,42 @@
+#!/bin/sh
+# test-options: limit=900
+# Proofs of the arithmetic in the RTL against plain specifications (scripts/formal): a few in `make check`, which take seconds,
+# more and larger ones in `make check-full`.
+# shellcheck source=tests/lib/checks.sh
+. "$(dirname "$0")/../lib/checks.sh"
+cd "$RISTRETTO_ROOT" || exit 1
+
+if ! command -v yosys >/dev/null || ! command -v yosys-abc >/dev/null; then
+    skip 'proofs' 'yosys is not installed'
+    finish
+fi
+
+prove() {
+    check "proven: $*" scripts/formal/prove "$@"
+}
+
+# The prover itself must be able to fail: a rounding mode that is not the specification's.
+check_status 1 'a wrong specification is refuted' scripts/formal/prove requantize ACC_BITS=5 ACT_BITS=2 ROUNDING=0 SPECIFIED=1
+check_grep 'the refutation shows an assignment' 'not proven: requantize' "$out"
+
+prove accumulate ACC_BITS=8 ADD_BITS=11 OVERFLOW=0
+prove accumulate ACC_BITS=11 ADD_BITS=6 OVERFLOW=1
+prove tree INPUTS=5 IN_BITS=3
+prove tree INPUTS=7 IN_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
+prove requantize ACC_BITS=6 ACT_BITS=2 ROUNDING=0
+
+if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
+    prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=0
+    prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=1
+    prove tree INPUTS=8 IN_BITS=4 TREE_REGS=2
+    prove tree INPUTS=8 IN_BITS=8
+    for rounding in 0 1 2 3; do
+        prove requantize ACC_BITS=10 ACT_BITS=4 ROUNDING=$rounding
+    done
+    for shift in 0 4 8 12; do
+        prove lane MULS=4 ACT_BITS=4 WGT_BITS=4 SHIFT=$shift
+    done
+    prove lane MULS=3 ACT_BITS=3 WGT_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
+    prove lane MULS=5 ACT_BITS=2 WGT_BITS=3 TREE_REGS=2
+fi
+finish
