@@ -11,7 +11,7 @@ set -eu
 # What `make demo` needs: compilers, libraries, the RTL simulator.
 demo_packages='
 gcc g++ make pkg-config
-libopenblas-dev libyaml-dev libprotobuf-dev protobuf-compiler libjansson-dev zlib1g-dev
+libopenblas-dev libyaml-dev libprotobuf-dev protobuf-compiler libjansson-dev zlib1g-dev libhdf5-dev
 verilator clang
 '
 
@@ -20,7 +20,7 @@ check_packages='
 libcmocka-dev libgmp-dev libclang-rt-14-dev
 clang-tidy clang-format shellcheck
 yosys iverilog libsystemc-dev
-python3 python3-numpy git ca-certificates
+python3 python3-numpy python3-onnx python3-h5py git ca-certificates
 '
 
 usage() {

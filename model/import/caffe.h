@@ -9,10 +9,21 @@
 extern "C" {
 #endif
 
+/* What include and exclude rules ask for, besides the file's own `state`: its stages are joined, its level gives way to this one
+ * if that is not 0. */
+typedef struct rs_net_state {
+    rs_phase phase;
+    int level;
+    int n_stages;
+    const char *const *stages;
+} rs_net_state;
+
 /* Reads a net description for one phase (include/exclude rules applied). All errors of the file are reported, each with line and
  * column, unknown fields with a did-you-mean; an unsupported layer or parameter is an error that names layer and line.
  * Shapes are not inferred yet. */
 rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net **net, rs_diag *diag);
+/* The same for a phase, level and stages. */
+rs_status rs_caffe_read_net_for(const char *path, const rs_net_state *state, rs_net **net, rs_diag *diag);
 
 /* Copies weights of a caffemodel into the layers of the same name. Shapes must have been inferred. Legacy 4-axis shapes
  * (1x1x1xn) match by their meaning as in Caffe. A layer of the net that needs parameters and finds none is an error; an

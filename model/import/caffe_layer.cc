@@ -194,6 +194,175 @@ void upgrade_v1(const caffe::V1LayerParameter &old, caffe::LayerParameter *layer
     }
 }
 
+bool is_v0_padding(const caffe::V1LayerParameter &layer)
+{
+    return layer.has_layer() && layer.layer().type() == "padding";
+}
+
+// The first form has one flat message: each field belongs to certain types (as in Caffe's upgrade_proto.cpp).
+bool upgrade_v0(const caffe::V1LayerParameter &old, caffe::V1LayerParameter *layer, std::string *what)
+{
+    using V1 = caffe::V1LayerParameter;
+    static const std::pair<const char *, V1::LayerType> types[] = {
+        {"accuracy", V1::ACCURACY},
+        {"bnll", V1::BNLL},
+        {"concat", V1::CONCAT},
+        {"conv", V1::CONVOLUTION},
+        {"data", V1::DATA},
+        {"dropout", V1::DROPOUT},
+        {"euclidean_loss", V1::EUCLIDEAN_LOSS},
+        {"flatten", V1::FLATTEN},
+        {"hdf5_data", V1::HDF5_DATA},
+        {"hdf5_output", V1::HDF5_OUTPUT},
+        {"im2col", V1::IM2COL},
+        {"images", V1::IMAGE_DATA},
+        {"infogain_loss", V1::INFOGAIN_LOSS},
+        {"innerproduct", V1::INNER_PRODUCT},
+        {"lrn", V1::LRN},
+        {"multinomial_logistic_loss", V1::MULTINOMIAL_LOGISTIC_LOSS},
+        {"pool", V1::POOLING},
+        {"relu", V1::RELU},
+        {"sigmoid", V1::SIGMOID},
+        {"softmax", V1::SOFTMAX},
+        {"softmax_loss", V1::SOFTMAX_LOSS},
+        {"split", V1::SPLIT},
+        {"tanh", V1::TANH},
+        {"window_data", V1::WINDOW_DATA},
+    };
+    const caffe::V0LayerParameter &v0 = old.layer();
+    layer->mutable_bottom()->CopyFrom(old.bottom());
+    layer->mutable_top()->CopyFrom(old.top());
+    layer->set_name(v0.name());
+    layer->mutable_blobs()->CopyFrom(v0.blobs());
+    layer->mutable_blobs_lr()->CopyFrom(v0.blobs_lr());
+    layer->mutable_weight_decay()->CopyFrom(v0.weight_decay());
+
+    std::vector<std::string> names;
+    bool known = false;
+    for (const auto &t : types) {
+        names.push_back(t.first);
+        if (v0.type() == t.first) {
+            layer->set_type(t.second);
+            known = true;
+        }
+    }
+    if (!known) {
+        const std::string hint = did_you_mean(v0.type(), names);
+        *what = (v0.type().empty() ? "no type" : "unknown type " + quoted(v0.type())) + (hint.empty() ? "" : ", " + hint);
+        return false;
+    }
+
+    const V1::LayerType type = layer->type();
+    const bool conv = type == V1::CONVOLUTION, ip = type == V1::INNER_PRODUCT, pool = type == V1::POOLING;
+    const bool lrn = type == V1::LRN, data = type == V1::DATA, images = type == V1::IMAGE_DATA;
+    const bool window = type == V1::WINDOW_DATA, hdf5 = type == V1::HDF5_DATA;
+    // Takes field `name` if the file gives it: false if it has no place in this type.
+    auto misplaced = [&](bool given, bool belongs, const char *name) {
+        if (given && !belongs && what->empty())
+            *what = std::string("a field ") + name + ", which its type " + quoted(v0.type()) + " does not have";
+        return given && belongs;
+    };
+    if (misplaced(v0.has_num_output(), conv || ip, "num_output")) {
+        if (conv)
+            layer->mutable_convolution_param()->set_num_output(v0.num_output());
+        else
+            layer->mutable_inner_product_param()->set_num_output(v0.num_output());
+    }
+    if (misplaced(v0.has_biasterm(), conv || ip, "biasterm")) {
+        if (conv)
+            layer->mutable_convolution_param()->set_bias_term(v0.biasterm());
+        else
+            layer->mutable_inner_product_param()->set_bias_term(v0.biasterm());
+    }
+    if (misplaced(v0.has_weight_filler(), conv || ip, "weight_filler"))
+        (conv ? layer->mutable_convolution_param()->mutable_weight_filler()
+              : layer->mutable_inner_product_param()->mutable_weight_filler())
+            ->CopyFrom(v0.weight_filler());
+    if (misplaced(v0.has_bias_filler(), conv || ip, "bias_filler"))
+        (conv ? layer->mutable_convolution_param()->mutable_bias_filler()
+              : layer->mutable_inner_product_param()->mutable_bias_filler())
+            ->CopyFrom(v0.bias_filler());
+    if (misplaced(v0.has_pad(), conv || pool, "pad")) {
+        if (conv)
+            layer->mutable_convolution_param()->add_pad(v0.pad());
+        else
+            layer->mutable_pooling_param()->set_pad(v0.pad());
+    }
+    if (misplaced(v0.has_kernelsize(), conv || pool, "kernelsize")) {
+        if (conv)
+            layer->mutable_convolution_param()->add_kernel_size(v0.kernelsize());
+        else
+            layer->mutable_pooling_param()->set_kernel_size(v0.kernelsize());
+    }
+    if (misplaced(v0.has_group(), conv, "group"))
+        layer->mutable_convolution_param()->set_group(v0.group());
+    if (misplaced(v0.has_stride(), conv || pool, "stride")) {
+        if (conv)
+            layer->mutable_convolution_param()->add_stride(v0.stride());
+        else
+            layer->mutable_pooling_param()->set_stride(v0.stride());
+    }
+    if (misplaced(v0.has_pool(), pool, "pool"))
+        layer->mutable_pooling_param()->set_pool(static_cast<caffe::PoolingParameter::PoolMethod>(v0.pool()));
+    if (misplaced(v0.has_dropout_ratio(), type == V1::DROPOUT, "dropout_ratio"))
+        layer->mutable_dropout_param()->set_dropout_ratio(v0.dropout_ratio());
+    if (misplaced(v0.has_local_size(), lrn, "local_size"))
+        layer->mutable_lrn_param()->set_local_size(v0.local_size());
+    if (misplaced(v0.has_alpha(), lrn, "alpha"))
+        layer->mutable_lrn_param()->set_alpha(v0.alpha());
+    if (misplaced(v0.has_beta(), lrn, "beta"))
+        layer->mutable_lrn_param()->set_beta(v0.beta());
+    if (misplaced(v0.has_k(), lrn, "k"))
+        layer->mutable_lrn_param()->set_k(v0.k());
+    if (misplaced(v0.has_source(), data || images || window || hdf5 || type == V1::INFOGAIN_LOSS, "source")) {
+        if (data)
+            layer->mutable_data_param()->set_source(v0.source());
+        else if (images)
+            layer->mutable_image_data_param()->set_source(v0.source());
+        else if (window)
+            layer->mutable_window_data_param()->set_source(v0.source());
+        else if (hdf5)
+            layer->mutable_hdf5_data_param()->set_source(v0.source());
+        else
+            layer->mutable_infogain_loss_param()->set_source(v0.source());
+    }
+    if (misplaced(v0.has_batchsize(), data || images || window || hdf5, "batchsize")) {
+        if (data)
+            layer->mutable_data_param()->set_batch_size(v0.batchsize());
+        else if (images)
+            layer->mutable_image_data_param()->set_batch_size(v0.batchsize());
+        else if (window)
+            layer->mutable_window_data_param()->set_batch_size(v0.batchsize());
+        else
+            layer->mutable_hdf5_data_param()->set_batch_size(v0.batchsize());
+    }
+    // The transformation is a message of its own in later forms, whatever the type.
+    if (v0.has_scale())
+        layer->mutable_transform_param()->set_scale(v0.scale());
+    if (v0.has_meanfile())
+        layer->mutable_transform_param()->set_mean_file(v0.meanfile());
+    if (v0.has_cropsize())
+        layer->mutable_transform_param()->set_crop_size(v0.cropsize());
+    if (v0.has_mirror())
+        layer->mutable_transform_param()->set_mirror(v0.mirror());
+    if (misplaced(v0.has_rand_skip(), data || images, "rand_skip")) {
+        if (data)
+            layer->mutable_data_param()->set_rand_skip(v0.rand_skip());
+        else
+            layer->mutable_image_data_param()->set_rand_skip(v0.rand_skip());
+    }
+    if (misplaced(v0.has_shuffle_images(), images, "shuffle_images"))
+        layer->mutable_image_data_param()->set_shuffle(v0.shuffle_images());
+    if (misplaced(v0.has_new_height(), images, "new_height"))
+        layer->mutable_image_data_param()->set_new_height(static_cast<uint32_t>(std::max(0, v0.new_height())));
+    if (misplaced(v0.has_new_width(), images, "new_width"))
+        layer->mutable_image_data_param()->set_new_width(static_cast<uint32_t>(std::max(0, v0.new_width())));
+    if (misplaced(v0.has_concat_dim(), type == V1::CONCAT, "concat_dim"))
+        layer->mutable_concat_param()->set_concat_dim(v0.concat_dim());
+    // What is left belongs to types that no net here can have (window_data, hdf5_output): those are refused by type.
+    return what->empty();
+}
+
 template <class Param> static void move_transform(Param *param, caffe::TransformationParameter *transform)
 {
     if (param->has_scale())

@@ -28,7 +28,10 @@ struct FileLayer {
 
 class NetReader {
 public:
-    NetReader(const Text &text, rs_phase phase, Report *report) : text_(text), phase_(phase), report_(report) {}
+    NetReader(const Text &text, const rs_net_state &state, Report *report)
+        : text_(text), phase_(state.phase), state_(state), report_(report)
+    {
+    }
 
     // Builds the net. If there are errors, of the text or of its meaning, *out is left alone.
     void read(const caffe::NetParameter &file, rs_net **out)
@@ -59,11 +62,14 @@ private:
     {
         if (rule.has_phase() && (rule.phase() == caffe::TRAIN) != (phase_ == RS_TRAIN))
             return false;
-        if (rule.has_min_level() && state.level() < rule.min_level())
+        const int level = state_.level != 0 ? state_.level : state.level();
+        if (rule.has_min_level() && level < rule.min_level())
             return false;
-        if (rule.has_max_level() && state.level() > rule.max_level())
+        if (rule.has_max_level() && level > rule.max_level())
             return false;
-        const std::set<std::string> stages(state.stage().begin(), state.stage().end());
+        std::set<std::string> stages(state.stage().begin(), state.stage().end());
+        for (int i = 0; i < state_.n_stages; i++)
+            stages.insert(state_.stages[i]);
         for (const std::string &s : rule.stage())
             if (stages.count(s) == 0)
                 return false;
@@ -96,20 +102,68 @@ private:
         if (file.layer_size() > 0 && file.layers_size() > 0)
             bad(root.at("layers"), "", "both 'layer' and the older 'layers' are used, expected only one form");
         for (int i = 0; i < file.layers_size(); i++) {
-            const caffe::V1LayerParameter &old = file.layers(i);
             FileLayer l{{}, root.in("layers", i), root.spoiled("layers", i)};
-            if (old.has_layer()) {
-                bad(l.node.at("layer"), "bring it into a present form with Caffe's tool upgrade_net_proto_text",
-                    "layer " + quoted(old.layer().name()) +
-                        " is in Caffe's oldest form (V0, of 2013), which is not supported");
+            if (!file.layers(i).has_layer()) {
+                upgrade_v1(file.layers(i), &l.param);
+            } else if (is_v0_padding(file.layers(i))) {
+                v0_padding(file, i, l.node);
                 continue;
+            } else {
+                caffe::V1LayerParameter v1;
+                std::string what;
+                if (!upgrade_v0(file.layers(i), &v1, &what)) {
+                    bad(l.node.in("layer").at("type"), "",
+                        "layer " + quoted(v1.name()) + " (in Caffe's oldest form, V0) has " + what);
+                    continue;
+                }
+                merge_v0_padding(file, i, &v1);
+                upgrade_v1(v1, &l.param);
             }
-            upgrade_v1(old, &l.param);
             add(std::move(l), file, layers);
         }
         for (int i = 0; i < file.layer_size(); i++) {
             FileLayer l{file.layer(i), root.in("layer", i), root.spoiled("layer", i)};
             add(std::move(l), file, layers);
+        }
+    }
+
+    // In the first form, padding was a layer of its own, in front of a convolution or pooling that pads itself since.
+    static int v0_producer(const caffe::NetParameter &file, int before, const std::string &blob)
+    {
+        for (int i = before - 1; i >= 0; i--)
+            for (const std::string &top : file.layers(i).top())
+                if (top == blob)
+                    return i;
+        return -1;
+    }
+    void v0_padding(const caffe::NetParameter &file, int index, const Node &node)
+    {
+        const caffe::V1LayerParameter &padding = file.layers(index);
+        const std::string who = "layer " + quoted(padding.layer().name()) + " (padding, in Caffe's oldest form, V0)";
+        if (padding.bottom_size() != 1 || padding.top_size() != 1)
+            bad(node.loc(), "", who + " has " + std::to_string(padding.bottom_size()) + " bottoms and " +
+                                    std::to_string(padding.top_size()) + " tops, expected one of each");
+        for (int i = index + 1; i < file.layers_size(); i++)
+            for (const std::string &bottom : file.layers(i).bottom())
+                if (v0_producer(file, i, bottom) == index && file.layers(i).layer().type() != "conv" &&
+                    file.layers(i).layer().type() != "pool")
+                    bad(node.loc(), "", who + " is read by layer " + quoted(file.layers(i).layer().name()) +
+                                            ", expected a convolution or pooling");
+    }
+    void merge_v0_padding(const caffe::NetParameter &file, int index, caffe::V1LayerParameter *layer)
+    {
+        for (int b = 0; b < layer->bottom_size(); b++) {
+            const int from = v0_producer(file, index, layer->bottom(b));
+            if (from < 0 || !is_v0_padding(file.layers(from)) || file.layers(from).bottom_size() != 1)
+                continue;
+            const uint32_t pad = file.layers(from).layer().pad();
+            if (layer->type() == caffe::V1LayerParameter::CONVOLUTION) {
+                layer->mutable_convolution_param()->clear_pad();
+                layer->mutable_convolution_param()->add_pad(pad);
+            } else if (layer->type() == caffe::V1LayerParameter::POOLING) {
+                layer->mutable_pooling_param()->set_pad(pad);
+            }
+            layer->set_bottom(b, file.layers(from).bottom(0));
         }
     }
 
@@ -926,6 +980,7 @@ private:
 
     const Text &text_;
     const rs_phase phase_;
+    const rs_net_state &state_;
     Report *report_;
     bool said_what_is_supported_ = false;
     rs_net *net_ = nullptr;
@@ -939,6 +994,12 @@ private:
 
 extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net **net, rs_diag *diag)
 {
+    const rs_net_state state = {phase, 0, 0, nullptr};
+    return rs_caffe_read_net_for(path, &state, net, diag);
+}
+
+extern "C" rs_status rs_caffe_read_net_for(const char *path, const rs_net_state *state, rs_net **net, rs_diag *diag)
+{
     *net = nullptr;
     try {
         ristretto::Text text;
@@ -947,7 +1008,7 @@ extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net 
         const rs_status st = ristretto::read_text(path, &file, &text, &report);
         if (st != RS_OK && !text.complete)
             return report.has_errors() ? report.finish() : st;
-        ristretto::NetReader reader(text, phase, &report);
+        ristretto::NetReader reader(text, *state, &report);
         reader.read(file, net);
         return report.finish();
     } catch (const std::bad_alloc &) {
