@@ -25,10 +25,14 @@ rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net **net, rs_d
 /* The same for a phase, level and stages. */
 rs_status rs_caffe_read_net_for(const char *path, const rs_net_state *state, rs_net **net, rs_diag *diag);
 
-/* Copies weights of a caffemodel into the layers of the same name. Shapes must have been inferred. Legacy 4-axis shapes
- * (1x1x1xn) match by their meaning as in Caffe. A layer of the net that needs parameters and finds none is an error; an
- * extra layer in the file is ignored (noted). Shape errors name both shapes; NaN and infinity are errors. */
+/* Copies weights of a caffemodel into the layers of the same name: binary with layers in any form (V0, V1, V2), or HDF5 with
+ * /data/LAYER/0, 1, .... Shapes must have been inferred. Legacy 4-axis shapes (1x1x1xn) match by their meaning as in Caffe. A layer
+ * of the net that needs parameters and finds none is an error; an extra layer in the file is ignored (noted). Shape errors name both
+ * shapes; NaN and infinity are errors. Parameters that layers share (param { name }) need stand in the file only once. */
 rs_status rs_caffe_read_weights(const char *path, rs_net *net, rs_diag *diag);
+/* The same to start a training from: as in Caffe, a layer that the file lacks keeps its values (noted); but one layer at least must
+ * be there. */
+rs_status rs_caffe_read_some_weights(const char *path, rs_net *net, rs_diag *diag);
 /* Writes weights as binary NetParameter (V2 `layer`). */
 rs_status rs_caffe_write_weights(const rs_net *net, const char *path, rs_diag *diag);
 

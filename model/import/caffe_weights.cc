@@ -1,6 +1,9 @@
 // Weights (caffemodel) and solver states.
+#include <algorithm>
 #include <climits>
 #include <cstdio>
+#include <cstring>
+#include <map>
 #include <memory>
 #include <new>
 #include <string>
@@ -9,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "import/caffe.h"
+#include "import/caffe_hdf5.h"
 #include "import/caffe_text.h"
 #include "import/caffe_wire.h"
 
@@ -26,10 +30,31 @@ rs_status corrupt(rs_diag *diag, const char *path, const std::string &who, const
                who + fault.what + " at byte " + std::to_string(fault.offset));
 }
 
+struct FreeHdf5 {
+    void operator()(rs_hdf5_weights *weights) const { rs_hdf5_weights_free(weights); }
+};
+
 // A layer as it stands in the file, its blobs not yet decoded.
 struct WeightLayer {
     std::string name;
-    std::vector<Span> blobs;
+    std::vector<Span> blobs; // of a binary file
+    int index = 0;           // in a file in HDF5 form
+    int n_blobs = 0;
+};
+
+// A file of weights, in either form.
+struct WeightFile {
+    const char *path;
+    Span bytes;
+    std::unique_ptr<rs_hdf5_weights, FreeHdf5> hdf5; // or nullptr
+    std::vector<WeightLayer> layers;
+
+    rs_status read(const WeightLayer &layer, int blob, const std::string &who, rs_param *param, rs_diag *diag) const
+    {
+        if (hdf5 != nullptr)
+            return rs_hdf5_read_blob(hdf5.get(), layer.index, blob, who.c_str(), param, diag);
+        return read_blob(path, bytes.data, layer.blobs[static_cast<std::size_t>(blob)], who, param, diag);
+    }
 };
 
 // Takes name and blobs out of a layer of any of the three forms.
@@ -82,6 +107,7 @@ rs_status scan_net(const char *path, Span file, std::vector<WeightLayer> *layers
         if (layers->size() == max_layers)
             return bad(diag, rs_loc{path, 0, 0}, "the file is corrupt",
                        "more than " + std::to_string(max_layers) + " layers");
+        layer.n_blobs = static_cast<int>(std::min<std::size_t>(layer.blobs.size(), INT_MAX));
         layers->push_back(std::move(layer));
     }
     if (!fault.what.empty())
@@ -112,21 +138,35 @@ std::string declared_at(const rs_layer &layer)
     return "the net declares it at " + std::string(layer.loc.file) + ":" + std::to_string(layer.loc.line);
 }
 
-rs_status read_params(const char *path, Span file, const WeightLayer &from, rs_layer *layer, rs_diag *diag)
+// What the p-th parameter of a layer is called.
+std::string param_name(const rs_layer &layer, int p)
 {
-    const rs_loc loc{path, 0, 0};
+    return layer.n_params > 2 ? "blob " + std::to_string(p) : p == 0 ? "weights" : "bias";
+}
+
+rs_status read_params(const WeightFile &file, const WeightLayer &from, rs_layer *layer, rs_diag *diag)
+{
+    const rs_loc loc{file.path, 0, 0};
     const std::string who = "layer " + quoted(layer->name);
-    if (from.blobs.size() != static_cast<std::size_t>(layer->n_params))
+    // In HDF5 form the layers that share a parameter leave it to the first of them.
+    int needed = layer->n_params;
+    if (file.hdf5 != nullptr)
+        while (needed > 0 && layer->params[needed - 1].shared && from.n_blobs < needed)
+            needed--;
+    if (from.n_blobs != needed) {
+        std::string list;
+        for (int p = 0; p < layer->n_params && layer->n_params <= 2; p++)
+            list += (p > 0 ? ", " : " (") + param_name(*layer, p);
         return bad(diag, loc, declared_at(*layer),
-                   who + " has " + std::to_string(from.blobs.size()) +
-                       (from.blobs.size() == 1 ? " blob" : " blobs") + " in the file, expected " +
-                       std::to_string(layer->n_params) + (layer->n_params == 2 ? " (weights, bias)" : " (weights)"));
+                   who + " has " + std::to_string(from.n_blobs) + (from.n_blobs == 1 ? " blob" : " blobs") +
+                       " in the file, expected " + std::to_string(layer->n_params) + list + (list.empty() ? "" : ")"));
+    }
     rs_status status = RS_OK;
-    for (int p = 0; p < layer->n_params; p++) {
+    for (int p = 0; p < needed; p++) {
         rs_param *param = &layer->params[p];
         rs_param read{};
-        const std::string what = who + ", " + (p == 0 ? "weights" : "bias");
-        const rs_status st = read_blob(path, file.data, from.blobs[static_cast<std::size_t>(p)], what, &read, diag);
+        const std::string what = who + ", " + param_name(*layer, p);
+        const rs_status st = file.read(from, p, what, &read, diag);
         if (st != RS_OK) {
             status = st;
             continue;
@@ -136,68 +176,113 @@ rs_status read_params(const char *path, Span file, const WeightLayer &from, rs_l
             status = bad(diag, loc, declared_at(*layer),
                          what + ": the shape is " + rs_shape_text(&read.shape, is, sizeof is) + ", expected " +
                              rs_shape_text(&param->shape, expected, sizeof expected));
-            rs_free(read.data);
-            continue;
+        } else { // copied, because layers may share the array
+            std::memcpy(param->data, read.data,
+                        static_cast<std::size_t>(rs_shape_count(&param->shape, 0)) * sizeof(float));
         }
-        rs_free(param->data);
-        param->data = read.data;
+        rs_free(read.data);
     }
     return status;
 }
 
-rs_status read_weights(const char *path, rs_net *net, rs_diag *diag)
+// Whether all parameters of a layer belong to layers before it.
+bool all_shared(const rs_layer &layer)
+{
+    for (int p = 0; p < layer.n_params; p++)
+        if (!layer.params[p].shared)
+            return false;
+    return true;
+}
+
+rs_status open_weights(const char *path, Bytes *owner, WeightFile *file, rs_diag *diag)
 {
     uint8_t *data = nullptr;
-    std::size_t size = 0;
-    rs_status st = read_binary(path, "weights (caffemodel)", &data, &size, diag);
+    file->path = path;
+    rs_status st = read_binary(path, "weights (caffemodel)", true, &data, &file->bytes.size, diag);
     if (st != RS_OK)
         return st;
-    const Bytes owner(data);
-    const Span file{data, size};
-    std::vector<WeightLayer> layers;
-    st = scan_net(path, file, &layers, diag);
+    owner->reset(data);
+    file->bytes.data = data;
+    if (!rs_is_hdf5(data, file->bytes.size))
+        return scan_net(path, file->bytes, &file->layers, diag);
+    rs_hdf5_weights *hdf5 = nullptr;
+    st = rs_hdf5_weights_open(path, data, file->bytes.size, &hdf5, diag);
+    if (st != RS_OK)
+        return st;
+    file->hdf5.reset(hdf5);
+    for (int i = 0; i < rs_hdf5_layers(hdf5); i++) {
+        WeightLayer layer;
+        layer.name = rs_hdf5_layer_name(hdf5, i);
+        layer.index = i;
+        layer.n_blobs = rs_hdf5_blobs(hdf5, i);
+        file->layers.push_back(std::move(layer));
+    }
+    return RS_OK;
+}
+
+std::string listed(const std::vector<std::string> &names)
+{
+    std::string list;
+    for (std::size_t i = 0; i < names.size() && i < 5; i++)
+        list += (i > 0 ? ", " : "") + quoted(names[i]);
+    return list + (names.size() > 5 ? ", ..." : "");
+}
+
+rs_status read_weights(const char *path, rs_net *net, bool some, rs_diag *diag)
+{
+    Bytes owner;
+    WeightFile file;
+    rs_status st = open_weights(path, &owner, &file, diag);
     if (st != RS_OK)
         return st;
 
     const rs_loc loc{path, 0, 0};
-    std::vector<std::string> names, extra;
-    for (const WeightLayer &l : layers) {
-        if (l.blobs.empty())
+    std::map<std::string, std::pair<const WeightLayer *, int>> by_name; // and how often it is there
+    std::vector<std::string> names, extra, missing;
+    for (const WeightLayer &l : file.layers) {
+        if (l.n_blobs == 0)
+            continue;
+        auto &entry = by_name[l.name];
+        entry.first = &l;
+        if (++entry.second > 1)
             continue;
         names.push_back(l.name);
         if (rs_net_layer(net, l.name.c_str()) < 0)
             extra.push_back(l.name);
     }
+    bool found = false;
     for (int i = 0; i < net->n_layers; i++) {
         rs_layer *layer = &net->layers[i];
         if (layer->n_params == 0)
             continue;
-        const WeightLayer *from = nullptr;
-        bool twice = false;
-        for (const WeightLayer &l : layers)
-            if (!l.blobs.empty() && l.name == layer->name) {
-                twice = from != nullptr;
-                from = &l;
-            }
+        const auto it = by_name.find(layer->name);
         rs_status result = RS_OK;
-        if (from == nullptr)
-            result = bad(diag, loc, did_you_mean(layer->name, names),
-                         "the file has no weights for layer " + quoted(layer->name));
-        else if (twice)
+        if (it == by_name.end()) {
+            if (all_shared(*layer))
+                continue;
+            missing.push_back(layer->name);
+            if (!some)
+                result = bad(diag, loc, did_you_mean(layer->name, names),
+                             "the file has no weights for layer " + quoted(layer->name));
+        } else if (it->second.second > 1) {
             result = bad(diag, loc, "", "layer " + quoted(layer->name) + " is in the file twice");
-        else
-            result = read_params(path, file, *from, layer, diag);
+        } else {
+            found = true;
+            result = read_params(file, *it->second.first, layer, diag);
+        }
         if (st == RS_OK)
             st = result;
     }
-    if (!extra.empty()) {
-        std::string list;
-        for (std::size_t i = 0; i < extra.size() && i < 5; i++)
-            list += (i > 0 ? ", " : "") + quoted(extra[i]);
-        rs_warn(diag, loc, nullptr, "%zu layer%s of the file %s not in the net: %s%s", extra.size(),
-                extra.size() == 1 ? "" : "s", extra.size() == 1 ? "is" : "are", list.c_str(),
-                extra.size() > 5 ? ", ..." : "");
-    }
+    if (some && !found && !missing.empty())
+        st = bad(diag, loc, did_you_mean(missing[0], names),
+                 "the file has weights for none of the net's layers (" + listed(missing) + ")");
+    else if (some && !missing.empty())
+        rs_warn(diag, loc, nullptr, "%zu layer%s of the net %s not in the file and keep%s initial values: %s", missing.size(),
+                missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "s its" : " their",
+                listed(missing).c_str());
+    if (!extra.empty())
+        rs_warn(diag, loc, nullptr, "%zu layer%s of the file %s not in the net: %s", extra.size(),
+                extra.size() == 1 ? "" : "s", extra.size() == 1 ? "is" : "are", listed(extra).c_str());
     return st;
 }
 
@@ -286,7 +371,7 @@ rs_status read_state(const char *path, rs_solver_state **result, rs_diag *diag)
     const rs_loc loc{path, 0, 0};
     uint8_t *data = nullptr;
     std::size_t size = 0;
-    rs_status st = read_binary(path, "a solver state", &data, &size, diag);
+    rs_status st = read_binary(path, "a solver state", false, &data, &size, diag);
     if (st != RS_OK)
         return st;
     const Bytes owner(data);
@@ -371,7 +456,16 @@ rs_status write_state(const rs_solver_state *state, const char *path, rs_diag *d
 extern "C" rs_status rs_caffe_read_weights(const char *path, rs_net *net, rs_diag *diag)
 {
     try {
-        return ristretto::read_weights(path, net, diag);
+        return ristretto::read_weights(path, net, false, diag);
+    } catch (const std::bad_alloc &) {
+        return rs_out_of_memory(diag);
+    }
+}
+
+extern "C" rs_status rs_caffe_read_some_weights(const char *path, rs_net *net, rs_diag *diag)
+{
+    try {
+        return ristretto::read_weights(path, net, true, diag);
     } catch (const std::bad_alloc &) {
         return rs_out_of_memory(diag);
     }

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "import/caffe_hdf5.h"
 #include "import/caffe_text.h"
 
 namespace ristretto {
@@ -142,14 +143,13 @@ void write_blob(const rs_param &param, caffe::BlobProto *blob)
     std::memcpy(blob->mutable_data()->mutable_data(), param.data, static_cast<std::size_t>(count) * sizeof(float));
 }
 
-rs_status read_binary(const char *path, const char *kind, uint8_t **data, std::size_t *size, rs_diag *diag)
+rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **data, std::size_t *size, rs_diag *diag)
 {
     constexpr std::size_t max_bytes = std::size_t{4} << 30;
     const rs_status st = rs_read_file(path, max_bytes, false, data, size, diag);
     if (st != RS_OK)
         return st;
     std::string what, hint;
-    static const uint8_t hdf5[] = {0x89, 'H', 'D', 'F'};
     std::size_t printable = 0;
     const std::size_t probe = *size < 256 ? *size : 256;
     while (printable < probe &&
@@ -158,7 +158,7 @@ rs_status read_binary(const char *path, const char *kind, uint8_t **data, std::s
         printable++;
     if (*size == 0) {
         what = "the file is empty";
-    } else if (*size >= sizeof hdf5 && std::memcmp(*data, hdf5, sizeof hdf5) == 0) {
+    } else if (!hdf5 && rs_is_hdf5(*data, *size)) {
         what = "this is an HDF5 file, which is not supported";
         hint = "Caffe writes the binary form with snapshot_format: BINARYPROTO";
     } else if (printable == probe) {

@@ -61,8 +61,8 @@ rs_status read_blob(const char *path, const uint8_t *file, Span blob, const std:
 // The shape and the values of a parameter as a blob.
 void write_blob(const rs_param &param, caffe::BlobProto *blob);
 
-// Reads a binary file of Caffe, refusing other kinds of file by name. rs_free releases *data.
-rs_status read_binary(const char *path, const char *kind, uint8_t **data, std::size_t *size, rs_diag *diag);
+// Reads a binary file of Caffe, refusing other kinds of file by name; HDF5 unless `hdf5`. rs_free releases *data.
+rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **data, std::size_t *size, rs_diag *diag);
 
 } // namespace ristretto
 

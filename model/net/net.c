@@ -106,8 +106,11 @@ void rs_net_free(rs_net *net)
             rs_free(layer->slice.points);
         else if (layer->type == RS_LAYER_ELTWISE)
             rs_free(layer->eltwise.coefficients);
-        for (int p = 0; p < RS_MAX_PARAMS; p++)
-            rs_free(layer->params[p].data);
+        for (int p = 0; p < RS_MAX_PARAMS; p++) {
+            if (!layer->params[p].shared)
+                rs_free(layer->params[p].data);
+            rs_free(layer->params[p].name);
+        }
     }
     for (int i = 0; i < net->n_blobs; i++)
         rs_free(net->blobs[i].name);

@@ -212,11 +212,15 @@ typedef struct rs_quantization_param {
     int fl_layer_in, fl_layer_out, fl_params;
 } rs_quantization_param;
 
-/* One learnable array of a layer. data has rs_shape_count elements; NULL until shapes are known. */
+/* One learnable array of a layer. data has rs_shape_count elements; NULL until shapes are known.
+ * Parameters with the same `name` are one: the first in the net owns the values, and the others point to them (`shared`). */
 typedef struct rs_param {
     rs_shape shape;
     float *data;
     float lr_mult, decay_mult;
+    char *name;      /* param { name } in the prototxt; or NULL */
+    bool permissive; /* share_mode PERMISSIVE: only the number of elements must be the owner's */
+    bool shared;     /* data belongs to an earlier layer; set by rs_net_infer_shapes */
 } rs_param;
 
 typedef struct rs_layer {

@@ -533,7 +533,7 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
     if (st == RS_OK)
         st = rs_net_fill(t.net, t.seed, diag);
     if (st == RS_OK && options->weights != NULL)
-        st = rs_caffe_read_weights(options->weights, t.net, diag);
+        st = rs_caffe_read_some_weights(options->weights, t.net, diag);
     if (st == RS_OK && options->resume != NULL)
         st = resume(&t, options->resume, diag);
     if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL) {

@@ -33,6 +33,21 @@ const rs_option rs_common_options[] = {
     { .name = "array", .letter = 'a', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "YAML file of the array; 'ristretto help array' lists its keys" }, \
     { .name = "set", .type = RS_OPTION_TEXT, .value = "KEY=VALUE", .repeated = true, .help = "set a key of the array's file, such as array.lanes=8" }
 
+#define STATE \
+    { .name = "phase", .type = RS_OPTION_CHOICE, .value = "PHASE", .choices = "test|train", .fallback = "test", \
+      .help = "phase whose layers are meant (include and exclude rules)" }, \
+    { .name = "stage", .type = RS_OPTION_TEXT, .value = "NAME", .repeated = true, .help = "a stage that is on, for include and exclude rules" }, \
+    { .name = "level", .type = RS_OPTION_INT, .value = "N", .min = -1000000, .max = 1000000, .fallback = "0", \
+      .help = "level, for rules with min_level and max_level" }, \
+    { .name = "input", .type = RS_OPTION_TEXT, .value = "SHAPE", \
+      .help = "shape of the input, CHANNELSxHEIGHTxWIDTH or with the batch in front [as the file says]" }
+
+static const rs_option summary_options[] = { STATE, END };
+static const rs_option network_places[] = {
+    { .name = "NET", .type = RS_OPTION_FILE, .required = true, .help = "Caffe prototxt or ONNX model" },
+    END
+};
+
 static const rs_option train_options[] = {
     { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe solver file" },
     { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
@@ -130,6 +145,12 @@ static const rs_option help_places[] = {
 #define LIST(...) (const char *const[]){ __VA_ARGS__, NULL }
 
 const rs_command rs_commands[] = {
+    { .name = "summary", .summary = "list a network's layers, shapes, parameters and multiply-accumulates",
+      .description = "Prints for each layer its type, the shape of its output, learnt parameters, multiply-accumulates of one image (of convolutions "
+                     "and inner products), and the bytes that parameters and the outputs of one image take as 32-bit floats; then the totals.",
+      .options = summary_options, .places = network_places, .run = rs_command_summary,
+      .examples = LIST("ristretto summary model/zoo/lenet/lenet.prototxt",
+                       "ristretto summary model/zoo/googlenet/train_val.prototxt --phase train --input 3x224x224 --json") },
     { .name = "train", .summary = "train a network by Caffe's solver file",
       .description = "Trains the network that the solver file names, tests it at the intervals given there, and writes snapshots "
                      "(PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on any number of threads.\n\n"

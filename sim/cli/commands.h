@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/stages.h"
 
+rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
 rs_status rs_command_train(const rs_args *args, rs_diag *diag);
 rs_status rs_command_test(const rs_args *args, rs_diag *diag);
 rs_status rs_command_quantize(const rs_args *args, rs_diag *diag);
