@@ -207,8 +207,6 @@ private:
         inputs(file);
         for (std::size_t i = 0; i < layers.size(); i++)
             layer(layers, i);
-        for (const FileLayer &l : layers)
-            shared_params(l);
     }
 
     rs_loc keep(rs_loc loc) const { return rs_loc{net_->path, loc.line, loc.column}; }
@@ -336,6 +334,7 @@ private:
         }
         if (usable) {
             common(*type, l, out);
+            shared_params(l, out);
             switch (type->type) {
             case RS_LAYER_INPUT: break; // after its tops are known
             case RS_LAYER_CONVOLUTION: convolution(l, out); break;
@@ -496,18 +495,44 @@ private:
             quantization(l, out);
     }
 
-    // A name given to the parameters of two layers makes Caffe share them.
-    void shared_params(const FileLayer &l)
+    // Parameters of one name are one array, which the first of them owns; their learning rates must agree, as in Caffe.
+    void shared_params(const FileLayer &l, rs_layer *out)
     {
-        for (int i = 0; i < l.param.param_size(); i++) {
-            const std::string &name = l.param.param(i).name();
-            if (name.empty())
+        const int most = rs_layer_rule_of(out->type)->most_params;
+        for (int i = 0; i < l.param.param_size() && i < most; i++) {
+            const caffe::ParamSpec &spec = l.param.param(i);
+            if (spec.name().empty())
                 continue;
-            auto first = param_names_.emplace(name, l.param.name());
-            if (!first.second)
-                bad(l.node.in("param", i).at("name"), "",
-                    layer_name(l.param) + " shares its parameter " + quoted(name) + " with layer " +
-                        quoted(first.first->second) + ", which is not supported");
+            rs_param *param = &out->params[i];
+            param->name = copy(spec.name());
+            param->permissive = spec.share_mode() == caffe::ParamSpec::PERMISSIVE;
+            auto it = owners_.emplace(spec.name(), Owner{l.param.name(), param, spec.has_lr_mult(), spec.has_decay_mult()});
+            if (it.second)
+                continue;
+            Owner &owner = it.first->second;
+            const Node node = l.node.in("param", i);
+            join(l, node, "lr_mult", spec.has_lr_mult(), &owner.has_lr_mult, &owner.param->lr_mult, &param->lr_mult, owner);
+            join(l, node, "decay_mult", spec.has_decay_mult(), &owner.has_decay_mult, &owner.param->decay_mult,
+                 &param->decay_mult, owner);
+        }
+    }
+    struct Owner {
+        std::string layer;
+        rs_param *param;
+        bool has_lr_mult, has_decay_mult;
+    };
+    void join(const FileLayer &l, const Node &node, const char *field, bool given, bool *owner_given, float *owners,
+              float *own, const Owner &owner)
+    {
+        if (given && *owner_given && *own != *owners)
+            bad(node.at(field), "",
+                layer_name(l.param) + ": its parameter is that of layer " + quoted(owner.layer) + ", which has another " +
+                    field);
+        else if (given && !*owner_given) {
+            *owners = *own;
+            *owner_given = true;
+        } else {
+            *own = *owners;
         }
     }
 
@@ -986,7 +1011,7 @@ private:
     rs_net *net_ = nullptr;
     std::map<std::string, Produced> produced_;
     std::map<std::string, int> names_;               // layer -> line
-    std::map<std::string, std::string> param_names_; // shared parameter -> first layer
+    std::map<std::string, Owner> owners_; // of named parameters
 };
 
 } // namespace

@@ -121,6 +121,23 @@ void rs_net_free(rs_net *net)
     rs_free(net);
 }
 
+rs_param *rs_net_param_owner(const rs_net *net, int layer, int param, int *owner_layer, int *owner_param)
+{
+    rs_param *self = &net->layers[layer].params[param];
+    *owner_layer = layer;
+    *owner_param = param;
+    for (int i = 0; i <= layer && self->name != NULL; i++)
+        for (int p = 0; p < (i < layer ? net->layers[i].n_params : param); p++) {
+            rs_param *other = &net->layers[i].params[p];
+            if (other->name != NULL && strcmp(other->name, self->name) == 0) {
+                *owner_layer = i;
+                *owner_param = p;
+                return other;
+            }
+        }
+    return self;
+}
+
 int rs_net_layer(const rs_net *net, const char *name)
 {
     for (int i = 0; i < net->n_layers; i++)
@@ -252,6 +269,8 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag)
     for (int i = 0; i < net->n_layers; i++) {
         rs_layer *layer = &net->layers[i];
         for (int p = 0; p < layer->n_params; p++) {
+            if (layer->params[p].shared)
+                continue; /* the owner's */
             const rs_filler *filler = filler_of(layer, p);
             if (filler == NULL || layer->params[p].data == NULL)
                 return rs_error(diag, RS_INTERNAL, layer->loc, NULL,

@@ -269,6 +269,9 @@ typedef struct rs_net {
 } rs_net;
 
 void rs_net_free(rs_net *net);
+/* The parameter that owns the values of parameter `param` of layer `layer`: the first of its name, or itself; then its layer and index
+ * in *owner_layer and *owner_param. */
+rs_param *rs_net_param_owner(const rs_net *net, int layer, int param, int *owner_layer, int *owner_param);
 /* Index of a layer or blob by name; -1 if there is none. */
 int rs_net_layer(const rs_net *net, const char *name);
 int rs_net_blob(const rs_net *net, const char *name);

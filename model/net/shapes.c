@@ -475,6 +475,31 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
     return rs_error(diag, RS_INTERNAL, layer->loc, NULL, "layer '%s' has no known type", layer->name);
 }
 
+/* Lets the parameters of a layer that have the name of an earlier one point to its values. */
+static rs_status share_params(rs_net *net, int index, rs_diag *diag)
+{
+    rs_layer *layer = &net->layers[index];
+    for (int p = 0; p < layer->n_params; p++) {
+        rs_param *param = &layer->params[p];
+        int from, q;
+        const rs_param *owner = rs_net_param_owner(net, index, p, &from, &q);
+        if (owner == param || param->shared)
+            continue;
+        char a[SHAPE_TEXT], b[SHAPE_TEXT];
+        const bool fits = param->permissive ? rs_shape_count(&param->shape, 0) == rs_shape_count(&owner->shape, 0)
+                                            : rs_shape_equal(&param->shape, &owner->shape);
+        if (!fits)
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                            "layer '%s': parameter %d is %s, but it shares '%s' with layer '%s', where it is %s", layer->name, p,
+                            rs_shape_text(&param->shape, a, sizeof a), param->name, net->layers[from].name,
+                            rs_shape_text(&owner->shape, b, sizeof b));
+        rs_free(param->data);
+        param->data = owner->data;
+        param->shared = true;
+    }
+    return RS_OK;
+}
+
 rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
 {
     if (input != NULL && rs_net_input(net) < 0)
@@ -483,6 +508,8 @@ rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
         rs_layer *layer = &net->layers[i];
         /* Later layers have no input shape if this one fails: one error, not a chain of them. */
         rs_status st = infer_layer(net, layer, input, diag);
+        if (st == RS_OK)
+            st = share_params(net, i, diag);
         if (st != RS_OK)
             return st;
         for (int t = 0; t < layer->n_tops; t++) {

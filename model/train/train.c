@@ -19,6 +19,13 @@ typedef struct slot {
     int64_t count;
 } slot;
 
+/* A gradient of an array that another layer owns, and the owner's, to which it is added. */
+typedef struct shared_gradient {
+    const float *from;
+    float *to;
+    int64_t count;
+} shared_gradient;
+
 typedef struct trainer {
     const rs_solver_param *solver;
     const rs_train_options *options;
@@ -31,8 +38,9 @@ typedef struct trainer {
     int64_t batch, test_batch, test_images, iter_size, max_iter, iter;
     uint64_t seed;
     bool tests; /* at intervals */
-    int n_slots;
+    int n_slots, n_shared;
     slot *slots;
+    shared_gradient *shared;
     double *losses; /* ring of the last average_loss losses */
     int64_t n_losses;
     double loss; /* their mean */
@@ -95,12 +103,20 @@ static rs_status make_slots(trainer *t, rs_diag *diag)
     if (n == 0)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(t->net->path), NULL, "the net has no parameters to train");
     t->slots = RS_NEW_ARRAY(slot, (size_t)n);
-    if (t->slots == NULL)
+    t->shared = RS_NEW_ARRAY(shared_gradient, (size_t)n);
+    if (t->slots == NULL || t->shared == NULL)
         return rs_out_of_memory(diag);
     for (int i = 0; i < t->net->n_layers; i++)
         for (int p = 0; p < t->net->layers[i].n_params; p++) {
+            rs_param *param = &t->net->layers[i].params[p];
+            int layer, index;
+            if (rs_net_param_owner(t->net, i, p, &layer, &index) != param) {
+                t->shared[t->n_shared++] = (shared_gradient){ rs_exec_gradient(t->exec, i, p), rs_exec_gradient(t->exec, layer, index),
+                                                              rs_shape_count(&param->shape, 0) };
+                continue;
+            }
             slot *s = &t->slots[t->n_slots++];
-            s->param = &t->net->layers[i].params[p];
+            s->param = param;
             s->count = rs_shape_count(&s->param->shape, 0);
             s->from = s->gradient = rs_exec_gradient(t->exec, i, p);
             for (int h = 0; h < t->rule->histories; h++) {
@@ -175,6 +191,7 @@ static void tear_down(trainer *t)
             rs_free(t->slots[i].gradient);
     }
     rs_free(t->slots);
+    rs_free(t->shared);
     rs_free(t->losses);
     rs_exec_free(t->exec);
     rs_exec_free(t->test_exec);
@@ -447,6 +464,9 @@ static rs_status iterate(trainer *t, rs_diag *diag)
         if (st != RS_OK)
             return st;
         total += loss;
+        for (int i = 0; i < t->n_shared; i++)
+            for (int64_t j = 0; j < t->shared[i].count; j++)
+                t->shared[i].to[j] += t->shared[i].from[j];
         if (t->iter_size > 1) {
             update_job job = { .t = t, .accumulate = true, .first = k == 0 };
             rs_parallel((size_t)all_pieces(t), update_piece, &job);
