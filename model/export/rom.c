@@ -153,6 +153,12 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
     json_t *requantize = json_pack("{s:b, s:i, s:s}", "relu", op->relu, "shift", op->shift, "rounding",
                                    rs_rounding_name(l->qnet->rounding));
     int bad = 0;
+    if (op->weight_fl) {
+        json_t *shifts = json_array();
+        for (int o = 0; o < out->channels; o++)
+            bad |= json_array_append_new(shifts, json_integer(rs_qop_shift(op, o)));
+        bad |= json_object_set_new(requantize, "shifts", shifts);
+    }
     bad |= json_object_set_new(root, "order", order);
     bad |= json_object_set_new(root, "kernel", kernel);
     bad |= json_object_set_new(root, "input", describe_tensor(in));

@@ -19,7 +19,9 @@ typedef struct plan {
     int64_t segment_length; /* elements */
     int64_t steps;          /* groups of elements a segment */
     int blocks;             /* of output channels, in each of the op's groups */
-    void *weights, *bias;   /* packed, block after block */
+    rs_storage operand;
+    void *weights, *bias; /* packed, block after block */
+    int32_t *shifts;      /* as the bias, of requantize */
 } plan;
 
 struct rs_engine {
@@ -37,6 +39,7 @@ typedef struct scratch {
     void *gathered; /* windows, one after the other */
     void *sums;
     int32_t *integers;
+    int32_t *chw[2];       /* one tensor; an op's inputs and output one after the other */
     uint64_t *saturations; /* per op */
 } scratch;
 
@@ -72,29 +75,39 @@ static block block_of(const plan *p, int outputs, int index)
 
 static int sum_size(const rs_kernel *kernel)
 {
-    return kernel->storage == RS_STORE_F64 ? 8 : 4;
+    return kernel->size == 8 ? 8 : 4;
 }
 
 static int64_t vector_bytes(const rs_kernel *kernel)
 {
-    return (int64_t)kernel->lanes * kernel->group * rs_storage_size(kernel->storage);
+    return (int64_t)kernel->lanes * kernel->group * kernel->size;
+}
+
+/* The storage of an op's operands: the input's own if the kernel takes elements of that size. */
+static rs_storage operand_storage(const rs_kernel *kernel, rs_storage input)
+{
+    if (kernel->size == 8)
+        return RS_STORE_F64;
+    return kernel->size == rs_storage_size(input) ? input : RS_STORE_S16;
 }
 
 static rs_engine_path choose_path(const rs_qnet *q, const rs_qop *op, rs_engine_path fastest)
 {
     /* A sum's magnitude is at most the bound: below 2^31 it fits 32 bits. rs_qnet_check keeps it below 2^47. */
     const bool fits_32 = rs_qop_bound(q, op, true) < INT64_C(1) << 31;
-    if (fastest <= RS_PATH_INT8 && fits_32 && q->tensors[op->input].format.bits <= 8 && op->weight_format.bits <= 8 &&
-        rs_engine_kernel(RS_PATH_INT8))
+    const int64_t least = rs_qop_weight_min(op), most = rs_qop_weight_max(op);
+    if (fastest <= RS_PATH_INT8 && fits_32 && q->tensors[op->input].format.bits <= 8 && least >= INT8_MIN &&
+        most <= INT8_MAX && rs_engine_kernel(RS_PATH_INT8))
         return RS_PATH_INT8;
-    return fastest <= RS_PATH_INT16 && fits_32 ? RS_PATH_INT16 : RS_PATH_DOUBLE;
+    return fastest <= RS_PATH_INT16 && fits_32 && least >= INT16_MIN && most <= INT16_MAX ? RS_PATH_INT16
+                                                                                         : RS_PATH_DOUBLE;
 }
 
-static void put_weight(void *weights, rs_storage s, int64_t i, int32_t w)
+static void put_weight(void *weights, int size, int64_t i, int32_t w)
 {
-    if (s == RS_STORE_U8)
+    if (size == 1)
         ((int8_t *)weights)[i] = (int8_t)w;
-    else if (s == RS_STORE_S16)
+    else if (size == 2)
         ((int16_t *)weights)[i] = (int16_t)w;
     else
         ((double *)weights)[i] = (double)w;
@@ -119,26 +132,23 @@ static void pack_block(const rs_qnet *q, const rs_qop *op, const plan *p, int g,
             const int64_t c = t % channels, kx = t / channels % op->kernel_w, ky = t / channels / op->kernel_w;
             const int64_t s = t / p->segment_length, e = t % p->segment_length;
             const int32_t value = w[(c * op->kernel_h + ky) * op->kernel_w + kx];
-            put_weight(weights, k->storage, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group,
+            put_weight(weights, k->size, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group,
                        value);
             total += value;
         }
-        if (k->storage == RS_STORE_F64) {
+        if (k->size == 8)
             ((double *)(void *)bias)[l] = (double)op->bias[o];
-        } else {
-            const int64_t offset = k->storage == RS_STORE_U8 ? RS_STORE_U8_ZERO * total : 0;
-            ((int32_t *)(void *)bias)[l] = (int32_t)rs_fxp_wrap(op->bias[o] - offset,
-                                                                32); /* modulo 2^32, as the kernel adds */
-        }
+        else /* modulo 2^32, as the kernel adds */
+            ((int32_t *)(void *)bias)[l] = (int32_t)rs_fxp_wrap(op->bias[o] - rs_storage_zero(p->operand) * total, 32);
+        p->shifts[vectors_before * k->lanes + l] = rs_qop_shift(op, o);
     }
 }
 
-static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_engine_path fastest, plan *p, rs_diag *diag)
+static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_storage input, plan *p, rs_diag *diag)
 {
     const rs_qtensor *in = &q->tensors[op->input];
     const int channels = in->channels / op->groups, outputs = q->tensors[op->output].channels / op->groups;
-    p->path = choose_path(q, op, fastest);
-    p->kernel = rs_engine_kernel(p->path);
+    p->operand = operand_storage(p->kernel, input);
     p->gather = op->groups > 1 || op->pad_h > 0 || op->pad_w > 0;
     const bool rows = op->dilation_w == 1;
     const bool whole = rows && op->kernel_w == in->width && (op->dilation_h == 1 || op->kernel_h == 1);
@@ -152,44 +162,62 @@ static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_engine_path fa
     const size_t all_vectors = (size_t)vectors * (size_t)op->groups;
     p->weights = rs_calloc(all_vectors * (size_t)p->n_segments, (size_t)p->steps * (size_t)vector_bytes(p->kernel));
     p->bias = rs_calloc(all_vectors, (size_t)p->kernel->lanes * (size_t)sum_size(p->kernel));
-    if (!p->segments || !p->weights || !p->bias)
+    p->shifts = RS_NEW_ARRAY(int32_t, all_vectors * (size_t)p->kernel->lanes);
+    if (!p->segments || !p->weights || !p->bias || !p->shifts)
         return rs_out_of_memory(diag);
     for (int s = 0; s < p->n_segments; s++)
         p->segments[s] =
             (((int64_t)(s / per_row) * op->dilation_h * in->width + (int64_t)(s % per_row) * op->dilation_w) *
              channels) *
-            rs_storage_size(p->kernel->storage);
+            p->kernel->size;
     for (int g = 0; g < op->groups; g++)
         for (int b = 0; b < p->blocks; b++)
             pack_block(q, op, p, g, block_of(p, outputs, b));
     return RS_OK;
 }
 
-/* 8 bits where the format fits and a kernel wants them: through pooling and ReLU, which keep the storage. */
+/* Whether the op gives what it is given: its output has its input's storage. */
+static bool keeps_storage(const rs_qop *op)
+{
+    return op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU;
+}
+
+static rs_storage natural_storage(const rs_qtensor *t)
+{
+    const int bits = t->format.bits;
+    if (t->is_unsigned)
+        return bits <= 8 ? RS_STORE_U8 : bits <= 15 ? RS_STORE_S16 : RS_STORE_U16;
+    return bits <= 8 ? RS_STORE_S8 : bits <= 16 ? RS_STORE_S16 : RS_STORE_S32;
+}
+
+/* What each tensor's format fits, but 16 bits where every kernel that reads it wants more than 8. */
 static void choose_storage(rs_engine *e)
 {
     const rs_qnet *q = e->qnet;
     for (int t = 0; t < q->n_tensors; t++) {
-        e->storage[t] = RS_STORE_S16;
-        if (t > 0 && !rs_qop_weighted(&q->ops[t - 1])) {
+        if (t > 0 && keeps_storage(&q->ops[t - 1])) {
             e->storage[t] = e->storage[q->ops[t - 1].input];
             continue;
         }
-        if (q->tensors[t].format.bits > 8)
+        e->storage[t] = natural_storage(&q->tensors[t]);
+        if (rs_storage_size(e->storage[t]) > 1)
             continue;
         bool wide = false, narrow = false;
         /* Op i reads tensor t, or what pooling and ReLU made of it. */
         for (int i = t; i < q->n_ops; i++) {
-            int from = q->ops[i].input;
-            while (from > t && !rs_qop_weighted(&q->ops[from - 1]))
-                from = q->ops[from - 1].input;
-            if (from != t || !rs_qop_weighted(&q->ops[i]))
-                continue;
-            narrow |= e->plans[i].path == RS_PATH_INT8;
-            wide |= e->plans[i].path != RS_PATH_INT8;
+            for (int k = 0; k < q->ops[i].n_inputs; k++) {
+                int from = q->ops[i].inputs[k];
+                while (from > t && keeps_storage(&q->ops[from - 1]))
+                    from = q->ops[from - 1].input;
+                if (from != t || keeps_storage(&q->ops[i]))
+                    continue;
+                const bool wants_more = rs_qop_weighted(&q->ops[i]) && e->plans[i].path != RS_PATH_INT8;
+                wide |= wants_more;
+                narrow |= !wants_more;
+            }
         }
-        if (narrow || !wide)
-            e->storage[t] = RS_STORE_U8;
+        if (wide && !narrow)
+            e->storage[t] = RS_STORE_S16;
     }
 }
 
@@ -203,15 +231,19 @@ static rs_status prepare(rs_engine *e, rs_engine_path fastest, rs_diag *diag)
     e->pixel_table = table;
     if (!e->plans || !e->storage || !table)
         return rs_out_of_memory(diag);
+    for (int i = 0; i < q->n_ops; i++)
+        if (rs_qop_weighted(&q->ops[i])) {
+            e->plans[i].path = choose_path(q, &q->ops[i], fastest);
+            e->plans[i].kernel = rs_engine_kernel(e->plans[i].path);
+        }
+    choose_storage(e);
     rs_status status = RS_OK;
     for (int i = 0; i < q->n_ops && status == RS_OK; i++)
         if (rs_qop_weighted(&q->ops[i]))
-            status = make_plan(q, &q->ops[i], fastest, &e->plans[i], diag);
-    if (status != RS_OK)
-        return status;
-    choose_storage(e);
-    rs_storage_pack(q->pixel_table, 1, entries, 0, table, e->storage[0], 0);
-    return RS_OK;
+            status = make_plan(q, &q->ops[i], e->storage[q->ops[i].input], &e->plans[i], diag);
+    if (status == RS_OK && q->pixel_table)
+        rs_storage_pack(q->pixel_table, 1, entries, 0, table, e->storage[0], 0);
+    return status;
 }
 
 rs_status rs_engine_new_path(const rs_qnet *qnet, rs_engine_path fastest, rs_engine **engine, rs_diag *diag)
@@ -243,6 +275,7 @@ void rs_engine_free(rs_engine *engine)
         rs_free(engine->plans[i].segments);
         rs_free(engine->plans[i].weights);
         rs_free(engine->plans[i].bias);
+        rs_free(engine->plans[i].shifts);
     }
     rs_free(engine->plans);
     rs_free(engine->storage);
@@ -282,7 +315,7 @@ static void gather(const rs_qop *op, const rs_qtensor *in, position at, int firs
                    char *to, rs_storage s)
 {
     const int64_t size = rs_storage_size(s), run = channels * size;
-    const int zero = s == RS_STORE_U8 ? RS_STORE_U8_ZERO : 0; /* as a byte: zero in every storage */
+    const int32_t zero = rs_storage_zero(s);
     for (int ky = 0; ky < op->kernel_h; ky++) {
         const int64_t y = at.y * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h;
         for (int kx = 0; kx < op->kernel_w; kx++, to += run) {
@@ -290,9 +323,23 @@ static void gather(const rs_qop *op, const rs_qtensor *in, position at, int firs
             if (y >= 0 && y < in->height && x >= 0 && x < in->width)
                 memcpy(to, from + (((at.image * in->height + y) * in->width + x) * in->channels + first) * size,
                        (size_t)run);
+            else if (s != RS_STORE_U16)
+                memset(to, zero, (size_t)run); /* the same byte again and again */
             else
-                memset(to, zero, (size_t)run);
+                for (int64_t i = 0; i < channels; i++)
+                    memcpy(to + 2 * i, &(int16_t) { (int16_t)zero }, 2);
         }
+    }
+}
+
+/* Shifts that differ by channel. */
+static void requantize_channels(const void *sums, bool doubles, int64_t rows, int64_t lanes, const rs_qop *op,
+                                const int32_t *shifts, int bits, rs_rounding rounding, int32_t *q,
+                                uint64_t *saturations)
+{
+    for (int64_t i = 0; i < rows * lanes; i++) {
+        const int64_t sum = doubles ? (int64_t)((const double *)sums)[i] : ((const int32_t *)sums)[i];
+        q[i] = rs_fxp_requantize(sum, op->relu, shifts[i % lanes], bits, rounding, 0, saturations);
     }
 }
 
@@ -304,10 +351,11 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
     const rs_kernel *k = p->kernel;
     const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
     const int channels = in->channels / op->groups, outputs = out->channels / op->groups;
-    const int64_t size = rs_storage_size(k->storage), out_size = rs_storage_size(e->storage[op->output]);
+    const int64_t size = k->size, out_size = rs_storage_size(e->storage[op->output]);
+    const int out_bits = rs_qtensor_signed_bits(out);
     const char *from = w->tensors[op->input];
-    if (e->storage[op->input] != k->storage) {
-        rs_storage_convert(from, e->storage[op->input], w->operand, k->storage, images * count_of(in));
+    if (e->storage[op->input] != p->operand) {
+        rs_storage_convert(from, e->storage[op->input], w->operand, p->operand, images * count_of(in));
         from = w->operand;
     }
     const int64_t row = p->steps * k->group * size; /* bytes of a gathered window */
@@ -330,7 +378,7 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
                 }
                 if (p->gather) {
                     char *to = (char *)w->gathered + i * row;
-                    gather(op, in, at, g * channels, channels, from, to, k->storage);
+                    gather(op, in, at, g * channels, channels, from, to, p->operand);
                     starts[i] = (const uint8_t *)to;
                 } else {
                     starts[i] = (const uint8_t *)from +
@@ -346,11 +394,14 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
                 k->dot[b.vectors](&rows, (const char *)p->weights + first * p->n_segments * p->steps * vector_bytes(k),
                                   (const char *)p->bias + first * k->lanes * sum_size(k), w->sums);
                 /* Lanes past the last channel hold 0 = bias + products with zero weights: they never saturate. */
-                if (k->storage == RS_STORE_F64)
-                    rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits,
+                if (op->weight_fl)
+                    requantize_channels(w->sums, k->size == 8, rows.n, lanes, op, p->shifts + first * k->lanes, out_bits,
+                                        q->rounding, w->integers, &w->saturations[index]);
+                else if (k->size == 8)
+                    rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out_bits,
                                               q->rounding, w->integers, &w->saturations[index]);
                 else
-                    rs_fxp_requantize_array(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out->format.bits,
+                    rs_fxp_requantize_array(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out_bits,
                                             q->rounding, w->integers, &w->saturations[index]);
                 rs_storage_pack(w->integers, rows.n, b.channels, lanes,
                                 (char *)w->tensors[op->output] + (m * out->channels + g * outputs + b.first) * out_size,
@@ -360,71 +411,131 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
     }
 }
 
+/* Between HWC, as tensors lie here, and CHW. */
+static void to_chw(const rs_qtensor *t, const int32_t *hwc, int32_t *chw)
+{
+    const int64_t map = (int64_t)t->height * t->width;
+    for (int64_t k = 0; k < map; k++)
+        for (int c = 0; c < t->channels; c++)
+            chw[c * map + k] = *hwc++;
+}
+
+static void to_hwc(const rs_qtensor *t, const int32_t *chw, int32_t *hwc)
+{
+    const int64_t map = (int64_t)t->height * t->width;
+    for (int64_t k = 0; k < map; k++)
+        for (int c = 0; c < t->channels; c++)
+            *hwc++ = chw[c * map + k];
+}
+
 /* Bytes to the input's storage, HWC. */
-static void load_pixels(const rs_engine *e, const uint8_t *pixels, int64_t images, void *to)
+static void load_pixels(const rs_engine *e, const uint8_t *pixels, int64_t images, scratch *w)
 {
     const rs_qtensor *t = &e->qnet->tensors[0];
     const int64_t map = (int64_t)t->height * t->width;
-    for (int64_t i = 0; i < images; i++)
+    char *const to = w->tensors[0];
+    for (int64_t i = 0; i < images && !e->qnet->pixel_table; i++, pixels += count_of(t)) {
+        rs_qnet_load(e->qnet, pixels, w->chw[0]);
+        to_hwc(t, w->chw[0], w->chw[1]);
+        rs_storage_pack(w->chw[1], 1, count_of(t), 0, to + i * count_of(t) * rs_storage_size(e->storage[0]),
+                        e->storage[0], 0);
+    }
+    for (int64_t i = 0; i < images && e->qnet->pixel_table; i++)
         for (int c = 0; c < t->channels; c++, pixels += map) {
-            if (e->storage[0] == RS_STORE_U8) {
+            if (rs_storage_size(e->storage[0]) == 1) {
                 const uint8_t *table = (const uint8_t *)e->pixel_table + c * 256;
                 uint8_t *out = (uint8_t *)to + i * map * t->channels + c;
                 for (int64_t k = 0; k < map; k++)
                     out[k * t->channels] = table[pixels[k]];
             } else {
                 const int16_t *table = (const int16_t *)e->pixel_table + c * 256;
-                int16_t *out = (int16_t *)to + i * map * t->channels + c;
+                int16_t *out = (int16_t *)(void *)to + i * map * t->channels + c;
                 for (int64_t k = 0; k < map; k++)
                     out[k * t->channels] = table[pixels[k]];
             }
         }
 }
 
-/* Integer k (CHW) of image i of a tensor. */
-static int32_t element(const rs_engine *e, const scratch *w, int tensor, int64_t i, int64_t k)
+/* Tensor t of image i as integers, CHW. */
+static void take_tensor(const rs_engine *e, const scratch *w, int t, int64_t i, int32_t *hwc, int32_t *chw)
 {
-    const rs_qtensor *t = &e->qnet->tensors[tensor];
-    const int64_t map = (int64_t)t->height * t->width;
-    const int64_t at = i * count_of(t) + k % map * t->channels + k / map;
-    return e->storage[tensor] == RS_STORE_U8 ? ((const uint8_t *)w->tensors[tensor])[at] - RS_STORE_U8_ZERO
-                                             : ((const int16_t *)w->tensors[tensor])[at];
+    const rs_qtensor *tensor = &e->qnet->tensors[t];
+    const rs_storage s = e->storage[t];
+    rs_storage_unpack((const char *)w->tensors[t] + i * count_of(tensor) * rs_storage_size(s), s, hwc,
+                      count_of(tensor));
+    to_chw(tensor, hwc, chw);
+}
+
+/* An op by the plain loops, image by image. */
+static void run_plain(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    const rs_qop *op = &q->ops[index];
+    const rs_qtensor *out = &q->tensors[op->output];
+    const rs_storage s = e->storage[op->output];
+    for (int64_t i = 0; i < images; i++) {
+        const int32_t *inputs[RS_QOP_MAX_INPUTS];
+        int32_t *room = w->chw[1];
+        for (int k = 0; k < op->n_inputs; k++) {
+            take_tensor(e, w, op->inputs[k], i, w->chw[0], room);
+            inputs[k] = room;
+            room += count_of(&q->tensors[op->inputs[k]]);
+        }
+        rs_qop_run(q, op, inputs, room, &w->saturations[index]);
+        to_hwc(out, room, w->chw[0]);
+        rs_storage_pack(w->chw[0], 1, count_of(out), 0,
+                        (char *)w->tensors[op->output] + i * count_of(out) * rs_storage_size(s), s, 0);
+    }
 }
 
 static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images, int32_t *scores, scratch *w)
 {
     const rs_qnet *q = e->qnet;
-    load_pixels(e, pixels, images, w->tensors[0]);
+    load_pixels(e, pixels, images, w);
     for (int i = 0; i < q->n_ops; i++) {
         const rs_qop *op = &q->ops[i];
         const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
         const rs_storage s = e->storage[op->input];
         const int64_t size = rs_storage_size(s);
         char *from = w->tensors[op->input], *to = w->tensors[op->output];
-        if (rs_qop_weighted(op))
+        switch (op->type) {
+        case RS_QOP_CONVOLUTION:
+        case RS_QOP_INNER_PRODUCT:
             run_weighted(e, i, images, w);
-        else if (op->type == RS_QOP_RELU)
+            break;
+        case RS_QOP_RELU:
             rs_storage_relu(from, to, s, images * count_of(in));
-        else
+            break;
+        case RS_QOP_MAX_POOL:
             for (int64_t n = 0; n < images; n++)
                 rs_storage_max_pool(op, in, out, from + n * count_of(in) * size, to + n * count_of(out) * size, s);
+            break;
+        case RS_QOP_AVERAGE_POOL:
+        case RS_QOP_ADD:
+        case RS_QOP_CONCAT:
+        case RS_QOP_LRN:
+            run_plain(e, i, images, w);
+            break;
+        case RS_QOPS:
+            break;
+        }
     }
-    const int64_t classes = count_of(&q->tensors[q->n_tensors - 1]);
+    const int last = q->n_tensors - 1;
     for (int64_t n = 0; scores && n < images; n++)
-        for (int64_t c = 0; c < classes; c++)
-            *scores++ = element(e, w, q->n_tensors - 1, n, c);
+        take_tensor(e, w, last, n, w->chw[0], scores + n * count_of(&q->tensors[last]));
 }
 
 static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32_t *scores, scratch *w)
 {
     const rs_qnet *q = e->qnet;
-    const rs_qtensor *input = &q->tensors[0], *last = &q->tensors[q->n_tensors - 1];
-    const int64_t map = (int64_t)input->height * input->width;
-    int32_t *first = w->tensors[0];
-    for (int64_t i = 0; i < count_of(input); i++)
-        first[i] = q->pixel_table[i / map * 256 + pixels[i]];
-    for (int i = 0; i < q->n_ops; i++)
-        rs_reference_op(q, &q->ops[i], w->tensors[q->ops[i].input], w->tensors[q->ops[i].output], &w->saturations[i]);
+    const rs_qtensor *last = &q->tensors[q->n_tensors - 1];
+    rs_qnet_load(q, pixels, w->tensors[0]);
+    for (int i = 0; i < q->n_ops; i++) {
+        const int32_t *inputs[RS_QOP_MAX_INPUTS];
+        for (int k = 0; k < q->ops[i].n_inputs; k++)
+            inputs[k] = w->tensors[q->ops[i].inputs[k]];
+        rs_qop_run(q, &q->ops[i], inputs, w->tensors[q->ops[i].output], &w->saturations[i]);
+    }
     if (scores)
         memcpy(scores, w->tensors[q->n_tensors - 1], (size_t)count_of(last) * sizeof *scores);
 }
@@ -482,6 +593,8 @@ static void free_scratch(const rs_engine *e, scratch *w)
     rs_free(w->gathered);
     rs_free(w->sums);
     rs_free(w->integers);
+    rs_free(w->chw[0]);
+    rs_free(w->chw[1]);
     rs_free(w->saturations);
 }
 
@@ -493,21 +606,33 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
         const plan *p = &e->plans[i];
         if (!rs_qop_weighted(&q->ops[i]))
             continue;
-        const size_t size = (size_t)rs_storage_size(p->kernel->storage);
+        const size_t size = (size_t)p->kernel->size;
         const size_t in = (size_t)(chunk * count_of(&q->tensors[q->ops[i].input])) * size;
         const size_t windows = RS_BLOCK * (size_t)(p->steps * p->kernel->group) * size;
         const size_t lanes = RS_BLOCK * (size_t)p->kernel->vectors * (size_t)p->kernel->lanes;
-        operand = e->storage[q->ops[i].input] != p->kernel->storage && in > operand ? in : operand;
+        operand = e->storage[q->ops[i].input] != p->operand && in > operand ? in : operand;
         gathered = p->gather && windows > gathered ? windows : gathered;
         sums = lanes > sums ? lanes : sums;
     }
+    int64_t most = 0, most_together = count_of(&q->tensors[0]);
+    for (int t = 0; t < q->n_tensors && !e->reference; t++)
+        most = count_of(&q->tensors[t]) > most ? count_of(&q->tensors[t]) : most;
+    for (int i = 0; i < q->n_ops && !e->reference; i++) {
+        const rs_qop *op = &q->ops[i];
+        int64_t together = count_of(&q->tensors[op->output]);
+        for (int k = 0; k < op->n_inputs && !rs_qop_weighted(op); k++)
+            together += count_of(&q->tensors[op->inputs[k]]);
+        most_together = together > most_together ? together : most_together;
+    }
+    w->chw[0] = RS_NEW_ARRAY(int32_t, (size_t)most + 1);
+    w->chw[1] = RS_NEW_ARRAY(int32_t, (size_t)most_together);
     w->tensors = RS_NEW_ARRAY(void *, (size_t)q->n_tensors);
     w->operand = rs_calloc(operand + RS_SLACK, 1);
     w->gathered = rs_calloc(gathered + RS_SLACK, 1);
     w->sums = rs_calloc(sums + 1, sizeof(double));
     w->integers = RS_NEW_ARRAY(int32_t, sums + 1);
     w->saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
-    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations;
+    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations && w->chw[0] && w->chw[1];
     for (int t = 0; ok && t < q->n_tensors; t++) {
         const size_t size = e->reference ? sizeof(int32_t) : (size_t)rs_storage_size(e->storage[t]);
         w->tensors[t] = rs_calloc((size_t)(chunk * count_of(&q->tensors[t])) * size + RS_SLACK, 1);
@@ -532,10 +657,13 @@ static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n
     for (int i = 0; ok && saturations && i < workers; i++)
         for (int k = 0; k < q->n_ops; k++)
             saturations[k] += r.workers[i].saturations[k];
-    for (int t = 0; ok && wanted && t < q->n_tensors; t++)
-        for (int64_t k = 0; wanted[t] && k < count_of(&q->tensors[t]); k++)
-            wanted[t][k] = e->reference ? ((const int32_t *)r.workers[r.worker].tensors[t])[k]
-                                        : element(e, &r.workers[r.worker], t, 0, k);
+    for (int t = 0; ok && wanted && t < q->n_tensors; t++) {
+        const scratch *w = &r.workers[r.worker];
+        if (wanted[t] && e->reference)
+            memcpy(wanted[t], w->tensors[t], (size_t)count_of(&q->tensors[t]) * sizeof(int32_t));
+        else if (wanted[t])
+            take_tensor(e, w, t, 0, w->chw[0], wanted[t]);
+    }
     for (int i = 0; r.workers && i < workers; i++)
         free_scratch(e, &r.workers[i]);
     rs_free(r.workers);

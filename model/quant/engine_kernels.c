@@ -67,9 +67,9 @@ RS_PLAIN(int16, int16_t, int32_t, 2)
 RS_PLAIN(double, double, double, 1)
 RS_PLAIN(double, double, double, 2)
 
-static const rs_kernel plain_int16_kernel = { RS_STORE_S16, 2, PLAIN_LANES, 2, { NULL, plain_int16_1, plain_int16_2 } };
+static const rs_kernel plain_int16_kernel = { 2, 2, PLAIN_LANES, 2, { NULL, plain_int16_1, plain_int16_2 } };
 static const rs_kernel plain_double_kernel = {
-    RS_STORE_F64, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 }
+    8, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 }
 };
 
 #if RS_X86
@@ -169,16 +169,16 @@ RS_KERNEL(double256_1, RS_TARGET_AVX2, __m256d, double, double, 4, 8, 1, 8, LOAD
 RS_KERNEL(double256_2, RS_TARGET_AVX2, __m256d, double, double, 4, 5, 2, 8, LOAD256D, STORE256D, LOAD256D, SPLAT256D,
           DOT_256D)
 
-static const rs_kernel vnni8_kernel = { RS_STORE_U8, 4, 16, 4, { NULL, vnni8_1, vnni8_2, vnni8_3, vnni8_4 } };
-static const rs_kernel vnni16_kernel = { RS_STORE_S16, 2, 16, 4, { NULL, vnni16_1, vnni16_2, vnni16_3, vnni16_4 } };
+static const rs_kernel vnni8_kernel = { 1, 4, 16, 4, { NULL, vnni8_1, vnni8_2, vnni8_3, vnni8_4 } };
+static const rs_kernel vnni16_kernel = { 2, 2, 16, 4, { NULL, vnni16_1, vnni16_2, vnni16_3, vnni16_4 } };
 static const rs_kernel madd512_kernel = {
-    RS_STORE_S16, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 }
+    2, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 }
 };
 static const rs_kernel double512_kernel = {
-    RS_STORE_F64, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 }
+    8, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 }
 };
-static const rs_kernel madd256_kernel = { RS_STORE_S16, 2, 8, 2, { NULL, madd256_1, madd256_2 } };
-static const rs_kernel double256_kernel = { RS_STORE_F64, 1, 4, 2, { NULL, double256_1, double256_2 } };
+static const rs_kernel madd256_kernel = { 2, 2, 8, 2, { NULL, madd256_1, madd256_2 } };
+static const rs_kernel double256_kernel = { 8, 1, 4, 2, { NULL, double256_1, double256_2 } };
 #endif
 
 const rs_kernel *rs_engine_kernel(rs_engine_path path)

@@ -47,10 +47,16 @@
 RS_INLINE int32_t get(const void *data, rs_storage s, int64_t i)
 {
     switch (s) {
+    case RS_STORE_S8:
+        return ((const uint8_t *)data)[i] - 128;
     case RS_STORE_U8:
-        return ((const uint8_t *)data)[i] - RS_STORE_U8_ZERO;
+        return ((const uint8_t *)data)[i];
     case RS_STORE_S16:
         return ((const int16_t *)data)[i];
+    case RS_STORE_U16:
+        return ((const int16_t *)data)[i] + 32768;
+    case RS_STORE_S32:
+        return ((const int32_t *)data)[i];
     case RS_STORE_F64:
     default:
         return (int32_t)((const double *)data)[i];
@@ -60,11 +66,20 @@ RS_INLINE int32_t get(const void *data, rs_storage s, int64_t i)
 RS_INLINE void put(void *data, rs_storage s, int64_t i, int32_t q)
 {
     switch (s) {
+    case RS_STORE_S8:
+        ((uint8_t *)data)[i] = (uint8_t)(q + 128);
+        break;
     case RS_STORE_U8:
-        ((uint8_t *)data)[i] = (uint8_t)(q + RS_STORE_U8_ZERO);
+        ((uint8_t *)data)[i] = (uint8_t)q;
         break;
     case RS_STORE_S16:
         ((int16_t *)data)[i] = (int16_t)q;
+        break;
+    case RS_STORE_U16:
+        ((int16_t *)data)[i] = (int16_t)(q - 32768);
+        break;
+    case RS_STORE_S32:
+        ((int32_t *)data)[i] = q;
         break;
     case RS_STORE_F64:
         ((double *)data)[i] = (double)q;
@@ -82,16 +97,35 @@ RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, 
             put(to, (B), i, get(from, (A), i));                                                                        \
         return;                                                                                                        \
     }
-    RS_CONVERT(RS_STORE_U8, RS_STORE_U8)
+    RS_CONVERT(RS_STORE_S8, RS_STORE_S16)
     RS_CONVERT(RS_STORE_U8, RS_STORE_S16)
+    RS_CONVERT(RS_STORE_S8, RS_STORE_F64)
     RS_CONVERT(RS_STORE_U8, RS_STORE_F64)
-    RS_CONVERT(RS_STORE_S16, RS_STORE_U8)
-    RS_CONVERT(RS_STORE_S16, RS_STORE_S16)
     RS_CONVERT(RS_STORE_S16, RS_STORE_F64)
+    RS_CONVERT(RS_STORE_U16, RS_STORE_F64)
 #undef RS_CONVERT
 }
 RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n),
             (from, a, to, b, n))
+
+RS_INLINE void rs_storage_unpack_body(const void *restrict from, rs_storage s, int32_t *restrict to, int64_t n)
+{
+#define RS_UNPACK(S)                                                                                                   \
+    case S:                                                                                                            \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            to[i] = get(from, (S), i);                                                                                 \
+        break;
+    switch (s) {
+        RS_UNPACK(RS_STORE_S8)
+        RS_UNPACK(RS_STORE_U8)
+        RS_UNPACK(RS_STORE_S16)
+        RS_UNPACK(RS_STORE_U16)
+        RS_UNPACK(RS_STORE_S32)
+        RS_UNPACK(RS_STORE_F64)
+    }
+#undef RS_UNPACK
+}
+RS_DISPATCH(rs_storage_unpack, (const void *from, rs_storage s, int32_t *to, int64_t n), (from, s, to, n))
 
 static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to,
                                   rs_storage s, int64_t to_stride)
@@ -100,12 +134,15 @@ static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, 
     for (int64_t r = 0; r < rows; r++) {
         const int32_t *restrict q = from + r * from_stride;
         void *restrict out = (char *)to + r * to_stride * size;
-        if (s == RS_STORE_U8)
+        const int32_t zero = rs_storage_zero(s);
+        if (size == 1)
             for (int64_t i = 0; i < n; i++)
-                put(out, RS_STORE_U8, i, q[i]);
+                ((uint8_t *)out)[i] = (uint8_t)(q[i] + zero);
+        else if (size == 2)
+            for (int64_t i = 0; i < n; i++)
+                ((int16_t *)out)[i] = (int16_t)(q[i] + zero);
         else
-            for (int64_t i = 0; i < n; i++)
-                put(out, RS_STORE_S16, i, q[i]);
+            memcpy(out, q, (size_t)n * sizeof *q);
     }
 }
 
@@ -115,15 +152,14 @@ RS_TARGET_AVX512
 static void rs_storage_pack_avx512(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to,
                                    rs_storage s, int64_t to_stride)
 {
-    const __m512i zero = _mm512_set1_epi32(RS_STORE_U8_ZERO);
+    const __m512i zero = _mm512_set1_epi32(rs_storage_zero(s));
     for (int64_t r = 0; r < rows; r++, from += from_stride)
         for (int64_t i = 0; i < n; i += 16) {
             const int64_t left = n - i < 16 ? n - i : 16;
             const __mmask16 mask = (__mmask16)((UINT32_C(1) << left) - 1);
-            const __m512i q = _mm512_maskz_loadu_epi32(mask, from + i);
-            if (s == RS_STORE_U8)
-                _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask,
-                                     _mm512_cvtepi32_epi8(_mm512_add_epi32(q, zero)));
+            const __m512i q = _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, from + i), zero);
+            if (rs_storage_size(s) == 1)
+                _mm_mask_storeu_epi8((uint8_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi8(q));
             else
                 _mm256_mask_storeu_epi16((int16_t *)to + r * to_stride + i, mask, _mm512_cvtepi32_epi16(q));
         }
@@ -134,7 +170,7 @@ void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_
                      int64_t to_stride)
 {
 #if RS_X86
-    if (rs_cpu_level() >= RS_CPU_AVX512) {
+    if (rs_cpu_level() >= RS_CPU_AVX512 && rs_storage_size(s) < 4) {
         rs_storage_pack_avx512(from, rows, n, from_stride, to, s, to_stride);
         return;
     }
@@ -157,7 +193,7 @@ RS_INLINE void store16(char *p, bytes16 v)
 }
 RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
 {
-    return s == RS_STORE_U8 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b);
+    return rs_storage_size(s) == 1 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b);
 }
 #else
 typedef union bytes16 {
@@ -176,7 +212,7 @@ RS_INLINE void store16(char *p, bytes16 v)
 }
 RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
 {
-    if (s == RS_STORE_U8)
+    if (rs_storage_size(s) == 1)
         for (int i = 0; i < 16; i++)
             a.u8[i] = b.u8[i] > a.u8[i] ? b.u8[i] : a.u8[i];
     else
@@ -211,7 +247,7 @@ RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor
 void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
                          rs_storage s)
 {
-    if (s == RS_STORE_U8)
+    if (rs_storage_size(s) == 1)
         max_pool(op, in, out, from, to, RS_STORE_U8);
     else
         max_pool(op, in, out, from, to, RS_STORE_S16);
@@ -219,16 +255,17 @@ void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtenso
 
 RS_INLINE void rs_storage_relu_body(const void *restrict from, void *restrict to, rs_storage s, int64_t n)
 {
-    if (s == RS_STORE_U8) {
+    const int32_t zero = rs_storage_zero(s);
+    if (rs_storage_size(s) == 1) {
         const uint8_t *a = from;
         uint8_t *b = to;
         for (int64_t i = 0; i < n; i++)
-            b[i] = a[i] < RS_STORE_U8_ZERO ? RS_STORE_U8_ZERO : a[i];
+            b[i] = a[i] < zero ? (uint8_t)zero : a[i];
     } else {
         const int16_t *a = from;
         int16_t *b = to;
         for (int64_t i = 0; i < n; i++)
-            b[i] = a[i] < 0 ? 0 : a[i];
+            b[i] = a[i] < zero ? (int16_t)zero : a[i];
     }
 }
 RS_DISPATCH(rs_storage_relu, (const void *from, void *to, rs_storage s, int64_t n), (from, to, s, n))

@@ -212,6 +212,7 @@ static void add_op(builder *b, const rs_layer *layer, int top)
         return;
     rs_qop *op = &q->ops[q->n_ops++];
     const rs_qtensor *input = &q->tensors[in];
+    op->n_inputs = 1;
     op->input = in;
     op->output = out;
     op->groups = 1;

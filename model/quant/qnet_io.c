@@ -9,11 +9,14 @@
 #include "quant/qnet.h"
 
 #define FORMAT_NAME "ristretto qnet"
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
-static const char *const type_names[] = { "convolution", "inner_product", "max_pool", "relu" };
+static const char *const type_names[] = { "convolution",  "inner_product", "max_pool", "relu",
+                                          "average_pool", "add",           "concat",   "lrn" };
+static const char *const number_names[] = { "fixed" };
 static const char *const bias_names[] = { "accumulator", "weights" };
 enum { TYPES = sizeof type_names / sizeof *type_names, BIAS_RULES = sizeof bias_names / sizeof *bias_names };
+_Static_assert((int)TYPES == (int)RS_QOPS && sizeof number_names / sizeof *number_names == RS_NUMBERS, "a name for each");
 
 /* --------------------------------------------------------------------------------------------------- writing */
 
@@ -101,27 +104,65 @@ static void append(outputs *o, json_t *list, json_t *value)
         o->status = rs_out_of_memory(o->diag);
 }
 
+static bool has_window(const rs_qop *op)
+{
+    return rs_qop_weighted(op) || op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_AVERAGE_POOL;
+}
+
+/* Ops with an accumulator and a shift. */
+static bool sums(const rs_qop *op)
+{
+    return rs_qop_weighted(op) || op->type == RS_QOP_AVERAGE_POOL || op->type == RS_QOP_ADD;
+}
+
+/* Bytes of the smallest integer type that holds every weight of the op's format. */
+static int weight_size(const rs_qop *op)
+{
+    const int64_t below = -(rs_qop_weight_min(op) + 1), most = rs_qop_weight_max(op);
+    return rs_npy_integer_size(rs_fxp_bits_for_bound(below > most ? below : most));
+}
+
 static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
 {
     const rs_qop *op = &qnet->ops[index];
-    json_t *j = json_pack("{s:s, s:s, s:i, s:i}", "name", op->name, "type", type_names[op->type], "input", op->input,
-                          "output", op->output);
-    if (!j || op->type == RS_QOP_RELU)
-        return j;
-    put(o, j, "kernel", pair(op->kernel_h, op->kernel_w));
-    put(o, j, "stride", pair(op->stride_h, op->stride_w));
-    put(o, j, "pad", pair(op->pad_h, op->pad_w));
-    if (op->type == RS_QOP_MAX_POOL)
+    json_t *j = json_pack("{s:s, s:s}", "name", op->name, "type", type_names[op->type]), *inputs = json_array();
+    for (int i = 0; i < op->n_inputs; i++)
+        append(o, inputs, json_integer(op->inputs[i]));
+    put(o, j, "inputs", inputs);
+    put(o, j, "output", json_integer(op->output));
+    if (has_window(op)) {
+        put(o, j, "kernel", pair(op->kernel_h, op->kernel_w));
+        put(o, j, "stride", pair(op->stride_h, op->stride_w));
+        put(o, j, "pad", pair(op->pad_h, op->pad_w));
+    }
+    if (op->type == RS_QOP_LRN) {
+        put(o, j, "region", json_string(op->lrn.within ? "within_channel" : "across_channels"));
+        put(o, j, "size", json_integer(op->lrn.size));
+        put(o, j, "alpha", json_real((double)op->lrn.alpha));
+        put(o, j, "beta", json_real((double)op->lrn.beta));
+        put(o, j, "k", json_real((double)op->lrn.k));
+    }
+    if (rs_qop_weighted(op) || op->type == RS_QOP_ADD)
+        put(o, j, "relu", json_boolean(op->relu));
+    if (sums(op)) {
+        put(o, j, "shift", json_integer(op->shift));
+        put(o, j, "accumulator_bits", json_integer(rs_qop_accumulator_bits(qnet, op, true)));
+    }
+    if (!rs_qop_weighted(op))
         return j;
     const rs_qtensor *in = &qnet->tensors[op->input], *out = &qnet->tensors[op->output];
     const int64_t terms = rs_qop_terms(qnet, op), count = terms * out->channels;
     put(o, j, "dilation", pair(op->dilation_h, op->dilation_w));
     put(o, j, "groups", json_integer(op->groups));
-    put(o, j, "relu", json_boolean(op->relu));
+    put(o, j, "weight_number", json_string(number_names[op->weight_number]));
     put(o, j, "weight_bits", json_integer(op->weight_format.bits));
     put(o, j, "weight_fl", json_integer(op->weight_format.fl));
-    put(o, j, "shift", json_integer(op->shift));
-    put(o, j, "accumulator_bits", json_integer(rs_qop_accumulator_bits(qnet, op, true)));
+    if (op->weight_fl) {
+        json_t *fl = json_array();
+        for (int c = 0; c < out->channels; c++)
+            append(o, fl, json_integer(op->weight_fl[c]));
+        put(o, j, "channel_fl", fl);
+    }
     char *base = rs_qnet_file_base(qnet, index);
     char *weights_name = base ? rs_format("%s.weights.npy", base) : NULL,
          *bias_name = base ? rs_format("%s.bias.npy", base) : NULL;
@@ -133,7 +174,7 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
             wide[i] = op->weights[i];
         const bool flat = op->type == RS_QOP_INNER_PRODUCT;
         const int64_t dim[4] = { out->channels, flat ? terms : in->channels / op->groups, op->kernel_h, op->kernel_w };
-        json_t *weights = add_array(o, weights_name, wide, rs_npy_integer_size(op->weight_format.bits), flat ? 2 : 4,
+        json_t *weights = add_array(o, weights_name, wide, weight_size(op), flat ? 2 : 4,
                                     dim);
         json_t *bias = o->status == RS_OK ? add_array(o, bias_name, op->bias, 8, 1, dim) : NULL;
         put(o, j, "weights", weights);
@@ -146,6 +187,26 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
     return j;
 }
 
+/* The mean image's floats go out as the integers that their bits are: every value comes back the same. */
+static json_t *write_mean_image(outputs *o, const rs_qnet *qnet)
+{
+    const rs_qtensor *input = &qnet->tensors[0];
+    const int64_t dim[3] = { input->channels, input->height, input->width }, count = dim[0] * dim[1] * dim[2];
+    int64_t *wide = RS_NEW_ARRAY(int64_t, (size_t)count);
+    if (!wide) {
+        o->status = rs_out_of_memory(o->diag);
+        return NULL;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, &qnet->mean_image[i], sizeof bits);
+        wide[i] = bits;
+    }
+    json_t *j = add_array(o, "mean_image_bits.npy", wide, 4, 3, dim);
+    rs_free(wide);
+    return j;
+}
+
 static json_t *write_all(outputs *o, const rs_qnet *qnet)
 {
     const rs_qtensor *input = &qnet->tensors[0];
@@ -155,20 +216,23 @@ static json_t *write_all(outputs *o, const rs_qnet *qnet)
     for (int i = 0; i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
         append(o, tensors,
-               json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "name", t->name, "channels", t->channels, "height",
-                         t->height, "width", t->width, "bits", t->format.bits, "fl", t->format.fl));
+               json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:i, s:b}", "name", t->name, "channels", t->channels, "height",
+                         t->height, "width", t->width, "number", number_names[t->number], "bits", t->format.bits, "fl",
+                         t->format.fl, "signed", !t->is_unsigned));
     }
     int64_t table[RS_QNET_MAX_CHANNELS * 256];
-    for (int i = 0; i < input->channels * 256; i++)
+    for (int i = 0; qnet->pixel_table && i < input->channels * 256; i++)
         table[i] = qnet->pixel_table[i];
-    json_t *pixels = add_array(o, "pixel_table.npy", table, rs_npy_integer_size(input->format.bits), 2,
-                               (const int64_t[2]) { input->channels, 256 });
+    json_t *pixels = qnet->pixel_table
+                         ? add_array(o, "pixel_table.npy", table, rs_npy_integer_size(rs_qtensor_signed_bits(input)), 2,
+                                     (const int64_t[2]) { input->channels, 256 })
+                         : write_mean_image(o, qnet);
     for (int i = 0; i < qnet->n_ops && o->status == RS_OK; i++)
         append(o, ops, write_op(o, qnet, i));
     return json_pack("{s:s, s:i, s:s, s:s, s:s, s:{s:f, s:o, s:o}, s:o, s:o}", "format", FORMAT_NAME, "version",
                      VERSION, "name", qnet->name, "rounding", rs_rounding_name(qnet->rounding), "bias_rule",
                      bias_names[qnet->bias_rule], "input", "scale", (double)qnet->pixel_scale, "mean", mean,
-                     "pixel_table", pixels, "tensors", tensors, "ops", ops);
+                     qnet->pixel_table ? "pixel_table" : "mean_image_bits", pixels, "tensors", tensors, "ops", ops);
 }
 
 rs_status rs_qnet_write(const rs_qnet *qnet, const char *folder, rs_diag *diag)
@@ -253,6 +317,22 @@ static int integer(reader *r, const json_t *object, const char *where, const cha
         return lo;
     }
     return (int)v;
+}
+
+static bool boolean(reader *r, const json_t *object, const char *where, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value || !json_is_boolean(value))
+        WRONG(r, NULL, "%s: '%s' %s, expected true or false", where, key, value ? "has the wrong type" : "is missing");
+    return value && json_is_true(value);
+}
+
+static float number(reader *r, const json_t *object, const char *where, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_number(value))
+        WRONG(r, NULL, "%s: '%s' %s, expected a number", where, key, value ? "has the wrong type" : "is missing");
+    return (float)json_number_value(value);
 }
 
 static char *name(reader *r, const json_t *object, const char *where, const char *key)
@@ -363,7 +443,7 @@ static bool array(reader *r, const json_t *object, const char *where, const char
 
 static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
 {
-    static const char *const keys[] = { "name", "channels", "height", "width", "bits", "fl" };
+    static const char *const keys[] = { "name", "channels", "height", "width", "number", "bits", "fl", "signed" };
     char where[48];
     snprintf(where, sizeof where, "tensors[%d]", index);
     if (!json_is_object(j)) {
@@ -375,8 +455,10 @@ static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
     t->channels = integer(r, j, where, "channels", 1, (int)RS_QNET_MAX_ELEMENTS);
     t->height = integer(r, j, where, "height", 1, (int)RS_QNET_MAX_ELEMENTS);
     t->width = integer(r, j, where, "width", 1, (int)RS_QNET_MAX_ELEMENTS);
-    t->format.bits = integer(r, j, where, "bits", 1, RS_QNET_MAX_BITS);
+    t->number = (rs_number)choice(r, j, where, "number", number_names, RS_NUMBERS);
+    t->format.bits = integer(r, j, where, "bits", 1, RS_QNET_MAX_SCORE_BITS);
     t->format.fl = integer(r, j, where, "fl", RS_FL_MIN, RS_FL_MAX);
+    t->is_unsigned = !boolean(r, j, where, "signed");
 }
 
 static void read_weights(reader *r, const json_t *j, const char *where, const rs_qnet *qnet, rs_qop *op)
@@ -396,8 +478,7 @@ static void read_weights(reader *r, const json_t *j, const char *where, const rs
     const int64_t dim[4] = { out->channels, flat ? in->channels * per_map : in->channels / op->groups, op->kernel_h,
                              op->kernel_w };
     rs_npy weights, bias;
-    if (array(r, j, where, "weights", flat ? 2 : 4, dim, rs_fxp_min(op->weight_format.bits),
-              rs_fxp_max(op->weight_format.bits), &weights)) {
+    if (array(r, j, where, "weights", flat ? 2 : 4, dim, rs_qop_weight_min(op), rs_qop_weight_max(op), &weights)) {
         op->weights = RS_NEW_ARRAY(int32_t, (size_t)weights.count);
         if (!op->weights)
             r->status = rs_out_of_memory(r->diag);
@@ -416,12 +497,94 @@ static void read_weights(reader *r, const json_t *j, const char *where, const rs
     }
 }
 
+static void read_inputs(reader *r, const json_t *j, const char *where, int index, rs_qop *op)
+{
+    const json_t *inputs = member(r, j, where, "inputs", JSON_ARRAY, "an array of tensor numbers");
+    const size_t n = json_array_size(inputs);
+    if (n < 1 || n > RS_QOP_MAX_INPUTS) {
+        if (inputs)
+            WRONG(r, NULL, "%s: %zu inputs, expected 1 to %d", where, n, RS_QOP_MAX_INPUTS);
+        return;
+    }
+    op->n_inputs = (int)n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *value = json_array_get(inputs, i);
+        const json_int_t v = json_integer_value(value);
+        if (!json_is_integer(value) || v < 0 || v > index) {
+            WRONG(r, NULL, "%s: inputs[%zu] must be the number of a tensor from 0 to %d", where, i, index);
+            return;
+        }
+        op->inputs[i] = (int)v;
+    }
+}
+
+static void read_lrn(reader *r, const json_t *j, const char *where, rs_qlrn *lrn)
+{
+    static const char *const regions[] = { "across_channels", "within_channel" };
+    lrn->within = choice(r, j, where, "region", regions, 2) == 1;
+    lrn->size = integer(r, j, where, "size", 1, 1 << 10);
+    lrn->alpha = number(r, j, where, "alpha");
+    lrn->beta = number(r, j, where, "beta");
+    lrn->k = number(r, j, where, "k");
+}
+
+static void read_channel_fl(reader *r, const json_t *j, const char *where, const rs_qnet *qnet, rs_qop *op)
+{
+    const json_t *fl = json_object_get(j, "channel_fl");
+    const size_t n = (size_t)qnet->tensors[op->output].channels;
+    if (!fl)
+        return;
+    if (!json_is_array(fl) || json_array_size(fl) != n) {
+        WRONG(r, NULL, "%s: 'channel_fl' must be an array of %zu integers, one an output channel", where, n);
+        return;
+    }
+    op->weight_fl = RS_NEW_ARRAY(int, n);
+    if (!op->weight_fl) {
+        r->status = rs_out_of_memory(r->diag);
+        return;
+    }
+    for (size_t c = 0; c < n; c++) {
+        const json_t *value = json_array_get(fl, c);
+        const json_int_t v = json_integer_value(value);
+        if (!json_is_integer(value) || v < RS_FL_MIN || v > RS_FL_MAX) {
+            WRONG(r, NULL, "%s: channel_fl[%zu] must be an integer from %d to %d", where, c, RS_FL_MIN, RS_FL_MAX);
+            return;
+        }
+        op->weight_fl[c] = (int)v;
+    }
+}
+
 static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, rs_qop *op)
 {
-    static const char *const keys[] = { "name",        "type",      "input",    "output",           "kernel",
-                                        "stride",      "pad",       "dilation", "groups",           "relu",
-                                        "weight_bits", "weight_fl", "shift",    "accumulator_bits", "weights",
-                                        "bias" };
+    /* Sets of keys, each of the ops that have them. */
+    enum { ANY = 1, WINDOW = 2, RELU = 4, SUM = 8, WEIGHTS = 16, LRN = 32 };
+    static const struct {
+        const char *key;
+        int of;
+    } table[] = { { "name", ANY },
+                  { "type", ANY },
+                  { "inputs", ANY },
+                  { "output", ANY },
+                  { "kernel", WINDOW },
+                  { "stride", WINDOW },
+                  { "pad", WINDOW },
+                  { "relu", RELU },
+                  { "shift", SUM },
+                  { "accumulator_bits", SUM },
+                  { "dilation", WEIGHTS },
+                  { "groups", WEIGHTS },
+                  { "weight_number", WEIGHTS },
+                  { "weight_bits", WEIGHTS },
+                  { "weight_fl", WEIGHTS },
+                  { "channel_fl", WEIGHTS },
+                  { "weights", WEIGHTS },
+                  { "bias", WEIGHTS },
+                  { "region", LRN },
+                  { "size", LRN },
+                  { "alpha", LRN },
+                  { "beta", LRN },
+                  { "k", LRN } };
+    enum { KEYS = sizeof table / sizeof *table };
     char where[48];
     snprintf(where, sizeof where, "ops[%d]", index);
     if (!json_is_object(j)) {
@@ -430,38 +593,68 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
     }
     op->name = name(r, j, where, "name");
     op->type = (rs_qop_type)choice(r, j, where, "type", type_names, TYPES);
-    const bool window = op->type != RS_QOP_RELU, weights = rs_qop_weighted(op);
-    check_keys(r, j, where, keys, weights ? sizeof keys / sizeof *keys : window ? 7 : 4);
-    op->input = integer(r, j, where, "input", 0, index);
+    const bool weights = rs_qop_weighted(op);
+    const int has = ANY | (has_window(op) ? WINDOW : 0) | (weights || op->type == RS_QOP_ADD ? RELU : 0) |
+                    (sums(op) ? SUM : 0) | (weights ? WEIGHTS : 0) | (op->type == RS_QOP_LRN ? LRN : 0);
+    const char *keys[KEYS];
+    size_t n_keys = 0;
+    for (size_t k = 0; k < KEYS; k++)
+        if (table[k].of & has)
+            keys[n_keys++] = table[k].key;
+    check_keys(r, j, where, keys, n_keys);
+    read_inputs(r, j, where, index, op);
     op->output = integer(r, j, where, "output", index + 1, index + 1);
     op->kernel_h = op->kernel_w = op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = op->groups = 1;
-    if (window) {
+    if (has & WINDOW) {
         two(r, j, where, "kernel", 1, &op->kernel_h, &op->kernel_w);
         two(r, j, where, "stride", 1, &op->stride_h, &op->stride_w);
         two(r, j, where, "pad", 0, &op->pad_h, &op->pad_w);
     }
-    if (!weights)
+    if (has & LRN)
+        read_lrn(r, j, where, &op->lrn);
+    if (has & RELU)
+        op->relu = boolean(r, j, where, "relu");
+    int bits = 0;
+    if (has & SUM) {
+        op->shift = integer(r, j, where, "shift", -RS_FL_MAX * 3, RS_FL_MAX * 3);
+        bits = integer(r, j, where, "accumulator_bits", 1, RS_ACCUMULATOR_MAX_BITS);
+    }
+    if (weights) {
+        two(r, j, where, "dilation", 1, &op->dilation_h, &op->dilation_w);
+        op->groups = integer(r, j, where, "groups", 1, (int)RS_QNET_MAX_ELEMENTS);
+        op->weight_number = (rs_number)choice(r, j, where, "weight_number", number_names, RS_NUMBERS);
+        op->weight_format.bits = integer(r, j, where, "weight_bits", 1, RS_QNET_MAX_BITS);
+        op->weight_format.fl = integer(r, j, where, "weight_fl", RS_FL_MIN, RS_FL_MAX);
+        if (r->status == RS_OK)
+            read_channel_fl(r, j, where, qnet, op);
+        if (r->status == RS_OK)
+            read_weights(r, j, where, qnet, op);
+    }
+    if (r->status == RS_OK && (has & SUM) && rs_qop_accumulator_bits(qnet, op, true) != bits)
+        WRONG(r, NULL, "%s: 'accumulator_bits' is %d, expected %d from the %s", where, bits,
+              rs_qop_accumulator_bits(qnet, op, true), weights ? "weights" : "formats");
+}
+
+static void read_mean_image(reader *r, const json_t *input, rs_qnet *qnet)
+{
+    const rs_qtensor *t = &qnet->tensors[0];
+    rs_npy image;
+    if (!array(r, input, "input", "mean_image_bits", 3, (const int64_t[3]) { t->channels, t->height, t->width },
+               INT32_MIN, INT32_MAX, &image))
         return;
-    two(r, j, where, "dilation", 1, &op->dilation_h, &op->dilation_w);
-    op->groups = integer(r, j, where, "groups", 1, (int)RS_QNET_MAX_ELEMENTS);
-    const json_t *relu = json_object_get(j, "relu");
-    if (!relu || !json_is_boolean(relu))
-        WRONG(r, NULL, "%s: 'relu' %s, expected true or false", where, relu ? "has the wrong type" : "is missing");
-    op->relu = relu && json_is_true(relu);
-    op->weight_format.bits = integer(r, j, where, "weight_bits", 1, RS_QNET_MAX_BITS);
-    op->weight_format.fl = integer(r, j, where, "weight_fl", RS_FL_MIN, RS_FL_MAX);
-    op->shift = integer(r, j, where, "shift", RS_SHIFT_MIN, RS_SHIFT_MAX);
-    const int bits = integer(r, j, where, "accumulator_bits", 1, RS_ACCUMULATOR_MAX_BITS);
-    if (r->status == RS_OK)
-        read_weights(r, j, where, qnet, op);
-    if (r->status == RS_OK && rs_qop_accumulator_bits(qnet, op, true) != bits)
-        WRONG(r, NULL, "%s: 'accumulator_bits' is %d, expected %d from the weights", where, bits,
-              rs_qop_accumulator_bits(qnet, op, true));
+    qnet->mean_image = RS_NEW_ARRAY(float, (size_t)image.count);
+    if (!qnet->mean_image)
+        r->status = rs_out_of_memory(r->diag);
+    for (int64_t i = 0; qnet->mean_image && i < image.count; i++) {
+        const int32_t bits = (int32_t)rs_npy_integer(&image, i);
+        memcpy(&qnet->mean_image[i], &bits, sizeof bits);
+    }
+    rs_npy_free(&image);
 }
 
 static void read_input(reader *r, const json_t *root, rs_qnet *qnet)
 {
-    static const char *const keys[] = { "scale", "mean", "pixel_table" };
+    static const char *const keys[] = { "scale", "mean", "pixel_table", "mean_image_bits" };
     const json_t *input = member(r, root, "qnet", "input", JSON_OBJECT, "an object");
     if (!input)
         return;
@@ -484,9 +677,13 @@ static void read_input(reader *r, const json_t *root, rs_qnet *qnet)
         qnet->pixel_mean[c] = (float)json_number_value(value);
     }
     rs_npy table;
-    const rs_fxp format = qnet->tensors[0].format;
-    if (!array(r, input, "input", "pixel_table", 2, (const int64_t[2]) { channels, 256 }, rs_fxp_min(format.bits),
-               rs_fxp_max(format.bits), &table))
+    const rs_qtensor *t = &qnet->tensors[0];
+    if (json_object_get(input, "mean_image_bits")) {
+        read_mean_image(r, input, qnet);
+        return;
+    }
+    if (!array(r, input, "input", "pixel_table", 2, (const int64_t[2]) { channels, 256 }, rs_qtensor_min(t),
+               rs_qtensor_max(t), &table))
         return;
     qnet->pixel_table = RS_NEW_ARRAY(int32_t, (size_t)table.count);
     if (!qnet->pixel_table)

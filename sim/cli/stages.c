@@ -83,17 +83,6 @@ rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice
 
 /* ---------------------------------------------------------------------------------------------------------- quantize */
 
-static const char *op_name(rs_qop_type type)
-{
-    switch (type) {
-    case RS_QOP_CONVOLUTION: return "convolution";
-    case RS_QOP_INNER_PRODUCT: return "inner product";
-    case RS_QOP_MAX_POOL: return "max pooling";
-    case RS_QOP_RELU: return "ReLU";
-    }
-    return "?";
-}
-
 static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
 {
     json_t *layers = json_array();
@@ -104,7 +93,7 @@ static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quan
         const bool weighted = rs_qop_weighted(op);
         const int layer = rs_net_layer(net, op->name);
         append(layers,
-               json_pack("{s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}", "name", op->name, "type", op_name(op->type), "relu",
+               json_pack("{s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}", "name", op->name, "type", rs_qop_type_name(op->type), "relu",
                          op->relu, "weight_bits", weighted ? op->weight_format.bits : 0, "weight_fl", weighted ? op->weight_format.fl : 0,
                          "weight_max", weighted && layer >= 0 ? r->weight_max[layer] : 0.0, "shift", weighted ? op->shift : 0, "output",
                          out->name, "output_bits", out->format.bits, "output_fl", out->format.fl, "output_shape", out->channels, out->height,

@@ -138,11 +138,13 @@ static int only_consumer(const rs_qnet *qnet, int tensor)
     if (tensor == qnet->n_tensors - 1)
         return -1; /* the scores are wanted in memory */
     for (int i = 0; i < qnet->n_ops; i++) {
-        if (qnet->ops[i].input != tensor)
-            continue;
-        if (found >= 0)
-            return -1;
-        found = i;
+        for (int k = 0; k < qnet->ops[i].n_inputs; k++) {
+            if (qnet->ops[i].inputs[k] != tensor)
+                continue;
+            if (found >= 0)
+                return -1;
+            found = i;
+        }
     }
     return found;
 }
@@ -150,6 +152,15 @@ static int only_consumer(const rs_qnet *qnet, int tensor)
 /* What the array cannot do, named; true if there is nothing. */
 static bool runnable(compiler *c, const rs_qop *op)
 {
+    const rs_qtensor *out = &c->qnet->tensors[op->output];
+    if (out->is_unsigned || c->qnet->tensors[op->input].is_unsigned || op->weight_fl || out->format.bits > RS_QNET_MAX_BITS) {
+        note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                         "layer '%s': %s cannot run on the array", op->name,
+                         op->weight_fl                             ? "fractional lengths that differ by output channel"
+                         : out->format.bits > RS_QNET_MAX_BITS ? "outputs of more than 16 bits"
+                                                               : "unsigned activations"));
+        return false;
+    }
     if (rs_qop_weighted(op) && op->groups != 1) {
         note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
                          "layer '%s': a convolution in %d groups cannot run on the array; expected 1 group", op->name,
@@ -185,7 +196,7 @@ static rs_status fuse(compiler *c)
                              "the array does these only right behind a convolution or inner product whose own output "
                              "nothing else uses",
                              "layer '%s': %s that cannot be fused with the layer before it cannot run on the array",
-                             op->name, op->type == RS_QOP_MAX_POOL ? "max pooling" : "ReLU"));
+                             op->name, rs_qop_type_name(op->type)));
             continue;
         }
         rs_program_layer *layer = &program->layers[program->n_layers++];

@@ -15,7 +15,8 @@ void rs_program_load_image(const rs_program *program, const uint8_t *pixels, uin
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
             rs_bits_put(memory, element_bit(program, &program->tensors[0], at * t->channels + c),
-                        program->config.activation_bits, program->qnet->pixel_table[c * 256 + pixels[c * area + at]]);
+                        program->config.activation_bits,
+                        rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at]));
 }
 
 void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, int tensor, int32_t *out)

@@ -206,6 +206,7 @@ static void cut_layer(const rs_qnet *whole, int first, int n, rs_qnet *part, rs_
     for (int i = 0; i < n; i++) {
         ops[i] = whole->ops[first + i];
         tensors[i + 1] = whole->tensors[ops[i].output];
+        ops[i].n_inputs = 1;
         ops[i].input = i;
         ops[i].output = i + 1;
     }

@@ -99,6 +99,7 @@ static rs_qop *add_op(rs_qnet *q, rs_qop_type type, int channels, int height, in
     rs_qop *op = &q->ops[q->n_ops++];
     *op = (rs_qop) { .name = checked(rs_strdup(name)),
                      .type = type,
+                     .n_inputs = 1,
                      .input = q->n_tensors - 1,
                      .output = q->n_tensors,
                      .kernel_h = 1,

@@ -1,6 +1,8 @@
 #include "support/random_qnet.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "support/test.h"
 #include "oracle/fxp.h"
@@ -48,8 +50,9 @@ static void make_table(rs_qnet *q)
     for (int c = 0; c < t->channels; c++)
         for (int v = 0; v < 256; v++) {
             const float value = ((float)v - q->pixel_mean[c]) * q->pixel_scale;
-            q->pixel_table[c * 256 + v] = (int32_t)rs_oracle_quantize((double)value, t->format.bits, t->format.fl,
-                                                                      RS_ROUND_NEAREST, 0, NULL);
+            const int64_t entry = rs_oracle_quantize((double)value, t->format.bits + t->is_unsigned, t->format.fl,
+                                                     RS_ROUND_NEAREST, 0, NULL);
+            q->pixel_table[c * 256 + v] = t->is_unsigned && entry < 0 ? 0 : (int32_t)entry;
         }
 }
 
@@ -97,6 +100,20 @@ static void draw_scale(rs_rng *rng, rs_qnet *q, rs_qop *op)
     }
 }
 
+/* Fractional lengths by channel, around the layer's. */
+static void draw_channel_fl(rs_rng *rng, rs_qop *op, int channels)
+{
+    op->weight_fl = RS_NEW_ARRAY(int, (size_t)channels);
+    must(op->weight_fl);
+    for (int o = 0; o < channels; o++) {
+        int by = (int)between(rng, -2, 2);
+        if (op->shift + by < RS_SHIFT_MIN || op->shift + by > RS_SHIFT_MAX ||
+            op->weight_format.fl + by < RS_FL_MIN || op->weight_format.fl + by > RS_FL_MAX)
+            by = 0;
+        op->weight_fl[o] = op->weight_format.fl + by;
+    }
+}
+
 /* One axis of a window that fits. Returns the output's size. */
 static int draw_axis(rs_rng *rng, bool plain, int in, int *kernel, int *stride, int *pad, int *dilation)
 {
@@ -127,7 +144,7 @@ static void draw_weighted(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q
         op->kernel_h = in->height;
         op->kernel_w = in->width;
         op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = 1;
-        *out = (rs_qtensor) { NULL, (int)between(rng, 1, options->max_channels * 3), 1, 1, { 0, 0 } };
+        *out = (rs_qtensor) { .channels = (int)between(rng, 1, options->max_channels * 3), .height = 1, .width = 1 };
     } else {
         out->height = draw_axis(rng, options->plain, in->height, &op->kernel_h, &op->stride_h, &op->pad_h,
                                 &op->dilation_h);
@@ -148,6 +165,117 @@ static void draw_weighted(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q
     int64_t *zeros = op->bias;
     draw_scale(rng, q, op);
     rs_free(zeros);
+    out->is_unsigned = options->graph && op->relu && chance(rng, 50);
+    if (options->graph && chance(rng, 30))
+        draw_channel_fl(rng, op, out->channels);
+}
+
+/* The window of a pooling op, no part of its last position outside of the map. */
+static void draw_pool(rs_rng *rng, const rs_random_qnet *options, const rs_qtensor *in, rs_qtensor *out, rs_qop *op)
+{
+    do {
+        op->kernel_h = (int)between(rng, 1, in->height < 4 ? in->height : 4);
+        op->kernel_w = (int)between(rng, 1, in->width < 4 ? in->width : 4);
+        if (op->type == RS_QOP_AVERAGE_POOL && chance(rng, 30)) { /* global */
+            op->kernel_h = in->height;
+            op->kernel_w = in->width;
+        }
+        op->stride_h = (int)between(rng, 1, 3);
+        op->stride_w = (int)between(rng, 1, 3);
+        op->pad_h = options->plain ? 0 : (int)between(rng, 0, op->kernel_h - 1);
+        op->pad_w = options->plain ? 0 : (int)between(rng, 0, op->kernel_w - 1);
+        out->height = (int)rs_pooling_output(in->height, op->kernel_h, op->stride_h, op->pad_h);
+        out->width = (int)rs_pooling_output(in->width, op->kernel_w, op->stride_w, op->pad_w);
+    } while ((out->height - 1) * op->stride_h - op->pad_h >= in->height ||
+             (out->width - 1) * op->stride_w - op->pad_w >= in->width);
+}
+
+/* A format whose values are about as large as those of `like`. */
+static void draw_format(rs_rng *rng, const rs_random_qnet *options, const rs_qtensor *like, bool unsigned_ok,
+                        rs_qtensor *out)
+{
+    out->format.bits = (int)between(rng, 1, options->max_bits);
+    out->is_unsigned = unsigned_ok && chance(rng, 60);
+    out->format.fl = like->format.fl + out->format.bits - like->format.bits + (int)between(rng, -1, 2);
+    out->format.fl = out->format.fl < RS_FL_MIN ? RS_FL_MIN : out->format.fl > RS_FL_MAX ? RS_FL_MAX : out->format.fl;
+    if (abs(out->format.fl - like->format.fl) > 12)
+        out->format.fl = like->format.fl;
+}
+
+/* Several inputs of the same maps (channels too for an addition) as the first one; inputs may repeat. */
+static void draw_several(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, rs_qop *op)
+{
+    const rs_qtensor first = q->tensors[op->input];
+    rs_qtensor *out = &q->tensors[op->output];
+    *out = first;
+    draw_format(rng, options, &first, false, out);
+    bool unsigned_ok = first.is_unsigned;
+    for (int t = op->output - 1; t >= 0 && op->n_inputs < 5; t--) {
+        const rs_qtensor *in = &q->tensors[t];
+        const int apart = abs(in->format.fl - first.format.fl);
+        if (in->height != first.height || in->width != first.width || apart > 10 || in->format.bits > RS_QNET_MAX_BITS ||
+            abs(in->format.fl - out->format.fl) > 13 || (op->type == RS_QOP_ADD && in->channels != first.channels) ||
+            !chance(rng, 80))
+            continue;
+        op->inputs[op->n_inputs++] = t;
+        unsigned_ok = unsigned_ok && in->is_unsigned;
+        out->channels += op->type == RS_QOP_CONCAT ? in->channels : 0;
+    }
+    op->relu = op->type == RS_QOP_ADD && chance(rng, 50);
+    out->is_unsigned = (op->relu || unsigned_ok) && chance(rng, 60);
+    if (op->type == RS_QOP_CONCAT && chance(rng, 40)) { /* the formats agree */
+        out->format = first.format;
+        out->is_unsigned = unsigned_ok;
+    }
+    if (op->type == RS_QOP_ADD)
+        op->shift = first.format.fl + rs_qop_align(q, op, 0) - out->format.fl;
+    if (op->type == RS_QOP_ADD && op->shift < RS_SHIFT_MIN) {
+        out->format.fl = first.format.fl;
+        op->shift = rs_qop_align(q, op, 0);
+    }
+}
+
+static void draw_lrn(rs_rng *rng, const rs_random_qnet *options, const rs_qtensor *in, rs_qtensor *out, rs_qop *op)
+{
+    static const float BETAS[] = { 0.75f, 0.5f, 1, 0, 2.25f, 0.6f, 0.1f };
+    draw_format(rng, options, in, in->is_unsigned, out);
+    op->lrn = (rs_qlrn) { .within = chance(rng, 50),
+                          .size = (int)between(rng, 0, 2) * 2 + 1,
+                          .beta = BETAS[between(rng, 0, 6)],
+                          .k = chance(rng, 50) ? 1.0f : 2.0f };
+    /* alpha times the largest square is about 1: the normalization does something. */
+    op->lrn.alpha = (float)ldexp((double)between(rng, 10, 99) / 50, 2 * (in->format.fl - in->format.bits));
+}
+
+static void draw_other(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, rs_qop *op)
+{
+    static const rs_qop_type TYPES[] = { RS_QOP_MAX_POOL, RS_QOP_RELU, RS_QOP_AVERAGE_POOL, RS_QOP_ADD, RS_QOP_CONCAT,
+                                         RS_QOP_LRN };
+    const rs_qtensor *in = &q->tensors[op->input];
+    rs_qtensor *out = &q->tensors[op->output];
+    const int kind = (int)between(rng, 0, 99);
+    *out = *in;
+    op->groups = op->kernel_h = op->kernel_w = op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = 1;
+    op->type = options->graph ? TYPES[kind % 6] : kind < 75 ? RS_QOP_MAX_POOL : RS_QOP_RELU;
+    switch (op->type) {
+    case RS_QOP_MAX_POOL:
+        draw_pool(rng, options, in, out, op);
+        break;
+    case RS_QOP_AVERAGE_POOL:
+        draw_format(rng, options, in, in->is_unsigned, out);
+        op->shift = in->format.fl - out->format.fl;
+        draw_pool(rng, options, in, out, op);
+        break;
+    case RS_QOP_ADD:
+    case RS_QOP_CONCAT:
+        draw_several(rng, options, q, op);
+        break;
+    case RS_QOP_LRN:
+        draw_lrn(rng, options, in, out, op);
+        break;
+    default:
+        break;
+    }
 }
 
 static void draw_op(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q)
@@ -159,33 +287,30 @@ static void draw_op(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q)
     op->name = chance(rng, 10) ? rs_format("block/op%d", i) : rs_format("op%d", i);
     must(op->name);
     op->output = i + 1;
+    op->n_inputs = 1;
     op->input = options->branches && chance(rng, 25) ? (int)between(rng, 0, i) : i;
-    const rs_qtensor *in = &q->tensors[op->input];
-    rs_qtensor *out = &q->tensors[op->output];
-    const int kind = (int)between(rng, 0, 99);
-    if (kind < 60) {
+    if (chance(rng, options->graph ? 45 : 60))
         draw_weighted(rng, options, q, op);
-    } else {
-        *out = *in;
-        op->groups = op->kernel_h = op->kernel_w = op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = 1;
-        op->type = kind < 90 ? RS_QOP_MAX_POOL : RS_QOP_RELU;
-        if (op->type == RS_QOP_MAX_POOL) {
-            for (;;) { /* until no window lies outside of the map */
-                op->kernel_h = (int)between(rng, 1, in->height < 4 ? in->height : 4);
-                op->kernel_w = (int)between(rng, 1, in->width < 4 ? in->width : 4);
-                op->stride_h = (int)between(rng, 1, 3);
-                op->stride_w = (int)between(rng, 1, 3);
-                op->pad_h = options->plain ? 0 : (int)between(rng, 0, op->kernel_h - 1);
-                op->pad_w = options->plain ? 0 : (int)between(rng, 0, op->kernel_w - 1);
-                out->height = (int)rs_pooling_output(in->height, op->kernel_h, op->stride_h, op->pad_h);
-                out->width = (int)rs_pooling_output(in->width, op->kernel_w, op->stride_w, op->pad_w);
-                if ((out->height - 1) * op->stride_h - op->pad_h < in->height &&
-                    (out->width - 1) * op->stride_w - op->pad_w < in->width)
-                    break;
-            }
-        }
-    }
+    else
+        draw_other(rng, options, q, op);
     name_tensor(q, i + 1);
+}
+
+/* Scores as wide as the accumulator, now and then. */
+static void widen_scores(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q)
+{
+    rs_qop *op = &q->ops[q->n_ops - 1];
+    rs_qtensor *out = &q->tensors[op->output];
+    const int most = op->shift < out->format.fl - RS_FL_MIN ? op->shift : 0;
+    if (!options->graph || !rs_qop_weighted(op) || op->weight_fl || most < 1 || !chance(rng, 40))
+        return;
+    const int bits = rs_qop_accumulator_bits(q, op, true), shift = bits > 32 ? bits - 32 : 0;
+    if (shift > op->shift || out->format.fl + op->shift - shift > RS_FL_MAX)
+        return;
+    out->format.fl += op->shift - shift;
+    out->format.bits = bits > 32 ? 32 : bits;
+    out->is_unsigned = false;
+    op->shift = shift;
 }
 
 rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
@@ -198,7 +323,9 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
                         (int)between(rng, 1, 4),
                         (int)between(rng, 1, options->max_size),
                         (int)between(rng, 1, options->max_size),
-                        { (int)between(rng, 1, options->max_bits), 0 } };
+                        { (int)between(rng, 1, options->max_bits), 0 },
+                        options->graph && chance(rng, 40),
+                        RS_NUMBER_FIXED };
     name_tensor(q, 0);
     q->n_tensors = 1;
     /* (pixel - mean) * scale fills the range, more or less, at fl. */
@@ -206,10 +333,20 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
     q->pixel_scale = (float)ldexp((double)between(rng, 50, 150) / 100, t->format.bits - 8 - t->format.fl);
     for (int c = 0; c < t->channels; c++)
         q->pixel_mean[c] = chance(rng, 30) ? 0.0f : (float)between(rng, 0, 2550) / 10;
-    make_table(q);
+    if (options->graph && chance(rng, 20)) { /* a mean image instead of the table */
+        const int64_t pixels = (int64_t)t->channels * t->height * t->width;
+        q->mean_image = RS_NEW_ARRAY(float, (size_t)pixels);
+        must(q->mean_image);
+        for (int64_t i = 0; i < pixels; i++)
+            q->mean_image[i] = (float)between(rng, 0, 2550) / 10;
+        memset(q->pixel_mean, 0, sizeof q->pixel_mean);
+    } else {
+        make_table(q);
+    }
     const int ops = (int)between(rng, 1, options->max_ops);
     while (q->n_ops < ops)
         draw_op(rng, options, q);
+    widen_scores(rng, options, q);
     return q;
 }
 
@@ -228,7 +365,11 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
     enum { N = sizeof OPS / sizeof *OPS };
     rs_qnet *q = new_qnet(N);
     rs_qtensor *input = &q->tensors[0];
-    *input = (rs_qtensor) { rs_strdup("data"), 1, 28, 28, { activation_bits, activation_bits - 1 } };
+    *input = (rs_qtensor) { .name = rs_strdup("data"),
+                            .channels = 1,
+                            .height = 28,
+                            .width = 28,
+                            .format = { activation_bits, activation_bits - 1 } };
     must(input->name);
     q->pixel_scale = 0.00390625f;
     q->n_ops = N;
@@ -238,11 +379,16 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         rs_qop *op = &q->ops[i];
         rs_qtensor *out = &q->tensors[i + 1];
         const rs_qtensor *in = &q->tensors[i];
-        *out = (rs_qtensor) { rs_strdup(OPS[i].name), OPS[i].channels, OPS[i].height, OPS[i].width, in->format };
+        *out = (rs_qtensor) { .name = rs_strdup(OPS[i].name),
+                              .channels = OPS[i].channels,
+                              .height = OPS[i].height,
+                              .width = OPS[i].width,
+                              .format = in->format };
         op->name = rs_strdup(OPS[i].name);
         must(out->name);
         must(op->name);
         op->type = OPS[i].type;
+        op->n_inputs = 1;
         op->input = i;
         op->output = i + 1;
         op->kernel_h = op->kernel_w = OPS[i].kernel;

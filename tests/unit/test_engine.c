@@ -147,6 +147,26 @@ static void check_all_widths(void **state)
         2);
 }
 
+/* Every type of op, unsigned tensors, formats by channel, scores as wide as the accumulator. */
+static void check_graphs(void **state)
+{
+    (void)state;
+    check_random(&(rs_random_qnet) { .max_ops = 9,
+                                     .max_bits = 8,
+                                     .max_size = 9,
+                                     .max_channels = 8,
+                                     .branches = true,
+                                     .graph = true },
+                 160, 6);
+    check_random(&(rs_random_qnet) { .max_ops = 8,
+                                     .max_bits = 16,
+                                     .max_size = 8,
+                                     .max_channels = 20,
+                                     .branches = true,
+                                     .graph = true },
+                 160, 7);
+}
+
 static void check_many_channels(void **state)
 {
     (void)state;
@@ -289,7 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_small_widths),  cmocka_unit_test(check_all_widths),
-        cmocka_unit_test(check_many_channels), cmocka_unit_test(check_plain_geometry),
+        cmocka_unit_test(check_graphs),        cmocka_unit_test(check_many_channels),
+        cmocka_unit_test(check_plain_geometry),
         cmocka_unit_test(check_lenet),         cmocka_unit_test(check_batches),
         cmocka_unit_test(check_score),
     };

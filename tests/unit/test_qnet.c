@@ -310,18 +310,30 @@ static void assert_same(const rs_qnet *a, const rs_qnet *b)
         assert_int_equal(a->tensors[t].width, b->tensors[t].width);
         assert_int_equal(a->tensors[t].format.bits, b->tensors[t].format.bits);
         assert_int_equal(a->tensors[t].format.fl, b->tensors[t].format.fl);
+        assert_int_equal(a->tensors[t].is_unsigned, b->tensors[t].is_unsigned);
+        assert_int_equal(a->tensors[t].number, b->tensors[t].number);
     }
-    for (int c = 0; c < a->tensors[0].channels; c++)
+    const rs_qtensor *input = &a->tensors[0];
+    for (int c = 0; c < input->channels; c++)
         assert_true(a->pixel_mean[c] == b->pixel_mean[c]);
-    assert_memory_equal(a->pixel_table, b->pixel_table, (size_t)a->tensors[0].channels * 256 * sizeof(int32_t));
+    assert_true((a->mean_image == NULL) == (b->mean_image == NULL));
+    if (a->mean_image)
+        assert_memory_equal(a->mean_image, b->mean_image,
+                            (size_t)input->channels * (size_t)(input->height * input->width) * sizeof(float));
+    else
+        assert_memory_equal(a->pixel_table, b->pixel_table, (size_t)input->channels * 256 * sizeof(int32_t));
     for (int i = 0; i < a->n_ops; i++) {
         const rs_qop *x = &a->ops[i], *y = &b->ops[i];
         assert_string_equal(x->name, y->name);
         assert_int_equal(x->type, y->type);
-        assert_int_equal(x->input, y->input);
+        assert_int_equal(x->n_inputs, y->n_inputs);
+        assert_memory_equal(x->inputs, y->inputs, (size_t)x->n_inputs * sizeof *x->inputs);
         assert_int_equal(x->output, y->output);
-        if (x->type == RS_QOP_RELU)
-            continue;
+        assert_int_equal(x->relu, y->relu);
+        assert_int_equal(x->shift, y->shift);
+        assert_int_equal(x->lrn.within, y->lrn.within);
+        assert_int_equal(x->lrn.size, y->lrn.size);
+        assert_true(x->lrn.alpha == y->lrn.alpha && x->lrn.beta == y->lrn.beta && x->lrn.k == y->lrn.k);
         assert_int_equal(x->kernel_h, y->kernel_h);
         assert_int_equal(x->kernel_w, y->kernel_w);
         assert_int_equal(x->stride_h, y->stride_h);
@@ -333,11 +345,12 @@ static void assert_same(const rs_qnet *a, const rs_qnet *b)
         assert_int_equal(x->dilation_h, y->dilation_h);
         assert_int_equal(x->dilation_w, y->dilation_w);
         assert_int_equal(x->groups, y->groups);
-        assert_int_equal(x->relu, y->relu);
-        assert_int_equal(x->shift, y->shift);
         assert_int_equal(x->weight_format.bits, y->weight_format.bits);
         assert_int_equal(x->weight_format.fl, y->weight_format.fl);
         const size_t outputs = (size_t)a->tensors[x->output].channels;
+        assert_true((x->weight_fl == NULL) == (y->weight_fl == NULL));
+        if (x->weight_fl)
+            assert_memory_equal(x->weight_fl, y->weight_fl, outputs * sizeof *x->weight_fl);
         assert_memory_equal(x->weights, y->weights, outputs * (size_t)rs_qop_terms(a, x) * sizeof(int32_t));
         assert_memory_equal(x->bias, y->bias, outputs * sizeof(int64_t));
     }
@@ -347,8 +360,9 @@ static void check_files(void **state)
 {
     (void)state;
     rs_diag *diag = rs_diag_new();
-    const rs_random_qnet options = { .max_ops = 6, .max_bits = 16, .max_size = 8, .max_channels = 6, .branches = true };
-    for (int i = 0; i < 60; i++) {
+    rs_random_qnet options = { .max_ops = 7, .max_bits = 16, .max_size = 8, .max_channels = 6, .branches = true };
+    for (int i = 0; i < 80; i++) {
+        options.graph = i % 3 > 0;
         rs_rng rng = { .seed = rs_test_seed(), .stream = 300 + (uint64_t)i };
         rs_qnet *q = rs_test_random_qnet(&rng, &options), *back = NULL;
         char *folder = rs_format("%s/net%d", rs_test_folder(), i),
@@ -409,7 +423,7 @@ static void check_bad_description(void **state)
         const char *from, *to, *message;
     } CASES[] = {
         { "\"format\": \"ristretto qnet\"", "\"format\": \"other\"", "not a quantized network" },
-        { "\"version\": 1", "\"version\": 2", "'version' is 2" },
+        { "\"version\": 2", "\"version\": 1", "'version' is 1" },
         { "{", "{,", "not valid JSON" },
         { "\"rounding\": \"nearest\"", "\"rounding\": \"nearst\"", "'rounding' is 'nearst'" },
         { "\"rounding\": \"nearest\"", "\"rounding\": \"stochastic\"", "'rounding' is 'stochastic'" },
@@ -427,7 +441,11 @@ static void check_bad_description(void **state)
         { "\"fl\": 7", "\"fl\": 6", "expected" },
         { "\"weight_bits\": 8", "\"weight_bits\": 2", "expected -2 to 1" },
         { "\"relu\": false", "\"relu\": 0", "'relu' has the wrong type" },
-        { "\"input\": 0", "\"input\": 1", "'input' is 1" },
+        { "\"inputs\": [\n        0", "\"inputs\": [1", "inputs[0] must be the number of a tensor from 0 to 0" },
+        { "\"inputs\": [\n        0", "\"inputs\": [0, 0", "has 2 inputs, expected 1" },
+        { "\"inputs\": [\n        0", "\"inputs\": [", "0 inputs" },
+        { "\"signed\": true", "\"signed\": 1", "'signed' has the wrong type" },
+        { "\"number\": \"fixed\"", "\"number\": \"fxed\"", "'number' is 'fxed'" },
         { "\"output\": 1", "\"output\": 2", "'output' is 2" },
         { "\"type\": \"convolution\"", "\"type\": \"convolutoin\"", "'type' is 'convolutoin'" },
         { "\"type\": \"max_pool\"", "\"type\": \"relu\"", "unknown key 'kernel'" },
