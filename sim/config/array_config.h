@@ -43,6 +43,14 @@ rs_status rs_array_config_read(const char *path, rs_array_config **config, rs_di
 rs_status rs_array_config_set(rs_array_config *config, const char *assignment, rs_diag *diag);
 void rs_array_config_free(rs_array_config *config);
 
+/* The parameters of the RTL (ristretto_array, ristretto_top) for this array; every width resolved. Returns how many. */
+typedef struct rs_array_parameter {
+    const char *name;
+    int64_t value;
+} rs_array_parameter;
+enum { RS_ARRAY_PARAMETERS_MAX = 32 };
+int rs_array_parameters(const rs_array_config *config, rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX]);
+
 /* Derived sizes, defined once for model, compiler, RTL parameters and area. */
 int rs_array_levels(const rs_array_config *config);              /* of the tree: ceil(log2 multipliers) */
 int rs_array_tree_stages(const rs_array_config *config);         /* T */

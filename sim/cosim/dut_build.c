@@ -262,28 +262,10 @@ static rs_status list_folder(build *b, list *l, const char *name, rs_diag *diag)
 
 static void set_parameters(build *b, const rs_array_config *c)
 {
-    const struct {
-        const char *name;
-        long value;
-    } parameters[] = {
-        { "LANES", c->lanes },
-        { "MULS", c->multipliers },
-        { "ACT_BITS", c->activation_bits },
-        { "WGT_BITS", c->weight_bits },
-        { "ACC_BITS", c->accumulator_bits },
-        { "OVERFLOW", (long)c->overflow },
-        { "FIRST_LEVEL", (long)c->first_level },
-        { "TREE_REGS", (long)c->tree_registers },
-        { "ROUNDING", (long)c->rounding },
-        { "ACT_DEPTH", (long)c->activation_elements },
-        { "OUT_DEPTH", (long)c->output_elements },
-        { "WGT_DEPTH", c->weight_steps },
-        { "BUS_BITS", c->bus_bits },
-        { "OUTSTANDING", c->outstanding },
-        { "PROG_DEPTH", c->program_depth },
-    };
-    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
-        add_format(&b->parameters, "-G%s=%ld", parameters[i].name, parameters[i].value);
+    rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
+    const int n = rs_array_parameters(c, parameters);
+    for (int i = 0; i < n; i++)
+        add_format(&b->parameters, "-G%s=%" PRId64, parameters[i].name, parameters[i].value);
 }
 
 static rs_status set_flags(build *b, rs_diag *diag)
