@@ -206,9 +206,7 @@ static void param_task(void *context, size_t i, int worker)
     rs_fxp_emulate_array(job->to + from, n, job->format, RS_ROUND_NEAREST, 0, 0);
 }
 
-/* The bias at the accumulator's LSB if the input's format is known. In float activations there is no such LSB: then a bias stays as it is,
- * unless it has the weights' format. */
-static void round_bias(const float *from, float *to, size_t n, rs_fxp weights, rs_fxp input, rs_bias_rule rule)
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, rs_fxp input, rs_bias_rule rule)
 {
     memcpy(to, from, n * sizeof(float));
     const int fl = weights.fl + input.fl;
@@ -243,7 +241,7 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
                 param_job job = { .from = source->params[p].data, .to = *room, .n = n, .format = format };
                 rs_parallel((n + PARAM_SLICE - 1) / PARAM_SLICE, param_task, &job);
             } else {
-                round_bias(source->params[p].data, *room, n, format, formats->activations[source->bottoms[0]], rule);
+                rs_emulate_bias(source->params[p].data, *room, n, format, formats->activations[source->bottoms[0]], rule);
             }
             layer->params[p].data = *room;
         }
@@ -340,4 +338,9 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
     if (st == RS_OK)
         *hits = rs_count_hits(rs_exec_blob(e->exec, plan->scores), e->labels, e->n, rs_plan_count(e->source, plan->scores), top_k, ties);
     return st;
+}
+
+const float *rs_emulator_scores(const rs_emulator *emulator)
+{
+    return rs_exec_blob(emulator->exec, emulator->plan->scores);
 }

@@ -29,6 +29,13 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
 rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
                           int64_t *hits, int64_t *ties, rs_diag *diag);
 
+/* The scores of the last run, [n][classes]; valid until the next one. */
+const float *rs_emulator_scores(const rs_emulator *emulator);
+
+/* Biases in float emulation. At the accumulator's LSB if the input's format is known; in float activations there is no such LSB: then a bias stays
+ * as it is, unless it has the weights' format. */
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, rs_fxp input, rs_bias_rule rule);
+
 /* A hash of the weights and biases as the formats round them: trials with the same hash and the same formats of activations give the same
  * scores. */
 rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding,

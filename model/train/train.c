@@ -155,17 +155,12 @@ static rs_status set_up(trainer *t, rs_diag *diag)
     if (st == RS_OK && !has_loss(t->net))
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->net->path), "add a SoftmaxWithLoss layer",
                       "the net has no loss in the training phase");
-    const int64_t held_out = t->options->hold_out;
-    if (st == RS_OK && held_out >= t->set->count)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->set->path), "hold fewer images out, or name a data set to validate on",
-                      "%" PRId64 " images are held out of training, but there are only %" PRId64, held_out, t->set->count);
     if (st == RS_OK)
         st = rs_exec_new(t->net, t->batch, true, &t->exec, diag);
     if (st == RS_OK)
         st = make_slots(t, diag);
     if (st != RS_OK)
         return st;
-    t->set->count -= held_out;
     const int64_t window = s->average_loss > 1 ? s->average_loss : 1;
     t->losses = RS_NEW_ARRAY(double, (size_t)window);
     if (t->losses == NULL)
@@ -556,12 +551,8 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
         st = rs_caffe_read_some_weights(options->weights, t.net, diag);
     if (st == RS_OK && options->resume != NULL)
         st = resume(&t, options->resume, diag);
-    if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL) {
-        const int64_t trained = t.set->count;
-        t.set->count += options->hold_out;
+    if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL)
         st = options->extension->begin(options->extension->context, t.net, t.exec, t.set, options->resume, diag);
-        t.set->count = trained;
-    }
     if (st == RS_OK) {
         log_event(&t, (rs_train_event){ .kind = RS_TRAIN_BEGIN, .images = t.set->count });
         st = run(&t, diag);

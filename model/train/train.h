@@ -28,9 +28,9 @@ typedef struct rs_train_event {
 /* What another kind of training adds to the loop, on the calling thread: fine-tuning (quant/finetune.h). Each may be NULL. */
 typedef struct rs_train_extension {
     void *context;
-    /* Once, with the first weights or those of the snapshot; `set` is the training set with the images held out behind its end;
-     * resume: the solverstate, or NULL. The net's parameters may be replaced by others (pointers) between before and after. */
-    rs_status (*begin)(void *context, rs_net *net, rs_exec *exec, const rs_dataset *set, const char *resume, rs_diag *diag);
+    /* Once, with the first weights or those of the snapshot; resume: the solverstate, or NULL. Images at the end of the training set can be
+     * kept from training by a lower set->count. Pointers to the net's parameters may be replaced between before and after. */
+    rs_status (*begin)(void *context, rs_net *net, rs_exec *exec, rs_dataset *set, const char *resume, rs_diag *diag);
     /* Around forward and backward of one batch, whose number counts from the beginning of the training. `after` is called if `before`
      * succeeded, even if the pass between them failed. */
     rs_status (*before)(void *context, int64_t batch, rs_diag *diag);
@@ -53,7 +53,6 @@ typedef struct rs_train_options {
     const char *snapshot_prefix; /* overrides the solver's; or NULL */
     uint64_t seed;           /* used unless the solver file gives random_seed */
     int64_t max_iter;        /* overrides the solver's if > 0 */
-    int64_t hold_out;        /* the last so many images of the training set are not trained on */
     const rs_train_extension *extension; /* or NULL */
     int64_t test_images;     /* score this many test images at test intervals; 0: test_iter * batch */
     void (*log)(void *context, const rs_train_event *event); /* called on the calling thread; or NULL */

@@ -84,6 +84,47 @@ static const rs_option quantize_options[] = {
     REPORT, END
 };
 
+static const rs_option finetune_options[] = {
+    { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true,
+      .help = "Caffe solver file that the net was trained with: its net, batch size and last learning rate" },
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel of the trained net" },
+    { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate of a fine-tuning with the same options" },
+    OUT("writes tuned.caffemodel, qnet/, quantized.prototxt, finetune.json and snapshots here"),
+    { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
+    { .name = "validation", .type = RS_OPTION_FILE, .value = "PATH", .help = "validate on this data set (its training half) [held out of the training set]" },
+    { .name = "validation-images", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT",
+      .help = "images of --validation [all]; without it, 0:COUNT holds the last COUNT images out of training [a tenth]" },
+    { .name = "test", .type = RS_OPTION_FILE, .value = "PATH", .help = "labelled images to score at the end [those of the solver's test net]" },
+    { .name = "no-test", .type = RS_OPTION_FLAG, .help = "score no test images" },
+    { .name = "activation-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8", .help = "width of layer outputs; 0: float" },
+    { .name = "convolution-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8", .help = "width of convolution weights; 0: float" },
+    { .name = "inner-product-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8",
+      .help = "width of fully connected weights; 0: float" },
+    { .name = "calibration", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "5000",
+      .help = "training images whose activations give the ranges; 0: all" },
+    { .name = "refine", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "0",
+      .help = "validation images on which fractional lengths are improved before training; 0: they follow from the ranges" },
+    { .name = "activations", .type = RS_OPTION_CHOICE, .value = "HOW", .choices = "float|quantized", .fallback = "float",
+      .help = "in training: float as in the paper, or quantized with a straight-through estimator" },
+    { .name = "weight-rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "stochastic|nearest", .fallback = "stochastic",
+      .help = "of the shadow weights, for each batch" },
+    { .name = "learn-steps", .type = RS_OPTION_FLAG, .help = "learn the fractional lengths, over the first half of the iterations" },
+    { .name = "gradual", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 15, .fallback = "0",
+      .help = "begin N bits wider and lose a bit at a time, over the first half of the iterations" },
+    { .name = "learning-rate", .type = RS_OPTION_REAL, .value = "RATE", .min = 0, .max = 1, .fallback = "0",
+      .help = "of Adam; 0: a tenth of that of the solver's last iteration" },
+    { .name = "schedule", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "fixed|linear", .fallback = "fixed",
+      .help = "the learning rate stays, or falls to zero" },
+    { .name = "weight-decay", .type = RS_OPTION_REAL, .value = "RATE", .min = 0, .max = 1, .fallback = "0", .help = "of the shadow weights" },
+    { .name = "iterations", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .fallback = "5000", .help = "batches to train on" },
+    { .name = "validate-every", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .fallback = "500", .help = "iterations between validations" },
+    { .name = "snapshot-every", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1000", .help = "iterations between snapshots; 0: only the last" },
+    { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1", .help = "seed of stochastic rounding" },
+    { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
+      .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
+    REPORT, END
+};
+
 static const rs_option simulate_options[] = {
     QNET, ARRAY, DATA(false), IMAGES("number of images to run through the array model"), REPORT, END
 };
@@ -171,6 +212,14 @@ const rs_command rs_commands[] = {
       .options = quantize_options, .run = rs_command_quantize,
       .examples = LIST("ristretto quantize --model model/zoo/lenet/lenet_train_test.prototxt --weights model/zoo/lenet/lenet.caffemodel --data "
                        "model/zoo/lenet/digits --calibration 0:1000 --search 0:1000 --test 1000:1000 --error-margin 1 --out build/lenet") },
+    { .name = "finetune", .summary = "train the weights of a quantized network to their widths",
+      .description = "Fine-tuning with shadow weights: float weights are rounded for each batch, stochastically, the gradient of the rounded net updates "
+                     "the float weights (Adam), and the integers are validated with the exact engine. The weights with the most hits are kept.\n\n"
+                     "Writes into --out: tuned.caffemodel (the best shadow weights), qnet/ (their integers), quantized.prototxt, finetune.json, and "
+                     "snapshots finetune_iter_N.*, from which --resume goes on to the same weights as without the interruption. Ctrl-C writes one.",
+      .options = finetune_options, .run = rs_command_finetune,
+      .examples = LIST("ristretto finetune --solver model/zoo/lenet/lenet_solver.prototxt --weights model/zoo/lenet/lenet.caffemodel --activation-bits 4 "
+                       "--convolution-bits 4 --inner-product-bits 4 --out build/lenet_444") },
     { .name = "simulate", .summary = "run a quantized network on the array model: cycles, utilisation, traffic",
       .description = "Compiles the network for the array and counts cycles, stalls and traffic layer by layer. With --data it also computes: the "
                      "images go through the array model bit by bit, and every score is compared with the exact engine's (status 1 if one differs).",

@@ -11,6 +11,7 @@ rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
 rs_status rs_command_train(const rs_args *args, rs_diag *diag);
 rs_status rs_command_test(const rs_args *args, rs_diag *diag);
 rs_status rs_command_quantize(const rs_args *args, rs_diag *diag);
+rs_status rs_command_finetune(const rs_args *args, rs_diag *diag);
 rs_status rs_command_simulate(const rs_args *args, rs_diag *diag);
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag);
 rs_status rs_command_estimate(const rs_args *args, rs_diag *diag);
@@ -25,6 +26,8 @@ rs_status rs_command_help(const rs_args *args, rs_diag *diag);
 rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag);
 /* --first and --images, resolved against the data set. */
 rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
+/* "FIRST:COUNT"; `option` is named in the message. RS_USAGE. */
+rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag);
 /* "FIRST:COUNT" of an option, resolved against the data set; all of it if the option is not given. */
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
 /* --qnet, --array and --set KEY=VALUE. On failure both are NULL. */

@@ -12,21 +12,28 @@ rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag)
     return rs_dataset_open(rs_args_text(args, "data"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0, set, diag);
 }
 
+rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag)
+{
+    *slice = (rs_slice){ 0, 0 };
+    const char *colon = strchr(text, ':');
+    char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
+    if (first == NULL)
+        return rs_out_of_memory(diag);
+    const bool good = colon != NULL && rs_parse_int(first, &slice->first) && rs_parse_int(colon + 1, &slice->count) && slice->first >= 0 &&
+                      slice->count > 0;
+    rs_free(first);
+    if (!good)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes FIRST:COUNT, such as 0:1000, not '%s'", option, text);
+    return RS_OK;
+}
+
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag)
 {
     const char *text = rs_args_text(args, option);
     *slice = (rs_slice){ 0, 0 };
-    if (text != NULL) {
-        const char *colon = strchr(text, ':');
-        char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
-        if (first == NULL)
-            return rs_out_of_memory(diag);
-        const bool good = colon != NULL && rs_parse_int(first, &slice->first) && rs_parse_int(colon + 1, &slice->count) && slice->first >= 0 &&
-                          slice->count > 0;
-        rs_free(first);
-        if (!good)
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes FIRST:COUNT, such as 0:1000, not '%s'", option, text);
-    }
+    const rs_status status = text != NULL ? rs_slice_parse(text, option, slice, diag) : RS_OK;
+    if (status != RS_OK)
+        return status;
     char name[32];
     snprintf(name, sizeof name, "--%s", option);
     return rs_slice_resolve(slice, set, name, RS_USAGE, diag);

@@ -120,6 +120,34 @@ void rs_print_quantize(const json_t *s, FILE *stream)
     print_formats(s, stream);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- finetune */
+
+static void print_hits(const char *what, const json_t *s, const char *hits, const char *ties, const char *images, FILE *stream)
+{
+    if (json_object_get(s, hits) != NULL)
+        fprintf(stream, "  %-18s %6lld of %lld right (%.2f %%), %lld lost to a tie\n", what, (long long)rs_j_int(s, hits), (long long)rs_j_int(s, images),
+                rs_percent(rs_j_real(s, hits), rs_j_real(s, images)), (long long)rs_j_int(s, ties));
+}
+
+void rs_print_finetune(const json_t *s, FILE *stream)
+{
+    const json_t *bits = json_object_get(s, "bits"), *test = json_object_get(s, "test");
+    fprintf(stream, "Fine-tuned '%s': %lld-bit layer outputs, %lld-bit convolution weights, %lld-bit fully connected weights\n", rs_j_text(s, "network"),
+            (long long)json_integer_value(json_array_get(bits, 2)), (long long)json_integer_value(json_array_get(bits, 0)),
+            (long long)json_integer_value(json_array_get(bits, 1)));
+    fprintf(stream, "%lld iterations, %.1f s, %.0f images/s; weights of iteration %lld\n", (long long)rs_j_int(s, "iterations"), rs_j_real(s, "seconds"),
+            rs_j_real(s, "images_per_second"), (long long)rs_j_int(s, "best_iteration"));
+    fputs("Validation, integers\n", stream);
+    print_hits("before", s, "first_hits", "first_ties", "validation_images", stream);
+    print_hits("after", s, "hits", "ties", "validation_images", stream);
+    if (test != NULL) {
+        fputs("Test\n", stream);
+        print_hits("float", test, "float_hits", "float_ties", "images", stream);
+        print_hits("integers, before", test, "first_hits", "first_ties", "images", stream);
+        print_hits("integers, after", test, "hits", "ties", "images", stream);
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------------------- simulate */
 
 static void print_array(const json_t *a, FILE *stream)
