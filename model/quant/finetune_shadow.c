@@ -118,11 +118,11 @@ static double pass_through(const float *kept, float *gradient, size_t n, rs_fxp 
         }
     for (size_t i = 0; i < n && rule == STOPS; i++) {
         const float y = kept[i] * scale;
-        gradient[i] = (y < low) | (y > high) ? 0.0f : gradient[i];
+        gradient[i] = ((y < low) | (y > high)) ? 0.0f : gradient[i];
     }
     for (size_t i = 0; i < n && rule == RETURNS; i++) {
         const float y = kept[i] * scale, g = gradient[i];
-        gradient[i] = ((y < low) & (g > 0.0f)) | ((y > high) & (g < 0.0f)) ? 0.0f : g;
+        gradient[i] = (((y < low) & (g > 0.0f)) | ((y > high) & (g < 0.0f))) ? 0.0f : g;
     }
     return slope * ldexp(log(2.0), -f.fl);
 }

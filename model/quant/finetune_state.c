@@ -83,8 +83,9 @@ rs_status rs_tuning_save(const rs_tuning *t, const char *prefix, const rs_net *t
     }
     json_t *root = failed ? NULL
                           : json_pack("{s:s, s:i, s:s, s:I, s:I, s:o, s:o, s:O}", "format", format_name, "version", (int)VERSION, "options", options,
-                                      "iteration", (json_int_t)rs_shadow_iteration(t->shadow), "validation_images", (json_int_t)validation_images, "first", score_json(&t->first), "best",
-                                      score_json(&t->best), "formats", formats);
+                                      "iteration", (json_int_t)rs_shadow_iteration(t->shadow), "validation_images",
+                                      (json_int_t)validation_images, "first", score_json(&t->first), "best", score_json(&t->best), "formats",
+                                      formats);
     const rs_status st = root == NULL ? rs_out_of_memory(diag) : write_json(root, path, diag);
     json_decref(root);
     json_decref(formats);
@@ -142,8 +143,8 @@ static rs_status read_root(rs_tuning *t, const json_t *root, const char *path, c
                         json_integer_value(json_object_get(root, "validation_images")));
     const json_t *formats = json_object_get(root, "formats");
     const json_t *iteration = json_object_get(root, "iteration");
-    bool good = json_is_integer(iteration) && json_integer_value(iteration) >= 0 && read_score(json_object_get(root, "first"), images, &t->first) && read_score(json_object_get(root, "best"), images, &t->best) &&
-                json_array_size(formats) == (size_t)rs_shadow_count(t->shadow);
+    bool good = json_is_integer(iteration) && json_integer_value(iteration) >= 0 && read_score(json_object_get(root, "first"), images, &t->first) &&
+                read_score(json_object_get(root, "best"), images, &t->best) && json_array_size(formats) == (size_t)rs_shadow_count(t->shadow);
     for (int i = 0; i < rs_shadow_count(t->shadow) && good; i++)
         good = read_format(json_array_get(formats, (size_t)i), test_net, rs_shadow_format(t->shadow, i), &t->best_fl[i]);
     if (!good)

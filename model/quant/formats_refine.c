@@ -85,7 +85,7 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
     rs_status st = judge(r, &best, diag);
     *trials = 1;
     bool moved = true;
-    rs_progress *progress = rs_progress_begin("formats", (uint64_t)(passes * coordinates), "steps");
+    rs_progress *progress = rs_progress_begin("formats", (uint64_t)passes * (uint64_t)coordinates, "steps");
     for (int pass = 0; pass < passes && moved && st == RS_OK; pass++) {
         moved = false;
         for (int k = 0; k < coordinates && st == RS_OK; k++) {
@@ -105,7 +105,7 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
                 if (improved)
                     break; /* back is where it came from */
             }
-            rs_progress_update(progress, (uint64_t)(pass * coordinates + k + 1), NULL);
+            rs_progress_update(progress, (uint64_t)pass * (uint64_t)coordinates + (uint64_t)k + 1, NULL);
         }
     }
     rs_progress_end(progress);

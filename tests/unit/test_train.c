@@ -16,54 +16,10 @@
 #include "base/threads.h"
 #include "import/caffe.h"
 #include "layers/exec.h"
+#include "support/corners.h"
 #include "train/train.h"
 
-enum { IMAGES = 150, TEST_IMAGES = 40, SIDE = 9, CLASSES = 4 };
-
-/* Images of noise with a bright corner: which one is the label. */
-static void write_images(const char *prefix, int count, uint64_t stream)
-{
-    char name[64];
-    uint8_t *bytes = calloc(1, 16 + (size_t)count * SIDE * SIDE), *labels = calloc(1, 8 + (size_t)count);
-    assert_non_null(bytes);
-    assert_non_null(labels);
-    memcpy(bytes, (const uint8_t[]){ 0, 0, 8, 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, SIDE, 0, 0, 0, SIDE }, 16);
-    memcpy(labels, (const uint8_t[]){ 0, 0, 8, 1, 0, 0, 0, (uint8_t)count }, 8);
-    for (int i = 0; i < count; i++) {
-        const int label = (int)rs_random_below(rs_test_seed(), stream, (uint64_t)i, CLASSES);
-        labels[8 + i] = (uint8_t)label;
-        for (int y = 0; y < SIDE; y++)
-            for (int x = 0; x < SIDE; x++) {
-                const bool here = (y > SIDE / 2) == (label / 2 == 1) && (x > SIDE / 2) == (label % 2 == 1);
-                const uint64_t noise = rs_random_below(rs_test_seed(), stream + 1, (uint64_t)((i * SIDE + y) * SIDE + x), 200);
-                bytes[16 + (i * SIDE + y) * SIDE + x] = (uint8_t)(noise + (here ? 55 : 0));
-            }
-    }
-    snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
-    rs_test_write(rs_test_path(name), bytes, 16 + (size_t)count * SIDE * SIDE);
-    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);
-    rs_test_write(rs_test_path(name), labels, 8 + (size_t)count);
-    free(bytes);
-    free(labels);
-}
-
-static const char NET[] =
-    "name: 'corners'\n"
-    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TRAIN } transform_param { scale: 0.00390625 }\n"
-    "        data_param { source: '%s' batch_size: 10 } }\n"
-    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TEST } transform_param { scale: 0.00390625 }\n"
-    "        data_param { source: '%s' batch_size: 8 } }\n"
-    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }\n"
-    "        convolution_param { num_output: 6 kernel_size: 4 weight_filler { type: 'xavier' } } }\n"
-    "layer { name: 'p1' type: 'Pooling' bottom: 'c1' top: 'p1' pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
-    "layer { name: 'i1' type: 'InnerProduct' bottom: 'p1' top: 'i1'\n"
-    "        inner_product_param { num_output: 20 weight_filler { type: 'xavier' } } }\n"
-    "layer { name: 'r1' type: 'ReLU' bottom: 'i1' top: 'i1' }\n"
-    "layer { name: 'drop' type: 'Dropout' bottom: 'i1' top: 'i1' dropout_param { dropout_ratio: 0.1 } }\n"
-    "layer { name: 'i2' type: 'InnerProduct' bottom: 'i1' top: 'i2'\n"
-    "        inner_product_param { num_output: 4 weight_filler { type: 'xavier' } } }\n"
-    "layer { name: 'hits' type: 'Accuracy' bottom: 'i2' bottom: 'label' top: 'hits' include { phase: TEST } }\n"
-    "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'i2' bottom: 'label' top: 'loss' }\n";
+enum { IMAGES = 150, TEST_IMAGES = 40 };
 
 static const char SOLVER[] = "net: '%s'\nbase_lr: 0.05 lr_policy: 'inv' gamma: 0.001 power: 0.75 momentum: 0.9 weight_decay: 0.001\n"
                              "max_iter: 60 test_iter: 5 test_interval: 20 display: 10 average_loss: 5 random_seed: 7\n"
@@ -76,9 +32,9 @@ static int set_up(void **state)
 {
     (void)state;
     folder = rs_test_folder();
-    write_images("train", IMAGES, 100);
-    write_images("t10k", TEST_IMAGES, 200);
-    char *text = rs_format(NET, folder, folder);
+    rs_test_corners("train", IMAGES, 100);
+    rs_test_corners("t10k", TEST_IMAGES, 200);
+    char *text = rs_format(rs_test_corners_net, folder, folder);
     assert_non_null(text);
     net_path = rs_strdup(rs_test_path("net.prototxt"));
     assert_non_null(net_path);
@@ -332,7 +288,7 @@ static void test_data_folder(void **state)
     static const char *const sources[] = { "less.json", "/an/lmdb" };
     static const int64_t expected[] = { IMAGES - 3, IMAGES };
     for (int i = 0; i < 2; i++) {
-        char *text = rs_format(NET, sources[i], "/an/lmdb");
+        char *text = rs_format(rs_test_corners_net, sources[i], "/an/lmdb");
         assert_non_null(text);
         char *path = rs_strdup(rs_test_path("elsewhere.prototxt"));
         assert_non_null(path);
@@ -442,10 +398,10 @@ static void test_scores(void **state)
         rs_assert_ok(rs_test(net_path, trained.weights_path, set, &o, &again, diag), diag);
         assert_true(again.hits == r.hits && again.ties == r.ties && fabs(again.loss - r.loss) < 1e-6);
     }
-    const rs_test_options all = { .top_k = CLASSES, .images = 17 };
+    const rs_test_options all = { .top_k = RS_CORNERS_CLASSES, .images = 17 };
     rs_assert_ok(rs_test(net_path, trained.weights_path, set, &all, &again, diag), diag);
     assert_int_equal(again.hits, 17);
-    const rs_test_options many = { .top_k = CLASSES + 1 };
+    const rs_test_options many = { .top_k = RS_CORNERS_CLASSES + 1 };
     rs_assert_error(rs_test(net_path, trained.weights_path, set, &many, &again, diag), RS_USAGE, diag, "top 5 of 4 classes");
     rs_assert_error(rs_test(net_path, "/no/such.caffemodel", set, NULL, &again, diag), RS_BAD_INPUT, diag, "/no/such.caffemodel");
     rs_dataset_free(set);
