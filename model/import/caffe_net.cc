@@ -351,7 +351,16 @@ private:
             case RS_LAYER_ELTWISE: eltwise(l, out); break;
             case RS_LAYER_FLATTEN: flatten(l, out); break;
             case RS_LAYER_RESHAPE: reshape(l, out); break;
-            case RS_LAYER_SPLIT: break;
+            case RS_LAYER_SPLIT:
+            case RS_LAYER_SIGMOID:
+            case RS_LAYER_TANH: break;
+            case RS_LAYER_DECONVOLUTION: convolution(l, out); break;
+            case RS_LAYER_ELU: out->elu_alpha = finite(p.elu_param().alpha(), l.node, "elu_param", "alpha"); break;
+            case RS_LAYER_PRELU: prelu(l, out); break;
+            case RS_LAYER_BATCH_NORM: batch_norm(l, out); break;
+            case RS_LAYER_SCALE: scale(l, out); break;
+            case RS_LAYER_BIAS: bias(l, out); break;
+            case RS_LAYER_EUCLIDEAN_LOSS: euclidean_loss(l); break;
             case RS_LAYER_ACCURACY: accuracy(l, out); break;
             case RS_LAYER_DROPOUT: dropout(l, out); break;
             default: break; // its name is not in the table of types
@@ -586,7 +595,7 @@ private:
     {
         static const std::pair<const char *, rs_filler_type> types[] = {
             {"constant", RS_FILL_CONSTANT}, {"uniform", RS_FILL_UNIFORM}, {"gaussian", RS_FILL_GAUSSIAN},
-            {"xavier", RS_FILL_XAVIER},     {"msra", RS_FILL_MSRA},
+            {"xavier", RS_FILL_XAVIER},     {"msra", RS_FILL_MSRA},       {"bilinear", RS_FILL_BILINEAR},
         };
         rs_filler out{};
         bool found = false;
@@ -599,9 +608,9 @@ private:
             }
         }
         if (!found) {
-            const bool known = from.type() == "bilinear" || from.type() == "positive_unitball";
+            const bool known = from.type() == "positive_unitball";
             const std::string hint = known ? "" : did_you_mean(from.type(), names);
-            bad(node.at("type"), hint.empty() ? "supported are constant, uniform, gaussian, xavier, msra" : hint,
+            bad(node.at("type"), hint.empty() ? "supported are constant, uniform, gaussian, xavier, msra, bilinear" : hint,
                 layer_name(l.param) + (known ? ": filler " + quoted(from.type()) + " is not supported"
                                              : ": unknown filler " + quoted(from.type())));
         }
@@ -620,6 +629,8 @@ private:
             bad(node.at("min"), "", layer_name(l.param) + ": the filler's min is greater than its max");
         if (from.std() < 0)
             bad(node.at("std"), "", layer_name(l.param) + ": the filler's std is negative");
+        if (out.type == RS_FILL_BILINEAR && l.param.type() != "Deconvolution")
+            bad(node.at("type"), "", layer_name(l.param) + ": filler 'bilinear' is for the weights of a Deconvolution");
         out.variance_norm = from.variance_norm() == caffe::FillerParameter::FAN_OUT   ? RS_NORM_FAN_OUT
                             : from.variance_norm() == caffe::FillerParameter::AVERAGE ? RS_NORM_AVERAGE
                                                                                       : RS_NORM_FAN_IN;
@@ -694,6 +705,11 @@ private:
         out->n_params = r->bias ? 2 : 1;
         r->weight_filler = filler(c.weight_filler(), l, node.in("weight_filler"));
         r->bias_filler = filler(c.bias_filler(), l, node.in("bias_filler"));
+        if (r->weight_filler.type == RS_FILL_BILINEAR && r->kernel_h != r->kernel_w)
+            bad(node.in("weight_filler").at("type"), "",
+                layer_name(l.param) + ": filler 'bilinear' needs a square kernel");
+        if (r->bias_filler.type == RS_FILL_BILINEAR)
+            bad(node.in("bias_filler").at("type"), "", layer_name(l.param) + ": filler 'bilinear' cannot fill a bias");
     }
 
     void inner_product(const FileLayer &l, rs_layer *out)
@@ -777,6 +793,88 @@ private:
         // The older field, which the newer one overrides.
         if (!p.has_normalization() && p.has_normalize() && !p.normalize())
             out->judge.normalization = RS_NORM_BATCH_SIZE;
+    }
+
+    // The loss is divided by the images of the batch, whatever normalization says; Caffe ignores the field here.
+    void euclidean_loss(const FileLayer &l)
+    {
+        const caffe::LossParameter &p = l.param.loss_param();
+        const char *field = p.has_ignore_label()    ? "ignore_label"
+                            : p.has_normalization() ? "normalization"
+                                                    : "normalize";
+        if (p.has_ignore_label() || p.has_normalization() || p.has_normalize())
+            bad(l.node.in("loss_param").at(field), "",
+                layer_name(l.param) + " (" + l.param.type() + "): " + field + " has no effect on this loss");
+    }
+
+    // A filler, or a constant if the file gives none.
+    rs_filler filler_or(const caffe::FillerParameter &from, bool given, float otherwise, const FileLayer &l, const Node &node)
+    {
+        if (given)
+            return filler(from, l, node);
+        rs_filler constant{};
+        constant.type = RS_FILL_CONSTANT;
+        constant.value = otherwise;
+        return constant;
+    }
+
+    void prelu(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::PReLUParameter &p = l.param.prelu_param();
+        out->prelu.shared = p.channel_shared();
+        out->prelu.filler = filler_or(p.filler(), p.has_filler(), 0.25F, l, l.node.in("prelu_param").in("filler"));
+        out->n_params = 1;
+    }
+
+    void batch_norm(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::BatchNormParameter &p = l.param.batch_norm_param();
+        const Node node = l.node.in("batch_norm_param");
+        rs_batch_norm_param *r = &out->batch_norm;
+        r->global_stats = p.has_use_global_stats() ? p.use_global_stats() : phase_ == RS_TEST;
+        r->fraction = finite(p.moving_average_fraction(), l.node, "batch_norm_param", "moving_average_fraction");
+        r->eps = finite(p.eps(), l.node, "batch_norm_param", "eps");
+        if (r->eps < 0)
+            bad(node.at("eps"), "", layer_name(l.param) + ": eps is negative");
+        out->n_params = 3;
+        // Not learnt from gradients: the layer keeps them itself.
+        for (int i = 0; i < l.param.param_size() && i < 3; i++)
+            if (l.param.param(i).has_lr_mult() && l.param.param(i).lr_mult() != 0)
+                bad(l.node.in("param", i).at("lr_mult"), "",
+                    layer_name(l.param) + " (BatchNorm) does not learn its statistics by gradient, expected lr_mult: 0");
+        for (int i = 0; i < 3; i++)
+            out->params[i].lr_mult = out->params[i].decay_mult = 0;
+    }
+
+    // Whether a layer of one bottom multiplies (or adds) values of its own along axes of the input.
+    void own_axes(int64_t axis, int64_t num_axes, const FileLayer &l, const Node &node, rs_scale_param *r)
+    {
+        r->axis = axis;
+        not_batch(axis, l, node, "axis");
+        r->num_axes = within(num_axes, -1, RS_MAX_AXES, l, node, "num_axes");
+        if (l.param.bottom_size() > 1)
+            bad(l.node.at("bottom", 1), "",
+                layer_name(l.param) + " (" + l.param.type() + "): a second bottom is not supported, expected one");
+    }
+
+    void scale(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::ScaleParameter &p = l.param.scale_param();
+        const Node node = l.node.in("scale_param");
+        own_axes(p.axis(), p.num_axes(), l, node, &out->scale);
+        out->scale.bias = p.bias_term();
+        out->scale.filler = filler_or(p.filler(), p.has_filler(), 1, l, node.in("filler"));
+        out->scale.bias_filler = filler_or(p.bias_filler(), p.has_bias_filler(), 0, l, node.in("bias_filler"));
+        out->n_params = p.bias_term() ? 2 : 1;
+    }
+
+    void bias(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::BiasParameter &p = l.param.bias_param();
+        const Node node = l.node.in("bias_param");
+        own_axes(p.axis(), p.num_axes(), l, node, &out->scale);
+        out->scale.filler = filler_or(p.filler(), p.has_filler(), 0, l, node.in("filler"));
+        out->n_params = 1;
     }
 
     void lrn(const FileLayer &l, rs_layer *out)

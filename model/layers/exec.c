@@ -23,7 +23,7 @@ struct rs_exec {
     int workers;
 };
 
-const rs_layer_ops *rs_layer_ops_of(rs_layer_type type)
+const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer)
 {
     static const rs_layer_ops *const TABLE[RS_LAYER_TYPES] = {
         [RS_LAYER_CONVOLUTION] = &rs_convolution_ops, [RS_LAYER_INNER_PRODUCT] = &rs_inner_product_ops,
@@ -33,9 +33,15 @@ const rs_layer_ops *rs_layer_ops_of(rs_layer_type type)
         [RS_LAYER_LRN] = &rs_lrn_ops,                 [RS_LAYER_CONCAT] = &rs_concat_ops,
         [RS_LAYER_SLICE] = &rs_slice_ops,             [RS_LAYER_SPLIT] = &rs_copy_ops,
         [RS_LAYER_FLATTEN] = &rs_copy_ops,            [RS_LAYER_RESHAPE] = &rs_copy_ops,
-        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,
+        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,         [RS_LAYER_DECONVOLUTION] = &rs_deconvolution_ops,
+        [RS_LAYER_SIGMOID] = &rs_activation_ops,      [RS_LAYER_TANH] = &rs_activation_ops,
+        [RS_LAYER_ELU] = &rs_activation_ops,          [RS_LAYER_PRELU] = &rs_prelu_ops,
+        [RS_LAYER_SCALE] = &rs_scale_ops,             [RS_LAYER_BIAS] = &rs_scale_ops,
+        [RS_LAYER_BATCH_NORM] = &rs_batch_norm_ops,   [RS_LAYER_EUCLIDEAN_LOSS] = &rs_euclidean_loss_ops,
     };
-    return TABLE[type];
+    if (layer->type == RS_LAYER_BATCH_NORM && layer->batch_norm.global_stats)
+        return &rs_batch_norm_stored_ops;
+    return TABLE[layer->type];
 }
 
 bool rs_op_overwritten(const rs_op *op, rs_layer_type but)
@@ -47,6 +53,23 @@ bool rs_op_overwritten(const rs_op *op, rs_layer_type but)
                 return true;
     }
     return false;
+}
+
+void rs_op_plan_output(rs_op *op, rs_layer_type but)
+{
+    if (op->training && rs_op_overwritten(op, but))
+        op->record_size = (size_t)op->top_size[0] * sizeof(float);
+}
+
+void rs_op_keep_output(rs_op *op, int64_t first, int64_t n)
+{
+    if (op->record_size > 0)
+        memcpy(op->record + (size_t)first * op->record_size, op->top[0] + first * op->top_size[0], (size_t)n * op->record_size);
+}
+
+const float *rs_op_output(const rs_op *op)
+{
+    return op->record_size > 0 ? (const float *)(const void *)op->record : op->top[0];
 }
 
 void rs_op_bad_label(rs_op *op, int64_t image)
@@ -215,7 +238,7 @@ static rs_status construct(rs_exec *e, rs_diag *diag)
     rs_status st = size_blobs(e, diag);
     for (int i = 0; i < net->n_layers && st == RS_OK; i++) {
         rs_op *op = &e->ops[i];
-        *op = (rs_op){ .ops = rs_layer_ops_of(net->layers[i].type), .net = net, .layer = &net->layers[i], .index = i,
+        *op = (rs_op){ .ops = rs_layer_ops_of(&net->layers[i]), .net = net, .layer = &net->layers[i], .index = i,
                        .batch = e->batch, .training = e->training, .bad_image = -1 };
         st = size_op(e, op, diag);
     }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 /* ln 2 in two parts, the first with zeros at its end, so that n times it is exact. */
 static const double LN2_HIGH = 0.693147180369123816490, LN2_LOW = 1.90821492927058770002e-10;
@@ -58,6 +59,16 @@ float rs_power(float x, float y)
     return e > 100.0 ? INFINITY : (float)exponential(e);
 }
 
+float rs_expm1(float x)
+{
+    if (isnan(x))
+        return x;
+    const double d = (double)x;
+    if (d > -1e-5)
+        return (float)(d + 0.5 * d * d);
+    return d < -30.0 ? -1.0f : (float)(exponential(d) - 1.0);
+}
+
 float rs_sigmoid(float x)
 {
     if (isnan(x))
@@ -82,4 +93,44 @@ float rs_tanh(float x)
         t = 1.0 - 2.0 / (exponential(2.0 * a) + 1.0);
     }
     return (float)(x > 0.0f ? t : -t);
+}
+
+typedef float vector __attribute__((vector_size(16)));
+enum { LANES = 4, PARTS = 4 };
+
+static float total_of(const vector part[PARTS])
+{
+    const vector s = (part[0] + part[2]) + (part[1] + part[3]);
+    return (s[0] + s[2]) + (s[1] + s[3]);
+}
+
+float rs_sum(const float *x, int64_t n)
+{
+    vector part[PARTS] = { { 0 } };
+    int64_t i = 0;
+    for (; i + LANES * PARTS <= n; i += LANES * PARTS)
+        for (int v = 0; v < PARTS; v++) {
+            vector next;
+            memcpy(&next, x + i + LANES * v, sizeof next);
+            part[v] += next;
+        }
+    for (int l = 0; i < n; i++, l++)
+        part[l / LANES][l % LANES] += x[i];
+    return total_of(part);
+}
+
+float rs_dot(const float *x, const float *y, int64_t n)
+{
+    vector part[PARTS] = { { 0 } };
+    int64_t i = 0;
+    for (; i + LANES * PARTS <= n; i += LANES * PARTS)
+        for (int v = 0; v < PARTS; v++) {
+            vector a, b;
+            memcpy(&a, x + i + LANES * v, sizeof a);
+            memcpy(&b, y + i + LANES * v, sizeof b);
+            part[v] += a * b;
+        }
+    for (int l = 0; i < n; i++, l++)
+        part[l / LANES][l % LANES] += x[i] * y[i];
+    return total_of(part);
 }

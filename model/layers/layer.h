@@ -75,10 +75,18 @@ bool rs_op_overwritten(const rs_op *op, rs_layer_type but);
 /* Records that the label of `image` is unusable. */
 void rs_op_bad_label(rs_op *op, int64_t image);
 
+/* For layers whose backward pass reads what they gave: plan asks for a copy of it if another layer (of a type but `but`) overwrites
+ * it, forward makes the copy, and backward finds it, or the top itself. The record is theirs alone. */
+void rs_op_plan_output(rs_op *op, rs_layer_type but);
+void rs_op_keep_output(rs_op *op, int64_t first, int64_t n);
+const float *rs_op_output(const rs_op *op);
+
 /* NULL for a type that the executor only passes over (input). */
-const rs_layer_ops *rs_layer_ops_of(rs_layer_type type);
+const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer);
 extern const rs_layer_ops rs_convolution_ops, rs_inner_product_ops, rs_pooling_ops, rs_relu_ops, rs_softmax_ops,
-    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops, rs_eltwise_ops;
+    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops, rs_eltwise_ops,
+    rs_deconvolution_ops, rs_activation_ops, rs_prelu_ops, rs_scale_ops, rs_batch_norm_ops, rs_batch_norm_stored_ops,
+    rs_euclidean_loss_ops;
 
 /* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its loss. */
 void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner);

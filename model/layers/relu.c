@@ -1,4 +1,5 @@
-/* Rectified linear unit: max(x, 0) + slope min(x, 0). In place, the sign of the output stands for that of the input. */
+/* Rectified linear unit: max(x, 0) + slope min(x, 0). In place, the sign of the output stands for that of the input; a dropout behind
+ * it, in place too, leaves the sign or makes the gradient zero. */
 #include "layers/layer.h"
 
 static rs_status plan(rs_op *op, rs_diag *diag)
@@ -7,6 +8,8 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     if (op->training && l->relu_slope < 0.0f && l->bottoms[0] == l->tops[0])
         return rs_error(diag, RS_BAD_INPUT, l->loc, "give the layer a top of its own",
                         "layer '%s': a ReLU with negative slope %g cannot be trained in place", l->name, (double)l->relu_slope);
+    if (l->bottoms[0] == l->tops[0])
+        rs_op_plan_output(op, RS_LAYER_DROPOUT);
     return RS_OK;
 }
 
@@ -39,6 +42,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
         relu_in_place(out, n * size, slope);
     else
         relu(in, out, n * size, slope);
+    rs_op_keep_output(op, first, n);
 }
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
@@ -47,7 +51,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     if (!op->backward_data[0])
         return;
     const int64_t size = op->bottom_size[0];
-    const float *in = op->bottom[0] + first * size, *d_out = op->top_gradient[0] + first * size;
+    const float *in = (op->record_size > 0 ? rs_op_output(op) : op->bottom[0]) + first * size, *d_out = op->top_gradient[0] + first * size;
     float *d_in = op->bottom_gradient[0] + first * size;
     const float slope = op->layer->relu_slope;
     if (op->add[0])

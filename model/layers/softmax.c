@@ -27,8 +27,8 @@ static int64_t inner_size(const rs_op *op)
 
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
-    (void)op;
     (void)diag;
+    rs_op_plan_output(op, RS_LAYER_TYPES);
     return RS_OK;
 }
 
@@ -37,6 +37,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     const int64_t size = op->bottom_size[0], inner = inner_size(op);
     rs_softmax(op->bottom[0] + first * size, op->top[0] + first * size, n, size / inner, inner);
+    rs_op_keep_output(op, first, n);
 }
 
 /* dx[c] = y[c] (dy[c] - sum over k of dy[k] y[k]) */
@@ -48,7 +49,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const int64_t size = op->bottom_size[0], inner = inner_size(op), classes = size / inner;
     for (int64_t i = first; i < first + n; i++)
         for (int64_t x = 0; x < inner; x++) {
-            const float *y = op->top[0] + i * size + x, *d_out = op->top_gradient[0] + i * size + x;
+            const float *y = rs_op_output(op) + i * size + x, *d_out = op->top_gradient[0] + i * size + x;
             float *d_in = op->bottom_gradient[0] + i * size + x, dot = 0.0f;
             for (int64_t c = 0; c < classes; c++)
                 dot += d_out[c * inner] * y[c * inner];

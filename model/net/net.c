@@ -238,6 +238,15 @@ static void fill(const rs_filler *filler, rs_param *param, uint64_t seed, uint64
         for (size_t i = 0; i < count; i++)
             param->data[i] = (float)(low + (high - low) * rs_random_unit(seed, stream, i));
         return;
+    case RS_FILL_BILINEAR: {
+        const int64_t k = param->shape.dim[param->shape.n_axes - 1], f = (k + 1) / 2;
+        const double c = (double)(2 * f - 1 - f % 2) / (2.0 * (double)f);
+        for (size_t i = 0; i < count; i++) {
+            const double x = (double)((int64_t)i % k), y = (double)((int64_t)i / k % k);
+            param->data[i] = (float)((1.0 - fabs(x / (double)f - c)) * (1.0 - fabs(y / (double)f - c)));
+        }
+        return;
+    }
     case RS_FILL_MSRA:
         mean = 0;
         std = sqrt(2 / n);

@@ -82,13 +82,16 @@ typedef enum rs_phase { RS_TRAIN, RS_TEST } rs_phase;
 
 /* Initial values of a parameter (Caffe's FillerParameter). constant: value; uniform in [min, max); Gaussian of mean and
  * std; xavier: uniform in +-sqrt(3 / n); msra: Gaussian of std sqrt(2 / n), where n by variance_norm is the fan in
- * (elements / dim[0]), the fan out (elements / dim[1]) or their average. */
+ * (elements / dim[0]), the fan out (elements / dim[1]) or their average;
+ * bilinear: weights of a deconvolution of k x k that interpolates: (1 - |y / f - c|) (1 - |x / f - c|), f = ceil(k / 2),
+ * c = (2 f - 1 - f mod 2) / (2 f). */
 typedef enum rs_filler_type {
     RS_FILL_CONSTANT,
     RS_FILL_UNIFORM,
     RS_FILL_GAUSSIAN,
     RS_FILL_XAVIER,
-    RS_FILL_MSRA
+    RS_FILL_MSRA,
+    RS_FILL_BILINEAR
 } rs_filler_type;
 typedef enum rs_variance_norm { RS_NORM_FAN_IN, RS_NORM_FAN_OUT, RS_NORM_AVERAGE } rs_variance_norm;
 typedef struct rs_filler {

@@ -158,6 +158,71 @@ static void lrn(const rs_lrn_param *p, const rs_shape *shape, const double *in, 
             }
 }
 
+/* Each input value spread over the outputs that its kernel lies on. */
+static void deconvolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *weights,
+                          const double *bias, const double *in, double *out)
+{
+    const int64_t channels = in_shape->dim[1], in_group = channels / p->groups, out_group = p->out_channels / p->groups;
+    const int64_t height = out_shape->dim[2], width = out_shape->dim[3];
+    for (int64_t i = 0; i < p->out_channels * height * width; i++)
+        out[i] = p->bias ? bias[i / (height * width)] : 0.0;
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t y = 0; y < in_shape->dim[2]; y++)
+            for (int64_t x = 0; x < in_shape->dim[3]; x++)
+                for (int64_t o = 0; o < out_group; o++)
+                    for (int64_t i = 0; i < p->kernel_h; i++)
+                        for (int64_t j = 0; j < p->kernel_w; j++) {
+                            const int64_t row = y * p->stride_h + i * p->dilation_h - p->pad_h;
+                            const int64_t column = x * p->stride_w + j * p->dilation_w - p->pad_w;
+                            if (row < 0 || row >= height || column < 0 || column >= width)
+                                continue;
+                            out[((c / in_group * out_group + o) * height + row) * width + column] +=
+                                weights[((c * out_group + o) * p->kernel_h + i) * p->kernel_w + j] *
+                                in[(c * in_shape->dim[2] + y) * in_shape->dim[3] + x];
+                        }
+}
+
+/* Mean and variance (about the mean) of a channel over the batch. */
+static void moments(const rs_oracle *o, const rs_layer *l, int64_t c, double *mean, double *variance)
+{
+    const rs_shape *s = &o->net->blobs[l->bottoms[0]].shape;
+    const int64_t positions = size(s) / s->dim[1];
+    *mean = *variance = 0.0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t i = 0; i < o->n; i++)
+            for (int64_t p = 0; p < positions; p++) {
+                const double x = o->blobs[l->bottoms[0]][(i * s->dim[1] + c) * positions + p];
+                if (pass == 0)
+                    *mean += x / (double)(o->n * positions);
+                else
+                    *variance += (x - *mean) * (x - *mean) / (double)(o->n * positions);
+            }
+}
+
+/* Over the whole batch at once. */
+static void batch_norm(rs_oracle *o, int index)
+{
+    const rs_layer *l = &o->net->layers[index];
+    const rs_shape *s = &o->net->blobs[l->bottoms[0]].shape;
+    const int64_t channels = s->dim[1], positions = size(s) / channels;
+    double *const *p = &o->params[index * RS_MAX_PARAMS];
+    double *means = get((size_t)channels, sizeof(double)), *variances = get((size_t)channels, sizeof(double));
+    for (int64_t c = 0; c < channels; c++) {
+        if (l->batch_norm.global_stats) {
+            means[c] = p[2][0] == 0.0 ? 0.0 : p[0][c] / p[2][0];
+            variances[c] = p[2][0] == 0.0 ? 0.0 : p[1][c] / p[2][0];
+        } else {
+            moments(o, l, c, &means[c], &variances[c]);
+        }
+    }
+    for (int64_t i = 0; i < o->n * channels * positions; i++) {
+        const int64_t c = i / positions % channels;
+        o->blobs[l->tops[0]][i] = (o->blobs[l->bottoms[0]][i] - means[c]) / sqrt(variances[c] + (double)l->batch_norm.eps);
+    }
+    free(means);
+    free(variances);
+}
+
 /* Values before and from an axis of a shape, the batch left out. */
 static int64_t before(const rs_shape *s, int64_t axis)
 {
@@ -194,6 +259,10 @@ static double run_layer(rs_oracle *o, int index)
     const rs_layer *l = &o->net->layers[index];
     if (l->type == RS_LAYER_INPUT)
         return 0.0;
+    if (l->type == RS_LAYER_BATCH_NORM) {
+        batch_norm(o, index);
+        return 0.0;
+    }
     const rs_shape *in_shape = &o->net->blobs[l->bottoms[0]].shape, *out_shape = &o->net->blobs[l->tops[0]].shape;
     const int64_t in_size = size(in_shape), out_size = scalar(o->net, l->tops[0]) ? 0 : size(out_shape);
     const double *weights = o->params[index * RS_MAX_PARAMS], *bias = o->params[index * RS_MAX_PARAMS + 1];
@@ -221,6 +290,41 @@ static double run_layer(rs_oracle *o, int index)
         case RS_LAYER_RELU:
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = in[i] > 0.0 ? in[i] : in[i] * (double)l->relu_slope;
+            break;
+        case RS_LAYER_DECONVOLUTION:
+            deconvolution(&l->convolution, in_shape, out_shape, weights, bias, in, out);
+            break;
+        case RS_LAYER_SIGMOID:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = 1.0 / (1.0 + exp(-in[i]));
+            break;
+        case RS_LAYER_TANH:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = tanh(in[i]);
+            break;
+        case RS_LAYER_ELU:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = in[i] > 0.0 ? in[i] : (double)l->elu_alpha * expm1(in[i]);
+            break;
+        case RS_LAYER_PRELU:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = in[i] > 0.0 ? in[i] : in[i] * weights[l->prelu.shared ? 0 : i / (in_size / in_shape->dim[1])];
+            break;
+        case RS_LAYER_SCALE:
+        case RS_LAYER_BIAS: {
+            const int64_t outer = before(in_shape, l->scale.axis), count = l->params[0].shape.n_axes == 0
+                                                                                ? 1 : l->params[0].shape.dim[0] * size(&l->params[0].shape);
+            for (int64_t i = 0; i < in_size; i++) {
+                const int64_t w = i / (in_size / outer / count) % count;
+                out[i] = l->type == RS_LAYER_BIAS ? in[i] + weights[w] : in[i] * weights[w] + (l->scale.bias ? bias[w] : 0.0);
+            }
+            break;
+        }
+        case RS_LAYER_EUCLIDEAN_LOSS:
+            for (int64_t i = 0; i < in_size; i++) {
+                const double d = in[i] - o->blobs[l->bottoms[1]][image * in_size + i];
+                total += d * d / 2.0 / (double)o->n;
+            }
             break;
         case RS_LAYER_LRN:
             lrn(&l->lrn, in_shape, in, out);

@@ -1,0 +1,56 @@
+/* Sigmoid, TanH and ELU (x for x > 0, else alpha (e^x - 1)). Their derivatives are functions of what they gave:
+ *   sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha */
+#include <string.h>
+
+#include "layers/functions.h"
+#include "layers/layer.h"
+
+static rs_status plan(rs_op *op, rs_diag *diag)
+{
+    (void)diag;
+    rs_op_plan_output(op, RS_LAYER_TYPES);
+    return RS_OK;
+}
+
+static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    const int64_t from = first * op->bottom_size[0], to = from + n * op->bottom_size[0];
+    const float *x = op->bottom[0], alpha = op->layer->elu_alpha;
+    float *y = op->top[0];
+    switch (op->layer->type) {
+    case RS_LAYER_SIGMOID:
+        for (int64_t i = from; i < to; i++)
+            y[i] = rs_sigmoid(x[i]);
+        break;
+    case RS_LAYER_TANH:
+        for (int64_t i = from; i < to; i++)
+            y[i] = rs_tanh(x[i]);
+        break;
+    default:
+        for (int64_t i = from; i < to; i++)
+            y[i] = x[i] > 0.0f ? x[i] : alpha * rs_expm1(x[i]);
+        break;
+    }
+    rs_op_keep_output(op, first, n);
+}
+
+static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
+{
+    (void)scratch;
+    if (!op->backward_data[0])
+        return;
+    const int64_t from = first * op->bottom_size[0], to = from + n * op->bottom_size[0];
+    const float *y = rs_op_output(op), *d_out = op->top_gradient[0], alpha = op->layer->elu_alpha;
+    float *d_in = op->bottom_gradient[0];
+    const rs_layer_type type = op->layer->type;
+    for (int64_t i = from; i < to; i++) {
+        const float slope = type == RS_LAYER_SIGMOID ? y[i] * (1.0f - y[i])
+                            : type == RS_LAYER_TANH  ? 1.0f - y[i] * y[i]
+                            : y[i] > 0.0f            ? 1.0f
+                                                     : y[i] + alpha;
+        d_in[i] = (op->add[0] ? d_in[i] : 0.0f) + d_out[i] * slope;
+    }
+}
+
+const rs_layer_ops rs_activation_ops = { .plan = plan, .forward = forward, .backward = backward };

@@ -1,0 +1,174 @@
+#include "layers/patches.h"
+
+#include <string.h>
+
+rs_patches rs_patches_of(const rs_convolution_param *p, int64_t channels, int64_t height, int64_t width)
+{
+    rs_patches g = { .p = p, .channels = channels, .height = height, .width = width };
+    g.out_height = rs_convolution_output(height, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h);
+    g.out_width = rs_convolution_output(width, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w);
+    g.depth = channels * p->kernel_h * p->kernel_w;
+    g.positions = g.out_height * g.out_width;
+    g.plain = p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_h == 0 && p->pad_w == 0;
+    return g;
+}
+
+/* Output columns [*from, *to) whose input column x * stride - pad + offset lies in the image. */
+static void inside(int64_t out, int64_t in, int64_t stride, int64_t origin, int64_t *from, int64_t *to)
+{
+    if (origin >= 0 && origin + (out - 1) * stride < in) { /* the usual case, without divisions */
+        *from = 0;
+        *to = out;
+        return;
+    }
+    int64_t low = origin >= 0 ? 0 : (-origin + stride - 1) / stride;
+    int64_t high = in - 1 - origin < 0 ? 0 : (in - 1 - origin) / stride + 1;
+    if (low > out)
+        low = out;
+    if (high > out)
+        high = out;
+    *from = low;
+    *to = high > low ? high : low;
+}
+
+/* Short runs of floats are copied in whole blocks: up to BLOCK - 1 floats too many are written, which the next run overwrites,
+ * and as many too many are read, but never beyond `end`. */
+enum { BLOCK = RS_PATCH_SLACK, MAX_BLOCKS = 4 };
+
+/* runs times: copies n floats (n <= blocks * BLOCK), then goes on by from_step and to_step (>= n). */
+static inline __attribute__((always_inline)) void copy_blocks(const int blocks, int64_t runs, int64_t n, const float *from,
+                                                              int64_t from_step, const float *end, float *to, int64_t to_step)
+{
+    int64_t whole = runs;
+    while (whole > 0 && end - (from + (whole - 1) * from_step) < blocks * BLOCK)
+        whole--;
+    for (int64_t r = 0; r < whole; r++, from += from_step, to += to_step)
+        memcpy(to, from, (size_t)blocks * BLOCK * sizeof *to);
+    for (int64_t r = whole; r < runs; r++, from += from_step, to += to_step)
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[i];
+}
+
+static void copy_runs(int64_t runs, int64_t n, const float *from, int64_t from_step, const float *end, float *to, int64_t to_step)
+{
+    switch ((n + BLOCK - 1) / BLOCK) {
+    case 1:
+        copy_blocks(1, runs, n, from, from_step, end, to, to_step);
+        break;
+    case 2:
+        copy_blocks(2, runs, n, from, from_step, end, to, to_step);
+        break;
+    case 3:
+        copy_blocks(3, runs, n, from, from_step, end, to, to_step);
+        break;
+    case MAX_BLOCKS:
+        copy_blocks(MAX_BLOCKS, runs, n, from, from_step, end, to, to_step);
+        break;
+    default:
+        for (int64_t r = 0; r < runs; r++, from += from_step, to += to_step)
+            memcpy(to, from, (size_t)n * sizeof *to);
+        break;
+    }
+}
+
+/* n values of an image row at x = i * step, zero outside of [from, to). */
+static void copy_clipped(float *out, const float *row, int64_t n, int64_t step, int64_t from, int64_t to)
+{
+    for (int64_t i = 0; i < n; i++)
+        out[i] = i >= from && i < to ? row[i * step] : 0.0f;
+}
+
+void rs_image_to_columns(const rs_patches *g, const float *image, float *patches)
+{
+    const rs_convolution_param *p = g->p;
+    const float *const end = image + g->channels * g->height * g->width;
+    for (int64_t c = 0; c < g->channels; c++)
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++, patches += g->positions) {
+                const int64_t origin = kx * p->dilation_w - p->pad_w;
+                int64_t from, to;
+                inside(g->out_width, g->width, p->stride_w, origin, &from, &to);
+                const int64_t first_y = ky * p->dilation_h - p->pad_h;
+                if (p->stride_w == 1 && from == 0 && to == g->out_width && p->pad_h == 0) {
+                    copy_runs(g->out_height, g->out_width, image + (c * g->height + first_y) * g->width + origin,
+                              p->stride_h * g->width, end, patches, g->out_width);
+                    continue;
+                }
+                for (int64_t y = 0; y < g->out_height; y++) {
+                    const int64_t in_y = y * p->stride_h + first_y;
+                    if (in_y < 0 || in_y >= g->height)
+                        memset(patches + y * g->out_width, 0, (size_t)g->out_width * sizeof *patches);
+                    else
+                        copy_clipped(patches + y * g->out_width, image + (c * g->height + in_y) * g->width + origin, g->out_width,
+                                     p->stride_w, from, to);
+                }
+            }
+}
+
+void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
+{
+    const rs_convolution_param *p = g->p;
+    const float *const end = image + g->channels * g->height * g->width;
+    const int64_t area = p->kernel_h * p->kernel_w;
+    for (int64_t y = 0; y < g->out_height; y++)
+        for (int64_t x = 0; x < g->out_width; x++) {
+            const int64_t top = y * p->stride_h - p->pad_h, left = x * p->stride_w - p->pad_w;
+            int64_t from, to;
+            inside(p->kernel_w, g->width, p->dilation_w, left, &from, &to);
+            const bool whole = p->dilation_w == 1 && p->dilation_h == 1 && from == 0 && to == p->kernel_w && top >= 0 &&
+                               top + p->kernel_h <= g->height;
+            for (int64_t c = 0; c < g->channels; c++, rows += area) {
+                const float *plane = image + c * g->height * g->width + left;
+                if (whole) {
+                    copy_runs(p->kernel_h, p->kernel_w, plane + top * g->width, g->width, end, rows, p->kernel_w);
+                    continue;
+                }
+                for (int64_t ky = 0; ky < p->kernel_h; ky++) {
+                    const int64_t in_y = top + ky * p->dilation_h;
+                    if (in_y < 0 || in_y >= g->height)
+                        memset(rows + ky * p->kernel_w, 0, (size_t)p->kernel_w * sizeof *rows);
+                    else
+                        copy_clipped(rows + ky * p->kernel_w, plane + in_y * g->width, p->kernel_w, p->dilation_w, from, to);
+                }
+            }
+        }
+}
+
+static inline void add(int64_t n, const float *from, float *to)
+{
+    typedef float vector __attribute__((vector_size(16)));
+    enum { LANES = 4 };
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        vector a, b;
+        memcpy(&a, from + i, sizeof a);
+        memcpy(&b, to + i, sizeof b);
+        b += a;
+        memcpy(to + i, &b, sizeof b);
+    }
+    for (; i < n; i++)
+        to[i] += from[i];
+}
+
+void rs_columns_to_image(const rs_patches *g, const float *patches, float *image)
+{
+    const rs_convolution_param *p = g->p;
+    for (int64_t c = 0; c < g->channels; c++)
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++) {
+                const int64_t origin = kx * p->dilation_w - p->pad_w;
+                int64_t from, to;
+                inside(g->out_width, g->width, p->stride_w, origin, &from, &to);
+                for (int64_t y = 0; y < g->out_height; y++, patches += g->out_width) {
+                    const int64_t in_y = y * p->stride_h - p->pad_h + ky * p->dilation_h;
+                    if (in_y < 0 || in_y >= g->height)
+                        continue;
+                    float *row = image + (c * g->height + in_y) * g->width + origin;
+                    if (p->stride_w == 1)
+                        add(to - from, patches + from, row + from);
+                    else
+                        for (int64_t x = from; x < to; x++)
+                            row[x * p->stride_w] += patches[x];
+                }
+            }
+}
