@@ -4,25 +4,39 @@
 
 #include "net/net.h"
 
-/* A data set in memory: pixels as bytes, [count][channels][height][width], one label an image. */
+typedef struct rs_source rs_source;
+
+/* A data set: labels in memory; images either in memory, as bytes [count][channels][height][width], or read and decoded when they are
+ * asked for (pixels NULL). Images that are decoded may differ in size: height and width are those of the first one. */
 typedef struct rs_dataset {
-    char *path; /* of the images file */
+    char *path;
     int64_t count;
-    int channels, height, width, classes; /* classes: largest label + 1 */
+    int channels, height, width, classes; /* classes: largest label + 1, or more if the format says so */
     uint8_t *pixels;
     int32_t *labels;
-    uint8_t *storage; /* the memory that pixels lie in; NULL: not this set's own (a slice) */
+    uint8_t *storage;  /* the memory that pixels lie in; NULL: not this set's own (a slice) */
+    rs_source *source; /* of images that are not in memory */
+    int64_t base;      /* index of image 0 in the source */
+    bool windowed;     /* images have been resized and cropped already (rs_dataset_load) */
 } rs_dataset;
 
-/* Opens IDX files (gzipped or not). `path` names one of:
- *     an images file      the labels are found beside it by name (images -> labels, idx3 -> idx1)
- *     a folder            `train` picks train-images-idx3-ubyte or t10k-images-idx3-ubyte; else
- * digits-images-idx3-ubyte a prefix            of PREFIX-images-idx3-ubyte a JSON file         {"source": PATH,
- * "exclude": LIST}: another source, less the images of a list (see rs_dataset_exclude); LIST is relative to the JSON
- * file, PATH is looked up from there A relative path is looked up as it is, then in the folder of the file `beside` (a
- * prototxt that names the source; NULL: none), then in the data folder. RS_BAD_INPUT, located to the byte: wrong magic
- * number, counts that differ, a file that is cut off or too long. */
+/* Opens labelled images; docs/data.md describes each format. `path` names one of:
+ *     an IDX images file          the labels are found beside it by name (images -> labels, idx3 -> idx1); gzipped or not
+ *     a CIFAR binary file         *.bin
+ *     a list of images            *.txt or *.lst: lines FILE LABEL
+ *     a folder                    of IDX files (train-images-idx3-ubyte or t10k-..., by `train`; else digits-images-idx3-ubyte), of
+ *                                 CIFAR files (data_batch_*.bin or test_batch.bin) or with a list (train.txt, or val.txt or
+ *                                 test.txt; else labels.txt)
+ *     a prefix                    of PREFIX-images-idx3-ubyte
+ *     a JSON file                 {"source": PATH, "exclude": LIST}: another source, less the images of a list (see
+ *                                 rs_dataset_exclude); LIST is relative to the JSON file, PATH is looked up from there
+ * A relative path is looked up as it is, then in the folder of the file `beside` (a prototxt that names the source; NULL: none),
+ * then in the data folder. RS_BAD_INPUT, located to the byte, line or record: what is wrong with a file. */
 rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag);
+
+/* The same for a data layer: `param` says where the images of a list are, and whether to shuffle it. path NULL: param's source. */
+rs_status rs_dataset_open_layer(const rs_data_param *param, const char *path, const char *beside, bool train, rs_dataset **set,
+                                rs_diag *diag);
 
 /* Whether rs_dataset_open would find something under this name. */
 bool rs_dataset_exists(const char *path, const char *beside, bool train);
@@ -48,19 +62,41 @@ rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count)
  * RS_BAD_INPUT, located to the line: another set than the list's, an index out of range or out of order. */
 rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *diag);
 
-/* Whether a transformation fits the images: crop_size not larger than they are, one mean or one a channel.
+/* Reads the mean file of a data layer, if it names one, into mean_image: a mean image (Caffe's binaryproto), looked up like a source of
+ * images. RS_BAD_INPUT at `loc` or in the file. */
+rs_status rs_data_load_mean(rs_data_param *param, const char *beside, rs_loc loc, rs_diag *diag);
+
+/* Whether a transformation fits the images: crop_size not larger than they are, one mean or one a channel, a mean image of their size.
  * RS_BAD_INPUT at `loc` (of the data layer) if not. */
 rs_status rs_dataset_check(const rs_dataset *set, const rs_data_param *param, rs_loc loc, rs_diag *diag);
 
-/* The shape of n transformed images: n x channels x height x width, cropped. */
+/* The shape of n transformed images: n x channels x height x width, resized and cropped. */
 rs_shape rs_dataset_shape(const rs_dataset *set, const rs_data_param *param, int64_t n);
 
-/* (pixel - mean[c]) * scale in float, as Caffe's transform_param does it, for images [first, first + n) modulo count,
- * into NCHW. rs_dataset_transform is for testing: the centre is cropped, nothing is mirrored. rs_dataset_augment is for
- * training: where to crop and what to mirror (every second image on average) is drawn from (seed, index of the image
- * not taken modulo count), so that it depends neither on the cut into batches nor on threads. */
+/* Of a set in memory that need not be resized (rs_dataset_ready): (pixel - mean) * scale in float, as Caffe's transform_param does it,
+ * for images [first, first + n) modulo count, into NCHW. rs_dataset_transform is for testing: the centre is cropped, nothing is
+ * mirrored. rs_dataset_augment is for training: where to crop and what to mirror (every second image on average) is drawn from (seed,
+ * index of the image not taken modulo count), so that it depends neither on the cut into batches nor on threads. */
+bool rs_dataset_ready(const rs_dataset *set, const rs_data_param *param);
 void rs_dataset_transform(const rs_dataset *set, const rs_data_param *param, int64_t first, int64_t n, float *out);
 void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint64_t seed, int64_t first, int64_t n,
                         float *out);
+
+/* The images of a set as they enter a net for testing, read, decoded, resized and cropped, in memory, on all threads; so that they
+ * can be taken again and again, and as bytes. The result is a set of its own. With it go the same `param`: resizing and cropping
+ * then change nothing more, the means still apply. RS_RESOURCE: it would take more than RS_LOADED_MOST bytes. */
+#define RS_LOADED_MOST ((uint64_t)16 << 30)
+rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_dataset **loaded, rs_diag *diag);
+
+/* Images one batch after the other, of any set: those that are not in memory are read and decoded ahead by threads of the feed's own,
+ * in order. seed NULL: for testing (as rs_dataset_transform), else for training (as rs_dataset_augment). The set and the param must
+ * outlive the feed. */
+typedef struct rs_feed rs_feed;
+rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const uint64_t *seed, int64_t first, int64_t batch, rs_feed **feed,
+                      rs_diag *diag);
+/* The next n images (at most `batch`), modulo the set's size, and labels (may be NULL). The error of the first image that cannot be
+ * had, whatever the number of threads. */
+rs_status rs_feed_next(rs_feed *feed, int64_t n, float *pixels, float *labels, rs_diag *diag);
+void rs_feed_free(rs_feed *feed);
 
 #endif

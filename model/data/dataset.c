@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "data/data.h"
 #include "data/idx.h"
+#include "data/source.h"
+#include "import/caffe.h"
 
 /* A description may name another one as its source; this many in a row are followed. */
 #define MAX_DEPTH 4
@@ -32,6 +34,8 @@ void rs_dataset_free(rs_dataset *set)
 {
     if (set == NULL)
         return;
+    if (set->source != NULL)
+        set->source->free(set->source);
     rs_free(set->path);
     rs_free(set->storage);
     rs_free(set->labels);
@@ -48,7 +52,9 @@ rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count)
     if (count > set->count - first)
         count = set->count - first;
     slice.count = count < 0 ? 0 : count;
-    slice.pixels = set->pixels + first * set->channels * set->height * set->width;
+    if (set->pixels != NULL)
+        slice.pixels = set->pixels + first * set->channels * set->height * set->width;
+    slice.base = set->base + first;
     slice.labels = set->labels + first;
     slice.storage = NULL;
     return slice;
@@ -81,7 +87,33 @@ static rs_status with_ending(const char *start, char **path, rs_diag *diag)
     return RS_OK;
 }
 
-/* The file that a path names: itself, or the images in a folder or with a prefix. *file is NULL if there is none. */
+/* Whether `folder` has a file of this name; *path is then "folder/name". */
+static rs_status inside(const char *folder, const char *name, char **path, rs_diag *diag)
+{
+    char *candidate = rs_path_join(folder, name);
+    *path = NULL;
+    if (candidate == NULL)
+        return rs_out_of_memory(diag);
+    if (is_file(candidate))
+        *path = candidate;
+    else
+        rs_free(candidate);
+    return RS_OK;
+}
+
+/* What a folder may hold, other than IDX files: name for name, for training and for testing. */
+static const struct {
+    const char *train, *test;
+    bool whole; /* the folder, not this file of it, is what is opened */
+} in_folders[] = {
+    { "data_batch_1.bin", "test_batch.bin", true }, /* CIFAR-10 */
+    { "train.bin", "test.bin", false },             /* CIFAR-100 */
+    { "train.txt", "val.txt", false },
+    { "train.txt", "test.txt", false },
+    { "labels.txt", "labels.txt", false },
+};
+
+/* The file (or folder of files) that a path names: itself, or the images in a folder or with a prefix. *file is NULL if there is none. */
 static rs_status find_images(const char *path, bool train, char **file, rs_diag *diag)
 {
     *file = NULL;
@@ -98,49 +130,99 @@ static rs_status find_images(const char *path, bool train, char **file, rs_diag 
         st = start != NULL ? with_ending(start, file, diag) : rs_out_of_memory(diag);
         rs_free(start);
     }
+    for (size_t i = 0; i < sizeof in_folders / sizeof in_folders[0] && st == RS_OK && *file == NULL; i++) {
+        st = inside(path, train ? in_folders[i].train : in_folders[i].test, file, diag);
+        if (st == RS_OK && *file != NULL && in_folders[i].whole) {
+            rs_free(*file);
+            *file = rs_strdup(path);
+            st = *file != NULL ? RS_OK : rs_out_of_memory(diag);
+        }
+    }
     return st;
 }
 
-/* Looks a source up in the places where it may be. */
-static rs_status look_up(const char *path, const char *beside, bool train, char **file, rs_diag *diag)
+/* The places where a relative path is looked up: what `find` finds first. */
+static rs_status search(const char *path, const char *beside, bool train, rs_status (*find)(const char *, bool, char **, rs_diag *), char **file,
+                        rs_diag *diag)
 {
     *file = NULL;
     rs_status st = RS_OK;
     if (chosen_folder != NULL && path[0] != '/') {
-        char *inside = rs_path_join(chosen_folder, path);
-        st = inside != NULL ? find_images(inside, train, file, diag) : rs_out_of_memory(diag);
-        rs_free(inside);
+        char *in_chosen = rs_path_join(chosen_folder, path);
+        st = in_chosen != NULL ? find(in_chosen, train, file, diag) : rs_out_of_memory(diag);
+        rs_free(in_chosen);
     }
     if (st == RS_OK && *file == NULL)
-        st = find_images(path, train, file, diag);
-    if (st != RS_OK || *file != NULL)
+        st = find(path, train, file, diag);
+    if (st != RS_OK || *file != NULL || path[0] == '/')
         return st;
     char *beside_folder = beside != NULL ? rs_path_folder(beside) : NULL;
     if (beside != NULL && beside_folder == NULL)
         return rs_out_of_memory(diag);
     const char *const folders[] = { beside_folder, rs_data_folder() };
-    for (int i = 0; i < 2 && st == RS_OK && *file == NULL && path[0] != '/'; i++) {
+    for (int i = 0; i < 2 && st == RS_OK && *file == NULL; i++) {
         if (folders[i] == NULL)
             continue;
         char *candidate = rs_path_join(folders[i], path);
-        st = candidate != NULL ? find_images(candidate, train, file, diag) : rs_out_of_memory(diag);
+        st = candidate != NULL ? find(candidate, train, file, diag) : rs_out_of_memory(diag);
         rs_free(candidate);
     }
+    rs_free(beside_folder);
+    return st;
+}
+
+/* Where `search` looked, for a hint; NULL for an absolute path or without memory. */
+static char *places(const char *path, const char *beside)
+{
+    if (path[0] == '/')
+        return NULL;
+    char *folder = beside != NULL ? rs_path_folder(beside) : NULL;
+    char *hint = rs_format("looked here%s%s and in %s (RISTRETTO_DATA); scripts/fetch-data.sh fetches the public sets",
+                           folder != NULL ? ", in " : "", folder != NULL ? folder : "", rs_data_folder());
+    rs_free(folder);
+    return hint;
+}
+
+/* Looks a source up in the places where it may be. */
+static rs_status look_up(const char *path, const char *beside, bool train, char **file, rs_diag *diag)
+{
+    rs_status st = search(path, beside, train, find_images, file, diag);
     if (st == RS_OK && *file == NULL && chosen_folder != NULL)
         st = find_images(chosen_folder, train, file, diag);
-    if (st == RS_OK && *file == NULL) {
-        const bool folder = rs_folder_exists(path);
-        char *hint = rs_format(
-            "looked here%s%s and in %s (RISTRETTO_DATA); scripts/fetch-data.sh fetches the public sets",
-            beside_folder != NULL ? ", in " : "", beside_folder != NULL ? beside_folder : "", rs_data_folder());
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), path[0] == '/' ? NULL : hint,
-                      folder ? "the folder holds no %s-images-idx3-ubyte" : "there is no data set of this name (%s)",
-                      train    ? "train"
-                      : folder ? "t10k"
-                               : "test");
+    if (st != RS_OK || *file != NULL)
+        return st;
+    const bool folder = rs_folder_exists(path);
+    char *hint = folder ? rs_format("the formats: %s-images-idx3-ubyte; %s; %s; data.mdb", train ? "train" : "t10k",
+                                    train ? "data_batch_1.bin ..." : "test_batch.bin", train ? "train.txt, labels.txt" : "val.txt, labels.txt")
+                        : places(path, beside);
+    st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), hint,
+                  folder ? "the folder holds no %s data in a format that is known" : "there is no data set of this name (%s)",
+                  train ? "train" : "test");
+    rs_free(hint);
+    return st;
+}
+
+static rs_status find_file(const char *path, bool train, char **file, rs_diag *diag)
+{
+    (void)train;
+    *file = is_file(path) ? rs_strdup(path) : NULL;
+    return *file != NULL || !is_file(path) ? RS_OK : rs_out_of_memory(diag);
+}
+
+rs_status rs_data_load_mean(rs_data_param *param, const char *beside, rs_loc loc, rs_diag *diag)
+{
+    if (param->mean_file == NULL || param->mean_image != NULL)
+        return RS_OK;
+    char *file = NULL;
+    rs_status st = search(param->mean_file, beside, false, find_file, &file, diag);
+    if (st == RS_OK && file == NULL) {
+        char *hint = places(param->mean_file, beside);
+        st = rs_error(diag, RS_BAD_INPUT, loc, hint, "there is no mean file '%s'; 'ristretto data mean' makes one", param->mean_file);
         rs_free(hint);
     }
-    rs_free(beside_folder);
+    if (st == RS_OK)
+        st = rs_caffe_read_mean(file, param->mean_dim, &param->mean_image, diag);
+    rs_free(file);
     return st;
 }
 
@@ -193,7 +275,7 @@ static rs_status find_labels(const char *images, char **labels, rs_diag *diag)
 /* ----------------------------------------------------------------------------------------------------------- opening
  */
 
-static rs_status open_at_depth(const char *path, const char *beside, bool train, int depth, rs_dataset **set,
+static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth, rs_dataset **set,
                                rs_diag *diag);
 
 /* A value of a description: a string, in *text; NULL if the key is missing. */
@@ -206,7 +288,7 @@ static rs_status get_string(const char *path, const json_t *root, const char *ke
     return RS_OK;
 }
 
-static rs_status open_description(const char *path, bool train, int depth, rs_dataset **set, rs_diag *diag)
+static rs_status open_description(const char *path, const rs_open_options *options, int depth, rs_dataset **set, rs_diag *diag)
 {
     static const char *const keys[] = { "source", "exclude" };
     uint8_t *text = NULL;
@@ -246,7 +328,7 @@ static rs_status open_description(const char *path, bool train, int depth, rs_da
     if (st == RS_OK && depth >= MAX_DEPTH)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "more than %d descriptions name one another", MAX_DEPTH);
     if (st == RS_OK)
-        st = open_at_depth(source, path, train, depth + 1, set, diag);
+        st = open_at_depth(source, path, options, depth + 1, set, diag);
     if (st == RS_OK && exclude != NULL) {
         char *folder = rs_path_folder(path);
         char *list = folder != NULL ? rs_path_join(folder, exclude) : NULL;
@@ -258,41 +340,112 @@ static rs_status open_description(const char *path, bool train, int depth, rs_da
     return st;
 }
 
-static rs_status open_at_depth(const char *path, const char *beside, bool train, int depth, rs_dataset **set,
-                               rs_diag *diag)
+static bool ends(const char *path, const char *ending)
 {
-    char *images = NULL, *labels = NULL;
-    rs_status st = look_up(path, beside, train, &images, diag);
-    if (st != RS_OK)
-        return st;
-    const size_t n = strlen(images);
-    if (n > 5 && strcmp(images + n - 5, ".json") == 0) {
-        st = open_description(images, train, depth, set, diag);
-        rs_free(images);
-        return st;
-    }
-    st = find_labels(images, &labels, diag);
-    if (st == RS_OK && (*set = RS_NEW(rs_dataset)) == NULL)
-        st = rs_out_of_memory(diag);
-    if (st == RS_OK) {
-        (*set)->path = images;
-        images = NULL;
-        st = rs_idx_read((*set)->path, labels, *set, diag);
-    }
-    rs_free(images);
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcmp(path + n - m, ending) == 0;
+}
+
+static rs_status open_idx(const char *path, rs_dataset *set, rs_diag *diag)
+{
+    char *labels = NULL;
+    rs_status st = find_labels(path, &labels, diag);
+    if (st == RS_OK)
+        st = rs_idx_read(path, labels, set, diag);
     rs_free(labels);
     return st;
 }
 
-rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag)
+/* All the batches of a folder that has one. */
+static rs_status open_cifar_folder(const char *folder, bool train, rs_dataset *set, rs_diag *diag)
+{
+    enum { MOST = 100 };
+    char *paths[MOST];
+    int n = 0;
+    rs_status st = RS_OK;
+    for (int i = 1; i <= (train ? MOST : 1) && st == RS_OK && n == i - 1; i++) {
+        char *name = train ? rs_format("data_batch_%d.bin", i) : rs_strdup("test_batch.bin");
+        char *path = NULL;
+        st = name != NULL ? inside(folder, name, &path, diag) : rs_out_of_memory(diag);
+        rs_free(name);
+        if (path != NULL)
+            paths[n++] = path;
+    }
+    if (st == RS_OK)
+        st = rs_cifar_read((const char *const *)paths, n, set, diag);
+    for (int i = 0; i < n; i++)
+        rs_free(paths[i]);
+    return st;
+}
+
+static rs_status open_found(const char *path, const rs_open_options *options, rs_dataset *set, rs_diag *diag)
+{
+    if (rs_folder_exists(path))
+        return open_cifar_folder(path, options->train, set, diag);
+    if (options->list || ends(path, ".txt") || ends(path, ".lst"))
+        return rs_list_open(path, options, set, diag);
+    if (ends(path, ".bin"))
+        return rs_cifar_read(&path, 1, set, diag);
+    return open_idx(path, set, diag);
+}
+
+static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth, rs_dataset **set,
+                               rs_diag *diag)
+{
+    char *found = NULL;
+    rs_status st = look_up(path, beside, options->train, &found, diag);
+    if (st != RS_OK)
+        return st;
+    if (ends(found, ".json") && !options->list) {
+        st = open_description(found, options, depth, set, diag);
+    } else if ((*set = RS_NEW(rs_dataset)) == NULL) {
+        st = rs_out_of_memory(diag);
+    } else {
+        (*set)->path = found;
+        found = NULL;
+        st = open_found((*set)->path, options, *set, diag);
+    }
+    rs_free(found);
+    return st;
+}
+
+static rs_status open_with(const char *path, const char *beside, const rs_open_options *options, rs_dataset **set, rs_diag *diag)
 {
     *set = NULL;
-    rs_status st = open_at_depth(path, beside, train, 0, set, diag);
+    rs_status st = open_at_depth(path, beside, options, 0, set, diag);
     if (st != RS_OK) {
         rs_dataset_free(*set);
         *set = NULL;
     }
     return st;
+}
+
+rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag)
+{
+    return open_with(path, beside, &(rs_open_options){ .train = train }, set, diag);
+}
+
+rs_status rs_dataset_open_layer(const rs_data_param *param, const char *path, const char *beside, bool train, rs_dataset **set,
+                                rs_diag *diag)
+{
+    const rs_open_options options = { train, path == NULL && param->list, param->root_folder, param->shuffle };
+    return open_with(path != NULL ? path : param->source, beside, &options, set, diag);
+}
+
+rs_status rs_source_describe(rs_dataset *set, rs_diag *diag)
+{
+    rs_picture first;
+    for (int64_t i = 0; i < set->count; i++)
+        if (set->labels[i] >= set->classes)
+            set->classes = set->labels[i] + 1;
+    const rs_status st = set->source->read(set->source, 0, RS_COLOR_AS_IS, &first, diag);
+    if (st != RS_OK)
+        return st;
+    set->channels = first.channels;
+    set->height = first.height;
+    set->width = first.width;
+    rs_picture_free(&first);
+    return RS_OK;
 }
 
 /* -------------------------------------------------------------------------------------------------- leaving images out
@@ -345,6 +498,9 @@ static rs_status check_identity(const rs_dataset *set, const char *line, rs_loc 
 
 rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *diag)
 {
+    if (set->pixels == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(list_path), "take the lines out of the list of images itself",
+                        "images of '%s' are read one by one: none can be excluded by its index", set->path);
     uint8_t *text = NULL;
     size_t size = 0;
     rs_status st = rs_read_file(list_path, MAX_LIST, false, &text, &size, diag);

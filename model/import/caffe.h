@@ -36,6 +36,11 @@ rs_status rs_caffe_read_some_weights(const char *path, rs_net *net, rs_diag *dia
 /* Writes weights as binary NetParameter (V2 `layer`). */
 rs_status rs_caffe_write_weights(const rs_net *net, const char *path, rs_diag *diag);
 
+/* A mean image, as Caffe's compute_image_mean writes it: a binary BlobProto of 1 x channels x height x width (or without the 1). *values
+ * is released by rs_free. */
+rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float **values, rs_diag *diag);
+rs_status rs_caffe_write_mean(const char *path, const int64_t dim[3], const float *values, rs_diag *diag);
+
 /* A quantized description: the prototxt at `source` with each layer named in net->layers that has quantization.present set
  * given its type (ConvolutionRistretto, FcRistretto) and quantization_param, as the original Ristretto writes them;
  * everything else is kept as it is. */

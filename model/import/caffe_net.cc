@@ -1036,7 +1036,20 @@ private:
             if (p.data_param().rand_skip() != 0)
                 bad(node.at("rand_skip"), "", layer_name(p) + ": rand_skip is not supported");
         } else if (p.type() == "ImageData") {
-            d->source = copy(p.image_data_param().source());
+            const caffe::ImageDataParameter &images = p.image_data_param();
+            const Node node = l.node.in("image_data_param");
+            d->source = copy(images.source());
+            d->list = true;
+            d->root_folder = images.root_folder().empty() ? nullptr : copy(images.root_folder());
+            d->shuffle = images.shuffle();
+            d->color = images.is_color() ? RS_COLOR_BGR : RS_COLOR_GRAY;
+            d->new_height = within(images.new_height(), 0, max_size, l, node, "new_height");
+            d->new_width = within(images.new_width(), 0, max_size, l, node, "new_width");
+            if ((d->new_height > 0) != (d->new_width > 0))
+                bad(node.at(d->new_height > 0 ? "new_height" : "new_width"), "",
+                    layer_name(p) + ": new_height and new_width are given both or not at all");
+            if (images.rand_skip() != 0)
+                bad(node.at("rand_skip"), "", layer_name(p) + ": rand_skip is not supported");
             d->batch_size =
                 within(p.image_data_param().batch_size(), 1, max_size, l, l.node.in("image_data_param"), "batch_size");
         } else {
@@ -1075,11 +1088,13 @@ private:
         d->crop_size = within(t.crop_size(), 0, max_size, l, node, "crop_size");
         d->mirror = t.mirror();
         if (t.has_mean_file())
-            bad(node.at("mean_file"), "give the mean of each channel as mean_value",
-                layer_name(l.param) + ": mean_file is not supported");
+            d->mean_file = copy(t.mean_file());
+        if (t.has_mean_file() && t.mean_value_size() > 0)
+            bad(node.at("mean_value"), "", layer_name(l.param) + " has both mean_file and mean_value, expected one of them");
+        if (t.force_color() && t.force_gray())
+            bad(node.at("force_gray"), "", layer_name(l.param) + " has both force_color and force_gray, expected one of them");
         if (t.force_color() || t.force_gray())
-            bad(node.at(t.force_color() ? "force_color" : "force_gray"), "",
-                layer_name(l.param) + ": force_color and force_gray are not supported");
+            d->color = t.force_color() ? RS_COLOR_BGR : RS_COLOR_GRAY;
         constexpr int most = static_cast<int>(sizeof d->mean / sizeof d->mean[0]);
         if (t.mean_value_size() > most) {
             bad(node.at("mean_value", most), "",

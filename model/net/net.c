@@ -100,9 +100,12 @@ void rs_net_free(rs_net *net)
         rs_free(layer->name);
         rs_free(layer->bottoms);
         rs_free(layer->tops);
-        if (layer->type == RS_LAYER_INPUT)
+        if (layer->type == RS_LAYER_INPUT) {
             rs_free(layer->data.source);
-        else if (layer->type == RS_LAYER_SLICE)
+            rs_free(layer->data.root_folder);
+            rs_free(layer->data.mean_file);
+            rs_free(layer->data.mean_image);
+        } else if (layer->type == RS_LAYER_SLICE)
             rs_free(layer->slice.points);
         else if (layer->type == RS_LAYER_ELTWISE)
             rs_free(layer->eltwise.coefficients);

@@ -197,7 +197,11 @@ typedef struct rs_judge_param {
     int top_k; /* of Accuracy */
 } rs_judge_param;
 
-/* What a data layer says of its source (path as written) and its transformation: value = (pixel - mean) * scale. */
+/* Channels of a compressed image (JPEG, PNG): what the file has, blue-green-red, or gray. */
+typedef enum rs_color { RS_COLOR_AS_IS, RS_COLOR_BGR, RS_COLOR_GRAY } rs_color;
+
+/* What a data layer says of its source (paths as written) and its transformation: resized, cropped, mirrored (docs/data.md), then
+ * value = (pixel - mean) * scale. */
 typedef struct rs_data_param {
     char *source; /* or NULL */
     int64_t batch_size;
@@ -206,6 +210,16 @@ typedef struct rs_data_param {
     bool mirror;
     int n_mean;
     float mean[16];
+    int64_t new_height, new_width; /* 0: as they are */
+    rs_color color;
+    bool list;         /* ImageData: the source is a list of images, whatever its name */
+    bool shuffle;      /* the images of a list, once, by a fixed seed */
+    char *root_folder; /* of the images of a list; or NULL */
+    char *mean_file;   /* or NULL */
+    /* The mean of each pixel, channels x height x width before cropping, once rs_data_load_mean has read mean_file; else NULL.
+     * Then n_mean is 0. */
+    float *mean_image;
+    int64_t mean_dim[3];
 } rs_data_param;
 
 /* Ristretto's quantization_param (fields and meaning as in the original's caffe.proto), dynamic fixed point. */

@@ -41,6 +41,27 @@ int rs_label_blob(const rs_net *net)
     return -1;
 }
 
+rs_status rs_fit_data(rs_net *net, const rs_dataset *set, int64_t batch, int *layer, rs_diag *diag)
+{
+    rs_status st = rs_data_layer(net, layer, diag);
+    if (st != RS_OK)
+        return st;
+    rs_layer *l = &net->layers[*layer];
+    rs_data_param *d = &l->data;
+    /* An Input layer says nothing of cropping, but how large an image is. */
+    const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, d, 1);
+    if (d->source == NULL && d->crop_size == 0 && in->n_axes == 4 && in->dim[2] == in->dim[3] && in->dim[2] > 0 &&
+        in->dim[2] <= images.dim[2] && in->dim[3] <= images.dim[3] && !rs_shape_equal(in, &images))
+        d->crop_size = in->dim[2];
+    st = rs_data_load_mean(d, net->path, l->loc, diag);
+    if (st == RS_OK)
+        st = rs_dataset_check(set, d, l->loc, diag);
+    const rs_shape input = rs_dataset_shape(set, d, batch);
+    if (st == RS_OK)
+        st = rs_net_infer_shapes(net, &input, diag);
+    return st;
+}
+
 rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform, rs_diag *diag)
 {
     const rs_status st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
@@ -66,7 +87,7 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
                    rs_test_result *r, rs_diag *diag)
 {
     const int scores = rs_net_scores(net), label_blob = rs_label_blob(net);
-    const rs_data_param *transform = o->transform != NULL ? o->transform : &net->layers[layer].data;
+    const rs_data_param *transform = &net->layers[layer].data;
     float *const pixels = rs_exec_blob(exec, rs_net_input(net)), *const labels = label_blob < 0 ? NULL : rs_exec_blob(exec, label_blob);
     const int64_t classes = rs_exec_blob_size(exec, scores), total = o->images > 0 && o->images < set->count ? o->images : set->count;
     const bool loss_layer = has_loss(net);
@@ -74,14 +95,16 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
     if (r->top_k > classes)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the top %d of %lld classes were asked for", r->top_k, (long long)classes);
     const double begin = rs_seconds();
+    rs_feed *feed = NULL;
+    rs_status st = rs_feed_new(set, transform, NULL, 0, batch, &feed, diag);
     rs_progress *progress = rs_progress_begin("test", (uint64_t)total, "images");
-    rs_status st = RS_OK;
     for (int64_t first = 0; first < total && st == RS_OK; first += batch) {
         const int64_t n = total - first < batch ? total - first : batch;
         double loss = 0.0;
         int64_t ties = 0;
-        rs_load_batch(set, transform, NULL, first, n, pixels, labels);
-        st = rs_exec_forward(exec, 0, net->n_layers, n, &loss, diag);
+        st = rs_feed_next(feed, n, pixels, labels, diag);
+        if (st == RS_OK)
+            st = rs_exec_forward(exec, 0, net->n_layers, n, &loss, diag);
         if (st != RS_OK)
             break;
         r->hits += rs_count_hits(rs_exec_blob(exec, scores), set->labels + first, n, classes, r->top_k, &ties);
@@ -93,6 +116,7 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
             st = RS_INTERRUPTED;
     }
     rs_progress_end(progress);
+    rs_feed_free(feed);
     r->seconds = rs_seconds() - begin;
     r->accuracy = (double)r->hits / (double)total;
     r->loss /= (double)total;
@@ -108,7 +132,7 @@ rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_op
     *result = (rs_test_result){ 0 };
     rs_status st = rs_data_layer(net, &layer, diag);
     if (st == RS_OK)
-        st = rs_check_data(net, layer, set, o.transform != NULL ? o.transform : &net->layers[layer].data, diag);
+        st = rs_check_data(net, layer, set, &net->layers[layer].data, diag);
     if (st != RS_OK)
         return st;
     int64_t batch = o.batch > 0 ? o.batch : BATCH;
@@ -130,15 +154,7 @@ rs_status rs_test(const char *net_path, const char *weights_path, const rs_datas
     rs_status st = rs_caffe_read_net(net_path, RS_TEST, &net, diag);
     int layer = 0;
     if (st == RS_OK)
-        st = rs_data_layer(net, &layer, diag);
-    if (st == RS_OK) {
-        const rs_data_param *transform =
-            options != NULL && options->transform != NULL ? options->transform : &net->layers[layer].data;
-        st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
-        const rs_shape input = rs_dataset_shape(set, transform, 1);
-        if (st == RS_OK)
-            st = rs_net_infer_shapes(net, &input, diag);
-    }
+        st = rs_fit_data(net, set, 1, &layer, diag);
     if (st == RS_OK)
         st = rs_caffe_read_weights(weights_path, net, diag);
     if (st == RS_OK)

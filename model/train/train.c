@@ -34,6 +34,7 @@ typedef struct trainer {
     rs_net *net, *test_net;
     int data_layer, test_layer;
     rs_dataset *set, *test_set;
+    rs_feed *feed;
     rs_exec *exec, *test_exec;
     int64_t batch, test_batch, test_images, iter_size, max_iter, iter;
     uint64_t seed;
@@ -70,7 +71,7 @@ static rs_status open_data(const trainer *t, const rs_net *net, bool train, int 
     if (source == NULL)
         return rs_error(diag, RS_BAD_INPUT, l->loc, "name a folder of data on the command line",
                         "layer '%s' names no source of images", l->name);
-    return rs_dataset_open(source, net->path, train, set, diag);
+    return rs_dataset_open_layer(&l->data, NULL, net->path, train, set, diag);
 }
 
 /* Reads a net of the solver and fits it to its data. */
@@ -86,10 +87,7 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
     if (*batch < 1)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1", l->name,
                         (long long)*batch);
-    st = rs_dataset_check(*set, &l->data, l->loc, diag);
-    const rs_shape input = rs_dataset_shape(*set, &l->data, *batch);
-    if (st == RS_OK)
-        st = rs_net_infer_shapes(*net, &input, diag);
+    st = rs_fit_data(*net, *set, *batch, layer, diag);
     if (st == RS_OK)
         st = rs_check_data(*net, *layer, *set, &l->data, diag);
     return st;
@@ -188,6 +186,7 @@ static void tear_down(trainer *t)
     rs_free(t->slots);
     rs_free(t->shared);
     rs_free(t->losses);
+    rs_feed_free(t->feed);
     rs_exec_free(t->exec);
     rs_exec_free(t->test_exec);
     rs_net_free(t->net);
@@ -445,12 +444,17 @@ static rs_status iterate(trainer *t, rs_diag *diag)
     const int label_blob = rs_label_blob(t->net);
     for (int64_t k = 0; k < t->iter_size; k++) {
         const int64_t batch_index = t->iter * t->iter_size + k;
-        rs_load_batch(t->set, &t->net->layers[t->data_layer].data, &t->seed, batch_index * t->batch, t->batch, pixels,
-                      rs_exec_blob(t->exec, label_blob));
+        rs_status st = RS_OK;
+        if (t->feed == NULL) /* from here on, batch after batch */
+            st = rs_feed_new(t->set, &t->net->layers[t->data_layer].data, &t->seed, batch_index * t->batch, t->batch, &t->feed, diag);
+        if (st == RS_OK)
+            st = rs_feed_next(t->feed, t->batch, pixels, rs_exec_blob(t->exec, label_blob), diag);
+        if (st != RS_OK)
+            return st;
         rs_exec_set_random(t->exec, t->seed, (uint64_t)batch_index);
         double loss = 0.0;
         const rs_train_extension *x = t->options->extension;
-        rs_status st = x != NULL && x->before != NULL ? x->before(x->context, batch_index, diag) : RS_OK;
+        st = x != NULL && x->before != NULL ? x->before(x->context, batch_index, diag) : RS_OK;
         if (st != RS_OK)
             return st;
         st = rs_exec_forward_backward(t->exec, t->batch, &loss, diag);

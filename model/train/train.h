@@ -83,7 +83,6 @@ typedef struct rs_test_options {
     int64_t batch;                  /* images at a time; 0: 100. Does not change any result */
     int64_t images;                 /* the first so many of the data set; 0: all */
     int top_k;                      /* 0: as the net's accuracy layer says, else 1 */
-    const rs_data_param *transform; /* of pixels; NULL: as the net's data layer says */
 } rs_test_options;
 
 typedef struct rs_test_result {

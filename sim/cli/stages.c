@@ -39,13 +39,7 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
     int layer = 0;
     rs_status status = rs_caffe_read_net(model, RS_TEST, &net, diag);
     if (status == RS_OK)
-        status = rs_data_layer(net, &layer, diag);
-    if (status == RS_OK)
-        status = rs_dataset_check(set, &net->layers[layer].data, net->layers[layer].loc, diag);
-    if (status == RS_OK) {
-        const rs_shape shape = rs_dataset_shape(set, &net->layers[layer].data, 1);
-        status = rs_net_infer_shapes(net, &shape, diag);
-    }
+        status = rs_fit_data(net, set, 1, &layer, diag);
     if (status == RS_OK)
         status = rs_caffe_read_weights(weights, net, diag);
     if (status != RS_OK) {

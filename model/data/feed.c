@@ -1,0 +1,189 @@
+/* Reading ahead: threads decode images into a ring of slots while the net works on those before. Slot i % size holds the window of
+ * image i, so what comes out depends on nothing but the set. */
+#include <pthread.h>
+
+#include "base/threads.h"
+#include "data/source.h"
+#include "data/window.h"
+
+enum { PIECE = 16, MOST_READERS = 16 };
+
+typedef struct slot {
+    rs_window at;
+    bool ready;
+    rs_status status;
+    rs_diag *diag; /* messages, if status is not RS_OK */
+} slot;
+
+struct rs_feed {
+    const rs_dataset *set;
+    const rs_data_param *param;
+    bool training;
+    uint64_t seed;
+    rs_shape shape; /* of one image */
+    int64_t next;   /* the next image for rs_feed_next */
+    /* For sets that are not ready in memory. */
+    int readers;
+    pthread_t threads[MOST_READERS];
+    pthread_mutex_t lock;
+    pthread_cond_t done, room;
+    int64_t issued; /* the next image for a reader */
+    bool quit;
+    int64_t n_slots;
+    slot *slots;
+    uint8_t *windows;
+};
+
+static void *reader(void *argument)
+{
+    rs_feed *f = argument;
+    const int64_t bytes = rs_shape_count(&f->shape, 0);
+    pthread_mutex_lock(&f->lock);
+    for (;;) {
+        while (!f->quit && f->issued >= f->next + f->n_slots)
+            pthread_cond_wait(&f->room, &f->lock);
+        if (f->quit)
+            break;
+        const int64_t i = f->issued++;
+        pthread_mutex_unlock(&f->lock);
+        slot *s = &f->slots[i % f->n_slots];
+        rs_diag *diag = NULL;
+        uint8_t *window = f->windows + i % f->n_slots * bytes;
+        rs_status st = rs_window_read(f->set, f->param, f->training ? &f->seed : NULL, i, window, &s->at, NULL);
+        if (st != RS_OK) {
+            /* Once more, for its message: most images have none. */
+            diag = rs_diag_new();
+            const rs_status again = rs_window_read(f->set, f->param, f->training ? &f->seed : NULL, i, window, &s->at, diag);
+            st = again != RS_OK ? again : rs_out_of_memory(diag);
+        }
+        pthread_mutex_lock(&f->lock);
+        s->status = st;
+        s->diag = diag;
+        s->ready = true;
+        pthread_cond_signal(&f->done);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const uint64_t *seed, int64_t first, int64_t batch, rs_feed **feed,
+                      rs_diag *diag)
+{
+    *feed = NULL;
+    rs_feed *f = RS_NEW(rs_feed);
+    if (f == NULL)
+        return rs_out_of_memory(diag);
+    f->set = set;
+    f->param = param;
+    f->training = seed != NULL;
+    f->seed = seed != NULL ? *seed : 0;
+    f->shape = rs_dataset_shape(set, param, 1);
+    f->next = f->issued = first;
+    if (rs_dataset_ready(set, param)) {
+        *feed = f;
+        return RS_OK;
+    }
+    const int64_t bytes = rs_shape_count(&f->shape, 0);
+    f->n_slots = 2 * (batch > 0 ? batch : 1);
+    f->slots = RS_NEW_ARRAY(slot, (size_t)f->n_slots);
+    f->windows = bytes > 0 ? rs_calloc((size_t)f->n_slots, (size_t)bytes) : NULL;
+    if (f->slots == NULL || f->windows == NULL) {
+        rs_free(f->slots);
+        rs_free(f->windows);
+        rs_free(f);
+        return rs_out_of_memory(diag);
+    }
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->done, NULL);
+    pthread_cond_init(&f->room, NULL);
+    const int wanted = rs_threads() < MOST_READERS ? rs_threads() : MOST_READERS;
+    while (f->readers < wanted && pthread_create(&f->threads[f->readers], NULL, reader, f) == 0)
+        f->readers++;
+    *feed = f;
+    if (f->readers > 0)
+        return RS_OK;
+    rs_feed_free(f);
+    *feed = NULL;
+    return rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "the system gives no thread to read images");
+}
+
+void rs_feed_free(rs_feed *f)
+{
+    if (f == NULL)
+        return;
+    if (f->slots != NULL) {
+        pthread_mutex_lock(&f->lock);
+        f->quit = true;
+        pthread_cond_broadcast(&f->room);
+        pthread_mutex_unlock(&f->lock);
+        for (int i = 0; i < f->readers; i++)
+            pthread_join(f->threads[i], NULL);
+        pthread_mutex_destroy(&f->lock);
+        pthread_cond_destroy(&f->done);
+        pthread_cond_destroy(&f->room);
+        for (int64_t i = 0; i < f->n_slots; i++)
+            rs_diag_free(f->slots[i].diag);
+    }
+    rs_free(f->slots);
+    rs_free(f->windows);
+    rs_free(f);
+}
+
+typedef struct job {
+    const rs_feed *feed;
+    int64_t n;
+    float *pixels;
+} job;
+
+static void convert(void *context, size_t index, int worker)
+{
+    (void)worker;
+    const job *j = context;
+    const rs_feed *f = j->feed;
+    const int64_t values = rs_shape_count(&f->shape, 0), from = (int64_t)index * PIECE, to = from + PIECE < j->n ? from + PIECE : j->n;
+    float *out = j->pixels + from * values;
+    if (f->slots != NULL)
+        for (int64_t i = from; i < to; i++) {
+            const int64_t s = (f->next + i) % f->n_slots;
+            rs_window_convert(f->param, &f->shape, f->windows + s * values, f->shape.dim[2] * f->shape.dim[3], f->shape.dim[3], f->slots[s].at,
+                              j->pixels + i * values);
+        }
+    else if (f->training)
+        rs_dataset_augment(f->set, f->param, f->seed, f->next + from, to - from, out);
+    else
+        rs_dataset_transform(f->set, f->param, f->next + from, to - from, out);
+}
+
+rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_diag *diag)
+{
+    rs_status st = RS_OK;
+    if (f->slots != NULL) {
+        pthread_mutex_lock(&f->lock);
+        for (int64_t i = 0; i < n && st == RS_OK; i++) {
+            slot *s = &f->slots[(f->next + i) % f->n_slots];
+            while (!s->ready)
+                pthread_cond_wait(&f->done, &f->lock);
+            st = s->status;
+            if (st != RS_OK)
+                rs_messages_move(s->diag, diag);
+        }
+        pthread_mutex_unlock(&f->lock);
+    }
+    if (st != RS_OK)
+        return st;
+    job j = { f, n, pixels };
+    rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
+    for (int64_t i = 0; i < n && labels != NULL; i++)
+        labels[i] = (float)f->set->labels[(f->next + i) % f->set->count];
+    if (f->slots == NULL) {
+        f->next += n;
+        return RS_OK;
+    }
+    pthread_mutex_lock(&f->lock);
+    for (int64_t i = 0; i < n; i++)
+        f->slots[(f->next + i) % f->n_slots].ready = false;
+    f->next += n;
+    pthread_cond_broadcast(&f->room);
+    pthread_mutex_unlock(&f->lock);
+    return RS_OK;
+}
