@@ -66,6 +66,18 @@ rs_status rs_dataset_exclude(rs_dataset *set, const char *list_path, rs_diag *di
  * images. RS_BAD_INPUT at `loc` or in the file. */
 rs_status rs_data_load_mean(rs_data_param *param, const char *beside, rs_loc loc, rs_diag *diag);
 
+/* What a user says of the transformation, in place of the data layer. Zeros change nothing. */
+typedef struct rs_data_override {
+    bool has_scale;
+    float scale;
+    int n_mean; /* of a mean that replaces the layer's mean_value and mean_file */
+    float mean[16];
+    const char *mean_file; /* likewise */
+    int64_t crop_size, new_height, new_width;
+    bool gray;
+} rs_data_override;
+rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *param, rs_diag *diag);
+
 /* Whether a transformation fits the images: crop_size not larger than they are, one mean or one a channel, a mean image of their size.
  * RS_BAD_INPUT at `loc` (of the data layer) if not. */
 rs_status rs_dataset_check(const rs_dataset *set, const rs_data_param *param, rs_loc loc, rs_diag *diag);

@@ -19,6 +19,31 @@ static int64_t full_width(const rs_dataset *set, const rs_data_param *param)
     return param->new_width > 0 && !set->windowed ? param->new_width : set->width;
 }
 
+rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *param, rs_diag *diag)
+{
+    if (over->has_scale)
+        param->scale = over->scale;
+    if (over->crop_size > 0)
+        param->crop_size = over->crop_size;
+    if (over->new_height > 0) {
+        param->new_height = over->new_height;
+        param->new_width = over->new_width;
+    }
+    if (over->gray)
+        param->color = RS_COLOR_GRAY;
+    if (over->n_mean == 0 && over->mean_file == NULL)
+        return RS_OK;
+    rs_free(param->mean_file);
+    rs_free(param->mean_image);
+    param->mean_file = NULL;
+    param->mean_image = NULL;
+    param->n_mean = over->n_mean;
+    memcpy(param->mean, over->mean, sizeof param->mean);
+    if (over->mean_file != NULL && (param->mean_file = rs_strdup(over->mean_file)) == NULL)
+        return rs_out_of_memory(diag);
+    return RS_OK;
+}
+
 rs_status rs_dataset_check(const rs_dataset *set, const rs_data_param *param, rs_loc loc, rs_diag *diag)
 {
     rs_status st = RS_OK;

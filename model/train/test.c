@@ -41,27 +41,6 @@ int rs_label_blob(const rs_net *net)
     return -1;
 }
 
-rs_status rs_fit_data(rs_net *net, const rs_dataset *set, int64_t batch, int *layer, rs_diag *diag)
-{
-    rs_status st = rs_data_layer(net, layer, diag);
-    if (st != RS_OK)
-        return st;
-    rs_layer *l = &net->layers[*layer];
-    rs_data_param *d = &l->data;
-    /* An Input layer says nothing of cropping, but how large an image is. */
-    const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, d, 1);
-    if (d->source == NULL && d->crop_size == 0 && in->n_axes == 4 && in->dim[2] == in->dim[3] && in->dim[2] > 0 &&
-        in->dim[2] <= images.dim[2] && in->dim[3] <= images.dim[3] && !rs_shape_equal(in, &images))
-        d->crop_size = in->dim[2];
-    st = rs_data_load_mean(d, net->path, l->loc, diag);
-    if (st == RS_OK)
-        st = rs_dataset_check(set, d, l->loc, diag);
-    const rs_shape input = rs_dataset_shape(set, d, batch);
-    if (st == RS_OK)
-        st = rs_net_infer_shapes(net, &input, diag);
-    return st;
-}
-
 rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform, rs_diag *diag)
 {
     const rs_status st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
@@ -91,7 +70,8 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
     float *const pixels = rs_exec_blob(exec, rs_net_input(net)), *const labels = label_blob < 0 ? NULL : rs_exec_blob(exec, label_blob);
     const int64_t classes = rs_exec_blob_size(exec, scores), total = o->images > 0 && o->images < set->count ? o->images : set->count;
     const bool loss_layer = has_loss(net);
-    *r = (rs_test_result){ .images = total, .top_k = o->top_k > 0 ? o->top_k : accuracy_top_k(net), .loss = loss_layer ? 0.0 : NAN };
+    enum { BEST = 5 };
+    *r = (rs_test_result){ .images = total, .top_k = o->top_k > 0 ? o->top_k : accuracy_top_k(net), .top5_hits = classes > BEST ? 0 : -1, .loss = loss_layer ? 0.0 : NAN };
     if (r->top_k > classes)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the top %d of %lld classes were asked for", r->top_k, (long long)classes);
     const double begin = rs_seconds();
@@ -109,6 +89,8 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
             break;
         r->hits += rs_count_hits(rs_exec_blob(exec, scores), set->labels + first, n, classes, r->top_k, &ties);
         r->ties += ties;
+        if (classes > BEST)
+            r->top5_hits += rs_count_hits(rs_exec_blob(exec, scores), set->labels + first, n, classes, BEST, &ties);
         if (loss_layer)
             r->loss += loss * (double)n;
         rs_progress_update(progress, (uint64_t)(first + n), NULL);
@@ -154,7 +136,7 @@ rs_status rs_test(const char *net_path, const char *weights_path, const rs_datas
     rs_status st = rs_caffe_read_net(net_path, RS_TEST, &net, diag);
     int layer = 0;
     if (st == RS_OK)
-        st = rs_fit_data(net, set, 1, &layer, diag);
+        st = rs_fit_data(net, set, NULL, 1, &layer, diag);
     if (st == RS_OK)
         st = rs_caffe_read_weights(weights_path, net, diag);
     if (st == RS_OK)

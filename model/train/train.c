@@ -87,7 +87,7 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
     if (*batch < 1)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1", l->name,
                         (long long)*batch);
-    st = rs_fit_data(*net, *set, *batch, layer, diag);
+    st = rs_fit_data(*net, *set, NULL, *batch, layer, diag);
     if (st == RS_OK)
         st = rs_check_data(*net, *layer, *set, &l->data, diag);
     return st;

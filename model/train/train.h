@@ -88,6 +88,7 @@ typedef struct rs_test_options {
 typedef struct rs_test_result {
     int64_t images, hits, ties; /* ties: images that are wrong only because another class has the same score */
     int top_k;
+    int64_t top5_hits;          /* of the best five, by the same rule; -1: the net has five classes or fewer */
     double accuracy;            /* hits / images */
     double loss;                /* mean; NaN if the net has no loss layer */
     double seconds, images_per_second; /* of the whole pass, transformation of pixels included */

@@ -12,7 +12,10 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
     rs_dataset *set = NULL;
     json_t *section = NULL;
     rs_slice slice = { 0, 0 };
-    rs_status status = rs_open_array(args, &qnet, &config, diag);
+    rs_data_override over;
+    rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK)
+        status = rs_open_array(args, &qnet, &config, diag);
     if (status == RS_OK && rs_args_text(args, "data") != NULL) {
         status = rs_open_data(args, &set, diag);
         if (status == RS_OK)
@@ -21,7 +24,7 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--first and --images need --data");
     }
     if (status == RS_OK)
-        status = rs_stage_simulate(qnet, config, set, slice, &section, diag);
+        status = rs_stage_simulate(qnet, config, set, slice, &over, &section, diag);
     rs_dataset_free(set);
     rs_array_config_free(config);
     rs_qnet_free(qnet);
@@ -60,7 +63,10 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
     json_t *section = NULL;
     char *command = NULL;
     rs_slice slice = { 0, 0 };
-    rs_status status = rs_open_array(args, &qnet, &config, diag);
+    rs_data_override over;
+    rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK)
+        status = rs_open_array(args, &qnet, &config, diag);
     if (status == RS_OK)
         status = rs_open_data(args, &set, diag);
     if (status == RS_OK)
@@ -75,7 +81,7 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
             .dut_fault = fault_named(rs_args_text(args, "plant")),
             .dut_fault_beat = (uint64_t)rs_args_int(args, "plant-beat"),
         };
-        status = rs_stage_cosim(qnet, config, set, slice, &options, &section, diag);
+        status = rs_stage_cosim(qnet, config, set, slice, &over, &options, &section, diag);
     }
     rs_free(command);
     rs_dataset_free(set);

@@ -40,11 +40,14 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     rs_net *net = NULL;
     json_t *section = NULL;
     rs_slice slice;
-    rs_status status = rs_open_data(args, &set, diag);
+    rs_data_override over;
+    rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK)
+        status = rs_open_data(args, &set, diag);
     if (status == RS_OK)
         status = rs_images_option(args, set, &slice, diag);
     if (status == RS_OK)
-        status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &net, diag);
+        status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
         status = rs_stage_test(net, set, slice, (int)rs_args_int(args, "top"), &section, diag);
     rs_net_free(net);
@@ -81,7 +84,10 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     stage.options.bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
     if (stage.options.min_bits > stage.options.max_bits)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
-    rs_status status = rs_open_data(args, &set, diag);
+    rs_data_override over;
+    rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK)
+        status = rs_open_data(args, &set, diag);
     if (status == RS_OK)
         status = rs_slice_option(args, "calibration", set, &stage.calibration, diag);
     if (status == RS_OK)
@@ -89,7 +95,9 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_slice_option(args, "test", set, &stage.test, diag);
     if (status == RS_OK)
-        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &net, diag);
+        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &over, &net, diag);
+    if (status == RS_OK)
+        status = rs_stage_hold(net, &set, diag);
     if (status == RS_OK)
         status = rs_stage_quantize(net, set, &stage, &section, diag);
     rs_net_free(net);

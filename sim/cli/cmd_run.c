@@ -11,6 +11,7 @@ typedef struct run {
     const rs_run_config *config;
     bool json, quiet;
     rs_dataset *set;
+    rs_data_override over;
     rs_net *net;
     rs_qnet *qnet;
     rs_array_config *array;
@@ -37,11 +38,19 @@ static rs_status take(run *r, const char *name, json_t *section, rs_status statu
 static rs_status open_all(run *r, rs_diag *diag)
 {
     const rs_run_config *c = r->config;
-    rs_status status = rs_array_config_read(c->array, &r->array, diag);
+    r->over = (rs_data_override){ .has_scale = c->data_scale > 0, .scale = (float)c->data_scale, .crop_size = c->data_crop, .gray = c->data_gray,
+                                  .mean_file = c->data_mean_file[0] != '\0' ? c->data_mean_file : NULL };
+    rs_status status = c->data_mean[0] != '\0' ? rs_parse_means(c->data_mean, "data.mean", RS_BAD_INPUT, &r->over, diag) : RS_OK;
+    if (status == RS_OK && c->data_resize[0] != '\0')
+        status = rs_parse_size(c->data_resize, "data.resize", RS_BAD_INPUT, &r->over, diag);
+    if (status == RS_OK)
+        status = rs_array_config_read(c->array, &r->array, diag);
     if (status == RS_OK)
         status = rs_dataset_open(c->data_path, c->path, c->data_train != 0, &r->set, diag);
     if (status == RS_OK)
-        status = rs_stage_load(c->model, c->weights, r->set, &r->net, diag);
+        status = rs_stage_load(c->model, c->weights, r->set, &r->over, &r->net, diag);
+    if (status == RS_OK)
+        status = rs_stage_hold(r->net, &r->set, diag);
     if (status == RS_OK && (r->report = rs_report_new(c->name)) == NULL)
         status = rs_out_of_memory(diag);
     return status;
@@ -90,7 +99,7 @@ static rs_status simulate(run *r, rs_diag *diag)
     json_t *section = NULL;
     rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate.images", RS_BAD_INPUT, diag) : RS_OK;
     if (status == RS_OK)
-        status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, &section, diag);
+        status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, NULL, &section, diag);
     return take(r, "simulate", section, status, diag);
 }
 
@@ -103,7 +112,7 @@ static rs_status cosim(run *r, rs_diag *diag)
         return RS_OK;
     rs_status status = rs_slice_resolve(&slice, r->set, "cosim.images", RS_BAD_INPUT, diag);
     if (status == RS_OK)
-        status = rs_stage_cosim(r->qnet, r->array, r->set, slice, &options, &section, diag);
+        status = rs_stage_cosim(r->qnet, r->array, r->set, slice, NULL, &options, &section, diag);
     return take(r, "cosim", section, status, diag);
 }
 

@@ -19,9 +19,19 @@ const rs_option rs_common_options[] = {
 #define WEIGHTS { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "caffemodel" }
 #define DATA(is_required) \
     { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "PATH", .required = is_required, \
-      .help = "labelled images as IDX files: the images file, a folder or a prefix" }, \
+      .help = "labelled images: IDX or CIFAR files, a list of JPEG and PNG files, or a folder of one of these" }, \
     { .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test", \
-      .help = "which files of a folder: t10k-* or train-*" }
+      .help = "which files of a folder: for testing or for training" }
+/* In place of what the data layer says; deploy files say nothing. */
+#define TRANSFORM \
+    { .name = "mean", .type = RS_OPTION_TEXT, .value = "V[,V...]", .help = "subtract these from the channels, in the order blue, green, red [as the net says]" }, \
+    { .name = "mean-file", .type = RS_OPTION_FILE, .value = "FILE", .help = "subtract this mean image (binaryproto) [as the net says]" }, \
+    { .name = "scale", .type = RS_OPTION_REAL, .value = "X", .min = -1e9, .max = 1e9, .help = "multiply by this afterwards [as the net says]" }, \
+    RESIZE, \
+    { .name = "crop", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 65535, .help = "take the N x N pixels in the middle [as the net says]" }
+#define RESIZE \
+    { .name = "resize", .type = RS_OPTION_TEXT, .value = "HxW", .help = "resize images to H rows of W pixels first, such as 256x256 [as the net says]" }, \
+    { .name = "gray", .type = RS_OPTION_FLAG, .help = "read color images as gray" }
 #define IMAGES(text) \
     { .name = "first", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "0", .help = "first image" }, \
     { .name = "images", .letter = 'n', .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .help = text " [all from the first on]" }
@@ -60,13 +70,13 @@ static const rs_option train_options[] = {
 };
 
 static const rs_option test_options[] = {
-    MODEL, WEIGHTS, DATA(true), IMAGES("number of images to score"),
+    MODEL, WEIGHTS, DATA(true), TRANSFORM, IMAGES("number of images to score"),
     { .name = "top", .type = RS_OPTION_INT, .value = "K", .min = 1, .max = 1000, .fallback = "1", .help = "an image is right if its label is among the best K" },
     REPORT, END
 };
 
 static const rs_option quantize_options[] = {
-    MODEL, WEIGHTS, DATA(true), OUT("writes quantized.prototxt, qnet/ and quantize.json here"),
+    MODEL, WEIGHTS, DATA(true), TRANSFORM, OUT("writes quantized.prototxt, qnet/ and quantize.json here"),
     { .name = "error-margin", .letter = 'e', .type = RS_OPTION_REAL, .value = "POINTS", .min = 0, .max = 100, .fallback = "1",
       .help = "accuracy that may be lost, in percentage points" },
     { .name = "calibration", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images whose activations give the ranges [all]" },
@@ -126,11 +136,11 @@ static const rs_option finetune_options[] = {
 };
 
 static const rs_option simulate_options[] = {
-    QNET, ARRAY, DATA(false), IMAGES("number of images to run through the array model"), REPORT, END
+    QNET, ARRAY, DATA(false), RESIZE, IMAGES("number of images to run through the array model"), REPORT, END
 };
 
 static const rs_option cosim_options[] = {
-    QNET, ARRAY, DATA(true), IMAGES("number of images to run"),
+    QNET, ARRAY, DATA(true), RESIZE, IMAGES("number of images to run"),
     { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1",
       .help = "seed of the values that RTL registers without a reset wake up with" },
     { .name = "wave", .type = RS_OPTION_FILE, .value = "FILE", .help = "on a mismatch, write a waveform (FST) of the cycles around it" },
@@ -199,8 +209,10 @@ const rs_command rs_commands[] = {
       .options = train_options, .run = rs_command_train,
       .examples = LIST("ristretto train --solver model/zoo/lenet/lenet_solver.prototxt --out build/lenet") },
     { .name = "test", .summary = "score a float network on labelled images",
-      .description = "Runs the network in float and counts the images whose label has the highest score. A tie with another class is wrong, as in "
-                     "Caffe.",
+      .description = "Runs the network in float and counts the images whose label has the highest score, and, for more than five classes, those "
+                     "whose label is among the best five. A tie with another class is wrong, as in Caffe.\n\n"
+                     "Images are transformed as the data layer says; --mean and the like say it for a net that has none (a deploy file). Images that are "
+                     "larger than the input of such a net are cropped to it.",
       .options = test_options, .run = rs_command_test,
       .examples = LIST("ristretto test --model model/zoo/lenet/lenet_train_test.prototxt --weights model/zoo/lenet/lenet.caffemodel --data model/zoo/lenet/digits") },
     { .name = "quantize", .summary = "find the smallest dynamic fixed point formats within an error margin",

@@ -246,6 +246,11 @@ static size_t index_of(const rs_args *args, const char *name)
     return i;
 }
 
+bool rs_args_has(const rs_args *args, const char *name)
+{
+    return find_option(args, name, strlen(name)) < args->n;
+}
+
 bool rs_args_given(const rs_args *args, const char *name)
 {
     return args->given[index_of(args, name)].count > 0;

@@ -56,6 +56,7 @@ rs_status rs_args_parse(const rs_command *command, int argc, char *const *argv, 
 void rs_args_free(rs_args *args);
 
 /* Values by the option's name (the last one given wins); asking for a name that the table does not hold is a defect and aborts. */
+bool rs_args_has(const rs_args *args, const char *name); /* in the table: for code that several commands share */
 bool rs_args_given(const rs_args *args, const char *name); /* on the command line */
 bool rs_args_flag(const rs_args *args, const char *name);
 const char *rs_args_text(const rs_args *args, const char *name); /* NULL: not given and no default */

@@ -27,6 +27,59 @@ rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, 
     return RS_OK;
 }
 
+rs_status rs_parse_means(const char *text, const char *what, rs_status wrong, rs_data_override *over, rs_diag *diag)
+{
+    enum { MOST = sizeof over->mean / sizeof over->mean[0] };
+    over->n_mean = 0;
+    for (const char *p = text;;) {
+        const size_t length = strcspn(p, ",");
+        char *word = rs_strndup(p, length);
+        double value = 0.0;
+        if (word == NULL)
+            return rs_out_of_memory(diag);
+        const bool good = over->n_mean < MOST && rs_parse_real(word, &value) && value > -1e9 && value < 1e9;
+        rs_free(word);
+        if (!good)
+            return rs_error(diag, wrong, RS_NOWHERE, NULL, "%s takes one number, or one for each channel (at most %d), such as 104,117,123, not '%s'", what,
+                            (int)MOST, text);
+        over->mean[over->n_mean++] = (float)value;
+        if (p[length] == '\0')
+            return RS_OK;
+        p += length + 1;
+    }
+}
+
+rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_data_override *over, rs_diag *diag)
+{
+    enum { MOST = 65535 };
+    const char *x = strchr(text, 'x');
+    char *first = rs_strndup(text, x != NULL ? (size_t)(x - text) : 0);
+    if (first == NULL)
+        return rs_out_of_memory(diag);
+    const bool good = x != NULL && rs_parse_int(first, &over->new_height) && rs_parse_int(x + 1, &over->new_width) && over->new_height >= 1 &&
+                      over->new_width >= 1 && over->new_height <= MOST && over->new_width <= MOST;
+    rs_free(first);
+    return good ? RS_OK
+                : rs_error(diag, wrong, RS_NOWHERE, NULL, "%s takes ROWSxPIXELS, 1 to %d each, such as 256x256, not '%s'", what, MOST, text);
+}
+
+rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_diag *diag)
+{
+    *over = (rs_data_override){ .gray = rs_args_flag(args, "gray") };
+    rs_status status = rs_args_given(args, "resize") ? rs_parse_size(rs_args_text(args, "resize"), "--resize", RS_USAGE, over, diag) : RS_OK;
+    if (!rs_args_has(args, "mean"))
+        return status;
+    over->has_scale = rs_args_given(args, "scale");
+    over->scale = (float)rs_args_real(args, "scale");
+    over->crop_size = rs_args_int(args, "crop");
+    over->mean_file = rs_args_text(args, "mean-file");
+    if (rs_args_given(args, "mean") && status == RS_OK)
+        status = rs_parse_means(rs_args_text(args, "mean"), "--mean", RS_USAGE, over, diag);
+    if (status == RS_OK && over->n_mean > 0 && over->mean_file != NULL)
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--mean and --mean-file exclude each other");
+    return status;
+}
+
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag)
 {
     const char *text = rs_args_text(args, option);

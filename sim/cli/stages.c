@@ -32,14 +32,14 @@ static void append(json_t *array, json_t *item, bool *failed)
 
 /* ---------------------------------------------------------------------------------------------------------- networks */
 
-rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, rs_net **result, rs_diag *diag)
+rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over, rs_net **result, rs_diag *diag)
 {
     *result = NULL;
     rs_net *net = NULL;
     int layer = 0;
     rs_status status = rs_caffe_read_net(model, RS_TEST, &net, diag);
     if (status == RS_OK)
-        status = rs_fit_data(net, set, 1, &layer, diag);
+        status = rs_fit_data(net, set, over, 1, &layer, diag);
     if (status == RS_OK)
         status = rs_caffe_read_weights(weights, net, diag);
     if (status != RS_OK) {
@@ -47,6 +47,23 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
         return status;
     }
     *result = net;
+    return RS_OK;
+}
+
+rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag)
+{
+    int layer = 0;
+    rs_dataset *held = NULL;
+    rs_status status = rs_data_layer(net, &layer, diag);
+    const rs_shape shape = status == RS_OK ? rs_dataset_shape(*set, &net->layers[layer].data, 1) : (rs_shape){ 0 };
+    if (status == RS_OK && (*set)->pixels != NULL && shape.dim[2] == (*set)->height && shape.dim[3] == (*set)->width)
+        return RS_OK;
+    if (status == RS_OK)
+        status = rs_dataset_load(*set, &net->layers[layer].data, &held, diag);
+    if (status != RS_OK)
+        return status;
+    rs_dataset_free(*set);
+    *set = held;
     return RS_OK;
 }
 
@@ -69,10 +86,14 @@ rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice
     const rs_status status = rs_test_net(net, &part, &options, &r, diag);
     if (status != RS_OK)
         return status;
-    return finish(json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:f}", "network", net->name, "data", set->path, "first",
-                            (json_int_t)slice.first, "images", (json_int_t)r.images, "hits", (json_int_t)r.hits, "ties",
-                            (json_int_t)r.ties, "top_k", r.top_k, "seconds", r.seconds, "images_per_second", r.images_per_second),
-                  section, diag);
+    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:f}", "network", net->name, "data", set->path, "first",
+                              (json_int_t)slice.first, "images", (json_int_t)r.images, "hits", (json_int_t)r.hits, "ties",
+                              (json_int_t)r.ties, "top_k", r.top_k, "seconds", r.seconds, "images_per_second", r.images_per_second);
+    if (value != NULL && r.top5_hits >= 0 && json_object_set_new(value, "top5_hits", json_integer((json_int_t)r.top5_hits)) != 0) {
+        json_decref(value);
+        value = NULL;
+    }
+    return finish(value, section, diag);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- quantize */
@@ -382,29 +403,40 @@ static rs_status score_images(machine *m, const rs_qnet *qnet, const rs_dataset 
     return status;
 }
 
-static rs_status check_images(const rs_qnet *qnet, const rs_dataset *set, rs_diag *diag)
+/* The images of a slice in memory, as they enter the net. */
+static rs_status hold_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over, rs_dataset **held,
+                             rs_diag *diag)
 {
     const rs_qtensor *in = &qnet->tensors[0];
-    if (in->channels == set->channels && in->height == set->height && in->width == set->width)
-        return RS_OK;
-    return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the images are %dx%dx%d, but the net '%s' takes %dx%dx%d", set->channels,
-                    set->height, set->width, qnet->name, in->channels, in->height, in->width);
+    const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
+    rs_data_param param = { .scale = 1.0f };
+    rs_status status = over != NULL ? rs_data_override_apply(over, &param, diag) : RS_OK;
+    const rs_shape whole = rs_dataset_shape(set, &param, 1);
+    if (in->height == in->width && in->height <= whole.dim[2] && in->width <= whole.dim[3])
+        param.crop_size = in->height;
+    const rs_shape shape = rs_dataset_shape(set, &param, 1);
+    if (status == RS_OK && (in->channels != shape.dim[1] || in->height != shape.dim[2] || in->width != shape.dim[3]))
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the images are %lldx%lldx%lld, but the net '%s' takes %dx%dx%d",
+                          (long long)whole.dim[1], (long long)whole.dim[2], (long long)whole.dim[3], qnet->name, in->channels, in->height, in->width);
+    return status == RS_OK ? rs_dataset_load(&part, &param, held, diag) : status;
 }
 
-rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, json_t **section,
-                            rs_diag *diag)
+rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
+                            const rs_data_override *over, json_t **section, rs_diag *diag)
 {
+    rs_dataset *held = NULL;
     *section = NULL;
     machine m;
     array_scores s = { .images = 0 };
-    rs_status status = set != NULL ? check_images(qnet, set, diag) : RS_OK;
+    rs_status status = set != NULL ? hold_images(qnet, set, slice, over, &held, diag) : RS_OK;
     if (status == RS_OK)
         status = open_machine(qnet, config, &m, diag);
-    if (status != RS_OK)
+    if (status != RS_OK) {
+        rs_dataset_free(held);
         return status;
-    if (set != NULL) {
-        const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
-        status = score_images(&m, qnet, &part, &s, diag);
+    }
+    if (held != NULL) {
+        status = score_images(&m, qnet, held, &s, diag);
     } else {
         status = rs_array_run(m.array, NULL, 0, NULL, NULL, &m.stats, diag);
     }
@@ -425,6 +457,7 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
                               "%lld of %lld scores of the array model differ from the exact engine's", (long long)s.different, (long long)s.compared);
     }
     close_machine(&m);
+    rs_dataset_free(held);
     return status;
 }
 
@@ -465,31 +498,31 @@ static rs_status cosim_json(const rs_program *program, const rs_lockstep_result 
 }
 
 rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
-                         const rs_lockstep_options *options, json_t **section, rs_diag *diag)
+                         const rs_data_override *over, const rs_lockstep_options *options, json_t **section, rs_diag *diag)
 {
     *section = NULL;
     const rs_qtensor *last = &qnet->tensors[qnet->n_tensors - 1];
     const int64_t classes = (int64_t)last->channels * last->height * last->width;
-    const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
+    rs_dataset *part = NULL;
     rs_lockstep_options o = *options;
     rs_lockstep_result r = { .images = 0 };
     rs_program *program = NULL;
     int32_t *scores = NULL;
     o.first_image = slice.first;
-    rs_status status = check_images(qnet, set, diag);
+    rs_status status = hold_images(qnet, set, slice, over, &part, diag);
     if (status == RS_OK)
         status = rs_program_compile(qnet, config, &program, diag);
-    if (status == RS_OK && (scores = RS_NEW_ARRAY(int32_t, (size_t)(part.count * classes))) == NULL)
+    if (status == RS_OK && (scores = RS_NEW_ARRAY(int32_t, (size_t)(part->count * classes))) == NULL)
         status = rs_out_of_memory(diag);
     if (status == RS_OK)
-        status = rs_lockstep_run(program, part.pixels, part.count, &o, scores, &r, diag);
+        status = rs_lockstep_run(program, part->pixels, part->count, &o, scores, &r, diag);
     if (status == RS_OK || (status == RS_MISMATCH && r.mismatch != NULL)) {
         if (r.mismatch != NULL)
             rs_lockstep_print(r.mismatch, stderr);
         rs_status made = cosim_json(program, &r, section, diag);
         int64_t hits = 0, ties = 0;
         if (made == RS_OK && status == RS_OK)
-            made = count_right(&part, scores, classes, &hits, &ties, diag);
+            made = count_right(part, scores, classes, &hits, &ties, diag);
         if (made == RS_OK && status == RS_OK &&
             (json_object_set_new(*section, "hits", json_integer((json_int_t)hits)) != 0 ||
              json_object_set_new(*section, "ties", json_integer((json_int_t)ties)) != 0))
@@ -498,6 +531,7 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
     }
     rs_lockstep_result_clear(&r);
     rs_program_free(program);
+    rs_dataset_free(part);
     rs_free(scores);
     return status;
 }

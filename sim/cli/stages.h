@@ -12,8 +12,11 @@
 #include "quant/qnet.h"
 #include "quant/quantize.h"
 
-/* A float network with shapes and weights, ready to score `set`. */
-rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, rs_net **net, rs_diag *diag);
+/* A float network with shapes and weights, ready to score `set`; `over` (NULL: nothing) in place of what its data layer says. */
+rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over, rs_net **net, rs_diag *diag);
+
+/* Replaces the set by one whose images are in memory, as they enter the net, for stages that take them again and again. */
+rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag);
 
 /* Checks a slice against the number of images and resolves count 0. `what` names the option or key, `wrong` is the status of a failure. */
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag);
@@ -29,13 +32,13 @@ typedef struct rs_quantize_stage {
 /* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag);
 
-/* set NULL: cycles only. RS_MISMATCH: the array model's scores differ from the exact engine's. */
-rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, json_t **section,
-                            rs_diag *diag);
+/* Images larger than the net's input are cropped to it; `over` (NULL: nothing) may resize them before. set NULL: cycles only. RS_MISMATCH: the array model's scores differ from the exact engine's. */
+rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
+                            const rs_data_override *over, json_t **section, rs_diag *diag);
 
 /* options: first_image is set by the stage. RS_MISMATCH: the RTL and the model differ; the report of it goes to stderr, and the section says so. */
 rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
-                         const rs_lockstep_options *options, json_t **section, rs_diag *diag);
+                         const rs_data_override *over, const rs_lockstep_options *options, json_t **section, rs_diag *diag);
 
 rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology, json_t **section, rs_diag *diag);
 

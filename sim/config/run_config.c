@@ -19,8 +19,8 @@ static const rs_schema_word export_words[] = {
     { NULL, 0, NULL },
 };
 static const rs_schema_word sets[] = {
-    { "test", 0, "t10k-* files" },
-    { "train", 1, "train-* files" },
+    { "test", 0, "those for testing" },
+    { "train", 1, "those for training" },
     { NULL, 0, NULL },
 };
 static const rs_schema_word searched[] = { { "auto", 0, "searched" }, { NULL, 0, NULL } };
@@ -46,8 +46,15 @@ static const rs_schema slice_fields[] = {
 };
 
 static const rs_schema data_fields[] = {
-    { .key = "path", .type = RS_SCHEMA_PATH, .offset = AT(data_path), .doc = "IDX files: the images file, a folder or a prefix" },
+    { .key = "path", .type = RS_SCHEMA_PATH, .offset = AT(data_path), .doc = "labelled images: a file, a list or a folder (docs/data.md)" },
     { .key = "set", .type = RS_SCHEMA_ENUM, .offset = AT(data_train), .words = sets, .fallback = "test", .doc = "which files of a folder" },
+    { .key = "mean", .type = RS_SCHEMA_STRING, .offset = AT(data_mean), .fallback = "",
+      .doc = "subtracted from the channels, such as 104,117,123 (blue, green, red); empty: as the net says" },
+    { .key = "mean_file", .type = RS_SCHEMA_PATH, .offset = AT(data_mean_file), .fallback = "", .doc = "mean image that is subtracted; empty: as the net says" },
+    { .key = "scale", .type = RS_SCHEMA_REAL, .offset = AT(data_scale), .min = 0, .max = 1e9, .fallback = "0", .doc = "factor of the pixels; 0: as the net says" },
+    { .key = "resize", .type = RS_SCHEMA_STRING, .offset = AT(data_resize), .fallback = "", .doc = "ROWSxPIXELS that images are resized to, such as 256x256; empty: as the net says" },
+    { .key = "crop", .type = RS_SCHEMA_INT, .offset = AT(data_crop), .min = 0, .max = 65535, .fallback = "0", .unit = "pixels", .doc = "side of the square in the middle that is taken; 0: as the net says" },
+    { .key = "gray", .type = RS_SCHEMA_BOOL, .offset = AT(data_gray), .fallback = "false", .doc = "read color images as gray" },
     { .key = "calibration", .type = RS_SCHEMA_MAP, .offset = AT(calibration), .fields = slice_fields, .doc = "images that give the ranges" },
     { .key = "search", .type = RS_SCHEMA_MAP, .offset = AT(search), .fields = slice_fields, .doc = "images that score a trial" },
     { .key = "test", .type = RS_SCHEMA_MAP, .offset = AT(test), .fields = slice_fields, .doc = "images that the search does not see" },

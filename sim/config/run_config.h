@@ -17,7 +17,12 @@ typedef struct rs_run_config {
     char *path, *name;
     char *model, *weights, *out;
     char *data_path;
-    int data_train; /* which files of a folder: 1 train-*, 0 t10k-* */
+    int data_train; /* which files of a folder: 1 for training, 0 for testing */
+    /* In place of what the net's data layer says; "" and 0: as it says. */
+    char *data_mean, *data_mean_file, *data_resize;
+    double data_scale;
+    int data_crop;
+    bool data_gray;
     rs_slice calibration, search, test;
     double error_margin;
     int min_bits, max_bits;

@@ -16,9 +16,14 @@ static const char *count(const json_t *object, const char *key, char *buffer)
 void rs_print_test(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT];
-    fprintf(stream, "Float network '%s': %s of %s images right (%.2f %%), %s lost to a tie; %.0f images/s\n", rs_j_text(s, "network"),
-            count(s, "hits", hits), count(s, "images", images), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
-            count(s, "ties", ties), rs_j_real(s, "images_per_second"));
+    char top5[64] = "", top[32] = "";
+    if (rs_j_int(s, "top_k") > 1)
+        snprintf(top, sizeof top, " in the top %lld", (long long)rs_j_int(s, "top_k"));
+    if (json_object_get(s, "top5_hits") != NULL)
+        snprintf(top5, sizeof top5, ", top 5 %.2f %%", rs_percent(rs_j_real(s, "top5_hits"), rs_j_real(s, "images")));
+    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %.0f images/s\n", rs_j_text(s, "network"),
+            count(s, "hits", hits), count(s, "images", images), top, rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
+            count(s, "ties", ties), top5, rs_j_real(s, "images_per_second"));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- quantize */

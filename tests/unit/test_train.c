@@ -359,6 +359,7 @@ static void test_memory(void **state)
     rs_train_result r;
     uint64_t n = 1;
     for (;; n++) {
+        (void)remove(rs_test_path("memory_iter_1.solverstate"));
         rs_fault_arm(RS_FAULT_ALLOC, n);
         const rs_status st = rs_train(s, &o, &r, diag);
         const uint64_t count = rs_fault_count(RS_FAULT_ALLOC);
@@ -369,8 +370,8 @@ static void test_memory(void **state)
             continue; /* what is for show may fail without harm */
         }
         rs_assert_error(st, RS_RESOURCE, diag, "memory");
-        assert_true(r.state_path[0] == '\0');
-        assert_false(rs_file_exists(rs_test_path("memory_iter_1.solverstate")));
+        /* The test behind the last iteration may fail: the snapshot is there by then, and is said to be. */
+        assert_int_equal(r.state_path[0] != '\0', rs_file_exists(rs_test_path("memory_iter_1.solverstate")));
     }
     print_message("%llu allocations\n", (unsigned long long)n - 1);
     assert_true(n > 200);
