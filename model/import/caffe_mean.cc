@@ -14,7 +14,7 @@ extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float 
     uint8_t *data = nullptr;
     try {
         std::size_t size = 0;
-        rs_status st = ristretto::read_binary(path, "a mean image (binaryproto)", &data, &size, diag);
+        rs_status st = ristretto::read_binary(path, "a mean image (binaryproto)", false, &data, &size, diag);
         if (st != RS_OK)
             return st;
         rs_param blob{};
