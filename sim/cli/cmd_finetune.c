@@ -88,7 +88,7 @@ static rs_status score_test(const rs_finetune_result *r, const char *weights, co
     if (st == RS_OK && r->first_qnet != NULL)
         st = score_qnet(r->first_qnet, set, &before, diag);
     if (st == RS_OK && weights != NULL)
-        st = rs_stage_load(r->net->path, weights, set, &net, diag);
+        st = rs_stage_load(r->net->path, weights, set, NULL, &net, diag);
     if (st == RS_OK && net != NULL)
         st = rs_test_net(net, set, NULL, &f, diag);
     rs_net_free(net);
