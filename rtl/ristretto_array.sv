@@ -18,6 +18,10 @@ module ristretto_array #(
   parameter int BUS_BITS = 64,
   parameter int OUTSTANDING = 8,
   parameter int PROG_DEPTH = 16,
+  parameter int PE = ristretto_pkg::PeMultiplier,
+  parameter int ZERO_CODE = 0,
+  parameter int UNSIGNED = 0,
+  parameter int AVERAGE = 1,
   localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
 ) (
   input  logic                      clk_i,
@@ -57,6 +61,7 @@ module ristretto_array #(
   output logic [15:0]               obs_wr_desc_o
 );
   localparam int Elements = BUS_BITS / ACT_BITS;
+  localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0);  // an activation with its sign
   localparam int TreeStages = ristretto_pkg::tree_stages(MULS, TREE_REGS);
   localparam int TreeEnBits = ristretto_pkg::max_of(TreeStages, 1);
   localparam int Stages = 6 + TreeStages;
@@ -73,6 +78,8 @@ module ristretto_array #(
     if (MULS < 1 || MULS > 64) $fatal(1, "MULS must be 1 to 64");
     if (ACT_BITS < 1 || ACT_BITS > 16) $fatal(1, "ACT_BITS must be 1 to 16");
     if (WGT_BITS < 1 || WGT_BITS > 16) $fatal(1, "WGT_BITS must be 1 to 16");
+    if (PE != ristretto_pkg::PeMultiplier && PE != ristretto_pkg::PeShifter) $fatal(1, "PE is not known");
+    if (PE == ristretto_pkg::PeShifter && (WGT_BITS < 2 || WGT_BITS > 5)) $fatal(1, "WGT_BITS of a shifter must be 2 to 5");
     if (ACC_BITS < 2 || ACC_BITS > 48) $fatal(1, "ACC_BITS must be 2 to 48");
     if (BUS_BITS < 16 || BUS_BITS > 1024 || (1 << $clog2(BUS_BITS)) != BUS_BITS)
       $fatal(1, "BUS_BITS must be a power of two from 16 to 1024");
@@ -276,8 +283,9 @@ module ristretto_array #(
     end
   end
 
-  assign wgt_busy_clear = {at_accumulate.valid && at_accumulate.group_last && at_accumulate.wgt_half,
-                           at_accumulate.valid && at_accumulate.group_last && !at_accumulate.wgt_half};
+  logic wgt_done;
+  assign wgt_done = at_accumulate.valid && at_accumulate.group_last && !at_accumulate.direct;
+  assign wgt_busy_clear = {wgt_done && at_accumulate.wgt_half, wgt_done && !at_accumulate.wgt_half};
   assign out_full_set = {at_output.valid && at_output.desc_last && at_output.out_half,
                          at_output.valid && at_output.desc_last && !at_output.out_half};
 
@@ -285,7 +293,8 @@ module ristretto_array #(
   assign unused_taps = ^{at_read, at_multiply, at_accumulate, at_result, at_pool, at_output};
 
   // Activations: read, rotate (in the buffer), mask, operand register. --------------------------------------------
-  logic [MULS*ACT_BITS-1:0] act_line, act_q;
+  logic [MULS*ACT_BITS-1:0] act_line;
+  logic [MULS*InBits-1:0] act_q;
   logic [MaskBits-1:0] act_low_q, act_high_q;
 
   rst_banked_buffer #(
@@ -315,9 +324,17 @@ module ristretto_array #(
 
   for (genvar i = 0; i < MULS; i++) begin : gen_act
     logic taken;
+    logic [ACT_BITS-1:0] word;
+    logic [InBits-1:0] act;
     assign taken = (MaskBits'(i) >= act_low_q) && (MaskBits'(i) < act_high_q);
+    assign word = act_line[i*ACT_BITS +: ACT_BITS];
+    if (UNSIGNED != 0) begin : gen_sign
+      assign act = {!at_read.in_unsigned && word[ACT_BITS-1], word};
+    end else begin : gen_as_is
+      assign act = word;
+    end
     always_ff @(posedge clk_i) begin
-      if (at_read.valid) act_q[i*ACT_BITS +: ACT_BITS] <= taken ? act_line[i*ACT_BITS +: ACT_BITS] : '0;
+      if (at_read.valid) act_q[i*InBits +: InBits] <= taken ? act : '0;
     end
   end
 
@@ -340,7 +357,7 @@ module ristretto_array #(
     .wstep_i(fill_step),
     .wbeat_i(fill_beat),
     .wdata_i(rsp_data_i),
-    .re_i(step.valid),
+    .re_i(step.valid && !step.direct),
     .rhalf_i(step.wgt_half),
     .rstep_i(wgt_step),
     .rdata_o(wgt_line),
@@ -353,7 +370,7 @@ module ristretto_array #(
   logic [LANES*ACT_BITS-1:0] pooled;
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic signed [ACT_BITS-1:0] result, maximum;
+    logic [ACT_BITS-1:0] result, maximum;
 
     rst_lane #(
       .MULS(MULS),
@@ -363,30 +380,44 @@ module ristretto_array #(
       .OVERFLOW(OVERFLOW),
       .FIRST_LEVEL(FIRST_LEVEL),
       .TREE_REGS(TREE_REGS),
-      .ROUNDING(ROUNDING)
+      .ROUNDING(ROUNDING),
+      .LANE(l),
+      .PE(PE),
+      .ZERO_CODE(ZERO_CODE),
+      .UNSIGNED(UNSIGNED),
+      .AVERAGE(AVERAGE)
     ) u_lane (
       .clk_i,
       .operand_en_i(at_read.valid),
       .wgt_i(wgt_line[l*MULS*WGT_BITS +: MULS*WGT_BITS]),
       .product_en_i(at_multiply.valid),
       .act_i(act_q),
+      .direct_i(at_multiply.direct),
+      .align_i(at_multiply.align),
       .tree_en_i(tree_en),
       .acc_en_i(at_accumulate.valid),
       .acc_first_i(at_accumulate.first),
-      .bias_i(biases[l*ACC_BITS +: ACC_BITS]),
+      .bias_i(at_accumulate.direct ? '0 : biases[l*ACC_BITS +: ACC_BITS]),
       .result_en_i(at_result.valid && at_result.last),
       .relu_i(at_result.relu),
+      .scale_i(at_result.scale),
       .shift_i(at_result.shift),
       .out_bits_i(at_result.out_bits),
+      .lowest_i(at_result.outside),
+      .unsigned_i(at_result.out_unsigned),
       .ovf_o(lane_ovf[l]),
       .result_o(result),
       .sat_o(lane_sat[l])
     );
 
-    rst_pool_max #(.ACT_BITS(ACT_BITS)) u_pool (
+    rst_pool_max #(
+      .ACT_BITS(ACT_BITS),
+      .UNSIGNED(UNSIGNED)
+    ) u_pool (
       .clk_i,
       .en_i(at_pool.valid && at_pool.last),
       .first_i(at_pool.pos_first),
+      .unsigned_i(at_pool.out_unsigned),
       .data_i(result),
       .max_o(maximum)
     );

@@ -14,7 +14,13 @@ typedef struct packed {
   logic desc_last;
   logic wgt_half;
   logic out_half;
+  logic direct;             // no weights
+  logic outside;            // the position is outside of the map and never wins
+  logic in_unsigned;
+  logic out_unsigned;
+  logic [4:0] align;        // direct: activations are shifted left by this
   logic relu;
+  logic [15:0] scale;
   logic signed [6:0] shift;
   logic [4:0] out_bits;
   logic [6:0] lanes;        // output channels of the group

@@ -1,4 +1,5 @@
-// One output lane: MULS multipliers, the adder tree, the accumulator and requantization.
+// One output lane: MULS processing elements, the adder tree, the accumulator and requantization. In direct modes lane number
+// LANE passes activation LANE on, shifted into place.
 // The enables belong to the stages of docs/microarchitecture.md section 5; a stage that is not enabled holds its registers.
 module rst_lane #(
   parameter int MULS = 16,
@@ -9,6 +10,12 @@ module rst_lane #(
   parameter int FIRST_LEVEL = ristretto_pkg::FirstLevelExact,
   parameter int TREE_REGS = ristretto_pkg::TreeRegsNone,
   parameter int ROUNDING = ristretto_pkg::RoundNearest,
+  parameter int LANE = 0,
+  parameter int PE = ristretto_pkg::PeMultiplier,
+  parameter int ZERO_CODE = 0,
+  parameter int UNSIGNED = 0,
+  parameter int AVERAGE = 0,
+  localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0),  // an activation with its sign
   localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(MULS, TREE_REGS), 1)
 ) (
   input  logic                       clk_i,
@@ -16,24 +23,29 @@ module rst_lane #(
   input  logic                       operand_en_i,    // t+1
   input  logic [MULS*WGT_BITS-1:0]   wgt_i,
   input  logic                       product_en_i,    // t+2
-  input  logic [MULS*ACT_BITS-1:0]   act_i,           // the operand register that all lanes share
+  input  logic [MULS*InBits-1:0]     act_i,           // the operand register that all lanes share
+  input  logic                       direct_i,
+  input  logic [4:0]                 align_i,
   input  logic [EnBits-1:0]          tree_en_i,       // t+3 ... t+2+T
   input  logic                       acc_en_i,        // t+3+T
   input  logic                       acc_first_i,     // first step of a position: begin with the bias
   input  logic signed [ACC_BITS-1:0] bias_i,
   input  logic                       result_en_i,     // t+4+T, last step of a position
   input  logic                       relu_i,
+  input  logic [15:0]                scale_i,
   input  logic signed [6:0]          shift_i,
   input  logic [4:0]                 out_bits_i,
+  input  logic                       lowest_i,
+  input  logic                       unsigned_i,
 
   output logic                       ovf_o,           // from t+4+T: the accumulation of t+3+T overflowed
-  output logic signed [ACT_BITS-1:0] result_o,        // from t+5+T
+  output logic [ACT_BITS-1:0]        result_o,        // from t+5+T
   output logic                       sat_o            // from t+5+T
 );
-  localparam int ProductBits = ACT_BITS + WGT_BITS;
+  localparam int ProductBits = ristretto_pkg::product_bits(PE, InBits, WGT_BITS);
   localparam int TreeBits = ristretto_pkg::tree_bits(MULS, ProductBits, FIRST_LEVEL);
 
-  // Multipliers.
+  // Processing elements.
   logic [MULS*WGT_BITS-1:0] wgt_q;
   logic [MULS*ProductBits-1:0] products_q;
 
@@ -42,15 +54,35 @@ module rst_lane #(
   end
 
   for (genvar i = 0; i < MULS; i++) begin : gen_mul
-    logic signed [ACT_BITS-1:0] act;
-    logic signed [WGT_BITS-1:0] wgt;
-    logic signed [ProductBits-1:0] product_q;
-    assign act = act_i[i*ACT_BITS +: ACT_BITS];
-    assign wgt = wgt_q[i*WGT_BITS +: WGT_BITS];
+    logic signed [InBits-1:0] act;
+    logic signed [ProductBits-1:0] product, direct, product_q;
+    assign act = act_i[i*InBits +: InBits];
+
+    rst_pe #(
+      .PE(PE),
+      .ACT_BITS(InBits),
+      .WGT_BITS(WGT_BITS),
+      .ZERO_CODE(ZERO_CODE)
+    ) u_pe (
+      .act_i(act),
+      .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
+      .product_o(product)
+    );
+
+    if (i == LANE) begin : gen_direct
+      assign direct = ProductBits'(act) <<< align_i;
+    end else begin : gen_idle
+      assign direct = '0;
+    end
     always_ff @(posedge clk_i) begin
-      if (product_en_i) product_q <= ProductBits'(act) * ProductBits'(wgt);
+      if (product_en_i) product_q <= direct_i ? direct : product;
     end
     assign products_q[i*ProductBits +: ProductBits] = product_q;
+  end
+
+  if (LANE >= MULS) begin : gen_no_direct
+    logic unused_align;
+    assign unused_align = ^align_i;
   end
 
   // Adder tree.
@@ -91,18 +123,23 @@ module rst_lane #(
   end
 
   // Result.
-  logic signed [ACT_BITS-1:0] result_d;
+  logic [ACT_BITS-1:0] result_d;
   logic sat_d;
 
   rst_requantize #(
     .ACC_BITS(ACC_BITS),
     .ACT_BITS(ACT_BITS),
-    .ROUNDING(ROUNDING)
+    .ROUNDING(ROUNDING),
+    .AVERAGE(AVERAGE),
+    .UNSIGNED(UNSIGNED)
   ) u_requantize (
     .acc_i(acc_q),
     .relu_i,
+    .scale_i,
     .shift_i,
     .out_bits_i,
+    .lowest_i,
+    .unsigned_i,
     .out_o(result_d),
     .sat_o(sat_d)
   );

@@ -1,7 +1,7 @@
 `include "ristretto_types.svh"
 
 // Requests what the array needs, descriptor by descriptor: weights of group 0, the ifmap, weights of groups 1, 2, ...
-// A phase waits until the half of the buffer that it fills is free (GUARD), then reads its beats in order (ISSUE).
+// In direct modes there are no weights. A phase waits until the half of the buffer that it fills is free (GUARD), then reads its beats in order (ISSUE).
 module rst_loader #(
   parameter int OUTSTANDING = 8,
   parameter int PROG_DEPTH = 16,
@@ -39,6 +39,7 @@ module rst_loader #(
 
   logic [15:0] desc_q, desc_d;              // index of the descriptor
   logic [15:0] group_q, group_d;            // of the latest weights
+  logic [15:0] set_group_q, set_group_d;    // the same, counted within its set
   logic ifmap_q, ifmap_d;                   // the phase is the ifmap's
   logic wgt_half_q, wgt_half_d, act_half_q, act_half_d;
   logic [31:0] wgt_addr_q, wgt_addr_d, act_addr_q, act_addr_d;
@@ -46,7 +47,7 @@ module rst_loader #(
   logic [15:0] units_q, units_d;            // units (steps) behind this one
   logic [CountBits-1:0] outstanding_q;
 
-  logic group_is_last, guard_ok, accept, phase_done;
+  logic ifmap, direct, group_is_last, set_is_last, guard_ok, accept, phase_done;
   logic [7:0] bias_beats;
   logic [15:0] step_last;
   logic [23:0] first_last;
@@ -54,27 +55,31 @@ module rst_loader #(
   logic [31:0] weight_addr, ifmap_addr;
 
   assign group_is_last = (group_q == desc_i.groups - 16'd1);
-  assign bias_beats = group_is_last ? desc_i.bias_beats_last : desc_i.bias_beats;
-  assign step_last = (group_is_last ? desc_i.step_beats_last : desc_i.step_beats) - 16'd1;
+  assign set_is_last = (set_group_q == desc_i.groups_per_set - 16'd1);
+  assign bias_beats = set_is_last ? desc_i.bias_beats_last : desc_i.bias_beats;
+  assign step_last = (set_is_last ? desc_i.step_beats_last : desc_i.step_beats) - 16'd1;
 
-  assign first_last = (ifmap_q ? desc_i.ifmap_beats : 24'(bias_beats)) - 24'd1;
-  assign steps = ifmap_q ? 16'd0 : desc_i.steps;
+  assign direct = (desc_i.mode != 2'(ristretto_pkg::ModeWeights));
+  assign ifmap = ifmap_q || direct;
+  // The receiver sees the beats of both ifmaps as one unit.
+  assign first_last = (ifmap ? desc_i.ifmap_beats + desc_i.second_beats : 24'(bias_beats)) - 24'd1;
+  assign steps = ifmap ? 16'd0 : desc_i.steps;
   assign weight_addr = desc_i.weight_addr;
   assign ifmap_addr = desc_i.ifmap_addr;
 
   assign guard_ok = (state_q == Guard) &&
-                    (ifmap_q ? (!act_busy_i[act_half_q] && stored_i >= desc_i.wait_stored) : !wgt_busy_i[wgt_half_q]);
+                    (ifmap ? (!act_busy_i[act_half_q] && stored_i >= desc_i.wait_stored) : !wgt_busy_i[wgt_half_q]);
 
   assign rd_valid_o = (state_q == Issue) && (outstanding_q < CountBits'(OUTSTANDING)) && !wr_valid_i;
-  assign rd_addr_o = ifmap_q ? act_addr_q : wgt_addr_q;
+  assign rd_addr_o = ifmap ? act_addr_q : wgt_addr_q;
   assign accept = rd_valid_o && mem_ready_i;
   assign phase_done = accept && beats_q == '0 && units_q == '0;
 
   assign phase_push_o = guard_ok;
-  assign phase_o = {ifmap_q, ifmap_q ? act_half_q : wgt_half_q, first_last, step_last, steps};
+  assign phase_o = {ifmap, ifmap ? act_half_q : wgt_half_q, first_last, step_last, steps};
 
-  assign wgt_busy_set_o = {guard_ok && !ifmap_q && wgt_half_q, guard_ok && !ifmap_q && !wgt_half_q};
-  assign act_busy_set_o = {guard_ok && ifmap_q && act_half_q, guard_ok && ifmap_q && !act_half_q};
+  assign wgt_busy_set_o = {guard_ok && !ifmap && wgt_half_q, guard_ok && !ifmap && !wgt_half_q};
+  assign act_busy_set_o = {guard_ok && ifmap && act_half_q, guard_ok && ifmap && !act_half_q};
 
   assign fetch_o = (state_q == Fetch);
   assign fetch_addr_o = ProgBits'(desc_q);
@@ -84,6 +89,7 @@ module rst_loader #(
     state_d = state_q;
     desc_d = desc_q;
     group_d = group_q;
+    set_group_d = set_group_q;
     ifmap_d = ifmap_q;
     wgt_half_d = wgt_half_q;
     act_half_d = act_half_q;
@@ -104,14 +110,17 @@ module rst_loader #(
       Fetch: begin
         state_d = Guard;
         group_d = '0;
+        set_group_d = '0;
         ifmap_d = 1'b0;
       end
       Guard: begin
+        // The mode is known behind FETCH only.
         if (guard_ok) begin
           state_d = Issue;
-          beats_d = first_last;
-          units_d = steps;
-          if (ifmap_q) begin
+          ifmap_d = ifmap;
+          beats_d = ifmap ? desc_i.ifmap_beats - 24'd1 : first_last;
+          units_d = ifmap ? 16'(desc_i.second_beats != '0) : steps;
+          if (ifmap) begin
             act_addr_d = ifmap_addr;
             act_half_d = !act_half_q;
           end else begin
@@ -128,16 +137,22 @@ module rst_loader #(
             beats_d = beats_q - 24'd1;
           end else if (units_q != '0) begin
             units_d = units_q - 16'd1;
-            beats_d = 24'(step_last);
+            if (ifmap_q) begin
+              act_addr_d = desc_i.second_addr;
+              beats_d = desc_i.second_beats - 24'd1;
+            end else begin
+              beats_d = 24'(step_last);
+            end
           end
         end
         if (phase_done) begin
           state_d = Guard;
           if (!ifmap_q && group_q == '0) begin
             ifmap_d = 1'b1;
-          end else if (!group_is_last) begin
+          end else if (!group_is_last && !direct) begin
             ifmap_d = 1'b0;
             group_d = group_q + 16'd1;
+            set_group_d = set_is_last ? '0 : set_group_q + 16'd1;
           end else begin
             desc_d = desc_q + 16'd1;
             if (desc_q == n_desc_i - 16'd1) state_d = Idle;
@@ -154,6 +169,7 @@ module rst_loader #(
       state_q <= Idle;
       desc_q <= '0;
       group_q <= '0;
+      set_group_q <= '0;
       ifmap_q <= 1'b0;
       wgt_half_q <= 1'b0;
       act_half_q <= 1'b0;
@@ -166,6 +182,7 @@ module rst_loader #(
       state_q <= state_d;
       desc_q <= desc_d;
       group_q <= group_d;
+      set_group_q <= set_group_d;
       ifmap_q <= ifmap_d;
       wgt_half_q <= wgt_half_d;
       act_half_q <= act_half_d;

@@ -1,14 +1,30 @@
 // The maximum over the positions of a pooling window, for one lane.
 module rst_pool_max #(
-  parameter int ACT_BITS = 8
+  parameter int ACT_BITS = 8,
+  parameter int UNSIGNED = 0
 ) (
-  input  logic                       clk_i,
-  input  logic                       en_i,
-  input  logic                       first_i,  // the first position of a window
-  input  logic signed [ACT_BITS-1:0] data_i,
-  output logic signed [ACT_BITS-1:0] max_o
+  input  logic                clk_i,
+  input  logic                en_i,
+  input  logic                first_i,     // the first position of a window
+  input  logic                unsigned_i,  // values are; taken as 0 without UNSIGNED
+  input  logic [ACT_BITS-1:0] data_i,
+  output logic [ACT_BITS-1:0] max_o
 );
+  // Unsigned values have the order of signed ones whose highest bit is inverted.
+  logic flip, greater;
+  if (UNSIGNED != 0) begin : gen_unsigned
+    assign flip = unsigned_i;
+  end else begin : gen_signed
+    logic unused_unsigned;
+    assign unused_unsigned = unsigned_i;
+    assign flip = 1'b0;
+  end
+  localparam logic [ACT_BITS-1:0] Highest = ACT_BITS'(1) << (ACT_BITS - 1);
+  logic [ACT_BITS-1:0] mask;
+  assign mask = flip ? Highest : '0;
+  assign greater = $signed(data_i ^ mask) > $signed(max_o ^ mask);
+
   always_ff @(posedge clk_i) begin
-    if (en_i) max_o <= (first_i || data_i > max_o) ? data_i : max_o;
+    if (en_i) max_o <= (first_i || greater) ? data_i : max_o;
   end
 endmodule

@@ -40,7 +40,7 @@ module rst_sequencer #(
   typedef enum logic [1:0] {Idle, Fetch, Wait, Run} state_e;
   state_e state_q, state_d;
 
-  logic [15:0] desc_q, group_q;
+  logic [15:0] desc_q, group_q, set_group_q;  // set_group_q: group of its set
   logic wgt_half_q, act_half_q, out_half_q;
 
   // Iterations behind the current one, loop by loop.
@@ -57,13 +57,15 @@ module rst_sequencer #(
   logic [15:0] wgt_step_q;
   logic pos_first_q;
   logic [23:0] out_addr_q, group_out_q;
+  logic signed [ColBits-1:0] set_col_q;      // the first column of the set's channels
 
-  logic run, wait_ok;
+  logic run, wait_ok, direct;
   logic chunk_last, seg2_last, seg1_last, pos_done, wx_last, wy_last, window_done, ox_last, oy_last;
-  logic group_done, group_is_last, desc_done;
+  logic group_done, group_is_last, set_is_last, desc_done;
 
   assign run = (state_q == Run);
-  assign wait_ok = (state_q == Wait) && wgt_full_i[wgt_half_q] &&
+  assign direct = (desc_i.mode != 2'(ristretto_pkg::ModeWeights));
+  assign wait_ok = (state_q == Wait) && (direct || wgt_full_i[wgt_half_q]) &&
                    (group_q != '0 || (act_full_i[act_half_q] && !out_busy_i[out_half_q]));
 
   assign chunk_last = (chunk_left_q == '0);
@@ -77,11 +79,12 @@ module rst_sequencer #(
   assign oy_last = (oy_left_q == '0);
   assign group_done = run && window_done && ox_last && oy_last;
   assign group_is_last = (group_q == desc_i.groups - 16'd1);
+  assign set_is_last = (set_group_q == desc_i.groups_per_set - 16'd1);
   assign desc_done = group_done && group_is_last;
 
   assign fetch_o = (state_q == Fetch);
   assign fetch_addr_o = ProgBits'(desc_q);
-  assign wgt_full_clear_o = {group_done && wgt_half_q, group_done && !wgt_half_q};
+  assign wgt_full_clear_o = {group_done && !direct && wgt_half_q, group_done && !direct && !wgt_half_q};
   assign act_clear_o = {desc_done && act_half_q, desc_done && !act_half_q};
   assign out_busy_set_o = {wait_ok && group_q == '0 && out_half_q, wait_ok && group_q == '0 && !out_half_q};
 
@@ -110,7 +113,40 @@ module rst_sequencer #(
   end
 
   logic [6:0] lanes;  // Yosys 0.23 does not narrow by a cast inside of a concatenation
-  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : 7'(LANES);
+  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : set_is_last ? desc_i.lanes_set[6:0] : 7'(LANES);
+
+  // Max pooling on its own: the position is in the padding. Only the map's columns count, not which of its channels.
+  logic signed [ColBits-1:0] map_col;
+  logic outside;
+  assign map_col = col_q - set_col_q;
+  assign outside = !row_inside || map_col < 0 || map_col >= $signed(ColBits'(desc_i.row_elems));
+
+  // Average pooling: the last windows of a row and the tile's last row may be clipped, and then have other divisors.
+  logic [15:0] scale;
+  logic signed [6:0] shift;
+  always_comb begin
+    unique case ({oy_last, ox_last})
+      2'b00: begin
+        scale = desc_i.scale;
+        shift = desc_i.shift;
+      end
+      2'b01: begin
+        scale = desc_i.scale_right;
+        shift = desc_i.shift_right;
+      end
+      2'b10: begin
+        scale = desc_i.scale_bottom;
+        shift = desc_i.shift_bottom;
+      end
+      default: begin
+        scale = desc_i.scale_corner;
+        shift = desc_i.shift_corner;
+      end
+    endcase
+  end
+
+  logic [4:0] align;
+  assign align = (seg1_left_q == desc_i.seg1_count - 8'd1) ? desc_i.align : desc_i.align_second;
 
   assign step_o = {
     run,                    // valid
@@ -122,8 +158,14 @@ module rst_sequencer #(
     desc_done,              // desc_last
     wgt_half_q,             // wgt_half
     out_half_q,             // out_half
+    direct,                 // direct
+    desc_i.mode == 2'(ristretto_pkg::ModeMaximum) && outside,  // outside
+    desc_i.in_unsigned,     // in_unsigned
+    desc_i.out_unsigned,    // out_unsigned
+    align,                  // align
     desc_i.relu,            // relu
-    desc_i.shift,           // shift
+    scale,                  // scale
+    shift,                  // shift
     desc_i.out_bits,        // out_bits
     lanes,                  // lanes
     out_addr_q              // out_addr
@@ -150,7 +192,9 @@ module rst_sequencer #(
       state_q <= Idle;
       desc_q <= '0;
       group_q <= '0;
+      set_group_q <= '0;
       group_out_q <= '0;
+      set_col_q <= '0;
       wgt_half_q <= 1'b0;
       act_half_q <= 1'b0;
       out_half_q <= 1'b0;
@@ -164,12 +208,20 @@ module rst_sequencer #(
       end
       if (state_q == Fetch) begin
         group_q <= '0;
+        set_group_q <= '0;
         group_out_q <= '0;
+        set_col_q <= '0;
       end
       if (group_done) begin
         group_q <= group_q + 16'd1;
-        group_out_q <= group_out_q + 24'(LANES);
-        wgt_half_q <= !wgt_half_q;
+        group_out_q <= group_out_q + 24'(lanes);
+        if (set_is_last) begin
+          set_group_q <= '0;
+          set_col_q <= set_col_q + $signed(ColBits'(desc_i.set_cols));
+        end else begin
+          set_group_q <= set_group_q + 16'd1;
+        end
+        if (!direct) wgt_half_q <= !wgt_half_q;
       end
       if (desc_done) begin
         desc_q <= desc_q + 16'd1;
@@ -183,7 +235,7 @@ module rst_sequencer #(
   // Icarus Verilog 11 forgets that members of structures are signed.
   logic signed [ColBits-1:0] origin_col;
   logic signed [RowBits-1:0] origin_row;
-  assign origin_col = ColBits'($signed(desc_i.origin_col));
+  assign origin_col = ColBits'($signed(desc_i.origin_col)) + set_col_q;
   assign origin_row = RowBits'($signed(desc_i.origin_row));
 
   logic signed [ColBits-1:0] col_next_seg2, col_next_wx, col_next_ox;

@@ -1,7 +1,7 @@
 `include "ristretto_types.svh"
 
 // Writes finished ofmaps to memory, descriptor by descriptor. The output buffer is read a cycle before a beat is
-// presented; in the cycle in which a beat is accepted the next one is read.
+// presented; in the cycle in which a beat is accepted the next one is read. Runs of beats go to consecutive addresses.
 module rst_storer #(
   parameter int ACT_BITS = 8,
   parameter int BUS_BITS = 128,
@@ -42,10 +42,12 @@ module rst_storer #(
   logic [OUT_ADDR_BITS-1:0] buf_addr_q;
   logic [31:0] wr_addr_q;
   logic [23:0] beats_q;  // behind the one that is presented
-  logic accept, last, ofmap_done;
+  logic [23:0] run_q;    // the same, of its run
+  logic accept, last, run_last, ofmap_done;
 
   assign accept = (state_q == Send) && mem_ready_i;
   assign last = (beats_q == '0);
+  assign run_last = (run_q == '0);
   assign ofmap_done = accept && last;
 
   always_comb begin
@@ -71,6 +73,7 @@ module rst_storer #(
       buf_addr_q <= '0;
       wr_addr_q <= '0;
       beats_q <= '0;
+      run_q <= '0;
     end else begin
       state_q <= state_d;
       if (state_q == Idle) begin
@@ -84,11 +87,13 @@ module rst_storer #(
         buf_addr_q <= '0;
         wr_addr_q <= desc_i.ofmap_addr;
         beats_q <= desc_i.ofmap_beats - 24'd1;
+        run_q <= desc_i.run_beats - 24'd1;
       end else begin
         if (buf_re_o) buf_addr_q <= buf_addr_q + OUT_ADDR_BITS'(Elements);
         if (accept) begin
-          wr_addr_q <= wr_addr_q + 32'd1;
+          wr_addr_q <= wr_addr_q + 32'd1 + (run_last ? 32'(desc_i.run_skip) : 32'd0);
           beats_q <= beats_q - 24'd1;
+          run_q <= (run_last ? desc_i.run_beats : run_q) - 24'd1;
         end
       end
     end
@@ -107,9 +112,9 @@ module rst_storer #(
   assign wr_addr_o = wr_addr_q;
   assign obs_desc_o = desc_q;
 
-  // What the ofmap does not fill of its last beat is zero.
+  // What a run does not fill of its last beat is zero.
   logic [Elements*ACT_BITS-1:0] fill, filled;
-  assign fill = last ? ~({(Elements*ACT_BITS){1'b1}} << (ACT_BITS * desc_i.ofmap_last_elems)) : '1;
+  assign fill = run_last ? ~({(Elements*ACT_BITS){1'b1}} << (ACT_BITS * desc_i.ofmap_last_elems)) : '1;
   assign filled = buf_data_i & fill;
   assign wr_data_o = BUS_BITS'(filled);
 

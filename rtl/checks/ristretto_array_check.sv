@@ -12,6 +12,10 @@ module ristretto_array_check #(
   parameter int WGT_DEPTH = 1,
   parameter int BUS_BITS = 16,
   parameter int OUTSTANDING = 1,
+  parameter int PE = 0,
+  parameter int WGT_BITS = 1,
+  parameter int UNSIGNED = 0,
+  parameter int AVERAGE = 0,
   parameter int Elements = 1,
   parameter int ActAddrBits = 1,
   parameter int StepAddrBits = 1,
@@ -104,8 +108,8 @@ module ristretto_array_check #(
   a_wgt_full: assert property ((wgt_full_set & (wgt_full | ~wgt_busy)) == '0);
   a_wgt_clear: assert property ((wgt_busy_clear & ~wgt_busy) == '0);
   a_step_has_data: assert property (step.valid |->
-    act_full[act_half] && wgt_full[step.wgt_half] && out_busy[step.out_half] && !out_full[step.out_half]);
-  a_bias_there: assert property (at_accumulate.valid && at_accumulate.first |-> wgt_busy[at_accumulate.wgt_half]);
+    act_full[act_half] && (step.direct || wgt_full[step.wgt_half]) && out_busy[step.out_half] && !out_full[step.out_half]);
+  a_bias_there: assert property (at_accumulate.valid && at_accumulate.first && !at_accumulate.direct |-> wgt_busy[at_accumulate.wgt_half]);
   a_out_write: assert property (out_we |->
     out_busy[at_output.out_half] && !out_full[at_output.out_half]);
   a_out_full: assert property ((out_full_set & (out_full | ~out_busy)) == '0);
@@ -120,7 +124,7 @@ module ristretto_array_check #(
     32'(ActAddrBits'(act_addr + ActAddrBits'(act_low))) + 32'(act_high) - 32'(act_low) <= ACT_DEPTH);
   a_act_mask: assert property (step.valid |-> 32'(act_high) <= MULS);
   a_wgt_write_range: assert property (wgt_we && !fill_bias |-> 32'(fill_step) < WGT_DEPTH);
-  a_wgt_read_range: assert property (step.valid |-> 32'(wgt_step) < WGT_DEPTH);
+  a_wgt_read_range: assert property (step.valid && !step.direct |-> 32'(wgt_step) < WGT_DEPTH);
   a_out_write_range: assert property (out_we |->
     32'(at_output.out_addr) + 32'(at_output.lanes) <= OUT_DEPTH);
 
@@ -130,6 +134,12 @@ module ristretto_array_check #(
     32'(at_result.shift) >= ristretto_pkg::ShiftMin && 32'(at_result.shift) <= ristretto_pkg::ShiftMax);
   a_out_bits: assert property (at_result.valid |->
     at_result.out_bits != '0 && 32'(at_result.out_bits) <= ACT_BITS);
+
+  a_signs: assert property (step.valid |-> UNSIGNED != 0 || !(step.in_unsigned || step.out_unsigned));
+  a_align: assert property (step.valid && step.direct |->
+    32'(step.align) + ACT_BITS <= ristretto_pkg::product_bits(PE, ACT_BITS, WGT_BITS));
+  a_direct_lanes: assert property (step.valid && step.direct |-> 32'(step.lanes) <= MULS);
+  a_scale: assert property (at_result.valid |-> AVERAGE != 0 || at_result.scale == 16'd1);
 
   bit no_overflow;
   initial no_overflow = ($test$plusargs("no_overflow") != 0);
@@ -144,6 +154,9 @@ module ristretto_array_check #(
   c_padding: cover property (step.valid && act_low != '0);
   c_saturation: cover property (out_we && obs_out_sat_o != '0);
   c_overflow: cover property (out_we && obs_out_ovf_o != '0);
+  c_unsigned: cover property (step.valid && step.in_unsigned);
+  c_direct: cover property (step.valid && step.direct);
+  c_outside: cover property (step.valid && step.outside);
   c_both_halves: cover property (wgt_busy == 2'b11 && act_busy == 2'b11 && out_busy == 2'b11);
 endmodule
 
@@ -156,6 +169,10 @@ bind ristretto_array ristretto_array_check #(
   .WGT_DEPTH(WGT_DEPTH),
   .BUS_BITS(BUS_BITS),
   .OUTSTANDING(OUTSTANDING),
+  .PE(PE),
+  .WGT_BITS(WGT_BITS),
+  .UNSIGNED(UNSIGNED),
+  .AVERAGE(AVERAGE),
   .Elements(Elements),
   .ActAddrBits(ActAddrBits),
   .StepAddrBits(StepAddrBits),

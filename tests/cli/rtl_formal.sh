@@ -21,17 +21,25 @@ check_grep 'the refutation shows an assignment' 'not proven: requantize' "$out"
 
 prove accumulate ACC_BITS=8 ADD_BITS=11 OVERFLOW=0
 prove accumulate ACC_BITS=11 ADD_BITS=6 OVERFLOW=1
+prove pe PE=0 ACT_BITS=4 WGT_BITS=4
+prove pe PE=1 ACT_BITS=8 WGT_BITS=4
+prove pe PE=1 ACT_BITS=5 WGT_BITS=3 ZERO_CODE=1
 prove tree INPUTS=5 IN_BITS=3
 prove tree INPUTS=7 IN_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
-prove requantize ACC_BITS=6 ACT_BITS=2 ROUNDING=0
+prove requantize ACC_BITS=6 ACT_BITS=2 ROUNDING=0 UNSIGNED=1
 
 if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
     prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=0
     prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=1
+    prove pe PE=0 ACT_BITS=6 WGT_BITS=6
+    prove pe PE=0 ACT_BITS=8 WGT_BITS=3
+    prove pe PE=1 ACT_BITS=16 WGT_BITS=5
+    prove pe PE=1 ACT_BITS=9 WGT_BITS=5 ZERO_CODE=1
     prove tree INPUTS=8 IN_BITS=4 TREE_REGS=2
     prove tree INPUTS=8 IN_BITS=8
     for rounding in 0 1 2 3; do
         prove requantize ACC_BITS=10 ACT_BITS=4 ROUNDING=$rounding
+        prove requantize ACC_BITS=8 ACT_BITS=3 ROUNDING=$rounding UNSIGNED=1 SCALE=21845
     done
     for shift in 0 4 8 12; do
         prove lane MULS=4 ACT_BITS=4 WGT_BITS=4 SHIFT=$shift

@@ -95,8 +95,38 @@ void result(const char *name, uint64_t compared)
 // ---------------------------------------------------------------------------------------------------------- requantize
 constexpr int acc_bits[] = { 6, 10, 17, 32, 48, 12 }, act_bits[] = { 4, 5, 7, 8, 16, 1 };
 
-uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int only_row, bool with_oracle)
+// The same with a scale and an unsigned range, in 128-bit integers.
+int64_t requantize_scaled(int64_t acc, bool relu, int scale, int shift, int out_bits, bool is_unsigned, int rounding, bool *saturated)
 {
+    __int128 value = static_cast<__int128>(relu && acc < 0 ? 0 : acc) * scale;
+    if (shift <= 0) {
+        value *= INT64_C(1) << -shift;
+    } else {
+        const __int128 unit = static_cast<__int128>(1) << shift;
+        __int128 floor = value / unit, rest = value % unit;
+        if (rest < 0) {
+            floor--;
+            rest += unit;
+        }
+        const bool up = rounding == RS_ROUND_TRUNCATE ? false
+                        : 2 * rest != unit            ? 2 * rest > unit
+                        : rounding == RS_ROUND_NEAREST ? value > 0
+                        : rounding == RS_ROUND_NEAREST_EVEN ? floor % 2 != 0
+                                                            : true;
+        value = floor + up;
+    }
+    const __int128 low = is_unsigned ? 0 : -(INT64_C(1) << (out_bits - 1));
+    const __int128 high = (INT64_C(1) << (is_unsigned ? out_bits : out_bits - 1)) - 1;
+    *saturated = value < low || value > high;
+    return static_cast<int64_t>(value < low ? low : value > high ? high : value);
+}
+
+uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int only_row, bool with_oracle, int scale = 1,
+                        bool is_unsigned = false, bool lowest = false)
+{
+    dut->rq_scale_i = static_cast<uint16_t>(scale);
+    dut->rq_unsigned_i = is_unsigned;
+    dut->rq_lowest_i = lowest;
     dut->rq_acc_i = static_cast<uint64_t>(acc) & UINT64_C(0xffffffffffff);
     dut->rq_relu_i = relu;
     dut->rq_shift_i = static_cast<uint8_t>(shift & 0x7f);
@@ -113,9 +143,23 @@ uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int onl
                           acc_bits[row], relu, shift, out_bits, r);
             uint64_t saturated = 0;
             const int64_t c = rs_fxp_requantize(own, relu, shift, out_bits, static_cast<rs_rounding>(r), 0, &saturated);
-            expect("requantize", word_of(dut->rq_out_o, 4 * row + r), c, where);
-            expect("saturation", bit_of(dut->rq_sat_o, 4 * row + r), static_cast<int64_t>(saturated), where);
-            compared += 2;
+            const int plain = (4 * row + r) * 2;
+            if (lowest) {
+                expect("lowest", word_of(dut->rq_out_o, plain), rs_fxp_min(out_bits), where);
+                expect("lowest", word_of(dut->rq_out_o, plain + 1), is_unsigned ? 0 : rs_fxp_min(out_bits), where);
+                expect("saturation", bit_of(dut->rq_sat_o, plain) || bit_of(dut->rq_sat_o, plain + 1), 0, where);
+                compared += 3;
+                continue;
+            }
+            expect("requantize", word_of(dut->rq_out_o, plain), c, where);
+            expect("saturation", bit_of(dut->rq_sat_o, plain), static_cast<int64_t>(saturated), where);
+            bool scaled_saturated = false;
+            const int64_t scaled = requantize_scaled(own, relu, scale, shift, out_bits, is_unsigned, r, &scaled_saturated);
+            expect("scaled", word_of(dut->rq_out_o, plain + 1), scaled, where);
+            expect("scaled saturation", bit_of(dut->rq_sat_o, plain + 1), scaled_saturated, where);
+            if (scale == 1 && !is_unsigned)
+                expect("the two specifications", scaled, c, where);
+            compared += 4;
             if (with_oracle) {
                 mpz_t sum;
                 mpz_init_set_si(sum, own);
@@ -148,6 +192,47 @@ void requantize()
             compared += requantize_one(value_of(acc_bits[row]), pick(0, 3) == 0, pick(RS_SHIFT_MIN, RS_SHIFT_MAX),
                                        pick(1, act_bits[row]), row, i % 4 == 0);
     result("requantize, random inputs of 6 to 48 bits", compared);
+    compared = 0;
+    for (int row = 0; row < 6; row++)
+        for (int i = 0; i < 20000; i++) {
+            const int scale = i % 3 == 0 ? pick(0, 3) : i % 3 == 1 ? pick(1 << 14, 1 << 15) : pick(0, 65535);
+            compared += requantize_one(value_of(acc_bits[row]), pick(0, 3) == 0, pick(RS_SHIFT_MIN, RS_SHIFT_MAX),
+                                       pick(1, act_bits[row]), row, false, scale, pick(0, 1) != 0, pick(0, 20) == 0);
+        }
+    result("requantize, scaled and unsigned", compared);
+}
+
+// -------------------------------------------------------------------------------------------------- processing elements
+void elements()
+{
+    static constexpr int sizes[7][4] = { { 0, 8, 8, 0 }, { 0, 1, 1, 0 }, { 0, 5, 11, 0 }, { 1, 8, 4, 0 },
+                                         { 1, 7, 3, 1 }, { 0, 9, 2, 0 }, { 1, 16, 5, 1 } };
+    uint64_t compared = 0;
+    for (int act = 0; act < 65536; act++)
+        for (int wgt = 0; wgt < 2048; wgt += act < 512 ? 1 : 1 + (act + wgt) % 251) {
+            dut->pe_act_i = static_cast<uint16_t>(act);
+            dut->pe_wgt_i = static_cast<uint16_t>(wgt);
+            dut->eval();
+            for (int e = 0; e < 7; e++) {
+                const bool shifter = sizes[e][0] == 1;
+                const int bits = sizes[e][2];
+                const int64_t a = rs_fxp_wrap(act, sizes[e][1]);
+                int64_t w = rs_fxp_wrap(wgt, bits);
+                if (shifter) {
+                    const int code = wgt & ((1 << (bits - 1)) - 1);
+                    w = sizes[e][3] == 0 ? INT64_C(1) << code : code == 0 ? 0 : INT64_C(1) << (code - 1);
+                    if (wgt >> (bits - 1) & 1)
+                        w = -w;
+                }
+                if (word_of(dut->pe_out_o, e) != a * w) {
+                    char where[64];
+                    std::snprintf(where, sizeof where, "element %d, activation %d, weight code %d", e, act, wgt);
+                    expect("product", word_of(dut->pe_out_o, e), a * w, where);
+                }
+                compared++;
+            }
+        }
+    result("processing elements, multiplier and shifter", compared);
 }
 
 // ---------------------------------------------------------------------------------------------------------- accumulate
@@ -322,22 +407,21 @@ void banked_buffer()
 void lane()
 {
     uint64_t compared = 0, overflows = 0;
-    int64_t acc = 0;
+    int64_t accs[3] = { 0, 0, 0 };
     for (int step = 0; step < 20000; step++) {
         uint32_t act = 0, wgt = 0;
-        int64_t sum = 0;
+        int64_t sum = 0, inputs[5];
         for (int i = 0; i < 5; i++) {
             const int64_t a = value_of(4), w = value_of(3);
             act |= static_cast<uint32_t>(a & 15) << (4 * i);
             wgt |= static_cast<uint32_t>(w & 7) << (3 * i);
             sum += a * w;
+            inputs[i] = a;
         }
+        const bool is_direct = pick(0, 3) == 0;
+        const int align = pick(0, 3);
         const bool first = step == 0 || pick(0, 20) == 0;
-        const int64_t bias = value_of(12), exact = (first ? bias : acc) + sum;
-        acc = rs_fxp_saturate(exact, 12, nullptr);
-        uint64_t saturated = 0;
-        const int64_t wanted = rs_fxp_requantize(acc, false, 4, 4, RS_ROUND_NEAREST, 0, &saturated);
-        overflows += acc != exact;
+        const int64_t bias = value_of(12);
 
         // One stage after the other; what is not enabled must hold, whatever its inputs do.
         dut->ln_wgt_i = static_cast<uint16_t>(wgt);
@@ -346,10 +430,13 @@ void lane()
         dut->ln_operand_en_i = 0;
         dut->ln_wgt_i = static_cast<uint16_t>(draw() & 0x7fff);
         dut->ln_act_i = act;
+        dut->ln_direct_i = is_direct;
+        dut->ln_align_i = static_cast<uint8_t>(align);
         dut->ln_product_en_i = 1;
         clock();
         dut->ln_product_en_i = 0;
         dut->ln_act_i = static_cast<uint32_t>(draw() & 0xfffff);
+        dut->ln_direct_i = !is_direct;
         for (int stage = 0; stage < 3; stage++) {
             dut->ln_tree_en_i = static_cast<uint8_t>(1 << stage);
             clock();
@@ -364,6 +451,12 @@ void lane()
         clock();
         dut->ln_result_en_i = 0;
         for (int t = 0; t < 3; t++) {
+            // Lane number 2 t passes its own activation on.
+            const int64_t exact = (first ? bias : accs[t]) + (is_direct ? inputs[2 * t] * (1 << align) : sum);
+            const int64_t acc = accs[t] = rs_fxp_saturate(exact, 12, nullptr);
+            uint64_t saturated = 0;
+            const int64_t wanted = rs_fxp_requantize(acc, false, 4, 4, RS_ROUND_NEAREST, 0, &saturated);
+            overflows += acc != exact;
             char where[64];
             std::snprintf(where, sizeof where, "step %d, tree registers %d", step, t);
             expect("overflow", bit_of(dut->ln_ovf_o, t), acc != exact, where);
@@ -381,7 +474,7 @@ void lane()
 void pool_and_count()
 {
     uint64_t compared = 0;
-    int64_t best = 0;
+    int64_t best = 0, best_unsigned = 0;
     uint32_t count = 0, narrow = 0;
     for (int i = 0; i < 20000; i++) {
         const bool first = i == 0 || pick(0, 5) == 0, en = i == 0 || pick(0, 3) != 0;
@@ -390,6 +483,8 @@ void pool_and_count()
         const int lanes = pick(1, 64);
         if (en) {
             best = first || value > best ? value : best;
+            const int64_t code = static_cast<uint16_t>(value);
+            best_unsigned = first || code > best_unsigned ? code : best_unsigned;
             const uint64_t counted = lanes == 64 ? flags : flags & ((UINT64_C(1) << lanes) - 1);
             count = (first ? 0 : count) + static_cast<uint32_t>(__builtin_popcountll(counted));
             narrow = (first ? 0 : narrow) + static_cast<uint32_t>(__builtin_popcountll(counted & 31));
@@ -401,6 +496,7 @@ void pool_and_count()
         dut->fc_lanes_i = static_cast<uint8_t>(lanes);
         clock();
         expect("maximum", static_cast<int16_t>(dut->pm_max_o), best, "");
+        expect("unsigned maximum", dut->pm_max_unsigned_o, best_unsigned, "");
         expect("count", dut->fc_count_o, count, "64 lanes");
         expect("count", dut->fc_count_narrow_o, narrow, "5 lanes");
         compared += 3;
@@ -419,6 +515,7 @@ int main(int argc, char **argv)
     dut->clk_i = 0;
     dut->eval();
     requantize();
+    elements();
     accumulate();
     tree();
     banked_buffer();

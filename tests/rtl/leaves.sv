@@ -7,15 +7,19 @@ module leaves #(
   localparam int TreeSizes = 8,
   localparam int TreeWidths = 2,
   localparam int BufferSizes = 5,
-  localparam int Requantizes = RequantizeSizes * 4,
+  localparam int Requantizes = RequantizeSizes * 4 * 2,  // without and with scale and sign
   localparam int Accumulates = AccumulateSizes * 2,
   localparam int Trees = TreeSizes * TreeWidths * 6,
-  localparam int Lanes = 3
+  localparam int Lanes = 3,
+  localparam int ElementSizes = 7
 ) (
   input  logic                        clk_i,
 
   input  logic signed [47:0]          rq_acc_i,
   input  logic                        rq_relu_i,
+  input  logic [15:0]                 rq_scale_i,     // of the instances with a scale; the others take 1
+  input  logic                        rq_unsigned_i,
+  input  logic                        rq_lowest_i,
   input  logic signed [6:0]           rq_shift_i,
   input  logic [4:0]                  rq_out_bits_i,
   output logic [Requantizes*64-1:0]   rq_out_o,
@@ -41,6 +45,10 @@ module leaves #(
   input  logic [15:0]                 bf_raddr_i,
   output logic [BufferSizes*256-1:0]  bf_rdata_o,
 
+  input  logic signed [15:0]          pe_act_i,
+  input  logic [15:0]                 pe_wgt_i,
+  output logic [ElementSizes*64-1:0]  pe_out_o,
+
   input  logic                        ln_operand_en_i,
   input  logic                        ln_product_en_i,
   input  logic [2:0]                  ln_tree_en_i,
@@ -50,14 +58,17 @@ module leaves #(
   input  logic [19:0]                 ln_act_i,   // 5 elements of 4 bits
   input  logic [14:0]                 ln_wgt_i,   // 5 weights of 3 bits
   input  logic signed [11:0]          ln_bias_i,
+  input  logic                        ln_direct_i,
+  input  logic [4:0]                  ln_align_i,
   output logic [Lanes*64-1:0]         ln_out_o,
   output logic [Lanes-1:0]            ln_sat_o,
   output logic [Lanes-1:0]            ln_ovf_o,
 
   input  logic                        pm_en_i,
   input  logic                        pm_first_i,
-  input  logic signed [15:0]          pm_data_i,
-  output logic signed [15:0]          pm_max_o,
+  input  logic [15:0]                 pm_data_i,
+  output logic [15:0]                 pm_max_o,
+  output logic [15:0]                 pm_max_unsigned_o,
 
   input  logic                        fc_en_i,
   input  logic                        fc_first_i,
@@ -90,20 +101,30 @@ module leaves #(
 
   for (genvar w = 0; w < RequantizeSizes; w++) begin : gen_requantize
     for (genvar r = 0; r < 4; r++) begin : gen_rounding
-      logic signed [act_bits(w)-1:0] result;
-      rst_requantize #(
-        .ACC_BITS(acc_bits(w)),
-        .ACT_BITS(act_bits(w)),
-        .ROUNDING(r)
-      ) u_requantize (
-        .acc_i(rq_acc_i[acc_bits(w)-1:0]),
-        .relu_i(rq_relu_i),
-        .shift_i(rq_shift_i),
-        .out_bits_i(rq_out_bits_i),
-        .out_o(result),
-        .sat_o(rq_sat_o[4*w+r])
-      );
-      assign rq_out_o[64*(4*w+r) +: 64] = 64'(result);
+      for (genvar k = 0; k < 2; k++) begin : gen_kind
+        localparam int Number = (4 * w + r) * 2 + k;
+        logic [act_bits(w)-1:0] result;
+        logic sign;
+        rst_requantize #(
+          .ACC_BITS(acc_bits(w)),
+          .ACT_BITS(act_bits(w)),
+          .ROUNDING(r),
+          .AVERAGE(k),
+          .UNSIGNED(k)
+        ) u_requantize (
+          .acc_i(rq_acc_i[acc_bits(w)-1:0]),
+          .relu_i(rq_relu_i),
+          .scale_i(rq_scale_i),
+          .shift_i(rq_shift_i),
+          .out_bits_i(rq_out_bits_i),
+          .lowest_i(rq_lowest_i),
+          .unsigned_i(rq_unsigned_i),
+          .out_o(result),
+          .sat_o(rq_sat_o[Number])
+        );
+        assign sign = result[act_bits(w)-1] && !(k == 1 && rq_unsigned_i);
+        assign rq_out_o[64*Number +: 64] = {{(64-act_bits(w)){sign}}, result};
+      end
     end
   end
 
@@ -238,9 +259,52 @@ module leaves #(
     assign bf_rdata_o[256*b +: 256] = 256'(data);
   end
 
+  // Processing elements: kind, activation bits, weight bits, zero code.
+  function automatic int element_size(input int row, input int column);
+    case (4 * row + column)
+      0, 4, 8, 20: element_size = 0;
+      12, 16, 24: element_size = 1;
+      1: element_size = 8;
+      2: element_size = 8;
+      5: element_size = 1;
+      6: element_size = 1;
+      9: element_size = 5;
+      10: element_size = 11;
+      13: element_size = 8;
+      14: element_size = 4;
+      17: element_size = 7;
+      18: element_size = 3;
+      19: element_size = 1;
+      21: element_size = 9;
+      22: element_size = 2;
+      25: element_size = 16;
+      26: element_size = 5;
+      27: element_size = 1;
+      default: element_size = 0;
+    endcase
+  endfunction
+
+  for (genvar e = 0; e < ElementSizes; e++) begin : gen_element
+    localparam int Pe = element_size(e, 0);
+    localparam int Act = element_size(e, 1);
+    localparam int Wgt = element_size(e, 2);
+    logic signed [ristretto_pkg::product_bits(Pe, Act, Wgt)-1:0] product;
+    rst_pe #(
+      .PE(Pe),
+      .ACT_BITS(Act),
+      .WGT_BITS(Wgt),
+      .ZERO_CODE(element_size(e, 3))
+    ) u_pe (
+      .act_i(pe_act_i[Act-1:0]),
+      .wgt_i(pe_wgt_i[Wgt-1:0]),
+      .product_o(product)
+    );
+    assign pe_out_o[64*e +: 64] = 64'(product);
+  end
+
   for (genvar t = 0; t < Lanes; t++) begin : gen_lane
     localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(5, t), 1);
-    logic signed [3:0] result;
+    logic [3:0] result;
     rst_lane #(
       .MULS(5),
       .ACT_BITS(4),
@@ -249,32 +313,51 @@ module leaves #(
       .OVERFLOW(ristretto_pkg::OverflowSaturate),
       .FIRST_LEVEL(t % 2),
       .TREE_REGS(t),
-      .ROUNDING(ristretto_pkg::RoundNearest)
+      .ROUNDING(ristretto_pkg::RoundNearest),
+      .LANE(2 * t)
     ) u_lane (
       .clk_i,
       .operand_en_i(ln_operand_en_i),
       .wgt_i(ln_wgt_i),
       .product_en_i(ln_product_en_i),
       .act_i(ln_act_i),
+      .direct_i(ln_direct_i),
+      .align_i(ln_align_i),
       .tree_en_i(ln_tree_en_i[EnBits-1:0]),
       .acc_en_i(ln_acc_en_i),
       .acc_first_i(ln_acc_first_i),
       .bias_i(ln_bias_i),
       .result_en_i(ln_result_en_i),
       .relu_i(1'b0),
+      .scale_i(16'd1),
       .shift_i(7'sd4),
       .out_bits_i(5'd4),
+      .lowest_i(1'b0),
+      .unsigned_i(1'b0),
       .ovf_o(ln_ovf_o[t]),
       .result_o(result),
       .sat_o(ln_sat_o[t])
     );
-    assign ln_out_o[64*t +: 64] = 64'(result);
+    assign ln_out_o[64*t +: 64] = 64'($signed(result));
   end
+
+  rst_pool_max #(
+    .ACT_BITS(16),
+    .UNSIGNED(1)
+  ) u_pool_unsigned (
+    .clk_i,
+    .en_i(pm_en_i),
+    .first_i(pm_first_i),
+    .unsigned_i(1'b1),
+    .data_i(pm_data_i),
+    .max_o(pm_max_unsigned_o)
+  );
 
   rst_pool_max #(.ACT_BITS(16)) u_pool (
     .clk_i,
     .en_i(pm_en_i),
     .first_i(pm_first_i),
+    .unsigned_i(1'b0),
     .data_i(pm_data_i),
     .max_o(pm_max_o)
   );

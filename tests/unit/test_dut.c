@@ -277,6 +277,8 @@ static void describe(scene *s, int number)
     rs_descriptor *d = &s->descriptors[number];
     memset(d, 0, sizeof *d);
     d->groups = groups;
+    d->groups_per_set = groups;
+    d->lanes_set = last;
     d->lanes_last = last;
     d->out_channels = l->out_c;
     d->out_h = l->out_h;
@@ -300,7 +302,8 @@ static void describe(scene *s, int number)
     d->seg_len = l->seg_len;
     d->chunks = l->chunks;
     d->steps = l->steps;
-    d->shift = l->shift;
+    d->scale = d->scale_right = d->scale_bottom = d->scale_corner = 1;
+    d->shift = d->shift_right = d->shift_bottom = d->shift_corner = l->shift;
     d->relu = l->relu;
     d->out_bits = l->out_bits;
     d->wait_stored = number;
@@ -312,7 +315,7 @@ static void describe(scene *s, int number)
     d->step_beats = full_step;
     d->step_beats_last = last_step;
     d->ofmap_addr = (int32_t)l->out_beat;
-    d->ofmap_beats = ceil_div(out_elements, elements);
+    d->ofmap_beats = d->run_beats = ceil_div(out_elements, elements);
     d->origin_elems = d->origin_row * d->row_elems;
     d->step_row_elems = d->step_row * d->row_elems;
     d->seg1_elems = d->seg1_rows * d->row_elems;
