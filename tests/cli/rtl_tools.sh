@@ -44,7 +44,7 @@ fi
 # shellcheck disable=SC2086
 if command -v yosys >/dev/null; then
     check 'Yosys elaborates and checks the array' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $smoke ristretto_array;
-        hierarchy -check -top ristretto_array; proc; check -assert; write_verilog -noattr $scratch/netlist.v"
+        hierarchy -check -top ristretto_array; proc; check -assert; rename -top ristretto_array; write_verilog -noattr $scratch/netlist.v"
     check 'Yosys elaborates odd sizes' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $odd ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert"
     if command -v iverilog >/dev/null; then
