@@ -147,6 +147,7 @@ rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uin
 }
 
 typedef struct relay {
+    const rs_dut *dut;
     rs_event_sink sink;
     void *context;
 } relay;
@@ -156,6 +157,13 @@ static bool pass_on(void *context, const rs_shim_event *from)
     const relay *to = context;
     if (to->sink == NULL)
         return true;
+    /* The shim knows words of bits only; their descriptor says whether they have a sign. */
+    int32_t values[64];
+    const bool is_unsigned = from->kind == RS_SHIM_OUTPUT && from->descriptor >= 0 && from->descriptor < to->dut->n_descriptors &&
+                             to->dut->descriptors[from->descriptor].out_unsigned != 0;
+    if (is_unsigned)
+        for (int i = 0; i < from->n_values && i < 64; i++)
+            values[i] = (int32_t)((uint32_t)from->values[i] & ((1U << to->dut->config.activation_bits) - 1U));
     const rs_event event = {
         .kind = (rs_event_kind)from->kind,
         .cycle = from->cycle,
@@ -164,7 +172,7 @@ static bool pass_on(void *context, const rs_shim_event *from)
         .n_values = from->n_values,
         .saturations = from->saturations,
         .overflows = from->overflows,
-        .values = from->values,
+        .values = is_unsigned ? values : from->values,
         .data = from->data,
     };
     return to->sink(to->context, &event);
@@ -174,7 +182,7 @@ rs_status rs_dut_advance(rs_dut *dut, uint64_t limit, rs_event_sink sink, void *
 {
     /* In pieces, so that an interrupt is seen. */
     enum { PIECE = 1 << 16 };
-    relay to = { .sink = sink, .context = context };
+    relay to = { .dut = dut, .sink = sink, .context = context };
     *finished = false;
     for (;;) {
         const uint64_t now = dut->functions->cycle(dut->shim);
