@@ -101,7 +101,7 @@ void rs_dut_close(rs_dut *dut)
 {
     if (dut == NULL)
         return;
-    if (dut->shim != NULL)
+    if (dut->shim != NULL && dut->functions != NULL)
         dut->functions->close(dut->shim);
     if (dut->library != NULL)
         dlclose(dut->library);

@@ -123,7 +123,7 @@ static void fill_weights(rs_qnet *q, rs_qop *op, rs_rng *rng, int weight_bits)
     const int64_t terms = (int64_t)in->channels * op->kernel_h * op->kernel_w;
     op->weights = checked(RS_NEW_ARRAY(int32_t, (size_t)(terms * out->channels)));
     op->bias = checked(RS_NEW_ARRAY(int64_t, (size_t)out->channels));
-    op->weight_format = (rs_fxp) { weight_bits, pick(rng, -3, 12) };
+    op->weight_format = (rs_fxp) { weight_bits, 0 };
     for (int64_t i = 0; i < terms * out->channels; i++)
         op->weights[i] = rail_biased(rng, weight_bits);
     int size = in->format.bits + weight_bits - 3;
@@ -133,7 +133,8 @@ static void fill_weights(rs_qnet *q, rs_qop *op, rs_rng *rng, int weight_bits)
         op->bias[i] = rail_biased(rng, size < 2 ? 2 : size > 32 ? 32 : size);
     op->shift = size - out->format.bits + pick(rng, -1, 2);
     op->shift = op->shift < RS_SHIFT_MIN ? RS_SHIFT_MIN : op->shift > RS_SHIFT_MAX ? RS_SHIFT_MAX : op->shift;
-    out->format.fl = in->format.fl + op->weight_format.fl - op->shift;
+    out->format.fl = pick(rng, -8, 8); /* whatever the depth of the net, all fractional lengths stay legal */
+    op->weight_format.fl = op->shift + out->format.fl - in->format.fl;
     op->relu = one_in(rng, 3);
 }
 
