@@ -13,6 +13,35 @@ uint64_t rs_random_below(uint64_t seed, uint64_t stream, uint64_t counter, uint6
 /* Standard normal (Box-Muller on two uniforms of the same counter). */
 double rs_random_normal(uint64_t seed, uint64_t stream, uint64_t counter);
 
+/* rs_random_u64 of RS_RANDOM_LANES counters from `counter` on, as a loop that a compiler turns into vector code of whatever width the calling
+ * function is compiled for. The counters' upper halves must be the same: counter is a multiple of RS_RANDOM_LANES. */
+enum { RS_RANDOM_LANES = 32 };
+static inline __attribute__((always_inline)) void rs_random_lanes(uint64_t seed, uint64_t stream, uint64_t counter,
+                                                                  uint64_t out[RS_RANDOM_LANES])
+{
+    uint32_t a[RS_RANDOM_LANES], b[RS_RANDOM_LANES], c[RS_RANDOM_LANES], d[RS_RANDOM_LANES];
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    for (int i = 0; i < RS_RANDOM_LANES; i++) {
+        a[i] = (uint32_t)counter + (uint32_t)i;
+        b[i] = (uint32_t)(counter >> 32);
+        c[i] = (uint32_t)stream;
+        d[i] = (uint32_t)(stream >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < RS_RANDOM_LANES; i++) {
+            const uint64_t p0 = (uint64_t)a[i] * 0xD2511F53u, p1 = (uint64_t)c[i] * 0xCD9E8D57u;
+            a[i] = (uint32_t)(p1 >> 32) ^ b[i] ^ k0;
+            b[i] = (uint32_t)p1;
+            c[i] = (uint32_t)(p0 >> 32) ^ d[i] ^ k1;
+            d[i] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int i = 0; i < RS_RANDOM_LANES; i++)
+        out[i] = a[i] | (uint64_t)b[i] << 32;
+}
+
 /* A sequential generator over the same function, for code that draws one number after the other. */
 typedef struct rs_rng {
     uint64_t seed, stream, counter;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/rng.h"
 #include "fxp/cpu.h"
@@ -198,6 +199,69 @@ RS_INLINE uint32_t quantize_double(const float *x, size_t n, rs_fxp format, rs_r
     return saturated;
 }
 
+/* Stochastic rounding of 31 bits at most, the words drawn in blocks: the same integers as rs_fxp_quantize, element for element. In double
+ * nothing of a float underflows here. */
+RS_INLINE uint32_t quantize_stochastic(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
+                                       float *emulated)
+{
+    const double scale = ldexp(1, format.fl), back = ldexp(1, -format.fl);
+    const int32_t lo = (int32_t)rs_fxp_min(format.bits), hi = (int32_t)rs_fxp_max(format.bits);
+    const double below = (double)lo - 1, above = (double)hi + 1;
+    uint32_t saturated = 0;
+    for (size_t first = 0; first < n; first += RS_RANDOM_LANES) {
+        uint64_t random[RS_RANDOM_LANES];
+        float in[RS_RANDOM_LANES] = { 0 };
+        int32_t out[RS_RANDOM_LANES];
+        const size_t some = n - first < RS_RANDOM_LANES ? n - first : RS_RANDOM_LANES;
+        rs_random_lanes(seed, stream, counter + first, random);
+        memcpy(in, x + first, some * sizeof *in);
+        for (int i = 0; i < RS_RANDOM_LANES; i++) {
+            double y = (double)in[i] * scale;
+            y = y > below ? y : below;
+            y = y < above ? y : above;
+            const int32_t t = (int32_t)y;
+            const double d = y - (double)t, u = (double)(int64_t)(random[i] >> 11) * 0x1p-53;
+            /* stochastic_step, without its branch: floor(d + u) */
+            const int32_t v = t + (d >= 1.0 - u) - (u < -d);
+            const int32_t r = v < lo ? lo : v > hi ? hi : v;
+            saturated += r != v; /* what lies behind the end is zero, which never saturates */
+            out[i] = r;
+        }
+        for (size_t i = 0; i < some; i++) {
+            if (q)
+                q[first + i] = out[i];
+            else
+                emulated[first + i] = (float)((double)out[i] * back);
+        }
+    }
+    return saturated;
+}
+
+typedef uint32_t stochastic_function(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
+                                     float *emulated);
+
+static uint32_t stochastic_portable(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
+                                    float *emulated)
+{
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+}
+
+#if RS_X86
+RS_TARGET_AVX2
+static uint32_t stochastic_avx2(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
+                                float *emulated)
+{
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+}
+
+RS_TARGET_AVX512
+static uint32_t stochastic_avx512(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
+                                  float *emulated)
+{
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+}
+#endif
+
 typedef uint32_t quantize_function(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
                                    float *emulated);
 
@@ -245,7 +309,17 @@ static void quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding 
                            int32_t *q, float *emulated, uint64_t *saturations)
 {
     uint64_t saturated = 0;
-    if (mode == RS_ROUND_STOCHASTIC || format.bits > 31) {
+    if (mode == RS_ROUND_STOCHASTIC && format.bits <= 31) {
+        stochastic_function *run = stochastic_portable;
+#if RS_X86
+        const rs_cpu cpu = rs_cpu_level();
+        run = cpu >= RS_CPU_AVX512 ? stochastic_avx512 : cpu == RS_CPU_AVX2 ? stochastic_avx2 : stochastic_portable;
+#endif
+        for (size_t i = 0; i < n; i += BLOCK) {
+            const size_t some = n - i < BLOCK ? n - i : BLOCK;
+            saturated += run(x + i, some, format, seed, stream, i, q ? q + i : NULL, q ? NULL : emulated + i);
+        }
+    } else if (format.bits > 31) {
         const bool draw = mode == RS_ROUND_STOCHASTIC;
         for (size_t i = 0; i < n; i++) {
             const uint64_t random = draw ? rs_random_u64(seed, stream, i) : 0;

@@ -85,16 +85,14 @@ static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
 
 static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
 {
-    rs_status st = rs_data_layer(t->test_net, &t->test_layer, diag);
+    if (set->pixels == NULL || t->validation.pixels == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                        "fine-tuning takes images that lie in memory (IDX, CIFAR), not lists of pictures");
+    rs_status st = rs_fit_data(t->test_net, set, NULL, 1, &t->test_layer, diag);
     if (st != RS_OK)
         return st;
     const rs_layer *l = &t->test_net->layers[t->test_layer];
-    st = rs_dataset_check(set, &l->data, l->loc, diag);
-    const rs_shape input = rs_dataset_shape(set, &l->data, 1);
-    if (st == RS_OK)
-        st = rs_net_infer_shapes(t->test_net, &input, diag);
-    if (st == RS_OK)
-        st = rs_copy_weights(t->net, t->test_net, diag);
+    st = rs_copy_weights(t->net, t->test_net, diag);
     if (st == RS_OK)
         st = rs_check_data(t->test_net, t->test_layer, set, &l->data, diag);
     if (st == RS_OK)

@@ -157,7 +157,7 @@ static rs_status open_test_set(const rs_args *args, const rs_solver_param *solve
     if (st == RS_OK && net->layers[layer].data.source == NULL)
         st = rs_error(diag, RS_USAGE, net->layers[layer].loc, "name labelled images with --test", "the test net names no source of images");
     if (st == RS_OK)
-        st = rs_dataset_open(net->layers[layer].data.source, net->path, false, set, diag);
+        st = rs_dataset_open_layer(&net->layers[layer].data, NULL, net->path, false, set, diag);
     rs_net_free(net);
     return st;
 }
