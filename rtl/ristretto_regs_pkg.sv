@@ -45,6 +45,10 @@ package ristretto_regs_pkg;
   localparam int RulesFirstLevelLsb = 4;
   localparam int RulesTreeRegsLsb = 8;
   localparam int RulesRoundingLsb = 12;
+  localparam int RulesPeLsb = 16;
+  localparam int RulesZeroCodeLsb = 20;
+  localparam int RulesUnsignedLsb = 21;
+  localparam int RulesAverageLsb = 22;
 
   function automatic logic is_readable(input logic [9:0] word);
     case (word)

@@ -17,6 +17,10 @@ module ristretto_top #(
   parameter int BUS_BITS = 64,
   parameter int OUTSTANDING = 8,
   parameter int PROG_DEPTH = 16,
+  parameter int PE = ristretto_pkg::PeMultiplier,
+  parameter int ZERO_CODE = 0,
+  parameter int UNSIGNED = 0,
+  parameter int AVERAGE = 1,
   parameter int ADDR_BITS = 64,                    // 32 to 64
   parameter int ID_BITS = 1                        // all transfers have ID 0
 ) (
@@ -161,7 +165,11 @@ module ristretto_top #(
     .WGT_DEPTH(WGT_DEPTH),
     .BUS_BITS(BUS_BITS),
     .OUTSTANDING(OUTSTANDING),
-    .PROG_DEPTH(PROG_DEPTH)
+    .PROG_DEPTH(PROG_DEPTH),
+    .PE(PE),
+    .ZERO_CODE(ZERO_CODE),
+    .UNSIGNED(UNSIGNED),
+    .AVERAGE(AVERAGE)
   ) u_array (
     .clk_i,
     .rst_ni,
@@ -262,7 +270,9 @@ module ristretto_top #(
     .WIDTHS((32'(ACC_BITS) << ristretto_regs_pkg::WidthsAccumulatorLsb) | (32'(WGT_BITS) << ristretto_regs_pkg::WidthsWeightLsb) |
             (32'(ACT_BITS) << ristretto_regs_pkg::WidthsActivationLsb)),
     .RULES((32'(OVERFLOW) << ristretto_regs_pkg::RulesOverflowLsb) | (32'(FIRST_LEVEL) << ristretto_regs_pkg::RulesFirstLevelLsb) |
-           (32'(TREE_REGS) << ristretto_regs_pkg::RulesTreeRegsLsb) | (32'(ROUNDING) << ristretto_regs_pkg::RulesRoundingLsb)),
+           (32'(TREE_REGS) << ristretto_regs_pkg::RulesTreeRegsLsb) | (32'(ROUNDING) << ristretto_regs_pkg::RulesRoundingLsb) |
+           (32'(PE) << ristretto_regs_pkg::RulesPeLsb) | (32'(ZERO_CODE) << ristretto_regs_pkg::RulesZeroCodeLsb) |
+           (32'(UNSIGNED) << ristretto_regs_pkg::RulesUnsignedLsb) | (32'(AVERAGE) << ristretto_regs_pkg::RulesAverageLsb)),
     .ACT_DEPTH(ACT_DEPTH),
     .OUT_DEPTH(OUT_DEPTH),
     .WGT_DEPTH(WGT_DEPTH),

@@ -109,7 +109,8 @@ module rst_registers #(
   logic done_q;
   logic [7:0] error_q;
 
-  assign start_o = write_legal && aw_word_q == ristretto_regs_pkg::Control && w_strb_q[0] && w_data_q[ristretto_regs_pkg::ControlStartLsb];
+  assign start_o = write_legal && aw_word_q == ristretto_regs_pkg::Control && w_strb_q[0] &&
+                   w_data_q[ristretto_regs_pkg::ControlStartLsb];
   assign list_o = {list_hi_q, list_lo_q};
   assign memory_o = {memory_hi_q, memory_lo_q};
   assign count_o = count_q;
@@ -184,7 +185,10 @@ module rst_registers #(
     case (ar_word)
       ristretto_regs_pkg::Id: value = IdValue;
       ristretto_regs_pkg::Version: value = VersionValue;
-      ristretto_regs_pkg::Status: value = (32'(busy_i) << ristretto_regs_pkg::StatusBusyLsb) | (32'(done_q) << ristretto_regs_pkg::StatusDoneLsb) | (32'(error_q) << ristretto_regs_pkg::StatusErrorLsb);
+      ristretto_regs_pkg::Status: begin
+        value = (32'(busy_i) << ristretto_regs_pkg::StatusBusyLsb) | (32'(done_q) << ristretto_regs_pkg::StatusDoneLsb) |
+                (32'(error_q) << ristretto_regs_pkg::StatusErrorLsb);
+      end
       ristretto_regs_pkg::IrqEnable: value = 32'(irq_enable_q);
       ristretto_regs_pkg::IrqStatus: value = 32'(irq_status_q);
       ristretto_regs_pkg::ListLo: value = list_lo_q;

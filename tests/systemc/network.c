@@ -1,4 +1,4 @@
-#include "network.h"
+#include "systemc/network.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* A quantized network in the memory of a simulated system: what the SystemC programs need of the C library. */
-#ifndef RISTRETTO_SYSTEMC_NETWORK_H
-#define RISTRETTO_SYSTEMC_NETWORK_H
+#ifndef RISTRETTO_TESTS_SYSTEMC_NETWORK_H
+#define RISTRETTO_TESTS_SYSTEMC_NETWORK_H
 
 #include <stdint.h>
 
