@@ -81,8 +81,8 @@ static json_t *shape_json(const rs_shape *shape)
 static json_t *cost_json(rs_layer_cost cost)
 {
     return json_pack("{s:I, s:I, s:I, s:I}", "parameters", (json_int_t)cost.params, "macs", (json_int_t)cost.macs, "parameter_bytes",
-                     (json_int_t)(cost.params * (int64_t)sizeof(float)), "output_bytes",
-                     (json_int_t)(cost.outputs * (int64_t)sizeof(float)));
+                     (json_int_t)cost.params * (json_int_t)sizeof(float), "output_bytes",
+                     (json_int_t)cost.outputs * (json_int_t)sizeof(float));
 }
 
 static rs_layer_cost total_cost(const rs_net *net)
