@@ -47,7 +47,7 @@ endif
 B   := build/$(VARIANT)
 GEN := $(B)/gen
 
-PKGS     := openblas yaml-0.1 protobuf jansson zlib hdf5-serial libturbojpeg libpng
+PKGS     := openblas yaml-0.1 protobuf jansson zlib hdf5-serial libturbojpeg libpng lmdb
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

@@ -12,7 +12,7 @@ set -eu
 demo_packages='
 gcc g++ make pkg-config
 libopenblas-dev libyaml-dev libprotobuf-dev protobuf-compiler libjansson-dev zlib1g-dev libhdf5-dev
-libturbojpeg0-dev libpng-dev
+libturbojpeg0-dev libpng-dev liblmdb-dev
 verilator clang
 '
 

@@ -24,9 +24,12 @@ typedef struct rs_dataset {
  *     an IDX images file          the labels are found beside it by name (images -> labels, idx3 -> idx1); gzipped or not
  *     a CIFAR binary file         *.bin
  *     a list of images            *.txt or *.lst: lines FILE LABEL
+ *     a NumPy array               *.npy; the labels are found beside it by name (images -> labels, x_ -> y_)
+ *     a database of Caffe's       a folder with data.mdb, or that file
  *     a folder                    of IDX files (train-images-idx3-ubyte or t10k-..., by `train`; else digits-images-idx3-ubyte), of
- *                                 CIFAR files (data_batch_*.bin or test_batch.bin) or with a list (train.txt, or val.txt or
- *                                 test.txt; else labels.txt)
+ *                                 CIFAR files (data_batch_*.bin or test_batch.bin), of arrays (train-images.npy or x_train.npy, else
+ *                                 test-images.npy or x_test.npy) or with a list (train.txt, or val.txt or test.txt; else
+ *                                 labels.txt)
  *     a prefix                    of PREFIX-images-idx3-ubyte
  *     a JSON file                 {"source": PATH, "exclude": LIST}: another source, less the images of a list (see
  *                                 rs_dataset_exclude); LIST is relative to the JSON file, PATH is looked up from there
@@ -48,6 +51,11 @@ const char *rs_data_folder(void);
 
 /* IDX (idx3, or idx4 for more than one channel), gzipped if the names end in .gz; the same set gives the same bytes. */
 rs_status rs_dataset_write_idx(const rs_dataset *set, const char *images_path, const char *labels_path, rs_diag *diag);
+/* A database as Caffe's convert_imageset writes it: raw Datums, keys 00000000 and on. The folder must not hold one yet. */
+rs_status rs_dataset_write_lmdb(const rs_dataset *set, const char *folder, rs_diag *diag);
+/* Two arrays: images (count x channels x height x width, bytes) and labels (32 bits). */
+rs_status rs_dataset_write_npy(const rs_dataset *set, const char *images_path, const char *labels_path, rs_diag *diag);
+/* All three take sets in memory (rs_dataset_load). */
 void rs_dataset_free(rs_dataset *set);
 
 /* A view of images [first, first + count), cut to what there is; it shares memory with its parent, which must outlive

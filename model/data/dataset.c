@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "data/data.h"
 #include "data/idx.h"
+#include "data/lmdb.h"
 #include "data/source.h"
 #include "import/caffe.h"
 
@@ -106,8 +107,11 @@ static const struct {
     const char *train, *test;
     bool whole; /* the folder, not this file of it, is what is opened */
 } in_folders[] = {
+    { "data.mdb", "data.mdb", true },               /* LMDB */
     { "data_batch_1.bin", "test_batch.bin", true }, /* CIFAR-10 */
     { "train.bin", "test.bin", false },             /* CIFAR-100 */
+    { "train-images.npy", "test-images.npy", false },
+    { "x_train.npy", "x_test.npy", false },
     { "train.txt", "val.txt", false },
     { "train.txt", "test.txt", false },
     { "labels.txt", "labels.txt", false },
@@ -232,6 +236,32 @@ bool rs_dataset_exists(const char *path, const char *beside, bool train)
     const bool found = look_up(path, beside, train, &file, NULL) == RS_OK && file != NULL;
     rs_free(file);
     return found;
+}
+
+/* The labels of an array: "images" becomes "labels" in its name, or x y at its beginning. */
+static rs_status find_array_labels(const char *images, char **labels, rs_diag *diag)
+{
+    const char *slash = strrchr(images, '/'), *name = slash != NULL ? slash + 1 : images, *word = strstr(name, "images");
+    if (word != NULL)
+        *labels = rs_format("%.*slabels%s", (int)(word - images), images, word + strlen("images"));
+    else if (name[0] == 'x' || name[0] == 'X')
+        *labels = rs_format("%.*s%c%s", (int)(name - images), images, name[0] + 1, name + 1);
+    else
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(images), "name the files like train-images.npy and train-labels.npy, or x_train.npy and y_train.npy",
+                        "neither 'images' in the file's name nor x at its beginning, by which its labels would be found");
+    if (*labels == NULL)
+        return rs_out_of_memory(diag);
+    return is_file(*labels) ? RS_OK : rs_error(diag, RS_BAD_INPUT, RS_FILE(*labels), NULL, "there are no labels for %s", images);
+}
+
+static rs_status open_arrays(const char *path, rs_dataset *set, rs_diag *diag)
+{
+    char *labels = NULL;
+    rs_status st = find_array_labels(path, &labels, diag);
+    if (st == RS_OK)
+        st = rs_arrays_read(path, labels, set, diag);
+    rs_free(labels);
+    return st;
 }
 
 /* The labels file for an images file: "images" becomes "labels" in its name and idx3 idx1; gzipped or not. */
@@ -380,10 +410,20 @@ static rs_status open_cifar_folder(const char *folder, bool train, rs_dataset *s
 
 static rs_status open_found(const char *path, const rs_open_options *options, rs_dataset *set, rs_diag *diag)
 {
-    if (rs_folder_exists(path))
-        return open_cifar_folder(path, options->train, set, diag);
+    if (ends(path, ".mdb"))
+        return rs_lmdb_open(path, set, diag);
+    if (rs_folder_exists(path)) {
+        char *database = NULL;
+        rs_status st = inside(path, "data.mdb", &database, diag);
+        if (st == RS_OK)
+            st = database != NULL ? rs_lmdb_open(path, set, diag) : open_cifar_folder(path, options->train, set, diag);
+        rs_free(database);
+        return st;
+    }
     if (options->list || ends(path, ".txt") || ends(path, ".lst"))
         return rs_list_open(path, options, set, diag);
+    if (ends(path, ".npy"))
+        return open_arrays(path, set, diag);
     if (ends(path, ".bin"))
         return rs_cifar_read(&path, 1, set, diag);
     return open_idx(path, set, diag);

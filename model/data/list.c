@@ -1,5 +1,6 @@
 /* Lists of images: a text file of lines `FILE LABEL`, as Caffe's ImageData layer takes it. FILE may hold blanks: the last one separates.
  * Each file is a JPEG or a PNG. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +33,10 @@ static void list_free(rs_source *source)
     rs_free(l);
 }
 
-static rs_loc list_where(const rs_source *source, int64_t index, const char **name)
+static rs_loc list_where(const rs_source *source, int64_t index, char *name, size_t size)
 {
     const list *l = (const list *)source;
-    *name = l->entries[index].name;
+    snprintf(name, size, "%s", l->entries[index].name);
     return (rs_loc){ l->path, l->entries[index].line, 1 };
 }
 

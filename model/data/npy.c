@@ -1,5 +1,6 @@
 #include "data/npy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -256,26 +257,21 @@ int rs_npy_integer_size(int bits)
     return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
 }
 
-rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes,
-                        size_t *n_bytes, rs_diag *diag)
+rs_status rs_npy_header(const char *type, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes, rs_diag *diag)
 {
     *bytes = NULL;
     *n_bytes = 0;
     char *sizes = rs_strdup("");
-    size_t count = 1;
     for (int a = 0; sizes && a < n_axes; a++) {
         char *longer = rs_format("%s%s%lld%s", sizes, a > 0 ? ", " : "", (long long)dim[a], n_axes == 1 ? "," : "");
         rs_free(sizes);
         sizes = longer;
-        count *= (size_t)dim[a];
     }
-    char *text = sizes ? rs_format("{'descr': '%ci%d', 'fortran_order': False, 'shape': (%s), }", size == 1 ? '|' : '<',
-                                   size, sizes)
-                       : NULL;
+    char *text = sizes ? rs_format("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type, sizes) : NULL;
     rs_free(sizes);
     /* Magic, version, length and header together take a multiple of 64 bytes; the last one is a line feed. */
     const size_t prefix = 10, length = text ? strlen(text) : 0, whole = (prefix + length + 1 + 63) / 64 * 64;
-    uint8_t *out = text ? rs_calloc(whole + count * (size_t)size, 1) : NULL;
+    uint8_t *out = text ? rs_calloc(whole, 1) : NULL;
     if (!out) {
         rs_free(text);
         return rs_out_of_memory(diag);
@@ -288,6 +284,30 @@ rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64
     memset(out + prefix + length, ' ', whole - prefix - length - 1);
     out[whole - 1] = '\n';
     rs_free(text);
+    *bytes = out;
+    *n_bytes = whole;
+    return RS_OK;
+}
+
+rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes,
+                        size_t *n_bytes, rs_diag *diag)
+{
+    char type[8];
+    uint8_t *header = NULL;
+    size_t whole = 0, count = 1;
+    *bytes = NULL;
+    *n_bytes = 0;
+    snprintf(type, sizeof type, "%ci%d", size == 1 ? '|' : '<', size);
+    const rs_status status = rs_npy_header(type, n_axes, dim, &header, &whole, diag);
+    if (status != RS_OK)
+        return status;
+    for (int a = 0; a < n_axes; a++)
+        count *= (size_t)dim[a];
+    uint8_t *out = rs_recalloc(header, whole, whole + count * (size_t)size, 1);
+    if (!out) {
+        rs_free(header);
+        return rs_out_of_memory(diag);
+    }
     uint8_t *p = out + whole;
     for (size_t i = 0; i < count; i++)
         for (int b = 0; b < size; b++)

@@ -8,8 +8,8 @@
 struct rs_source {
     /* Image `index`, by any thread. `color` holds for compressed images only. Errors are located. */
     rs_status (*read)(const rs_source *source, int64_t index, rs_color color, rs_picture *picture, rs_diag *diag);
-    /* Where an image is declared, and what it is called; both live as long as the source. */
-    rs_loc (*where)(const rs_source *source, int64_t index, const char **name);
+    /* Where an image is declared (it lives as long as the source), and what it is called. */
+    rs_loc (*where)(const rs_source *source, int64_t index, char *name, size_t size);
     void (*free)(rs_source *source);
     bool compressed; /* images are JPEG or PNG: rs_data_param.color applies */
 };
@@ -24,6 +24,8 @@ typedef struct rs_open_options {
 /* Opens one file (or folder, for a database) that has been found. Each sets everything of *set but path. */
 rs_status rs_cifar_read(const char *const *paths, int n_paths, rs_dataset *set, rs_diag *diag);
 rs_status rs_list_open(const char *path, const rs_open_options *options, rs_dataset *set, rs_diag *diag);
+
+rs_status rs_arrays_read(const char *images_path, const char *labels_path, rs_dataset *set, rs_diag *diag);
 
 /* Count, height, width and channels from the first image of set->source, classes from the labels. */
 rs_status rs_source_describe(rs_dataset *set, rs_diag *diag);

@@ -1,5 +1,6 @@
 /* From pixels to the numbers that enter a net: resized, cropped, mirrored bytes, then (pixel - mean) * scale. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -156,12 +157,13 @@ rs_status rs_window_read(const rs_dataset *set, const rs_data_param *param, cons
     const int64_t k = index % set->count;
     rs_picture picture = { set->channels, set->height, set->width, NULL }, resized = { 0 };
     const uint8_t *from = NULL;
-    const char *name = set->path;
+    char name[256];
     rs_loc loc = RS_FILE(set->path);
+    snprintf(name, sizeof name, "image %lld", (long long)k);
     if (set->pixels != NULL) {
         from = set->pixels + k * set->channels * set->height * set->width;
     } else {
-        loc = set->source->where(set->source, set->base + k, &name);
+        loc = set->source->where(set->source, set->base + k, name, sizeof name);
         const rs_status st = set->source->read(set->source, set->base + k, param->color, &picture, diag);
         if (st != RS_OK)
             return st;
