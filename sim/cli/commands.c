@@ -19,7 +19,7 @@ const rs_option rs_common_options[] = {
 #define WEIGHTS { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "caffemodel" }
 #define DATA(is_required) \
     { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "PATH", .required = is_required, \
-      .help = "labelled images: IDX or CIFAR files, a list of JPEG and PNG files, or a folder of one of these" }, \
+      .help = "labelled images: IDX, CIFAR, NumPy or LMDB files, a list of JPEG and PNG files, or a folder (docs/data.md)" }, \
     { .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test", \
       .help = "which files of a folder: for testing or for training" }
 /* In place of what the data layer says; deploy files say nothing. */
@@ -164,6 +164,22 @@ static const rs_option export_options[] = {
     REPORT, END
 };
 
+static const rs_option data_options[] = {
+    { .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test",
+      .help = "which files of a folder: for testing or for training" },
+    { .name = "format", .letter = 'f', .type = RS_OPTION_CHOICE, .value = "FORM", .choices = "idx|lmdb|npy", .fallback = "lmdb",
+      .help = "what convert writes: a Caffe database (a folder), or a pair of files whose names begin with OUT" },
+    RESIZE,
+    { .name = "crop", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 65535, .help = "take the N x N pixels in the middle" },
+    END
+};
+static const rs_option data_places[] = {
+    { .name = "ACTION", .type = RS_OPTION_CHOICE, .required = true, .choices = "info|convert|mean", .help = "what to do: info, convert or mean" },
+    { .name = "PATH", .type = RS_OPTION_FILE, .required = true, .help = "labelled images: IDX, CIFAR, NumPy or LMDB files, a list of JPEG and PNG files, or a folder" },
+    { .name = "OUT", .type = RS_OPTION_FILE, .help = "what convert and mean write" },
+    END
+};
+
 static const rs_option report_options[] = {
     { .name = "html", .type = RS_OPTION_FILE, .value = "FILE", .help = "write one self-contained HTML file with plots" },
     { .name = "csv", .type = RS_OPTION_FILE, .value = "FILE", .help = "write every number as section,row,column,value" },
@@ -256,6 +272,13 @@ const rs_command rs_commands[] = {
                      "describes the files.",
       .options = export_options, .run = rs_command_export,
       .examples = LIST("ristretto export --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --out build/lenet/roms") },
+    { .name = "data", .summary = "look at a data set, convert it, compute its mean image",
+      .description = "info: number and size of images, labels. convert: writes them in another format, as bytes; resized, cropped or as gray if the options "
+                     "say so. mean: writes the mean of each pixel (Caffe's compute_image_mean: mean.binaryproto), and prints that of each channel.\n\n"
+                     "docs/data.md describes the formats.",
+      .options = data_options, .places = data_places, .run = rs_command_data,
+      .examples = LIST("ristretto data info cifar10", "ristretto data mean cifar10 build/mean.binaryproto --split train",
+                       "ristretto data convert photos/labels.txt build/photos_lmdb --resize 256x256") },
     { .name = "report", .summary = "show a report as text, CSV or HTML",
       .description = "Reads a report.json, to which the commands add their results with --report, and prints it; or writes it in another form.",
       .options = report_options, .places = report_places, .run = rs_command_report,

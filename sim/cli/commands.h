@@ -16,6 +16,7 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag);
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag);
 rs_status rs_command_estimate(const rs_args *args, rs_diag *diag);
 rs_status rs_command_export(const rs_args *args, rs_diag *diag);
+rs_status rs_command_data(const rs_args *args, rs_diag *diag);
 rs_status rs_command_report(const rs_args *args, rs_diag *diag);
 rs_status rs_command_run(const rs_args *args, rs_diag *diag);
 rs_status rs_command_help(const rs_args *args, rs_diag *diag);
