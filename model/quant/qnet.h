@@ -169,6 +169,7 @@ typedef struct rs_formats {
     rs_fxp *activations; /* per blob; bits = 0: not an activation */
     bool *is_unsigned;   /* per blob */
     int **weight_fl;     /* per layer: fractional lengths by output channel; NULL: all have the layer's */
+    bool wide_scores;    /* the last op keeps its accumulator's width, section 5; the scores' own format is not looked at */
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);

@@ -13,8 +13,10 @@ rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag)
         f->n_blobs = net->n_blobs;
         f->weights = RS_NEW_ARRAY(rs_fxp, (size_t)net->n_layers);
         f->activations = RS_NEW_ARRAY(rs_fxp, (size_t)net->n_blobs);
+        f->is_unsigned = RS_NEW_ARRAY(bool, (size_t)net->n_blobs);
+        f->weight_fl = RS_NEW_ARRAY(int *, (size_t)net->n_layers);
     }
-    if (!f || !f->weights || !f->activations) {
+    if (!f || !f->weights || !f->activations || !f->is_unsigned || !f->weight_fl) {
         rs_formats_free(f);
         return rs_out_of_memory(diag);
     }
@@ -26,8 +28,12 @@ void rs_formats_free(rs_formats *formats)
 {
     if (!formats)
         return;
+    for (int i = 0; formats->weight_fl && i < formats->n_layers; i++)
+        rs_free(formats->weight_fl[i]);
+    rs_free(formats->weight_fl);
     rs_free(formats->weights);
     rs_free(formats->activations);
+    rs_free(formats->is_unsigned);
     rs_free(formats);
 }
 
@@ -39,7 +45,8 @@ typedef struct builder {
     int scores;   /* blob */
     int end;      /* layers [0, end) lead to the scores */
     bool *needed; /* per layer */
-    bool *done;   /* per layer: fused into an earlier op */
+    bool *done;   /* per layer: fused into an earlier op, which has written its top */
+    bool *passed; /* per layer: fused into an op before its input's: it gives what it is given */
     int *tensor;  /* per blob: the tensor that it holds at this point of the walk; -1: none */
     bool *wanted; /* per blob, scratch */
     rs_diag *diag;
@@ -83,8 +90,8 @@ static void find_needed(builder *b)
     }
 }
 
-/* The ReLU that alone reads what layer i writes, or -1: it can be fused. */
-static int fusable_relu(const builder *b, int i)
+/* The layer that alone reads what layer i writes; -1: none, or several, or the host, which reads the scores. */
+static int only_reader(const builder *b, int i)
 {
     const int blob = b->net->layers[i].tops[0];
     int consumers = 0, consumer = -1;
@@ -98,14 +105,28 @@ static int fusable_relu(const builder *b, int i)
         overwritten = has(layer->tops, layer->n_tops, blob);
     }
     if (blob == b->scores && !overwritten)
-        consumers++; /* the host reads the scores */
-    if (consumers != 1 || consumer < 0)
+        return -1;
+    return consumers == 1 ? consumer : -1;
+}
+
+/* The ReLU that alone reads what layer i writes, or -1: it can be fused. *pooled: max pooling lies between. */
+static int fusable_relu(const builder *b, int i, bool *pooled)
+{
+    const int blob = b->net->layers[i].tops[0];
+    int consumer = only_reader(b, i);
+    *pooled = false;
+    while (consumer >= 0 && b->net->layers[consumer].type == RS_LAYER_POOLING &&
+           b->net->layers[consumer].pooling.method == RS_POOL_MAX && b->net->layers[consumer].n_tops == 1) {
+        *pooled = true;
+        consumer = only_reader(b, consumer);
+    }
+    if (consumer < 0)
         return -1;
     const rs_layer *relu = &b->net->layers[consumer];
     if (relu->type != RS_LAYER_RELU || relu->relu_slope != 0.0f || relu->n_tops != 1)
         return -1;
     /* The ReLU's top is written earlier than the net says: nobody may use that blob in between. */
-    for (int j = i + 1; relu->tops[0] != blob && j < consumer; j++) {
+    for (int j = i + 1; !*pooled && relu->tops[0] != blob && j < consumer; j++) {
         const rs_layer *layer = &b->net->layers[j];
         if (has(layer->bottoms, layer->n_bottoms, relu->tops[0]) || has(layer->tops, layer->n_tops, relu->tops[0]))
             return -1;
@@ -141,6 +162,7 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
     tensor->height = (int)dim[1];
     tensor->width = (int)dim[2];
     tensor->format = b->formats->activations[blob];
+    tensor->is_unsigned = b->formats->is_unsigned[blob];
     if (tensor->format.bits == 0) {
         WRONG(b, layer, "every blob between the input and the class scores needs a format",
               "blob '%s' has no number format", from->name);
@@ -174,14 +196,18 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             WRONG(b, layer, NULL, "weight %lld of layer '%s' is not a number", (long long)i, layer->name);
             return false;
         }
-    rs_fxp_quantize_array(weights->data, (size_t)count, op->weight_format, RS_ROUND_NEAREST, 0, 0, op->weights, NULL);
-    for (int o = 0; bias && o < out->channels; o++) {
-        if (isnan(bias->data[o])) {
+    const size_t each = (size_t)(count / out->channels);
+    for (int o = 0; o < out->channels; o++) {
+        const rs_fxp format = { op->weight_format.bits, op->weight_fl ? op->weight_fl[o] : op->weight_format.fl };
+        rs_fxp_quantize_array(weights->data + (size_t)o * each, each, format, RS_ROUND_NEAREST, 0, 0,
+                              op->weights + (size_t)o * each, NULL);
+        if (bias && isnan(bias->data[o])) {
             WRONG(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
             return false;
         }
-        op->bias[o] = rs_fxp_bias((double)bias->data[o], b->qnet->bias_rule, op->weight_format, input.fl,
-                                  RS_ROUND_NEAREST, NULL);
+        if (bias)
+            op->bias[o] = rs_fxp_bias((double)bias->data[o], b->qnet->bias_rule, format, input.fl, RS_ROUND_NEAREST,
+                                      NULL);
     }
     return true;
 }
@@ -202,61 +228,104 @@ static bool set_geometry(builder *b, const rs_layer *layer, rs_qop *op, const in
     return true;
 }
 
+static const int64_t NO_WINDOW[8] = { 1, 1, 1, 1, 0, 0, 1, 1 };
+
+static bool set_convolution(builder *b, const rs_layer *layer, rs_qop *op, const rs_qtensor *input)
+{
+    const rs_convolution_param *p = &layer->convolution;
+    op->type = RS_QOP_CONVOLUTION;
+    if (p->groups < 1 || p->groups > input->channels) {
+        WRONG(b, layer, NULL, "layer '%s' has %lld groups, expected 1 to %d", layer->name, (long long)p->groups,
+              input->channels);
+        return false;
+    }
+    op->groups = (int)p->groups;
+    return set_geometry(b, layer, op,
+                        (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
+                                             p->dilation_h, p->dilation_w });
+}
+
+static bool set_pooling(builder *b, const rs_layer *layer, rs_qop *op, const rs_qtensor *input)
+{
+    const rs_pooling_param *p = &layer->pooling;
+    op->type = p->method == RS_POOL_MAX ? RS_QOP_MAX_POOL : RS_QOP_AVERAGE_POOL;
+    return set_geometry(b, layer, op,
+                        p->global ? (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 }
+                                  : (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h,
+                                                         p->pad_w, 1, 1 });
+}
+
+static bool set_lrn(builder *b, const rs_layer *layer, rs_qop *op)
+{
+    const rs_lrn_param *p = &layer->lrn;
+    op->type = RS_QOP_LRN;
+    if (p->size < 1 || p->size > 1023) {
+        WRONG(b, layer, NULL, "layer '%s' normalizes over %lld values, expected 1 to 1023", layer->name,
+              (long long)p->size);
+        return false;
+    }
+    op->lrn = (rs_qlrn) { .within = !p->across,
+                          .size = (int)p->size,
+                          .alpha = p->alpha,
+                          .beta = p->beta,
+                          .k = p->across ? p->k : 1.0f };
+    return true;
+}
+
+/* Type and geometry of a layer's op. */
+static bool set_type(builder *b, const rs_layer *layer, rs_qop *op, const rs_qtensor *input)
+{
+    op->groups = 1;
+    if (!set_geometry(b, layer, op, NO_WINDOW))
+        return false;
+    switch (layer->type) {
+    case RS_LAYER_CONVOLUTION:
+        return set_convolution(b, layer, op, input);
+    case RS_LAYER_INNER_PRODUCT:
+        op->type = RS_QOP_INNER_PRODUCT;
+        return set_geometry(b, layer, op, (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 });
+    case RS_LAYER_POOLING:
+        return set_pooling(b, layer, op, input);
+    case RS_LAYER_LRN:
+        return set_lrn(b, layer, op);
+    case RS_LAYER_ELTWISE:
+        op->type = RS_QOP_ADD;
+        return true;
+    case RS_LAYER_CONCAT:
+        op->type = RS_QOP_CONCAT;
+        return true;
+    default:
+        op->type = RS_QOP_RELU;
+        return true;
+    }
+}
+
 /* Appends the op of a layer that writes a new tensor for blob `top`. */
-static void add_op(builder *b, const rs_layer *layer, int top)
+static void add_op(builder *b, const rs_layer *layer, int top, bool relu)
 {
     rs_qnet *q = b->qnet;
-    const int in = b->tensor[layer->bottoms[0]];
     const int out = add_tensor(b, layer, top);
     if (out < 0)
         return;
     rs_qop *op = &q->ops[q->n_ops++];
-    const rs_qtensor *input = &q->tensors[in];
-    op->n_inputs = 1;
-    op->input = in;
+    op->n_inputs = layer->n_bottoms;
+    for (int k = 0; k < layer->n_bottoms; k++)
+        op->inputs[k] = b->tensor[layer->bottoms[k]];
     op->output = out;
-    op->groups = 1;
+    op->relu = relu;
     op->name = rs_strdup(layer->name);
     if (!op->name) {
         b->status = rs_out_of_memory(b->diag);
         return;
     }
     b->tensor[top] = out;
-    switch (layer->type) {
-    case RS_LAYER_CONVOLUTION: {
-        const rs_convolution_param *p = &layer->convolution;
-        op->type = RS_QOP_CONVOLUTION;
-        op->groups = p->groups < 1 || p->groups > input->channels ? 0 : (int)p->groups;
-        if (op->groups == 0) {
-            WRONG(b, layer, NULL, "layer '%s' has %lld groups, expected 1 to %d", layer->name, (long long)p->groups,
-                  input->channels);
-            return;
-        }
-        if (!set_geometry(b, layer, op,
-                          (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
-                                               p->dilation_h, p->dilation_w }))
-            return;
-        break;
-    }
-    case RS_LAYER_INNER_PRODUCT:
-        op->type = RS_QOP_INNER_PRODUCT;
-        set_geometry(b, layer, op, (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 });
-        break;
-    case RS_LAYER_POOLING: {
-        const rs_pooling_param *p = &layer->pooling;
-        op->type = RS_QOP_MAX_POOL;
-        if (!set_geometry(b, layer, op,
-                          p->global ? (const int64_t[8]) { input->height, input->width, 1, 1, 0, 0, 1, 1 }
-                                    : (const int64_t[8]) { p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h,
-                                                           p->pad_w, 1, 1 }))
-            return;
-        break;
-    }
-    default:
-        op->type = RS_QOP_RELU;
-        set_geometry(b, layer, op, (const int64_t[8]) { 1, 1, 1, 1, 0, 0, 1, 1 });
-        break;
-    }
+    const rs_qtensor *input = &q->tensors[op->input];
+    if (!set_type(b, layer, op, input))
+        return;
+    if (op->type == RS_QOP_ADD)
+        op->shift = input->format.fl + rs_qop_align(q, op, 0) - q->tensors[out].format.fl;
+    if (op->type == RS_QOP_AVERAGE_POOL)
+        op->shift = input->format.fl - q->tensors[out].format.fl;
     if (!rs_qop_weighted(op))
         return;
     op->weight_format = b->formats->weights[layer - b->net->layers];
@@ -273,58 +342,166 @@ static void add_op(builder *b, const rs_layer *layer, int top)
               layer->name, op->weight_format.bits, op->weight_format.fl, RS_QNET_MAX_BITS, RS_FL_MIN, RS_FL_MAX);
         return;
     }
+    const int *weight_fl = b->formats->weight_fl[layer - b->net->layers];
+    const size_t channels = (size_t)q->tensors[out].channels;
+    if (weight_fl) {
+        op->weight_fl = RS_NEW_ARRAY(int, channels);
+        if (!op->weight_fl) {
+            b->status = rs_out_of_memory(b->diag);
+            return;
+        }
+        memcpy(op->weight_fl, weight_fl, channels * sizeof *weight_fl);
+    }
     quantize_weights(b, layer, op, input->format);
+}
+
+
+/* Layers that change no integer and no order of integers. */
+static bool passes(const rs_layer *layer)
+{
+    return layer->type == RS_LAYER_DROPOUT || layer->type == RS_LAYER_SPLIT || layer->type == RS_LAYER_FLATTEN ||
+           layer->type == RS_LAYER_RESHAPE || (layer->type == RS_LAYER_CONCAT && layer->n_bottoms == 1);
+}
+
+/* Says what has no integer rule. */
+static bool has_rule(builder *b, const rs_layer *layer)
+{
+    static const char hint[] = "only layers with a rule in docs/arithmetic.md can run on integers";
+    switch (layer->type) {
+    case RS_LAYER_CONVOLUTION:
+    case RS_LAYER_INNER_PRODUCT:
+    case RS_LAYER_POOLING:
+    case RS_LAYER_DROPOUT:
+    case RS_LAYER_SPLIT:
+    case RS_LAYER_FLATTEN:
+    case RS_LAYER_RESHAPE:
+    case RS_LAYER_LRN:
+        return true;
+    case RS_LAYER_RELU:
+        if (layer->relu_slope == 0.0f)
+            return true;
+        WRONG(b, layer, "a slope of 0 has one", "layer '%s' is a ReLU with slope %g, which has no integer rule",
+              layer->name, (double)layer->relu_slope);
+        return false;
+    case RS_LAYER_CONCAT: {
+        const int n_axes = b->net->blobs[layer->tops[0]].shape.n_axes;
+        if (rs_axis(layer->concat.axis, n_axes) == 1)
+            return true;
+        WRONG(b, layer, "along the channels, axis 1, it has one", "layer '%s' concatenates along axis %lld, which has no "
+              "integer rule", layer->name, (long long)layer->concat.axis);
+        return false;
+    }
+    case RS_LAYER_ELTWISE: {
+        bool plain = layer->eltwise.method == RS_ELTWISE_SUM;
+        for (int i = 0; plain && layer->eltwise.coefficients && i < layer->n_bottoms; i++)
+            plain = layer->eltwise.coefficients[i] == 1.0f;
+        if (plain)
+            return true;
+        WRONG(b, layer, "sums with coefficients of 1 have one",
+              "layer '%s' of type Eltwise has no integer rule for its operation or coefficients", layer->name);
+        return false;
+    }
+    case RS_LAYER_BATCH_NORM:
+    case RS_LAYER_SCALE:
+    case RS_LAYER_BIAS:
+        WRONG(b, layer, "directly behind a convolution or inner product it is folded into that layer",
+              "layer '%s' of type %s stands alone, which has no integer rule", layer->name,
+              rs_layer_type_name(layer->type));
+        return false;
+    default:
+        WRONG(b, layer, hint, "layer '%s' of type %s has no integer rule", layer->name,
+              rs_layer_type_name(layer->type));
+        return false;
+    }
+}
+
+/* Whether the blob has the sizes of the tensor that holds it: not behind a flatten or reshape of maps. */
+static bool same_sizes(const builder *b, int blob)
+{
+    const rs_shape *shape = &b->net->blobs[blob].shape;
+    const rs_qtensor *t = &b->qnet->tensors[b->tensor[blob]];
+    const int dim[3] = { t->channels, t->height, t->width };
+    for (int a = 1; a < 4; a++)
+        if ((a < shape->n_axes ? shape->dim[a] : 1) != dim[a - 1])
+            return false;
+    return true;
+}
+
+/* Whether all inputs hold integers, and of the sizes that the layer sees. */
+static bool inputs_ok(builder *b, const rs_layer *layer)
+{
+    for (int k = 0; k < layer->n_bottoms; k++) {
+        const int bottom = layer->bottoms[k];
+        if (b->tensor[bottom] < 0) {
+            /* What made the bottom has been reported; a blob from outside other than the input has not. */
+            if (b->status == RS_OK)
+                WRONG(b, layer, NULL, "layer '%s' reads blob '%s', which is no activation", layer->name,
+                      b->net->blobs[bottom].name);
+            return false;
+        }
+        if (layer->type != RS_LAYER_INNER_PRODUCT && !passes(layer) && layer->type != RS_LAYER_RELU &&
+            !same_sizes(b, bottom)) {
+            WRONG(b, layer, "an inner product may follow a Flatten or Reshape",
+                  "layer '%s' reads blob '%s', whose maps have been reshaped, which has no integer rule", layer->name,
+                  b->net->blobs[bottom].name);
+            return false;
+        }
+    }
+    return true;
 }
 
 static void build_layer(builder *b, int i)
 {
     const rs_layer *layer = &b->net->layers[i];
-    if (layer->type == RS_LAYER_INPUT)
+    if (layer->type == RS_LAYER_INPUT || !has_rule(b, layer))
         return;
-    const bool known = weighted(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU ||
-                       layer->type == RS_LAYER_DROPOUT;
-    if (!known) {
-        WRONG(b, layer, "only layers with a rule in docs/arithmetic.md can run on integers",
-              "layer '%s' of type %s has no integer rule", layer->name, rs_layer_type_name(layer->type));
-        return;
-    }
-    if (layer->n_bottoms != 1 || layer->n_tops != 1) {
-        WRONG(b, layer, NULL, "layer '%s' has %d bottoms and %d tops, expected one of each", layer->name,
-              layer->n_bottoms, layer->n_tops);
+    const bool several = layer->type == RS_LAYER_CONCAT || layer->type == RS_LAYER_ELTWISE;
+    if (layer->n_bottoms < 1 || layer->n_bottoms > (several ? RS_QOP_MAX_INPUTS : 1) || layer->n_tops < 1 ||
+        (layer->n_tops != 1 && layer->type != RS_LAYER_SPLIT)) {
+        WRONG(b, layer, NULL, "layer '%s' has %d bottoms and %d tops, expected %s", layer->name, layer->n_bottoms,
+              layer->n_tops, several ? "at most 64 bottoms and one top" : "one of each");
         return;
     }
-    const int bottom = layer->bottoms[0], in = b->tensor[bottom];
+    if (!inputs_ok(b, layer))
+        return;
+    if (passes(layer) || b->passed[i]) {
+        for (int t = 0; t < layer->n_tops; t++)
+            b->tensor[layer->tops[t]] = b->tensor[layer->bottoms[0]];
+        return;
+    }
     int top = layer->tops[0];
-    if (in < 0) {
-        /* What made the bottom has been reported; a blob from outside other than the input has not. */
-        if (b->status == RS_OK)
-            WRONG(b, layer, NULL, "layer '%s' reads blob '%s', which is no activation", layer->name,
-                  b->net->blobs[bottom].name);
-        return;
-    }
-    if (layer->type == RS_LAYER_DROPOUT) { /* the identity where nothing is trained */
-        b->tensor[top] = in;
-        return;
-    }
-    if (layer->type == RS_LAYER_POOLING && layer->pooling.method != RS_POOL_MAX) {
-        WRONG(b, layer, "only max pooling has one", "layer '%s' pools by the average, which has no integer rule",
-              layer->name);
-        return;
-    }
-    if (layer->type == RS_LAYER_RELU && layer->relu_slope != 0.0f) {
-        WRONG(b, layer, "a slope of 0 has one", "layer '%s' is a ReLU with slope %g, which has no integer rule",
-              layer->name, (double)layer->relu_slope);
-        return;
-    }
-    const int relu = weighted(layer) ? fusable_relu(b, i) : -1;
-    if (relu >= 0) {
+    bool pooled = false;
+    const int relu = weighted(layer) || layer->type == RS_LAYER_ELTWISE ? fusable_relu(b, i, &pooled) : -1;
+    if (relu >= 0 && pooled) {
+        b->passed[relu] = true;
+    } else if (relu >= 0) {
         b->done[relu] = true;
         top = b->net->layers[relu].tops[0];
     }
-    const int before = b->qnet->n_ops;
-    add_op(b, layer, top);
-    if (b->qnet->n_ops > before)
-        b->qnet->ops[before].relu = relu >= 0;
+    add_op(b, layer, top, relu >= 0);
+}
+
+/* The centre of the mean image, as images are cropped. */
+static void build_mean_image(builder *b, const rs_data_param *data)
+{
+    rs_qnet *q = b->qnet;
+    const rs_qtensor *t = &q->tensors[0];
+    const int64_t *dim = data->mean_dim;
+    if (dim[0] != t->channels || dim[1] < t->height || dim[2] < t->width) {
+        WRONG(b, (const rs_layer *)NULL, NULL, "the mean image is %lldx%lldx%lld, the input '%s' %dx%dx%d",
+              (long long)dim[0], (long long)dim[1], (long long)dim[2], t->name, t->channels, t->height, t->width);
+        return;
+    }
+    q->mean_image = RS_NEW_ARRAY(float, (size_t)t->channels * (size_t)t->height * (size_t)t->width);
+    if (!q->mean_image) {
+        b->status = rs_out_of_memory(b->diag);
+        return;
+    }
+    const int64_t top = (dim[1] - t->height) / 2, left = (dim[2] - t->width) / 2;
+    for (int64_t c = 0, i = 0; c < t->channels; c++)
+        for (int64_t y = 0; y < t->height; y++)
+            for (int64_t x = 0; x < t->width; x++, i++)
+                q->mean_image[i] = data->mean_image[(c * dim[1] + top + y) * dim[2] + left + x];
 }
 
 /* Section 7: the table of what each byte becomes in each channel. */
@@ -348,6 +525,10 @@ static void build_input(builder *b, const rs_data_param *data)
     if (t->format.bits < 1 || t->format.bits > RS_QNET_MAX_BITS || t->format.fl < RS_FL_MIN || t->format.fl > RS_FL_MAX)
         return; /* the check at the end says so */
     q->pixel_scale = data ? data->scale : 1.0f;
+    if (data && data->mean_image) {
+        build_mean_image(b, data);
+        return;
+    }
     q->pixel_table = RS_NEW_ARRAY(int32_t, (size_t)t->channels * 256);
     if (!q->pixel_table) {
         b->status = rs_out_of_memory(b->diag);
@@ -362,9 +543,31 @@ static void build_input(builder *b, const rs_data_param *data)
                       t->name);
                 return;
             }
-            q->pixel_table[c * 256 + v] = rs_fxp_quantize((double)value, t->format, RS_ROUND_NEAREST, 0, NULL);
+            q->pixel_table[c * 256 + v] = rs_qtensor_quantize(t, (double)value, RS_ROUND_NEAREST, NULL);
         }
     }
+}
+
+/* Section 5: scores as wide as the accumulator; of an average, with the bits that its factor has. */
+static void widen_scores(rs_qnet *q)
+{
+    rs_qop *op = &q->ops[q->n_ops - 1];
+    rs_qtensor *out = &q->tensors[op->output];
+    const rs_qtensor *in = &q->tensors[op->input];
+    const int fl = op->shift + out->format.fl; /* of the accumulator */
+    int bits, shift;
+    if (op->type == RS_QOP_AVERAGE_POOL) {
+        bits = rs_qtensor_signed_bits(in) + RS_AVERAGE_BITS;
+        shift = -RS_AVERAGE_BITS;
+    } else if ((rs_qop_weighted(op) && !op->weight_fl) || op->type == RS_QOP_ADD) {
+        bits = rs_qop_accumulator_bits(q, op, true);
+        shift = bits > RS_QNET_MAX_SCORE_BITS ? bits - RS_QNET_MAX_SCORE_BITS : 0;
+    } else {
+        return;
+    }
+    out->format = (rs_fxp) { bits < RS_QNET_MAX_SCORE_BITS ? bits : RS_QNET_MAX_SCORE_BITS, fl - shift };
+    out->is_unsigned = false;
+    op->shift = shift;
 }
 
 rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_data_param *data, rs_bias_rule bias_rule,
@@ -382,6 +585,7 @@ rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_d
     b.qnet = RS_NEW(rs_qnet);
     b.needed = RS_NEW_ARRAY(bool, layers);
     b.done = RS_NEW_ARRAY(bool, layers);
+    b.passed = RS_NEW_ARRAY(bool, layers);
     b.tensor = RS_NEW_ARRAY(int, blobs);
     b.wanted = RS_NEW_ARRAY(bool, blobs);
     if (b.qnet) {
@@ -389,7 +593,7 @@ rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_d
         b.qnet->tensors = RS_NEW_ARRAY(rs_qtensor, layers + 1);
         b.qnet->ops = RS_NEW_ARRAY(rs_qop, layers);
     }
-    if (!b.qnet || !b.needed || !b.done || !b.tensor || !b.wanted || !b.qnet->name || !b.qnet->tensors ||
+    if (!b.qnet || !b.needed || !b.done || !b.passed || !b.tensor || !b.wanted || !b.qnet->name || !b.qnet->tensors ||
         !b.qnet->ops) {
         b.status = rs_out_of_memory(diag);
     } else {
@@ -402,11 +606,14 @@ rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_d
         for (int i = 0; i < b.end; i++)
             if (b.needed[i] && !b.done[i])
                 build_layer(&b, i);
+        if (b.status == RS_OK && formats->wide_scores && b.qnet->n_ops > 0)
+            widen_scores(b.qnet);
         if (b.status == RS_OK)
             b.status = rs_qnet_check(b.qnet, net->path, diag);
     }
     rs_free(b.needed);
     rs_free(b.done);
+    rs_free(b.passed);
     rs_free(b.tensor);
     rs_free(b.wanted);
     if (b.status != RS_OK)

@@ -74,6 +74,20 @@ static rs_status check_options(const rs_quantize_options *o, rs_diag *diag)
 
 /* ---------------------------------------------------------------------------------------------------- integer engine */
 
+/* The formats of a trial. */
+static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], rs_formats **formats, rs_diag *diag)
+{
+    const rs_quantize_options *o = s->options;
+    rs_status st = rs_formats_choose(s->net, s->ranges, bits, formats, diag);
+    if (st == RS_OK && o->unsigned_activations)
+        st = rs_formats_use_unsigned(s->net, *formats, diag);
+    if (st == RS_OK && o->channel_weights)
+        st = rs_formats_use_channels(s->net, *formats, diag);
+    if (st == RS_OK)
+        (*formats)->wide_scores = o->wide_scores;
+    return st;
+}
+
 /* Scores a combination on integers; *qnet and *formats (may be NULL) keep what was built. */
 static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **formats, rs_qnet **qnet, rs_diag *diag)
 {
@@ -81,7 +95,7 @@ static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **form
     rs_qnet *q = NULL;
     rs_engine *engine = NULL;
     rs_score score = { .images = 0 };
-    rs_status st = rs_formats_choose(s->net, s->ranges, trial->bits, &f, diag);
+    rs_status st = choose_formats(s, trial->bits, &f, diag);
     if (st == RS_OK)
         st = rs_qnet_build(s->net, f, s->data, s->options->bias_rule, s->options->rounding, &q, diag);
     if (st == RS_OK && trial->images > 0) {
@@ -138,7 +152,7 @@ static rs_status plan_trials(search *s, rs_diag *diag)
             t->trial = (rs_trial){ .group = (rs_group)g, .images = s->scored.count };
             t->trial.bits[g] = bits;
             t->same_as = s->n_singles++;
-            const rs_status st = rs_formats_choose(s->net, s->ranges, t->trial.bits, &t->formats, diag);
+            const rs_status st = choose_formats(s, t->trial.bits, &t->formats, diag);
             if (st != RS_OK)
                 return st;
         }

@@ -22,10 +22,16 @@ rs_status rs_ranges_measure(const rs_net *net, const rs_data_param *data, const 
 void rs_ranges_free(rs_ranges *ranges);
 
 /* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs that hold the
- * same integers share a format: those around max pooling, ReLU and dropout. Behind a weighted layer with a ReLU the range is the one
+ * same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a concatenation's with those parts that nobody
+ * else reads. Behind a weighted layer with a ReLU the range is the one
  * after the ReLU, which is fused into its requantize. */
 rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const int bits[RS_GROUPS], rs_formats **formats,
                             rs_diag *diag);
+
+/* Changes chosen formats: activations that are never below zero, because a ReLU came before, become unsigned, with one more fractional bit;
+ * each output channel's weights get a fractional length of their own, from their largest magnitude. What has bits = 0 stays. */
+rs_status rs_formats_use_unsigned(const rs_net *net, rs_formats *formats, rs_diag *diag);
+rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
 
 /* The group a layer's weights belong to; RS_GROUPS for a layer that has none. */
 rs_group rs_layer_group(const rs_layer *layer);
@@ -42,6 +48,9 @@ typedef struct rs_quantize_options {
     int64_t search_images;       /* images that score a trial; 0: all of the set */
     int min_bits, max_bits;      /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */
     int fixed_bits[RS_GROUPS];   /* > 0: this width, up to 16, no search for the group */
+    bool unsigned_activations;   /* behind ReLUs */
+    bool channel_weights;        /* a fractional length for the weights of each output channel */
+    bool wide_scores;            /* the last layer's outputs as wide as its accumulator */
     rs_bias_rule bias_rule;
     rs_rounding rounding;
     const char *checkpoint;      /* file that keeps finished trials so that an interrupted search resumes; or NULL */

@@ -133,11 +133,14 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
     h = hash_real(h, data != NULL ? (double)data->scale : 1.0);
     for (int i = 0; data != NULL && i < data->n_mean; i++)
         h = hash_real(h, (double)data->mean[i]);
+    if (data != NULL && data->mean_image != NULL)
+        h = hash_bytes(h, data->mean_image, (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
     h = hash_number(h, data != NULL ? data->crop_size : 0);
     h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
     h = hash_real(h, options->error_margin);
     const int64_t fields[] = { options->min_bits, options->max_bits, options->fixed_bits[0], options->fixed_bits[1],
-                               options->fixed_bits[2], (int64_t)options->bias_rule, (int64_t)options->rounding };
+                               options->fixed_bits[2], (int64_t)options->bias_rule, (int64_t)options->rounding,
+                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores };
     return hash_bytes(h, fields, sizeof fields);
 }
 

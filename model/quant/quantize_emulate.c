@@ -195,6 +195,8 @@ typedef struct param_job {
     float *to;
     size_t n;
     rs_fxp format;
+    const int *channel_fl; /* by output channel, of `each` weights; or NULL */
+    size_t each;
 } param_job;
 
 static void param_task(void *context, size_t i, int worker)
@@ -203,18 +205,27 @@ static void param_task(void *context, size_t i, int worker)
     const param_job *job = context;
     const size_t from = i * PARAM_SLICE, n = job->n - from < PARAM_SLICE ? job->n - from : PARAM_SLICE;
     memcpy(job->to + from, job->from + from, n * sizeof(float));
-    rs_fxp_emulate_array(job->to + from, n, job->format, RS_ROUND_NEAREST, 0, 0);
+    if (job->channel_fl == NULL) {
+        rs_fxp_emulate_array(job->to + from, n, job->format, RS_ROUND_NEAREST, 0, 0);
+        return;
+    }
+    for (size_t k = from, some; k < from + n; k += some) {
+        const size_t channel = k / job->each, left = (channel + 1) * job->each - k;
+        some = left < from + n - k ? left : from + n - k;
+        rs_fxp_emulate_array(job->to + k, some, (rs_fxp){ job->format.bits, job->channel_fl[channel] }, RS_ROUND_NEAREST, 0, 0);
+    }
 }
 
-void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, rs_fxp input, rs_bias_rule rule)
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, const int *channel_fl, rs_fxp input, rs_bias_rule rule)
 {
     memcpy(to, from, n * sizeof(float));
-    const int fl = weights.fl + input.fl;
-    if (input.bits > 0 && fl >= -64 && fl <= 64) {
-        for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        weights.fl = channel_fl != NULL ? channel_fl[i] : weights.fl;
+        const int fl = weights.fl + input.fl;
+        if (input.bits > 0 && fl >= -64 && fl <= 64)
             to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, weights, input.fl, RS_ROUND_NEAREST, NULL), fl);
-    } else if (rule == RS_BIAS_WEIGHTS) {
-        rs_fxp_emulate_array(to, n, weights, RS_ROUND_NEAREST, 0, 0);
+        else if (rule == RS_BIAS_WEIGHTS)
+            rs_fxp_emulate_array(to + i, 1, weights, RS_ROUND_NEAREST, 0, 0);
     }
 }
 
@@ -238,10 +249,12 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
             if (*room == NULL)
                 return rs_out_of_memory(diag);
             if (p == 0) {
-                param_job job = { .from = source->params[p].data, .to = *room, .n = n, .format = format };
+                param_job job = { .from = source->params[p].data, .to = *room, .n = n, .format = format, .channel_fl = formats->weight_fl[i] };
+                job.each = (size_t)rs_shape_count(&source->params[p].shape, 1);
                 rs_parallel((n + PARAM_SLICE - 1) / PARAM_SLICE, param_task, &job);
             } else {
-                rs_emulate_bias(source->params[p].data, *room, n, format, formats->activations[source->bottoms[0]], rule);
+                rs_emulate_bias(source->params[p].data, *room, n, format, formats->weight_fl[i], formats->activations[source->bottoms[0]],
+                                rule);
             }
             layer->params[p].data = *room;
         }
@@ -272,6 +285,17 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
 }
 
 /* -------------------------------------------------------------------------------------------------------------- runs */
+
+/* What a blob is rounded to. Unsigned values are rounded behind their ReLU: as signed ones of one bit more. Scores as wide as their
+ * accumulator stay as they are. */
+static rs_fxp activation_format(const rs_formats *formats, const rs_plan *plan, int blob)
+{
+    rs_fxp format = formats->activations[blob];
+    if (formats->wide_scores && plan->format_class[blob] == plan->format_class[plan->scores])
+        return (rs_fxp){ 0, 0 };
+    format.bits += format.bits > 0 && formats->is_unsigned[blob];
+    return format;
+}
 
 /* Where a run may start if layers [0, layer) need not be computed. */
 static int restart_at(const rs_emulator *e, int layer)
@@ -320,7 +344,7 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 
     int changed = plan->n_layers; /* the first layer that gives other values than in float */
     for (int i = plan->n_layers - 1; i >= 0; i--) {
-        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? formats->activations[plan->rounded[i]] : (rs_fxp){ 0, 0 };
+        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? activation_format(formats, plan, plan->rounded[i]) : (rs_fxp){ 0, 0 };
         if (e->hook_format[i].bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
             changed = i;
     }

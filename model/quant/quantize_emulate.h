@@ -33,8 +33,8 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 const float *rs_emulator_scores(const rs_emulator *emulator);
 
 /* Biases in float emulation. At the accumulator's LSB if the input's format is known; in float activations there is no such LSB: then a bias stays
- * as it is, unless it has the weights' format. */
-void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, rs_fxp input, rs_bias_rule rule);
+ * as it is, unless it has the weights' format. channel_fl: the weights' fractional lengths by channel, or NULL. */
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, const int *channel_fl, rs_fxp input, rs_bias_rule rule);
 
 /* A hash of the weights and biases as the formats round them: trials with the same hash and the same formats of activations give the same
  * scores. */

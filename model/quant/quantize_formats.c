@@ -5,6 +5,9 @@
 
 #include "base/progress.h"
 
+/* How many bits finer than the layer's the format of a channel's weights may be. */
+enum { CHANNEL_REACH = 7 };
+
 const char *rs_group_name(rs_group group)
 {
     static const char *const names[RS_GROUPS] = { "convolution", "inner_product", "activations" };
@@ -176,6 +179,46 @@ rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const in
     rs_plan_free(plan);
     rs_free(largest);
     return st;
+}
+
+rs_status rs_formats_use_unsigned(const rs_net *net, rs_formats *formats, rs_diag *diag)
+{
+    rs_plan *plan = NULL;
+    const rs_status st = rs_plan_new(net, &plan, diag);
+    for (int b = 0; st == RS_OK && b < net->n_blobs; b++) {
+        rs_fxp *format = &formats->activations[b];
+        if (plan->format_class[b] < 0 || !plan->never_below[b] || format->bits == 0 || formats->is_unsigned[b] || format->fl >= RS_FL_MAX)
+            continue;
+        formats->is_unsigned[b] = true;
+        format->fl++;
+    }
+    rs_plan_free(plan);
+    return st;
+}
+
+rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag)
+{
+    for (int i = 0; i < net->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        if (rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_params < 1)
+            continue;
+        const int64_t channels = layer->params[0].shape.dim[0], each = rs_shape_count(&layer->params[0].shape, 1);
+        int *fl = RS_NEW_ARRAY(int, (size_t)channels);
+        if (fl == NULL)
+            return rs_out_of_memory(diag);
+        for (int64_t o = 0; o < channels; o++) {
+            double most = 0;
+            for (int64_t k = 0; k < each; k++)
+                most = fmax(most, fabs((double)layer->params[0].data[o * each + k]));
+            fl[o] = rs_fxp_fl_for_range(most, formats->weights[i].bits);
+            /* A channel of tiny weights needs no more than this, and shifts stay within reach. */
+            const int highest = formats->weights[i].fl + CHANNEL_REACH;
+            fl[o] = fl[o] > highest ? highest : fl[o];
+        }
+        rs_free(formats->weight_fl[i]);
+        formats->weight_fl[i] = fl;
+    }
+    return RS_OK;
 }
 
 void rs_formats_apply(const rs_formats *formats, rs_net *net)

@@ -18,16 +18,23 @@ static bool max_pooling(const rs_layer *layer)
     return layer->type == RS_LAYER_POOLING && layer->pooling.method == RS_POOL_MAX;
 }
 
-/* Layers whose output holds values of their input, or zero: a rounded input gives a rounded output. All of them are monotone and
+static bool plain_relu(const rs_layer *layer)
+{
+    return layer->type == RS_LAYER_RELU && layer->relu_slope == 0.0f;
+}
+
+/* Layers whose outputs hold values of their input, or zero: a rounded input gives a rounded output. All of them are monotone and
  * keep zero, so that rounding before and after them is the same. */
 static bool selects(const rs_layer *layer)
 {
-    return max_pooling(layer) || layer->type == RS_LAYER_DROPOUT || (layer->type == RS_LAYER_RELU && layer->relu_slope == 0.0f);
+    return max_pooling(layer) || plain_relu(layer) || layer->type == RS_LAYER_DROPOUT || layer->type == RS_LAYER_SPLIT ||
+           layer->type == RS_LAYER_FLATTEN || layer->type == RS_LAYER_RESHAPE;
 }
 
 static bool activation_layer(const rs_layer *layer)
 {
-    return weighted(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU || layer->type == RS_LAYER_DROPOUT;
+    return weighted(layer) || selects(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU ||
+           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CONCAT || layer->type == RS_LAYER_ELTWISE;
 }
 
 static int class_of(const rs_plan *plan, int blob)
@@ -43,6 +50,18 @@ static void share_format(rs_plan *plan, int a, int b)
     int x = class_of(plan, a), y = class_of(plan, b);
     /* The earlier blob represents the class. */
     plan->format_class[x > y ? x : y] = x > y ? y : x;
+}
+
+/* Layers that read a blob, those apart that work on it in place. */
+static int readers_of(const rs_net *net, int n_layers, int blob)
+{
+    int readers = 0;
+    for (int i = 0; i < n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        for (int k = 0; k < layer->n_bottoms; k++)
+            readers += layer->bottoms[k] == blob && (layer->n_tops < 1 || layer->tops[0] != blob);
+    }
+    return readers;
 }
 
 /* Classes of blobs, and who reads which value. `current` is per blob, `value_in` and `value_out` per layer. */
@@ -79,8 +98,11 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
     values[current[plan->scores]].consumers++;
     for (int i = 0; i < plan->n_layers; i++) {
         const rs_layer *layer = &net->layers[i];
-        if (layer->n_bottoms == 1 && layer->n_tops == 1 && selects(layer) && plan->format_class[layer->bottoms[0]] >= 0) {
-            share_format(plan, layer->bottoms[0], layer->tops[0]);
+        for (int k = 0; k < layer->n_bottoms; k++) {
+            const int bottom = layer->bottoms[k];
+            const bool shares = selects(layer) || (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
+            for (int t = 0; t < layer->n_tops && shares && plan->format_class[bottom] >= 0; t++)
+                share_format(plan, bottom, layer->tops[t]);
         }
     }
     for (int b = 0; b < net->n_blobs; b++) {
@@ -88,6 +110,30 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
             plan->format_class[b] = class_of(plan, b);
         }
     }
+}
+
+/* Whether all inputs of a layer have been rounded to the format of its output. */
+static bool inputs_share(const rs_plan *plan, const rs_layer *layer)
+{
+    for (int k = 0; k < layer->n_bottoms; k++)
+        if (plan->format_class[layer->bottoms[k]] < 0 || plan->format_class[layer->bottoms[k]] != plan->format_class[layer->tops[0]])
+            return false;
+    return true;
+}
+
+/* Whether layer k is `from`, or one of the layers in a row behind it that lead to layer `to`. */
+static bool chain_holds(const rs_net *net, int from, int k, int to)
+{
+    int blob = net->layers[from].tops[0];
+    bool on = k == from;
+    for (int i = from + 1; i < to; i++) {
+        const rs_layer *layer = &net->layers[i];
+        if (layer->n_bottoms != 1 || layer->n_tops != 1 || layer->bottoms[0] != blob)
+            continue;
+        blob = layer->tops[0];
+        on = on || k == i;
+    }
+    return on && blob == net->layers[to].bottoms[0];
 }
 
 /* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that follow: there are
@@ -103,21 +149,54 @@ static void place_rounding(const rs_net *net, rs_plan *plan, const value *values
             continue;
         }
         bool from_activation = value_in[i] >= 0 && plan->format_class[values[value_in[i]].blob] >= 0;
-        if (selects(layer) && from_activation) {
+        if ((selects(layer) && from_activation) || (layer->type == RS_LAYER_CONCAT && inputs_share(plan, layer))) {
             continue; /* its input has been rounded, or the layer that made the input placed its rounding further down */
         }
         int at = i;
         const value *v = &values[value_out[i]];
-        while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer])) {
+        /* A ReLU behind such a layer is fused into it, also through max pooling: what lies before the ReLU is never seen. */
+        bool fuses = weighted(layer) || layer->type == RS_LAYER_ELTWISE;
+        while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer]) && net->layers[v->consumer].n_tops == 1) {
             const rs_layer *next = &net->layers[v->consumer];
-            if (weighted(layer) && at == i && next->type == RS_LAYER_RELU && next->tops[0] != next->bottoms[0]) {
-                plan->in_range[v->blob] = false;
+            fuses = fuses && (max_pooling(next) || plain_relu(next));
+            if (fuses && plain_relu(next)) {
+                fuses = false;
+                for (int k = i; k < v->consumer; k++)
+                    if (net->layers[k].n_tops == 1 && chain_holds(net, i, k, v->consumer) && net->layers[k].tops[0] != next->tops[0])
+                        plan->in_range[net->layers[k].tops[0]] = false;
             }
             at = v->consumer;
             v = &values[value_out[at]];
         }
         plan->rounded[at] = plan->format_class[net->layers[at].tops[0]];
     }
+}
+
+/* Blobs whose integers cannot be below zero, class by class: what a ReLU gives, and what is made of that. */
+static void find_unsigned(const rs_net *net, rs_plan *plan, bool *below)
+{
+    /* below[b]: what blob b holds at this point of the walk may be below zero. */
+    for (int b = 0; b < net->n_blobs; b++) {
+        below[b] = true;
+        plan->never_below[b] = plan->format_class[b] >= 0;
+    }
+    for (int i = 0; i < plan->n_layers; i++) {
+        const rs_layer *layer = &net->layers[i];
+        bool some = layer->n_bottoms < 1 || !activation_layer(layer) || weighted(layer);
+        for (int k = 0; k < layer->n_bottoms; k++)
+            some = some || below[layer->bottoms[k]];
+        for (int t = 0; t < layer->n_tops; t++)
+            below[layer->tops[t]] = some && !plain_relu(layer);
+        for (int t = 0; t < layer->n_tops; t++)
+            if (below[layer->tops[t]] && plan->last_writer[layer->tops[t]] == i && plan->in_range[layer->tops[t]] &&
+                plan->format_class[layer->tops[t]] >= 0)
+                plan->never_below[plan->format_class[layer->tops[t]]] = false;
+    }
+    if (plan->last_writer[plan->input] < 0)
+        plan->never_below[plan->format_class[plan->input]] = false;
+    for (int b = 0; b < net->n_blobs; b++)
+        if (plan->format_class[b] >= 0)
+            plan->never_below[b] = plan->never_below[plan->format_class[b]];
 }
 
 /* Layer k can start a run if no layer from k on works in place on what a layer before k made. */
@@ -162,15 +241,18 @@ rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
     rs_plan *p = RS_NEW(rs_plan);
     value *values = RS_NEW_ARRAY(value, blobs + tops);
     int *current = RS_NEW_ARRAY(int, blobs);
+    bool *below = NULL;
     int *value_in = RS_NEW_ARRAY(int, layers), *value_out = RS_NEW_ARRAY(int, layers);
     bool ok = p && values && current && value_in && value_out;
     if (ok) {
         p->last_writer = RS_NEW_ARRAY(int, blobs);
         p->format_class = RS_NEW_ARRAY(int, blobs);
         p->in_range = RS_NEW_ARRAY(bool, blobs);
+        p->never_below = RS_NEW_ARRAY(bool, blobs);
+        below = RS_NEW_ARRAY(bool, blobs);
         p->rounded = RS_NEW_ARRAY(int, layers);
         p->restart = RS_NEW_ARRAY(bool, layers);
-        ok = p->last_writer && p->format_class && p->in_range && p->rounded && p->restart;
+        ok = p->last_writer && p->format_class && p->in_range && p->never_below && below && p->rounded && p->restart;
     }
     if (ok) {
         p->input = input;
@@ -187,6 +269,7 @@ rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
         }
         connect(net, p, values, current, value_in, value_out);
         place_rounding(net, p, values, value_in, value_out);
+        find_unsigned(net, p, below);
         place_restarts(net, p);
         *plan = p;
         p = NULL;
@@ -194,6 +277,7 @@ rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
     rs_plan_free(p);
     rs_free(values);
     rs_free(current);
+    rs_free(below);
     rs_free(value_in);
     rs_free(value_out);
     return ok ? RS_OK : rs_out_of_memory(diag);
@@ -207,6 +291,7 @@ void rs_plan_free(rs_plan *plan)
     rs_free(plan->last_writer);
     rs_free(plan->format_class);
     rs_free(plan->in_range);
+    rs_free(plan->never_below);
     rs_free(plan->rounded);
     rs_free(plan->restart);
     rs_free(plan);

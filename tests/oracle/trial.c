@@ -109,10 +109,15 @@ static void run(const rs_oracle_trial *t, int64_t n, const int bits[3], double *
         }
         for (int64_t k = 0; k < values(t, i) && widen != NULL; k++)
             widen[i] = fmax(widen[i], fabs(in[k]));
-        /* The value is complete behind the ReLU of a weighted layer. */
-        const bool relu_follows = i < last && t->net->layers[i + 1].type == RS_LAYER_RELU;
+        /* The value is complete behind the ReLU of a weighted layer; max pooling may lie between them. */
+        int next = i + 1, before = i - 1;
+        while (next <= last && t->net->layers[next].type == RS_LAYER_POOLING)
+            next++;
+        while (before > 0 && t->net->layers[before].type == RS_LAYER_POOLING)
+            before--;
+        const bool relu_follows = next <= last && t->net->layers[next].type == RS_LAYER_RELU;
         const bool complete = i == 0 || (weighted(layer) && !relu_follows) ||
-                              (layer->type == RS_LAYER_RELU && weighted(&t->net->layers[i - 1]));
+                              (layer->type == RS_LAYER_RELU && weighted(&t->net->layers[before]));
         if (m > 0 && complete) {
             fl = rs_oracle_fraction(t->value_max[i], m);
             for (int64_t k = 0; k < values(t, i); k++)

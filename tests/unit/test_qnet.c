@@ -11,8 +11,10 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/npy.h"
+#include "layers/exec.h"
 #include "oracle/fxp.h"
 #include "quant/engine.h"
+#include "quant/quantize.h"
 #include "support/nets.h"
 #include "support/random_qnet.h"
 
@@ -178,17 +180,18 @@ static void check_refused(void **state)
     rs_formats *f = example_formats(net, 8);
     rs_layer *pool = &net->layers[rs_net_layer(net, "pool1")], *relu = &net->layers[rs_net_layer(net, "relu2")];
 
-    pool->pooling.method = RS_POOL_AVERAGE;
     relu->relu_slope = 0.1f;
     assert_int_equal(build(net, f, diag), RS_BAD_INPUT);
     assert_int_equal(rs_diag_errors(diag), 1); /* what follows from the first is not reported again */
     const rs_message *m = rs_diag_message(diag, 0);
     assert_string_equal(m->loc.file, "test.prototxt");
-    assert_int_equal(m->loc.line, pool->loc.line);
-    rs_assert_error(RS_BAD_INPUT, RS_BAD_INPUT, diag, "'pool1' pools by the average");
-    pool->pooling.method = RS_POOL_MAX;
-    rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "'relu2' is a ReLU with slope 0.1");
+    assert_int_equal(m->loc.line, relu->loc.line);
+    rs_assert_error(RS_BAD_INPUT, RS_BAD_INPUT, diag, "'relu2' is a ReLU with slope 0.1");
     relu->relu_slope = 0;
+    const rs_layer_type kept_type = pool->type;
+    pool->type = RS_LAYER_TANH;
+    rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "'pool1' of type TanH has no integer rule");
+    pool->type = kept_type;
 
     const int softmax = rs_net_layer(net, "prob"), conv2 = rs_net_layer(net, "conv2");
     (void)softmax;
@@ -261,7 +264,7 @@ static void check_not_fused(void **state)
     rs_assert_ok(rs_qnet_build(net, f, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q, diag), diag);
     assert_int_equal(q->n_ops, 4); /* conv + ReLU, pool, ReLU, ip */
     assert_true(q->ops[0].relu);
-    assert_int_equal(q->ops[2].type, RS_QOP_RELU);
+    assert_int_equal(q->ops[2].type, RS_QOP_RELU); /* the first ReLU ended the row that it could be fused into */
     rs_qnet_free(q);
     rs_net_free(net);
     net = rs_test_net(1, 6, 6);
@@ -289,6 +292,178 @@ static void check_not_fused(void **state)
     assert_false(q->ops[0].relu);
     rs_qnet_free(q);
     rs_formats_free(f);
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
+/* Behind max pooling a ReLU is fused into the convolution before: conv - pool - ReLU in place - ip. */
+static void check_fused_through_pooling(void **state)
+{
+    (void)state;
+    rs_net *net = rs_test_net(1, 6, 6);
+    rs_test_convolution(net, "data", "conv", 3, 3, 1, 0);
+    rs_test_pooling(net, "conv", "pool", RS_POOL_MAX, 2, 2);
+    rs_test_layer(net, RS_LAYER_RELU, "pool", "pool");
+    rs_test_inner_product(net, "pool", "ip", 4);
+    rs_test_net_finish(net);
+    rs_formats *f = plain_formats(net);
+    rs_diag *diag = rs_diag_new();
+    rs_qnet *q = NULL;
+    rs_assert_ok(rs_qnet_build(net, f, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q, diag), diag);
+    assert_int_equal(q->n_ops, 3);
+    assert_true(q->ops[0].relu);
+    assert_int_equal(q->ops[2].input, 2);
+    rs_qnet_free(q);
+    rs_formats_free(f);
+    rs_net_free(net);
+    rs_diag_free(diag);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- graphs */
+
+/* A layer with several bottoms. */
+static rs_layer *join(rs_net *net, rs_layer_type type, const char *const *bottoms, int n, const char *top)
+{
+    rs_layer *layer = rs_test_layer(net, type, bottoms[0], top);
+    rs_free(layer->bottoms);
+    layer->bottoms = RS_NEW_ARRAY(int, (size_t)n);
+    assert_non_null(layer->bottoms);
+    layer->n_bottoms = n;
+    for (int i = 0; i < n; i++) {
+        layer->bottoms[i] = rs_net_blob(net, bottoms[i]);
+        assert_true(layer->bottoms[i] >= 0);
+    }
+    return layer;
+}
+
+/* Everything that the nets of the paper are made of: LRN of both kinds, an inception module, a fire module, a residual sum with a
+ * ReLU, grouped, dilated and depthwise convolutions, average pooling with padding, a global one, flatten, an inner product. */
+static rs_net *graph_net(rs_rng *rng)
+{
+    rs_net *net = rs_test_net(3, 19, 17);
+    rs_test_convolution(net, "data", "conv1", 8, 3, 2, 1);
+    rs_test_layer(net, RS_LAYER_RELU, "conv1", "conv1");
+    rs_test_layer(net, RS_LAYER_LRN, "conv1", "norm1")->lrn = (rs_lrn_param){ true, 5, 0.3f, 0.75f, 1 };
+    rs_test_pooling(net, "norm1", "pool1", RS_POOL_MAX, 3, 2);
+    /* inception */
+    rs_test_convolution(net, "pool1", "one", 3, 1, 1, 0);
+    rs_test_layer(net, RS_LAYER_RELU, "one", "one");
+    rs_test_convolution(net, "pool1", "reduce", 4, 1, 1, 0);
+    rs_test_layer(net, RS_LAYER_RELU, "reduce", "reduce");
+    rs_layer *three = rs_test_convolution(net, "reduce", "three", 6, 3, 1, 1);
+    three->convolution.kernel_w = 1;
+    three->convolution.pad_w = 0;
+    rs_test_layer(net, RS_LAYER_RELU, "three", "three");
+    rs_layer *around = rs_test_pooling(net, "pool1", "around", RS_POOL_MAX, 3, 1);
+    around->pooling.pad_h = around->pooling.pad_w = 1;
+    rs_test_convolution(net, "around", "proj", 3, 1, 1, 0);
+    rs_test_layer(net, RS_LAYER_RELU, "proj", "proj");
+    static const char *const PARTS[] = { "one", "three", "proj" };
+    join(net, RS_LAYER_CONCAT, PARTS, 3, "concat")->concat.axis = 1;
+    /* a residual sum */
+    rs_layer *depthwise = rs_test_convolution(net, "concat", "depthwise", 12, 3, 1, 2);
+    depthwise->convolution.groups = 12;
+    depthwise->convolution.dilation_h = depthwise->convolution.dilation_w = 2;
+    rs_layer *grouped = rs_test_convolution(net, "depthwise", "grouped", 12, 1, 1, 0);
+    grouped->convolution.groups = 3;
+    static const char *const TERMS[] = { "grouped", "concat" };
+    join(net, RS_LAYER_ELTWISE, TERMS, 2, "sum")->eltwise.method = RS_ELTWISE_SUM;
+    rs_test_layer(net, RS_LAYER_RELU, "sum", "sum");
+    rs_test_layer(net, RS_LAYER_LRN, "sum", "norm2")->lrn = (rs_lrn_param){ false, 3, 0.5f, 0.6f, 1 };
+    rs_layer *average = rs_test_pooling(net, "norm2", "average", RS_POOL_AVERAGE, 3, 2);
+    average->pooling.pad_h = average->pooling.pad_w = 1;
+    rs_test_convolution(net, "average", "last", 6, 1, 1, 0);
+    rs_test_layer(net, RS_LAYER_RELU, "last", "last");
+    rs_test_pooling(net, "last", "global", RS_POOL_AVERAGE, 1, 1)->pooling.global = true;
+    rs_test_layer(net, RS_LAYER_FLATTEN, "global", "flat")->flatten = (rs_flatten_param){ 1, -1 };
+    rs_test_inner_product(net, "flat", "ip", 5);
+    rs_test_layer(net, RS_LAYER_SOFTMAX, "ip", "prob");
+    rs_test_net_finish(net);
+    for (int l = 0; l < net->n_layers; l++)
+        for (int p = 0; p < net->layers[l].n_params; p++) {
+            rs_param *param = &net->layers[l].params[p];
+            const double scale = p == 0 ? 2 / sqrt((double)rs_shape_count(&param->shape, 1)) : 0.2;
+            for (int64_t i = 0; i < rs_shape_count(&param->shape, 0); i++)
+                param->data[i] = (float)((rs_random_unit(rng->seed, (uint64_t)(l * 2 + p), (uint64_t)i) * 2 - 1) * scale);
+        }
+    return net;
+}
+
+/* The graph with formats measured on images: at 16 bits the integers follow the float net closely, layer by layer; at every width the
+ * engine gives what the oracle gives. */
+static void check_graph(void **state)
+{
+    (void)state;
+    enum { IMAGES = 4 };
+    rs_rng rng = { .seed = rs_test_seed(), .stream = 77 };
+    rs_net *net = graph_net(&rng);
+    uint8_t pixels[IMAGES * 3 * 19 * 17];
+    int32_t labels[IMAGES] = { 0 };
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(rs_rng_next(&rng) >> 9);
+    char path[] = "random";
+    const rs_dataset set = { .path = path, .count = IMAGES, .channels = 3, .height = 19, .width = 17, .classes = 5, .pixels = pixels,
+                             .labels = labels };
+    const rs_data_param data = { .scale = 0.01f, .n_mean = 3, .mean = { 104, 117, 123 } };
+    rs_diag *diag = rs_diag_new();
+    rs_ranges *ranges = NULL;
+    rs_assert_ok(rs_ranges_measure(net, &data, &set, 0, &ranges, diag), diag);
+    rs_exec *exec = NULL;
+    rs_assert_ok(rs_exec_new(net, 1, false, &exec, diag), diag);
+    rs_dataset_transform(&set, &data, 0, 1, rs_exec_blob(exec, rs_net_input(net)));
+    rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, 1, NULL, diag), diag);
+    uint64_t compared = 0;
+    for (int variant = 0; variant < 8; variant++)
+        for (int bits = 16; bits >= 3; bits -= 3) {
+            rs_formats *f = NULL;
+            rs_qnet *q = NULL;
+            rs_assert_ok(rs_formats_choose(net, ranges, (const int[RS_GROUPS]){ bits, bits, bits }, &f, diag), diag);
+            if (variant & 1)
+                rs_assert_ok(rs_formats_use_unsigned(net, f, diag), diag);
+            if (variant & 2)
+                rs_assert_ok(rs_formats_use_channels(net, f, diag), diag);
+            f->wide_scores = variant & 4;
+            rs_assert_ok(rs_qnet_build(net, f, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q, diag), diag);
+            assert_int_equal(q->n_ops, 17);
+            rs_engine *engine = NULL;
+            rs_assert_ok(rs_engine_new(q, false, &engine, diag), diag);
+            int32_t *got[32], *want[32];
+            uint64_t saturations[2][32] = { { 0 } };
+            for (int t = 0; t < q->n_tensors; t++) {
+                const size_t count = (size_t)q->tensors[t].channels * (size_t)(q->tensors[t].height * q->tensors[t].width);
+                got[t] = RS_NEW_ARRAY(int32_t, count);
+                want[t] = RS_NEW_ARRAY(int32_t, count);
+                assert_true(got[t] && want[t]);
+            }
+            rs_assert_ok(rs_engine_trace(engine, pixels, got, saturations[0], diag), diag);
+            rs_oracle_qnet_run(q, pixels, want, saturations[1]);
+            for (int t = 0; t < q->n_tensors; t++) {
+                const rs_qtensor *tensor = &q->tensors[t];
+                const int blob = rs_net_blob(net, tensor->name);
+                const int64_t count = (int64_t)tensor->channels * tensor->height * tensor->width;
+                const double scale = exp2(-tensor->format.fl), range = fmax(fabs(ranges->blob_max[blob]), fabs(ranges->blob_min[blob]));
+                for (int64_t i = 0; i < count; i++, compared++) {
+                    assert_int_equal(got[t][i], want[t][i]);
+                    if (bits == 16 && fabs(got[t][i] * scale - (double)rs_exec_blob(exec, blob)[i]) > 0.01 * range)
+                        fail_msg("'%s', element %lld: %g, in float %g", tensor->name, (long long)i, got[t][i] * scale,
+                                 (double)rs_exec_blob(exec, blob)[i]);
+                }
+                rs_free(got[t]);
+                rs_free(want[t]);
+            }
+            assert_memory_equal(saturations[0], saturations[1], sizeof saturations[0]);
+            const rs_qtensor *parts = &q->tensors[1];
+            assert_int_equal(parts->is_unsigned, variant & 1);
+            for (int i = 0; i < q->n_ops; i++) /* the parts of the concatenation are written where the whole is read */
+                for (int k = 0; k < q->ops[i].n_inputs && q->ops[i].type == RS_QOP_CONCAT; k++)
+                    assert_int_equal(rs_qop_concat_shift(q, &q->ops[i], k), 0);
+            rs_engine_free(engine);
+            rs_qnet_free(q);
+            rs_formats_free(f);
+        }
+    assert_true(compared > 100000);
+    rs_exec_free(exec);
+    rs_ranges_free(ranges);
     rs_net_free(net);
     rs_diag_free(diag);
 }
@@ -589,6 +764,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_build),           cmocka_unit_test(check_accumulator_by_width),
         cmocka_unit_test(check_refused),         cmocka_unit_test(check_not_fused),
+        cmocka_unit_test(check_fused_through_pooling),
+        cmocka_unit_test(check_graph),
         cmocka_unit_test(check_files),           cmocka_unit_test(check_file_names),
         cmocka_unit_test(check_bad_description), cmocka_unit_test(check_damage),
         cmocka_unit_test(check_faults),
