@@ -82,6 +82,9 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
     stage.options.rounding = rounding_named(rs_args_text(args, "rounding"));
     stage.options.bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
+    stage.options.unsigned_activations = rs_args_flag(args, "unsigned");
+    stage.options.channel_weights = rs_args_flag(args, "channel-weights");
+    stage.options.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
     if (stage.options.min_bits > stage.options.max_bits)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
     rs_data_override over;

@@ -69,6 +69,9 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
     stage.options.rounding = (rs_rounding)c->rounding;
     stage.options.bias_rule = (rs_bias_rule)c->bias_format;
+    stage.options.unsigned_activations = c->unsigned_activations;
+    stage.options.channel_weights = c->channel_weights;
+    stage.options.wide_scores = c->wide_scores == 1;
     json_t *section = NULL;
     rs_status status = rs_slice_resolve(&stage.calibration, r->set, "data.calibration", RS_BAD_INPUT, diag);
     if (status == RS_OK)

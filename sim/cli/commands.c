@@ -91,6 +91,10 @@ static const rs_option quantize_options[] = {
       .help = "rounding of weights and of requantize" },
     { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
       .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
+    { .name = "unsigned", .type = RS_OPTION_FLAG, .help = "layer outputs behind a ReLU are unsigned, with one more fractional bit" },
+    { .name = "channel-weights", .type = RS_OPTION_FLAG, .help = "the weights of each output channel have a fractional length of their own" },
+    { .name = "scores", .type = RS_OPTION_CHOICE, .value = "WIDTH", .choices = "format|accumulator", .fallback = "format",
+      .help = "class scores in the format of a layer output, or as wide as the last accumulator" },
     REPORT, END
 };
 

@@ -235,13 +235,15 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     if (status == RS_OK)
         status = scores_json(net, r->qnet, set, stage, &scores, diag);
     if (status == RS_OK) {
-        status = finish(json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
+        status = finish(json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
                                   "network", net->name, "data", set->path, "error_margin", options.error_margin, "calibration_first",
                                   (json_int_t)stage->calibration.first, "calibration_images", (json_int_t)stage->calibration.count, "images",
                                   (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties,
                                   "needed_hits", (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties,
                                   "target_met", r->target_met, "seconds", r->seconds, "rounding", rs_rounding_name(options.rounding),
-                                  "bias_format", options.bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "input_bits",
+                                  "bias_format", options.bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "unsigned_activations",
+                                  options.unsigned_activations, "channel_weights", options.channel_weights, "scores_width",
+                                  options.wide_scores ? "accumulator" : "format", "input_bits",
                                   r->qnet->tensors[0].format.bits, "input_fl", r->qnet->tensors[0].format.fl, "groups", groups_json(r), "trials",
                                   trials_json(r), "layers", layers_json(r->qnet, net, r), "scores", scores),
                         section, diag);

@@ -31,6 +31,12 @@ static const rs_schema_word roundings[] = {
     { "truncate", RS_ROUND_TRUNCATE, "floor" },
     { NULL, 0, NULL },
 };
+static const rs_schema_word score_words[] = {
+    { "format", 0, "in the format of a layer output" },
+    { "accumulator", 1, "as wide as the last layer's accumulator, 32 bits at most" },
+    { NULL, 0, NULL },
+};
+
 static const rs_schema_word bias_rules[] = {
     { "accumulator", RS_BIAS_ACCUMULATOR, "at the accumulator's least significant bit" },
     { "weights", RS_BIAS_WEIGHTS, "in the weights' format, as in the original Ristretto" },
@@ -77,6 +83,11 @@ static const rs_schema quantize_fields[] = {
     WIDTH("activation_bits", activation_bits, "width of layer outputs"),
     { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "nearest", .doc = "rounding of weights and of requantize" },
     { .key = "bias_format", .type = RS_SCHEMA_ENUM, .offset = AT(bias_format), .words = bias_rules, .fallback = "accumulator", .doc = "how biases become integers" },
+    { .key = "unsigned_activations", .type = RS_SCHEMA_BOOL, .offset = AT(unsigned_activations), .fallback = "false",
+      .doc = "layer outputs behind a ReLU are unsigned, with one more fractional bit" },
+    { .key = "channel_weights", .type = RS_SCHEMA_BOOL, .offset = AT(channel_weights), .fallback = "false",
+      .doc = "the weights of each output channel have a fractional length of their own" },
+    { .key = "scores", .type = RS_SCHEMA_ENUM, .offset = AT(wide_scores), .words = score_words, .fallback = "format", .doc = "how wide the class scores are" },
     { .key = NULL },
 };
 

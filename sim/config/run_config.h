@@ -28,6 +28,8 @@ typedef struct rs_run_config {
     int min_bits, max_bits;
     int convolution_bits, inner_product_bits, activation_bits; /* 0: searched */
     int rounding, bias_format;                                 /* rs_rounding, rs_bias_rule */
+    bool unsigned_activations, channel_weights;
+    int wide_scores;                                           /* 1: as wide as the accumulator */
     char *array, *technology;                                  /* technology "": no estimate */
     int64_t simulate_images, cosim_images;                     /* 0: cycles only; no co-simulation */
     int export_format;                                         /* index into rs_export_formats, or -1: no export */
