@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/checks.sh"
 cd "$RISTRETTO_ROOT" || exit 1
 
-rtl="rtl/ristretto_pkg.sv rtl/rst_*.sv rtl/ristretto_array.sv"
+rtl="rtl/ristretto_pkg.sv rtl/ristretto_regs_pkg.sv rtl/rst_*.sv rtl/ristretto_array.sv"
 
 # The parameters of tests/rtl/smoke_tb.sv.
 smoke="-set LANES 2 -set MULS 3 -set ACT_BITS 8 -set WGT_BITS 8 -set ACC_BITS 24 -set ACT_DEPTH 64 -set OUT_DEPTH 64 \
@@ -15,6 +15,7 @@ odd="-set LANES 3 -set MULS 5 -set ACT_BITS 5 -set WGT_BITS 3 -set ACC_BITS 10 -
 -set ROUNDING 1 -set ACT_DEPTH 77 -set OUT_DEPTH 33 -set WGT_DEPTH 9 -set BUS_BITS 32"
 
 check 'the descriptor in the RTL is up to date' scripts/gen-descriptor --check
+check 'the registers are up to date' scripts/gen-registers --check
 
 lint() {
     name=$1
@@ -33,8 +34,15 @@ lint 'largest' -GLANES=64 -GMULS=64 -GACT_BITS=16 -GWGT_BITS=16 -GACC_BITS=48 -G
     -GACT_DEPTH=65536 -GOUT_DEPTH=65536 -GWGT_DEPTH=65535 -GBUS_BITS=1024 -GOUTSTANDING=256 -GPROG_DEPTH=65535
 
 # shellcheck disable=SC2086
+for bus in 16 32 512; do
+    check "Verilator's lint, the top level with a bus of $bus bits" verilator --lint-only -Wall --assert -Irtl rtl/lint.vlt $rtl \
+        rtl/checks/*.sv rtl/ristretto_top.sv --top-module ristretto_top -GBUS_BITS=$bus -GADDR_BITS=40 -GPROG_DEPTH=$((bus * 3))
+done
+
+# shellcheck disable=SC2086
 if command -v iverilog >/dev/null; then
     check 'Icarus Verilog compiles the array' iverilog -g2012 -Irtl -s smoke_tb -o "$scratch/smoke.vvp" $rtl tests/rtl/smoke_tb.sv
+    check 'Icarus Verilog compiles the top level' iverilog -g2012 -Irtl -s ristretto_top -o "$scratch/top.vvp" $rtl rtl/ristretto_top.sv
     vvp "$scratch/smoke.vvp" >"$scratch/smoke.txt" 2>&1
     check_grep 'Icarus Verilog runs a layer' '^ok - ' "$scratch/smoke.txt"
 else
@@ -45,6 +53,8 @@ fi
 if command -v yosys >/dev/null; then
     check 'Yosys elaborates and checks the array' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $smoke ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert; rename -top ristretto_array; write_verilog -noattr $scratch/netlist.v"
+    check 'Yosys elaborates and checks the top level' yosys -q -p "read_verilog -sv -Irtl $rtl rtl/ristretto_top.sv;
+        hierarchy -check -top ristretto_top; proc; check -assert"
     check 'Yosys elaborates odd sizes' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $odd ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert"
     if command -v iverilog >/dev/null; then
