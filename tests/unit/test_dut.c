@@ -38,18 +38,27 @@ static int32_t value_of(int bits)
     }
 }
 
+typedef enum layer_kind { CONVOLUTION, AVERAGE, ADD, MAXIMUM, COPY, KINDS } layer_kind;
+
 typedef struct layer {
+    layer_kind kind;
     int h, w, c;                                     /* ifmap */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
     int out_c, conv_h, conv_w;
     int pool_h, pool_w, pool_stride_h, pool_stride_w, out_h, out_w;
     int relu, shift, out_bits;
+    int groups;                                      /* of the convolution */
+    int sets, set_in, set_out, per_set;              /* channels of a set; groups of lanes in it */
+    int align, align_second;
+    int scales[4], shifts[4];                        /* plain, right, bottom, corner */
+    bool runs;                                       /* of whole beats for each pixel, with a gap between them */
+    int skip;
     int seg1, seg2, seg_len, chunks, steps;
     bool whole;
-    int32_t *weights;                                /* [out_c][kernel_h][kernel_w][c] */
+    int32_t *weights;                                /* [out_c][kernel_h][kernel_w][c / groups] */
     int64_t *biases;
-    int32_t *in, *out;                               /* HWC */
-    int64_t in_beat, weight_beat, out_beat;
+    int32_t *in, *second, *out;                      /* HWC */
+    int64_t in_beat, second_beat, weight_beat, out_beat;
 } layer;
 
 /* What an output beat must be. */
@@ -89,6 +98,87 @@ static int ceil_div(int a, int b)
     return (a + b - 1) / b;
 }
 
+/* Channels side by side: docs/microarchitecture.md, sets. */
+static void set_sets(const rs_array_config *c, layer *l)
+{
+    if (l->kind == CONVOLUTION) {
+        int together = 1;
+        for (int s = 1; s <= l->groups; s++)
+            if (l->groups % s == 0 && s * (l->out_c / l->groups) <= c->lanes && s * (l->c / l->groups) <= c->multipliers)
+                together = s;
+        l->sets = l->groups / together;
+        l->set_in = together * (l->c / l->groups);
+        l->set_out = together * (l->out_c / l->groups);
+    } else {
+        l->set_in = c->lanes < c->multipliers ? c->lanes : c->multipliers;
+        if (l->c < l->set_in)
+            l->set_in = l->c;
+        l->set_out = l->set_in;
+        l->sets = ceil_div(l->c, l->set_in);
+    }
+    l->per_set = ceil_div(l->set_out, c->lanes);
+}
+
+/* Lanes of group g and its first output channel. */
+static int lanes_of(const rs_array_config *c, const layer *l, int g, int *first)
+{
+    const int behind = g % l->per_set * c->lanes;
+    *first = g / l->per_set * l->set_out + behind;
+    int lanes = c->lanes;
+    if (lanes > l->set_out - behind)
+        lanes = l->set_out - behind;
+    return lanes > l->out_c - *first ? l->out_c - *first : lanes;
+}
+
+/* A layer without weights. */
+static bool draw_direct(const rs_array_config *c, layer *l)
+{
+    const int elements = c->bus_bits / c->activation_bits;
+    l->kind = (layer_kind)pick(AVERAGE, COPY);
+    l->out_c = l->c;
+    l->groups = 1;
+    l->kernel_h = l->kernel_w = 1;
+    l->conv_h = l->h;
+    l->conv_w = l->w;
+    if (l->kind == AVERAGE) {
+        l->kernel_h = pick(1, 4);
+        l->kernel_w = pick(1, 4);
+        l->stride_h = pick(1, 3);
+        l->stride_w = pick(1, 3);
+        l->pad_h = pick(0, l->kernel_h - 1);
+        l->pad_w = pick(0, l->kernel_w - 1);
+        l->conv_h = pick(1, ceil_div(l->h + l->pad_h, l->stride_h));
+        l->conv_w = pick(1, ceil_div(l->w + l->pad_w, l->stride_w));
+    } else if (l->kind == MAXIMUM) {
+        l->pool_h = pick(1, 3);
+        l->pool_w = pick(1, 3);
+        l->pool_stride_h = pick(1, 3);
+        l->pool_stride_w = pick(1, 3);
+        l->pad_h = pick(0, l->pool_h - 1);
+        l->pad_w = pick(0, l->pool_w - 1);
+        l->conv_h += l->pad_h;
+        l->conv_w += l->pad_w;
+    }
+    l->out_h = l->kind == MAXIMUM ? pick(1, ceil_div(l->conv_h, l->pool_stride_h)) : l->conv_h;
+    l->out_w = l->kind == MAXIMUM ? pick(1, ceil_div(l->conv_w, l->pool_stride_w)) : l->conv_w;
+    l->relu = pick(0, 1);
+    l->out_bits = pick(0, 2) == 0 ? pick(1, c->activation_bits) : c->activation_bits;
+    l->align = pick(0, c->weight_bits);
+    l->align_second = l->kind == ADD ? pick(0, c->weight_bits) : l->align;
+    for (int i = 0; i < 4; i++) {
+        l->scales[i] = l->kind == AVERAGE ? pick(1 << 14, 1 << 15) : 1;
+        l->shifts[i] = l->kind == AVERAGE ? pick(10, 20) : i > 0 ? l->shifts[0] : pick(-2, c->weight_bits + 1);
+    }
+    set_sets(c, l);
+    l->seg1 = l->kind == ADD ? 2 : l->kernel_h;
+    l->seg2 = l->kernel_w;
+    l->seg_len = l->set_in;
+    l->chunks = 1;
+    l->steps = l->seg1 * l->seg2;
+    return (1 + (l->kind == ADD)) * ceil_div(l->h * l->w * l->c, elements) * elements <= c->activation_elements &&
+           ceil_div(l->out_h * l->out_w * l->out_c, elements) * elements <= c->output_elements;
+}
+
 /* Shapes that fit the buffers; false: draw again. */
 static bool draw_layer(const rs_array_config *c, const layer *before, layer *l)
 {
@@ -99,6 +189,8 @@ static bool draw_layer(const rs_array_config *c, const layer *before, layer *l)
     l->c = before != NULL ? before->out_c : pick(1, 6);
     l->stride_h = l->stride_w = l->dilation_h = l->dilation_w = 1;
     l->pool_h = l->pool_w = l->pool_stride_h = l->pool_stride_w = 1;
+    if (pick(0, 2) == 0)
+        return draw_direct(c, l);
     if (pick(0, 4) == 0) {
         l->whole = true;
         l->kernel_h = l->h;
@@ -124,7 +216,11 @@ static bool draw_layer(const rs_array_config *c, const layer *before, layer *l)
     const int extent_h = (l->kernel_h - 1) * l->dilation_h + 1, extent_w = (l->kernel_w - 1) * l->dilation_w + 1;
     if (l->h + 2 * l->pad_h < extent_h || l->w + 2 * l->pad_w < extent_w)
         return false;
-    l->out_c = pick(1, 2 * c->lanes + 1);
+    l->groups = 1;
+    if (!l->whole && pick(0, 2) == 0)
+        l->groups = pick(0, 1) == 0 ? l->c : l->c % 2 == 0 ? 2 : 1;
+    l->out_c = l->groups * pick(1, ceil_div(2 * c->lanes + 1, l->groups));
+    set_sets(c, l);
     l->conv_h = (l->h + 2 * l->pad_h - extent_h) / l->stride_h + 1;
     l->conv_w = (l->w + 2 * l->pad_w - extent_w) / l->stride_w + 1;
     /* As Caffe rounds up, less the windows that begin outside. */
@@ -136,18 +232,22 @@ static bool draw_layer(const rs_array_config *c, const layer *before, layer *l)
         l->out_w--;
     l->relu = pick(0, 1);
     l->shift = pick(0, 3) == 0 ? pick(RS_SHIFT_MIN, RS_SHIFT_MAX) : pick(0, c->weight_bits + 3);
+    for (int i = 0; i < 4; i++) {
+        l->scales[i] = 1;
+        l->shifts[i] = l->shift;
+    }
     l->out_bits = pick(0, 2) == 0 ? pick(1, c->activation_bits) : c->activation_bits;
     if (l->whole) {
         l->seg1 = l->seg2 = 1;
         l->seg_len = l->h * l->w * l->c;
-    } else if (l->dilation_w == 1 && pick(0, 3) != 0) {
+    } else if (l->dilation_w == 1 && l->groups == 1 && pick(0, 3) != 0) {
         l->seg1 = l->kernel_h;
         l->seg2 = 1;
         l->seg_len = l->kernel_w * l->c;
     } else { /* "points" serves every shape */
         l->seg1 = l->kernel_h;
         l->seg2 = l->kernel_w;
-        l->seg_len = l->c;
+        l->seg_len = l->set_in;
     }
     l->chunks = ceil_div(l->seg_len, c->multipliers);
     l->steps = l->seg1 * l->seg2 * l->chunks;
@@ -166,15 +266,53 @@ static int32_t tap(const layer *l, int o, int s1, int s2, int k, int cy, int cx,
     } else if (l->seg2 == 1 && l->seg_len == l->kernel_w * l->c) {
         kx = k / l->c;
         ch = k % l->c;
+    } else {
+        ch += o / l->set_out * l->set_in;
     }
     const int y = cy * l->stride_h - l->pad_h + ky * l->dilation_h, x = cx * l->stride_w - l->pad_w + kx * l->dilation_w;
     *element = y >= 0 && y < l->h && x >= 0 && x < l->w ? (y * l->w + x) * l->c + ch : -1;
-    return l->weights[((o * l->kernel_h + ky) * l->kernel_w + kx) * l->c + ch];
+    const int channels = l->c / l->groups;
+    if (ch / channels != o / (l->out_c / l->groups))
+        return 0;
+    return l->weights[((o * l->kernel_h + ky) * l->kernel_w + kx) * channels + ch % channels];
 }
 
-/* The result of output o at position (cy, cx) of the convolution. */
-static int32_t position(const rs_array_config *c, const layer *l, int o, int cy, int cx, uint32_t *saturations, uint32_t *overflows)
+static int64_t fit(const rs_array_config *c, int64_t acc, uint32_t *overflows)
 {
+    const int64_t fits = c->overflow == RS_OVERFLOW_WRAP ? rs_fxp_wrap(acc, c->accumulator_bits)
+                                                         : rs_fxp_saturate(acc, c->accumulator_bits, NULL);
+    *overflows += fits != acc;
+    return fits;
+}
+
+/* Channel o of a layer without weights at position (cy, cx): the sum of a window, of two inputs, or one element. */
+static int64_t direct_sum(const rs_array_config *c, const layer *l, int o, int cy, int cx, uint32_t *overflows)
+{
+    int64_t acc = 0;
+    for (int ky = 0; ky < l->kernel_h; ky++)
+        for (int kx = 0; kx < l->kernel_w; kx++) {
+            const int y = cy * l->stride_h - l->pad_h + ky, x = cx * l->stride_w - l->pad_w + kx;
+            const bool inside = y >= 0 && y < l->h && x >= 0 && x < l->w;
+            acc = fit(c, acc + (inside ? (int64_t)l->in[(y * l->w + x) * l->c + o] * (1 << l->align) : 0), overflows);
+        }
+    if (l->kind == ADD)
+        acc = fit(c, acc + (int64_t)l->second[(cy * l->w + cx) * l->c + o] * (1 << l->align_second), overflows);
+    return acc;
+}
+
+/* The result of output o at position (cy, cx) of the convolution; which: of the four scales. */
+static int32_t position(const rs_array_config *c, const layer *l, int o, int cy, int cx, int which, uint32_t *saturations,
+                        uint32_t *overflows)
+{
+    uint64_t changed = 0;
+    if (l->kind != CONVOLUTION) {
+        if (l->kind == MAXIMUM && (cy < l->pad_h || cx < l->pad_w))
+            return (int32_t)rs_fxp_min(l->out_bits);
+        const int64_t sum = direct_sum(c, l, o, cy, cx, overflows) * l->scales[which];
+        const int32_t result = rs_fxp_requantize(sum, l->relu != 0, l->shifts[which], l->out_bits, c->rounding, 0, &changed);
+        *saturations += (uint32_t)changed;
+        return result;
+    }
     int64_t acc = l->biases[o];
     for (int s1 = 0; s1 < l->seg1; s1++)
         for (int s2 = 0; s2 < l->seg2; s2++)
@@ -184,12 +322,8 @@ static int32_t position(const rs_array_config *c, const layer *l, int o, int cy,
                     const int64_t weight = tap(l, o, s1, s2, ch * c->multipliers + i, cy, cx, &element);
                     acc += element >= 0 ? weight * l->in[element] : 0;
                 }
-                const int64_t fits = c->overflow == RS_OVERFLOW_WRAP ? rs_fxp_wrap(acc, c->accumulator_bits)
-                                                                     : rs_fxp_saturate(acc, c->accumulator_bits, NULL);
-                *overflows += fits != acc;
-                acc = fits;
+                acc = fit(c, acc, overflows);
             }
-    uint64_t changed = 0;
     const int32_t q = rs_fxp_requantize(acc, l->relu != 0, l->shift, l->out_bits, c->rounding, 0, &changed);
     *saturations += (uint32_t)changed;
     return q;
@@ -199,16 +333,19 @@ static void compute(scene *s, int number)
 {
     const rs_array_config *c = &s->config;
     layer *l = &s->layers[number];
-    const int groups = ceil_div(l->out_c, c->lanes);
-    for (int g = 0; g < groups; g++)
+    const int elements = c->bus_bits / c->activation_bits;
+    const int channels = l->runs ? ceil_div(l->out_c, elements) * elements : l->out_c;
+    for (int g = 0; g < l->sets * l->per_set; g++)
         for (int oy = 0; oy < l->out_h; oy++)
             for (int ox = 0; ox < l->out_w; ox++) {
                 assert_true(s->n_expected < MAX_VALUES);
                 beat *b = &s->expected[s->n_expected++];
                 memset(b, 0, sizeof *b);
                 b->descriptor = number;
-                b->n = g == groups - 1 ? l->out_c - g * c->lanes : c->lanes;
-                b->address = (oy * l->out_w + ox) * l->out_c + g * c->lanes;
+                int first = 0;
+                b->n = lanes_of(c, l, g, &first);
+                b->address = (oy * l->out_w + ox) * channels + first;
+                const int which = 2 * (oy == l->out_h - 1) + (ox == l->out_w - 1);
                 for (int n = 0; n < b->n; n++) {
                     int32_t best = INT32_MIN;
                     for (int wy = 0; wy < l->pool_h; wy++)
@@ -216,12 +353,12 @@ static void compute(scene *s, int number)
                             const int cy = oy * l->pool_stride_h + wy, cx = ox * l->pool_stride_w + wx;
                             if (cy >= l->conv_h || cx >= l->conv_w)
                                 continue;
-                            const int32_t q = position(c, l, g * c->lanes + n, cy, cx, &b->saturations, &b->overflows);
+                            const int32_t q = position(c, l, first + n, cy, cx, which, &b->saturations, &b->overflows);
                             if (q > best)
                                 best = q;
                         }
                     b->values[n] = best;
-                    l->out[b->address + n] = best;
+                    l->out[(oy * l->out_w + ox) * l->out_c + first + n] = best;
                 }
             }
 }
@@ -238,10 +375,11 @@ static void pack_weights(scene *s, layer *l)
 {
     const rs_array_config *c = &s->config;
     int64_t at = l->weight_beat;
-    for (int g = 0; g < ceil_div(l->out_c, c->lanes); g++) {
-        const int lanes = l->out_c - g * c->lanes < c->lanes ? l->out_c - g * c->lanes : c->lanes;
+    for (int g = 0; g < l->sets * l->per_set; g++) {
+        int first = 0;
+        const int lanes = lanes_of(c, l, g, &first);
         for (int n = 0; n < lanes; n++)
-            put(s, at * c->bus_bits + n * c->accumulator_bits, c->accumulator_bits, l->biases[g * c->lanes + n]);
+            put(s, at * c->bus_bits + n * c->accumulator_bits, c->accumulator_bits, l->biases[first + n]);
         at += ceil_div(lanes * c->accumulator_bits, c->bus_bits);
         for (int s1 = 0; s1 < l->seg1; s1++)
             for (int s2 = 0; s2 < l->seg2; s2++)
@@ -250,7 +388,7 @@ static void pack_weights(scene *s, layer *l)
                         for (int i = 0; i < c->multipliers; i++) {
                             const int k = ch * c->multipliers + i;
                             int element = 0;
-                            const int32_t weight = k < l->seg_len ? tap(l, g * c->lanes + n, s1, s2, k, 0, 0, &element) : 0;
+                            const int32_t weight = k < l->seg_len ? tap(l, first + n, s1, s2, k, 0, 0, &element) : 0;
                             put(s, at * c->bus_bits + (n * c->multipliers + i) * c->weight_bits, c->weight_bits, weight);
                         }
                     at += ceil_div(lanes * c->multipliers * c->weight_bits, c->bus_bits);
@@ -263,24 +401,30 @@ static void describe(scene *s, int number)
 {
     const rs_array_config *c = &s->config;
     layer *l = &s->layers[number];
-    const int elements = c->bus_bits / c->activation_bits, groups = ceil_div(l->out_c, c->lanes);
-    const int last = l->out_c - (groups - 1) * c->lanes;
+    const int elements = c->bus_bits / c->activation_bits, groups = l->sets * l->per_set;
+    int first = 0;
+    const int last = lanes_of(c, l, groups - 1, &first);
     const int full_step = ceil_div(c->lanes * c->multipliers * c->weight_bits, c->bus_bits);
     const int last_step = ceil_div(last * c->multipliers * c->weight_bits, c->bus_bits);
     const int full_bias = ceil_div(c->lanes * c->accumulator_bits, c->bus_bits);
     const int last_bias = ceil_div(last * c->accumulator_bits, c->bus_bits);
-    l->weight_beat = place(s, (groups - 1) * (full_bias + l->steps * full_step) + last_bias + l->steps * last_step);
-    pack_weights(s, l);
-    const int out_elements = l->out_h * l->out_w * l->out_c;
-    l->out_beat = place(s, ceil_div(out_elements, elements));
+    if (l->kind == CONVOLUTION) {
+        l->weight_beat = place(s, (groups - l->sets) * (full_bias + l->steps * full_step) + l->sets * (last_bias + l->steps * last_step));
+        pack_weights(s, l);
+    }
+    const int pixels = l->out_h * l->out_w, out_elements = l->runs ? l->out_c : pixels * l->out_c;
+    const int run_beats = ceil_div(out_elements, elements);
+    l->out_beat = place(s, l->runs ? pixels * (run_beats + l->skip) : run_beats);
 
     rs_descriptor *d = &s->descriptors[number];
     memset(d, 0, sizeof *d);
+    d->mode = l->kind == CONVOLUTION ? 0 : l->kind == MAXIMUM ? 2 : 1;
     d->groups = groups;
-    d->groups_per_set = groups;
-    d->lanes_set = last;
+    d->groups_per_set = l->per_set;
+    d->lanes_set = l->set_out - (l->per_set - 1) * c->lanes;
+    d->set_cols = l->set_in;
     d->lanes_last = last;
-    d->out_channels = l->out_c;
+    d->out_channels = l->runs ? run_beats * elements : l->out_c;
     d->out_h = l->out_h;
     d->out_w = l->out_w;
     d->conv_h = l->conv_h;
@@ -302,8 +446,16 @@ static void describe(scene *s, int number)
     d->seg_len = l->seg_len;
     d->chunks = l->chunks;
     d->steps = l->steps;
-    d->scale = d->scale_right = d->scale_bottom = d->scale_corner = 1;
-    d->shift = d->shift_right = d->shift_bottom = d->shift_corner = l->shift;
+    d->align = l->align;
+    d->align_second = l->align_second;
+    d->scale = l->scales[0];
+    d->scale_right = l->scales[1];
+    d->scale_bottom = l->scales[2];
+    d->scale_corner = l->scales[3];
+    d->shift = l->shifts[0];
+    d->shift_right = l->shifts[1];
+    d->shift_bottom = l->shifts[2];
+    d->shift_corner = l->shifts[3];
     d->relu = l->relu;
     d->out_bits = l->out_bits;
     d->wait_stored = number;
@@ -315,14 +467,22 @@ static void describe(scene *s, int number)
     d->step_beats = full_step;
     d->step_beats_last = last_step;
     d->ofmap_addr = (int32_t)l->out_beat;
-    d->ofmap_beats = d->run_beats = ceil_div(out_elements, elements);
+    d->run_beats = run_beats;
+    d->run_skip = l->runs ? l->skip : 0;
+    d->ofmap_beats = l->runs ? pixels * run_beats : run_beats;
     d->origin_elems = d->origin_row * d->row_elems;
     d->step_row_elems = d->step_row * d->row_elems;
     d->seg1_elems = d->seg1_rows * d->row_elems;
+    if (l->kind == ADD) {
+        d->seg1_rows = 0;
+        d->seg1_elems = d->ifmap_beats * elements;
+        d->second_addr = (int32_t)l->second_beat;
+        d->second_beats = d->ifmap_beats;
+    }
     d->window_rows = d->pool_stride_h * d->step_row;
     d->window_row_elems = d->window_rows * d->row_elems;
     d->window_cols = d->pool_stride_w * d->step_col;
-    d->ofmap_last_elems = out_elements - (d->ofmap_beats - 1) * elements;
+    d->ofmap_last_elems = out_elements - (run_beats - 1) * elements;
 }
 
 static void put_blob(scene *s, int64_t at, const int32_t *values, int n)
@@ -336,7 +496,7 @@ static void fill_layer(scene *s, int number)
 {
     const rs_array_config *c = &s->config;
     layer *l = &s->layers[number];
-    const int n_weights = l->out_c * l->kernel_h * l->kernel_w * l->c;
+    const int n_weights = l->out_c * l->kernel_h * l->kernel_w * (l->c / l->groups);
     l->weights = calloc((size_t)n_weights, sizeof *l->weights);
     l->biases = calloc((size_t)l->out_c, sizeof *l->biases);
     l->out = calloc((size_t)(l->out_h * l->out_w * l->out_c), sizeof *l->out);
@@ -358,6 +518,15 @@ static void fill_layer(scene *s, int number)
             l->in[i] = value_of(c->activation_bits);
         l->in_beat = place(s, ceil_div(n, elements));
         put_blob(s, l->in_beat, l->in, n);
+    }
+    if (l->kind == ADD) {
+        const int n = l->h * l->w * l->c;
+        l->second = calloc((size_t)n, sizeof *l->second);
+        assert_non_null(l->second);
+        for (int i = 0; i < n; i++)
+            l->second[i] = value_of(c->activation_bits);
+        l->second_beat = place(s, ceil_div(n, c->bus_bits / c->activation_bits));
+        put_blob(s, l->second_beat, l->second, n);
     }
     describe(s, number);
     compute(s, number);
@@ -386,6 +555,14 @@ static void draw_scene(scene *s, const rs_array_config *config)
             s->n_layers = i;
             break;
         }
+        /* The last ofmap may lie between others. */
+        layer *l = &s->layers[i];
+        const int elements = config->bus_bits / config->activation_bits;
+        if (i == s->n_layers - 1 && pick(0, 1) == 0 &&
+            l->out_h * l->out_w * ceil_div(l->out_c, elements) * elements <= config->output_elements) {
+            l->runs = true;
+            l->skip = pick(0, 3);
+        }
         fill_layer(s, i);
     }
     assert_true(s->n_layers > 0);
@@ -396,6 +573,7 @@ static void free_scene(scene *s)
     for (int i = 0; i < s->n_layers; i++) {
         free(s->layers[i].weights);
         free(s->layers[i].biases);
+        free(s->layers[i].second);
         free(s->layers[i].out);
     }
     free(s->layers[0].in);
@@ -457,12 +635,15 @@ static void run_scene(rs_dut *dut, scene *s, uint64_t run)
     memcpy(wanted, initial, (size_t)s->beats * (size_t)s->config.bus_bits / 8);
     for (int i = 0; i < s->n_layers; i++) {
         const layer *l = &s->layers[i];
-        s->memory = wanted;
-        put_blob(s, l->out_beat, l->out, l->out_h * l->out_w * l->out_c);
-        s->memory = initial;
-        /* Rubbish where the array must write, its zeros included. */
-        memset(initial + l->out_beat * s->config.bus_bits / 8, 0xa5,
-               (size_t)s->descriptors[i].ofmap_beats * (size_t)s->config.bus_bits / 8);
+        const int runs = l->runs ? l->out_h * l->out_w : 1, beats = s->descriptors[i].run_beats;
+        for (int r = 0; r < runs; r++) {
+            const int64_t at = l->out_beat + (int64_t)r * (beats + (l->runs ? l->skip : 0));
+            s->memory = wanted;
+            put_blob(s, at, l->out + r * l->out_c, l->runs ? l->out_c : l->out_h * l->out_w * l->out_c);
+            s->memory = initial;
+            /* Rubbish where the array must write, its zeros included. */
+            memset(initial + at * s->config.bus_bits / 8, 0xa5, (size_t)beats * (size_t)s->config.bus_bits / 8);
+        }
     }
     bool finished = false;
     while (!finished) {
@@ -476,8 +657,11 @@ static void run_scene(rs_dut *dut, scene *s, uint64_t run)
     for (int i = 0; i < s->n_layers; i++) {
         const rs_descriptor *d = &s->descriptors[i];
         writes += (uint64_t)d->ofmap_beats;
-        reads += (uint64_t)(d->ifmap_beats + (d->groups - 1) * (d->bias_beats + d->steps * d->step_beats) + d->bias_beats_last +
-                            d->steps * d->step_beats_last);
+        reads += (uint64_t)(d->ifmap_beats + d->second_beats);
+        const int sets = s->layers[i].sets;
+        if (d->mode == 0)
+            reads += (uint64_t)((d->groups - sets) * (d->bias_beats + d->steps * d->step_beats) +
+                                sets * (d->bias_beats_last + d->steps * d->step_beats_last));
     }
     assert_int_equal(s->writes, writes);
     assert_int_equal(s->reads, reads);
@@ -516,19 +700,29 @@ static void random_chains(void **state)
         const rs_dut_options options = { .x_seed = rs_test_seed() };
         rs_dut *dut = open_dut(&arrays[a], &options);
         uint64_t compared = 0, cycles = 0, saturations = 0, overflows = 0;
+        int kinds[KINDS] = { 0 }, sets = 0, runs = 0;
         for (int i = 0; i < CHAINS; i++) {
             scene s;
             draw_scene(&s, &arrays[a]);
             run_scene(dut, &s, (uint64_t)i);
             compared += s.compared;
             cycles += s.done;
+            for (int k = 0; k < s.n_layers; k++) {
+                kinds[s.layers[k].kind]++;
+                sets += s.layers[k].kind == CONVOLUTION && s.layers[k].sets > 1;
+                runs += s.layers[k].runs;
+            }
             for (int b = 0; b < s.n_expected; b++) {
                 saturations += s.expected[b].saturations;
                 overflows += s.expected[b].overflows;
             }
             free_scene(&s);
         }
-        assert_true(compared > 0 && saturations > 0);
+        assert_true(compared > 0 && saturations > 0 && sets > 0 && runs > 0);
+        for (int k = 0; k < KINDS; k++)
+            assert_true(kinds[k] > 0);
+        printf("# layers: %d convolutions (%d in sets of channels), %d averages, %d additions, %d maxima, %d copies; %d in runs\n",
+               kinds[CONVOLUTION], sets, kinds[AVERAGE], kinds[ADD], kinds[MAXIMUM], kinds[COPY], runs);
         printf("# array %d x %d: %llu values and %llu cycles compared, %llu saturations, %llu overflows\n", arrays[a].lanes,
                arrays[a].multipliers, (unsigned long long)compared, (unsigned long long)cycles, (unsigned long long)saturations,
                (unsigned long long)overflows);
@@ -546,7 +740,8 @@ static void draw_plain(scene *s, int pool)
     *l = (layer){ .h = 4, .w = 4, .c = 3, .kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1,
                   .dilation_h = 1, .dilation_w = 1, .out_c = 2, .conv_h = 4, .conv_w = 4, .pool_h = pool, .pool_w = pool,
                   .pool_stride_h = pool, .pool_stride_w = pool, .out_h = 4 / pool, .out_w = 4 / pool, .relu = 1, .shift = 6,
-                  .out_bits = 8, .seg1 = 3, .seg2 = 1, .seg_len = 9, .chunks = 3, .steps = 9 };
+                  .out_bits = 8, .seg1 = 3, .seg2 = 1, .seg_len = 9, .chunks = 3, .steps = 9, .groups = 1, .sets = 1, .set_in = 3, .set_out = 2,
+                  .per_set = 1, .scales = { 1, 1, 1, 1 }, .shifts = { 6, 6, 6, 6 } };
     fill_layer(s, 0);
 }
 
