@@ -26,9 +26,9 @@ static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options
 {
     layer l = { .qnet = qnet, .op = &qnet->ops[op], .lanes = options->lanes };
     l.base = rs_qnet_file_base(qnet, op);
-    l.order = rs_weight_order_of(qnet, l.op, options->multipliers);
+    l.order = rs_weight_order_of(qnet, l.op, options->lanes, options->multipliers);
     l.outputs = qnet->tensors[l.op->output].channels;
-    l.groups = (l.outputs + l.lanes - 1) / l.lanes;
+    l.groups = rs_weight_order_groups(&l.order);
     l.weight_bits = options->weight_bits ? options->weight_bits : l.op->weight_format.bits;
     l.bias_bits = options->bias_bits ? options->bias_bits : rs_qop_accumulator_bits(qnet, l.op, true);
     return l;
@@ -37,15 +37,18 @@ static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options
 /* What the ROM of a lane holds at a word and element; 0 where the array has no weight or no channel. */
 static int64_t weight_at(const layer *l, int lane, int64_t word, int multiplier)
 {
-    const int64_t o = word / l->order.steps * l->lanes + lane;
-    const int64_t index = rs_weight_order_index(&l->order, word % l->order.steps, multiplier);
-    return o < l->outputs && index >= 0 ? l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index] : 0;
+    const int64_t group = word / l->order.steps, o = rs_weight_order_first(&l->order, group) + lane;
+    if (lane >= rs_weight_order_lanes(&l->order, group))
+        return 0;
+    const int64_t index = rs_weight_order_index(&l->order, word % l->order.steps, multiplier, o);
+    return index >= 0 ? l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index] : 0;
 }
 
 static int64_t bias_at(const layer *l, int lane, int64_t group)
 {
-    const int64_t o = group * l->lanes + lane;
-    return o < l->outputs ? l->op->bias[o] : 0;
+    return lane < rs_weight_order_lanes(&l->order, group)
+               ? l->op->bias[rs_weight_order_first(&l->order, group) + lane]
+               : 0;
 }
 
 /* Depth and shape of the ROM of weights (or biases) of one lane. */

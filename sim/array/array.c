@@ -31,19 +31,31 @@ typedef struct run {
     bool stopped; /* the sink wants no more */
     rs_layer_stats *stats;
     int tree_stages;
+    int first_descriptor; /* of the segment */
+    uint64_t base;        /* cycles of the segments before; events and statistics count on */
     /* "from": the first cycle in which the flag is seen. By half. */
     uint64_t weights_free_from[2], weights_full_from[2], ifmap_free_from[2], ifmap_full_from[2], output_free_from[2];
     uint64_t sequencer; /* first cycle that is not settled yet */
     uint64_t storer;    /* the storer's next FETCH */
-    int64_t group;      /* groups so far, over all descriptors */
+    int64_t group;      /* groups with weights so far, over all descriptors */
     int layer;          /* the sequencer's */
     int draining;       /* earliest layer whose ofmap may not be in memory yet */
 } run;
 
 static void emit(run *r, const rs_event *event)
 {
-    if (r->sink && !r->stopped && !r->sink(r->context, event))
+    if (!r->sink || r->stopped)
+        return;
+    rs_event e = *event;
+    e.cycle += r->base;
+    if (!r->sink(r->context, &e))
         r->stopped = true;
+}
+
+/* The half of the activation and output buffers that descriptor d uses. */
+static int half_of(const run *r, int d)
+{
+    return (d - r->first_descriptor) % 2;
 }
 
 /* -------------------------------------------------------------------------------------------- attribution */
@@ -85,7 +97,9 @@ typedef struct store_context {
 static bool store_beat(void *context, int64_t beat, uint64_t cycle)
 {
     const store_context *s = context;
-    const int64_t address = s->descriptor->ofmap_addr + beat;
+    const int64_t run_beats = s->descriptor->run_beats;
+    const int64_t address = s->descriptor->ofmap_addr + beat / run_beats * (run_beats + s->descriptor->run_skip) +
+                            beat % run_beats;
     const rs_event event = { .kind = RS_EVENT_WRITE,
                              .cycle = cycle,
                              .descriptor = s->index,
@@ -104,11 +118,11 @@ static void store(run *r, int d, uint64_t full_from)
     const uint64_t last = rs_port_write(r->port, seen + 2, context.descriptor->ofmap_beats, r->sink ? store_beat : NULL,
                                         &context);
     r->array->stored[d] = last + 1;
-    r->output_free_from[d % 2] = last + 1;
+    r->output_free_from[half_of(r, d)] = last + 1;
     r->storer = last + 1;
     rs_layer_stats *stats = &r->stats[r->layer];
     stats->ofmap_beats += (uint64_t)context.descriptor->ofmap_beats;
-    stats->last_cycle = last;
+    stats->last_cycle = r->base + last;
 }
 
 /* ---------------------------------------------------------------------------------------------- sequencer */
@@ -120,11 +134,11 @@ static int64_t under(int64_t at, int64_t conv, int64_t size, int64_t stride)
     return left < size ? left : size;
 }
 
-/* The output beats of a group that runs from cycle `start` on. */
-static void emit_outputs(run *r, const rs_descriptor *d, int index, int group, uint64_t start, const rs_tile *tile)
+/* The output beats of a group that runs from cycle `start` on; its channels begin at `first`. */
+static void emit_outputs(run *r, const rs_descriptor *d, int index, int group, int64_t first, uint64_t start,
+                         const rs_tile *tile)
 {
-    const int lanes = group + 1 == d->groups ? d->lanes_last : r->config->lanes;
-    const int64_t first = (int64_t)group * r->config->lanes;
+    const int lanes = rs_descriptor_lanes(d, r->config, group);
     uint64_t positions = 0;
     int64_t o = 0;
     for (int64_t y = 0; y < d->out_h; y++)
@@ -145,22 +159,23 @@ static void emit_outputs(run *r, const rs_descriptor *d, int index, int group, u
         }
 }
 
-static void run_group(run *r, const rs_descriptor *d, int index, int group, const rs_tile *tile)
+static void run_group(run *r, const rs_descriptor *d, int index, int group, int64_t first, const rs_tile *tile)
 {
-    const int half = (int)(r->group % 2);
+    const int half = (int)(r->group % 2), buffers = half_of(r, index);
+    const bool direct = d->mode != RS_MODE_WEIGHTS;
     rs_layer_stats *stats = &r->stats[r->layer];
     /* FETCH before the first group, then WAIT from cycle `wait` on. */
     const uint64_t wait = r->sequencer + (group == 0);
     if (group == 0) {
         if (index == r->program->layers[r->layer].first)
-            stats->first_cycle = r->sequencer;
+            stats->first_cycle = r->base + r->sequencer;
         attribute(r, r->sequencer, wait, &stats->control);
     }
-    uint64_t weights = r->weights_full_from[half] > wait ? r->weights_full_from[half] : wait;
+    uint64_t weights = !direct && r->weights_full_from[half] > wait ? r->weights_full_from[half] : wait;
     uint64_t ifmap = weights, output = weights;
     if (group == 0) {
-        ifmap = r->ifmap_full_from[index % 2] > weights ? r->ifmap_full_from[index % 2] : weights;
-        output = r->output_free_from[index % 2] > ifmap ? r->output_free_from[index % 2] : ifmap;
+        ifmap = r->ifmap_full_from[buffers] > weights ? r->ifmap_full_from[buffers] : weights;
+        output = r->output_free_from[buffers] > ifmap ? r->output_free_from[buffers] : ifmap;
     }
     attribute(r, wait, weights, &stats->wait_weights);
     attribute(r, weights, ifmap, &stats->wait_ifmap);
@@ -169,147 +184,215 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, cons
 
     const uint64_t start = output + 1, steps = (uint64_t)(r->array->positions[index] * d->steps),
                    last = start + steps - 1;
-    const uint64_t lanes = (uint64_t)(group + 1 == d->groups ? d->lanes_last : r->config->lanes),
+    const uint64_t lanes = (uint64_t)rs_descriptor_lanes(d, r->config, group),
                    multipliers = (uint64_t)r->config->multipliers;
     stats->compute_cycles += steps;
     stats->activation_buffer_reads += steps * multipliers;
-    stats->weight_buffer_reads += steps * lanes * multipliers;
+    stats->weight_buffer_reads += direct ? 0 : steps * lanes * multipliers;
     stats->accumulations += steps * lanes;
     stats->output_buffer_writes += (uint64_t)d->out_h * (uint64_t)d->out_w * lanes;
     if (r->sink)
-        emit_outputs(r, d, index, group, start, tile);
+        emit_outputs(r, d, index, group, first, start, tile);
 
-    r->weights_free_from[half] = last + 4 + (uint64_t)r->tree_stages;
+    if (!direct) {
+        r->weights_free_from[half] = last + 4 + (uint64_t)r->tree_stages;
+        r->group++;
+    }
     r->sequencer = last + 1;
-    r->group++;
     if (group + 1 == d->groups) {
-        r->ifmap_free_from[index % 2] = last + 1;
-        stats->output_buffer_reads += (uint64_t)d->out_h * (uint64_t)d->out_w * (uint64_t)d->out_channels;
+        r->ifmap_free_from[buffers] = last + 1;
+        stats->output_buffer_reads += (uint64_t)d->out_h * (uint64_t)d->out_w * (uint64_t)(first + (int64_t)lanes);
         store(r, index, last + 6 + (uint64_t)r->tree_stages + 1);
     }
 }
 
 /* ------------------------------------------------------------------------------------------------- loader */
 
+/* A phase: beats from `address` on, the last of them from `second` on. */
 typedef struct load_context {
     run *run;
-    int64_t address;
+    int64_t address, beats, second;
     int index;
 } load_context;
 
 static bool load_beat(void *context, int64_t beat, uint64_t cycle)
 {
     const load_context *l = context;
-    const rs_event event = {
-        .kind = RS_EVENT_READ, .cycle = cycle, .descriptor = l->index, .address = l->address + beat
-    };
+    const rs_event event = { .kind = RS_EVENT_READ,
+                             .cycle = cycle,
+                             .descriptor = l->index,
+                             .address = beat < l->beats ? l->address + beat : l->second + beat - l->beats };
     emit(l->run, &event);
     return !l->run->stopped;
 }
 
 /* A phase that is in GUARD from `from` on and may leave it in cycle `holds_from` at the earliest. Returns the next
  * phase's first cycle; *full_from: when the data is seen to be there. */
-static uint64_t load(run *r, int index, uint64_t from, uint64_t holds_from, int64_t address, int64_t beats,
+static uint64_t load(load_context *context, uint64_t from, uint64_t holds_from, int64_t second_beats,
                      uint64_t *full_from)
 {
-    load_context context = { r, address, index };
+    run *r = context->run;
     const uint64_t left = from > holds_from ? from : holds_from;
-    const uint64_t last = rs_port_read(r->port, left + 1, beats, r->sink ? load_beat : NULL, &context);
+    const uint64_t last = rs_port_read(r->port, left + 1, context->beats + second_beats, r->sink ? load_beat : NULL,
+                                       context);
     *full_from = last + (uint64_t)r->config->latency + 1;
     return last + 1;
 }
 
-static rs_status run_descriptors(run *r, rs_diag *diag)
+static uint64_t load_weights(run *r, const rs_descriptor *d, int index, int group, uint64_t loader, int64_t *address)
+{
+    rs_layer_stats *stats = &r->stats[r->layer];
+    const int half = (int)(r->group % 2); /* the group that is loaded is the one that the sequencer takes next */
+    const int64_t bias = rs_descriptor_bias_beats(d, group), weights = d->steps * rs_descriptor_step_beats(d, group);
+    load_context context = { .run = r, .address = *address, .beats = bias + weights, .index = index };
+    loader = load(&context, loader, r->weights_free_from[half], 0, &r->weights_full_from[half]);
+    *address += bias + weights;
+    stats->bias_beats += (uint64_t)bias;
+    stats->weight_beats += (uint64_t)weights;
+    stats->weight_buffer_writes += (uint64_t)d->steps * (uint64_t)rs_descriptor_lanes(d, r->config, group) *
+                                   (uint64_t)r->config->multipliers;
+    return loader;
+}
+
+static uint64_t load_ifmap(run *r, const rs_descriptor *d, int index, uint64_t loader)
+{
+    rs_layer_stats *stats = &r->stats[r->layer];
+    const int half = half_of(r, index);
+    uint64_t holds = r->ifmap_free_from[half];
+    if (d->wait_stored && r->array->stored[r->first_descriptor + d->wait_stored - 1] > holds)
+        holds = r->array->stored[r->first_descriptor + d->wait_stored - 1];
+    load_context context = {
+        .run = r, .address = d->ifmap_addr, .beats = d->ifmap_beats, .second = d->second_addr, .index = index
+    };
+    loader = load(&context, loader, holds, d->second_beats, &r->ifmap_full_from[half]);
+    const uint64_t beats = (uint64_t)d->ifmap_beats + (uint64_t)d->second_beats;
+    stats->ifmap_beats += beats;
+    stats->activation_buffer_writes += beats * (uint64_t)rs_array_elements_per_beat(r->config);
+    return loader;
+}
+
+static rs_status run_descriptors(run *r, const rs_program_segment *segment, rs_diag *diag)
 {
     const rs_program *program = r->program;
-    const uint64_t lanes = (uint64_t)r->config->lanes, multipliers = (uint64_t)r->config->multipliers;
     uint64_t loader = 1; /* FETCH of the next descriptor */
-    for (int i = 0; i < program->n_descriptors && !r->stopped; i++) {
+    for (int i = segment->first; i < segment->first + segment->count && !r->stopped; i++) {
         const rs_descriptor *d = &program->descriptors[i];
         while (i >= program->layers[r->layer].first + program->layers[r->layer].count)
             r->layer++;
-        rs_layer_stats *stats = &r->stats[r->layer];
-        int64_t address = d->weight_addr;
+        int64_t address = d->weight_addr, first = 0;
         rs_tile tile;
         loader++;
         for (int g = 0; g < d->groups; g++) {
-            const bool last = g + 1 == d->groups;
-            const int half = (int)(r->group %
-                                   2); /* the group that is loaded is the one that the sequencer takes next */
-            const int64_t bias = last ? d->bias_beats_last : d->bias_beats,
-                          weights = (int64_t)d->steps * (last ? d->step_beats_last : d->step_beats);
-            loader = load(r, i, loader, r->weights_free_from[half], address, bias + weights,
-                          &r->weights_full_from[half]);
-            address += bias + weights;
-            stats->bias_beats += (uint64_t)bias;
-            stats->weight_beats += (uint64_t)weights;
-            stats->weight_buffer_writes += (uint64_t)d->steps * (last ? (uint64_t)d->lanes_last : lanes) * multipliers;
+            if (d->mode == RS_MODE_WEIGHTS)
+                loader = load_weights(r, d, i, g, loader, &address);
             if (g == 0) {
-                uint64_t holds = r->ifmap_free_from[i % 2];
-                if (d->wait_stored && r->array->stored[d->wait_stored - 1] > holds)
-                    holds = r->array->stored[d->wait_stored - 1];
-                loader = load(r, i, loader, holds, d->ifmap_addr, d->ifmap_beats, &r->ifmap_full_from[i % 2]);
-                stats->ifmap_beats += (uint64_t)d->ifmap_beats;
-                stats->activation_buffer_writes += (uint64_t)d->ifmap_beats *
-                                                   (uint64_t)rs_array_elements_per_beat(r->config);
+                loader = load_ifmap(r, d, i, loader);
                 if (r->memory) {
-                    const rs_status status = rs_values_tile(r->array->values, r->memory, r->layer, i, r->sink != NULL,
-                                                            &tile, diag);
+                    const rs_status status = rs_values_tile(r->array->values, r->memory, i, r->sink != NULL, &tile, diag);
                     if (status != RS_OK)
                         return status;
-                    stats->saturations += tile.total_saturations;
-                    stats->overflows += tile.total_overflows;
+                    r->stats[r->layer].saturations += tile.total_saturations;
+                    r->stats[r->layer].overflows += tile.total_overflows;
                     /* Nobody reads these beats before their descriptor is stored, so that they can be written early. */
                     rs_values_store(r->array->values, &tile, i, r->memory);
                 }
             }
-            run_group(r, d, i, g, r->memory ? &tile : NULL);
+            run_group(r, d, i, g, first, r->memory ? &tile : NULL);
+            first += rs_descriptor_lanes(d, r->config, g);
         }
     }
     return RS_OK;
 }
 
-rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run_number, rs_event_sink sink, void *context,
-                       rs_run_stats *stats, rs_diag *diag)
+/* One segment; *cycles is moved on by its cycles. */
+static rs_status run_segment(run *r, const rs_program_segment *segment, uint64_t run_number, rs_diag *diag)
 {
+    rs_array *array = r->array;
     const rs_program *program = array->program;
-    run r = { .array = array,
-              .program = program,
-              .config = &program->config,
-              .port = &array->port,
-              .memory = memory,
-              .sink = sink,
-              .context = context,
-              .tree_stages = rs_array_tree_stages(&program->config),
-              .sequencer = 1,
-              .storer = 1 };
-    r.stats = stats ? stats->layers : array->layers;
-    memset(r.stats, 0, (size_t)program->n_layers * sizeof *r.stats);
+    for (int h = 0; h < 2; h++)
+        r->weights_free_from[h] = r->weights_full_from[h] = r->ifmap_free_from[h] = r->ifmap_full_from[h] =
+            r->output_free_from[h] = 0;
+    r->sequencer = r->storer = 1;
+    r->group = 0;
+    r->first_descriptor = segment->first;
+    r->layer = r->draining = segment->first_layer;
     rs_port_init(&array->port, &program->config, run_number, array->spans);
-    r.stats[0].control = 1; /* cycle 0 */
-    const rs_status status = run_descriptors(&r, diag);
-    if (status != RS_OK || r.stopped)
+    r->stats[segment->first_layer].control++; /* cycle 0 */
+    const rs_status status = run_descriptors(r, segment, diag);
+    if (status != RS_OK || r->stopped)
         return status;
-
-    const uint64_t end = array->stored[program->n_descriptors - 1];
-    r.layer = program->n_layers; /* behind the last group everything is drain */
-    const uint64_t drained = drain_before(&r, r.sequencer, end);
+    const uint64_t end = array->stored[segment->first + segment->count - 1];
+    r->layer = segment->first_layer + segment->count_layers; /* behind the last group everything is drain */
+    const uint64_t drained = drain_before(r, r->sequencer, end);
     assert(drained == end);
     (void)drained;
-    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = end, .descriptor = program->n_descriptors - 1 };
-    emit(&r, &done);
+    const rs_event done = { .kind = RS_EVENT_DONE,
+                            .cycle = end,
+                            .descriptor = segment->first + segment->count - 1 };
+    emit(r, &done);
+    r->base += end;
+    return RS_OK;
+}
+
+static rs_status run_segments(run *r, int first, int count, uint64_t run_number, rs_run_stats *stats, rs_diag *diag)
+{
+    rs_array *array = r->array;
+    const rs_program *program = array->program;
+    uint64_t stalled = 0;
+    r->stats = stats ? stats->layers : array->layers;
+    memset(r->stats, 0, (size_t)program->n_layers * sizeof *r->stats);
+    for (int i = first; i < first + count && !r->stopped; i++) {
+        const rs_program_segment *segment = &program->segments[i];
+        rs_status status = RS_OK;
+        if (segment->count) {
+            status = run_segment(r, segment, run_number, diag);
+            stalled += array->port.stalled;
+        } else if (r->memory) {
+            status = rs_program_run_host(program, segment->first_layer, r->memory, diag);
+        }
+        if (status != RS_OK)
+            return status;
+    }
+    if (r->stopped)
+        return RS_OK;
     for (int i = 0; i < program->n_layers; i++) {
-        rs_layer_stats *s = &r.stats[i];
+        rs_layer_stats *s = &r->stats[i];
         s->cycles = s->compute_cycles + s->wait_weights + s->wait_ifmap + s->wait_output + s->drain + s->control;
         s->macs = (uint64_t)program->layers[i].macs;
         s->mac_slots = s->compute_cycles * (uint64_t)program->config.lanes * (uint64_t)program->config.multipliers;
     }
     if (stats) {
-        stats->cycles = end;
-        stats->stalled_requests = array->port.stalled;
+        stats->cycles = r->base;
+        stats->stalled_requests = stalled;
         stats->n_layers = program->n_layers;
     }
     return RS_OK;
+}
+
+static run begin(rs_array *array, uint8_t *memory, rs_event_sink sink, void *context)
+{
+    return (run) { .array = array,
+                   .program = array->program,
+                   .config = &array->program->config,
+                   .port = &array->port,
+                   .memory = memory,
+                   .sink = sink,
+                   .context = context,
+                   .tree_stages = rs_array_tree_stages(&array->program->config) };
+}
+
+rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run_number, rs_event_sink sink, void *context,
+                       rs_run_stats *stats, rs_diag *diag)
+{
+    run r = begin(array, memory, sink, context);
+    return run_segments(&r, 0, array->program->n_segments, run_number, stats, diag);
+}
+
+rs_status rs_array_run_segment(rs_array *array, int segment, uint8_t *memory, uint64_t run_number, rs_event_sink sink,
+                               void *context, rs_run_stats *stats, rs_diag *diag)
+{
+    run r = begin(array, memory, sink, context);
+    return run_segments(&r, segment, 1, run_number, stats, diag);
 }
 
 rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *diag)

@@ -67,11 +67,16 @@ typedef struct rs_array rs_array;
 rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *diag);
 void rs_array_free(rs_array *array);
 
-/* One image through the array. `memory` is laid out as program->memory with the image loaded; ofmaps are written to it.
+/* One image through the array, and through the host between its segments: cycles of the segments are counted on, each ends with
+ * a DONE, and the host's take none. `memory` is laid out as program->memory with the image loaded; ofmaps are written to it.
  * run: number of this run, which varies the memory's stalls. sink and stats may be NULL. memory NULL: cycles only;
  * OUTPUT and WRITE events then have no values and no data (NULL), and counts of 0. One thread at a time may use an
  * rs_array. */
 rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run, rs_event_sink sink, void *context,
                        rs_run_stats *stats, rs_diag *diag);
+
+/* The same for one segment of the program: counts of the layers of other segments are 0. */
+rs_status rs_array_run_segment(rs_array *array, int segment, uint8_t *memory, uint64_t run, rs_event_sink sink,
+                               void *context, rs_run_stats *stats, rs_diag *diag);
 
 #endif

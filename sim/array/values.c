@@ -9,33 +9,41 @@
 typedef enum method {
     SUM_U8,   /* 32 bits, no overflow of the accumulator possible, at most 8-bit data */
     SUM_S16,  /* the same for 16-bit data */
-    SUM_STEPS /* 64 bits, step by step */
+    SUM_STEPS, /* 64 bits, step by step */
+    SUM_DIRECT /* no weights: an activation a step and channel */
 } method;
 
-typedef struct layer_values {
+/* What is prepared for a tile's layer: its weights, or how its sums are taken without any. */
+typedef struct block {
+    const rs_descriptor *first; /* the first that uses it; what is not a tile's own is alike in all of them */
     method how;
     rs_dot_kernel *kernel;
-    int64_t channels; /* rounded up to RS_LANE_BLOCK */
+    bool checked, narrow;               /* the accumulator can overflow; a step's sum (direct: every sum) fits 32 bits */
+    int64_t outputs, stride;            /* output channels; the same rounded up to RS_LANE_BLOCK */
+    int64_t sets, set_outputs;          /* output channels of a set */
+    int64_t set_stride;                 /* rounded up to RS_LANE_BLOCK */
     int64_t segments, chunks;
-    int64_t padded;       /* elements of a segment in the kernel's weights */
-    bool checked, narrow; /* SUM_STEPS */
-    void *weights;
-    int32_t *start; /* [channels], kernels */
-    int64_t *bias;  /* [channels] */
+    int64_t padded;                     /* elements of a segment in the kernel's weights */
+    void *weights;                      /* set after set */
+    int32_t *start;                     /* [sets][set_stride], kernels */
+    int64_t *bias;                      /* [sets][set_stride] */
     /* The beats that all this was made from. */
     uint8_t *raw;
     int64_t raw_from, raw_bytes;
-} layer_values;
+} block;
 
 struct rs_values {
     const rs_program *program;
-    layer_values *layers;
+    block *blocks;
+    int n_blocks;
+    int *block_of; /* by descriptor */
     /* Scratch, as large as any tile needs. */
     void *ifmap;
     int64_t *segment_offsets;
     int32_t *sums, *row; /* one row of the convolution: sums, then values */
-    int64_t *wide, *tree;
-    uint32_t *row_overflows;
+    int32_t *set_sums;   /* of one set */
+    int64_t *wide, *set_wide, *tree;
+    uint32_t *row_overflows, *set_overflows;
     int32_t *out;
     uint32_t *saturations, *overflows;
 };
@@ -55,53 +63,53 @@ static int64_t round_up(int64_t n, int64_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-static int64_t out_lanes(const rs_program *program, const rs_descriptor *d, int group)
+/* Largest magnitude of an element of the ifmap. */
+static int64_t largest_activation(const rs_array_config *config, const rs_descriptor *d)
 {
-    return group + 1 == d->groups ? d->lanes_last : program->config.lanes;
+    return d->in_unsigned ? (INT64_C(1) << config->activation_bits) - 1 : INT64_C(1) << (config->activation_bits - 1);
 }
 
 /* ------------------------------------------------------------------------------------------------ weights */
 
-/* The weights of a layer out of its beats, [channel][segment][chunk * X + i], and the biases. */
-static void unpack_weights(const rs_program *program, const rs_descriptor *d, const layer_values *v, int16_t *weights,
-                           int64_t *bias)
+/* The weights of a block out of its beats, [channel][segment][chunk * X + i], and the biases [channel]. */
+static void unpack_weights(const rs_program *program, const block *b, int16_t *weights, int64_t *bias)
 {
     const rs_array_config *config = &program->config;
+    const rs_descriptor *d = b->first;
     const int64_t per_channel = (int64_t)d->steps * config->multipliers, beat = config->bus_bits;
-    int64_t at = 0; /* bits from raw */
+    int64_t at = 0, channel = 0; /* bits from raw */
     for (int g = 0; g < d->groups; g++) {
-        const bool last = g + 1 == d->groups;
-        const int64_t lanes = out_lanes(program, d, g);
+        const int64_t lanes = rs_descriptor_lanes(d, config, g);
         for (int64_t lane = 0; lane < lanes; lane++) {
             /* Up to 48 bits: low and high part. */
             const int64_t bit = at + lane * config->accumulator_bits;
             const int low = config->accumulator_bits < 24 ? config->accumulator_bits : 24,
                       high = config->accumulator_bits - low;
-            int64_t value = rs_bits_get(v->raw, bit, low);
+            int64_t value = rs_bits_get(b->raw, bit, low);
             if (high)
-                value = (value & 0xffffff) | (int64_t)((uint64_t)(int64_t)rs_bits_get(v->raw, bit + low, high) << low);
-            bias[g * config->lanes + lane] = value;
+                value = (value & 0xffffff) | (int64_t)((uint64_t)(int64_t)rs_bits_get(b->raw, bit + low, high) << low);
+            bias[channel + lane] = value;
         }
-        at += (last ? d->bias_beats_last : d->bias_beats) * beat;
+        at += rs_descriptor_bias_beats(d, g) * beat;
         for (int64_t step = 0; step < d->steps; step++) {
             int64_t bit = at;
             for (int64_t lane = 0; lane < lanes; lane++) {
-                int16_t *to = weights + (g * config->lanes + lane) * per_channel + step * config->multipliers;
+                int16_t *to = weights + (channel + lane) * per_channel + step * config->multipliers;
                 for (int i = 0; i < config->multipliers; i++, bit += config->weight_bits)
-                    to[i] = (int16_t)rs_bits_get(v->raw, bit, config->weight_bits);
+                    to[i] = (int16_t)rs_bits_get(b->raw, bit, config->weight_bits);
             }
-            at += (last ? d->step_beats_last : d->step_beats) * beat;
+            at += rs_descriptor_step_beats(d, g) * beat;
         }
+        channel += lanes;
     }
 }
 
 /* Whether every sum that the weights allow fits `bits` bits: sum of |w| times the largest |activation|, plus |bias|. */
-static bool sums_fit(const rs_program *program, const rs_descriptor *d, const int16_t *weights, const int64_t *bias,
-                     int bits)
+static bool sums_fit(const rs_program *program, const block *b, const int16_t *weights, const int64_t *bias, int bits)
 {
-    const int64_t per_channel = (int64_t)d->steps * program->config.multipliers;
-    const int64_t largest = -rs_fxp_min(program->config.activation_bits), limit = rs_fxp_max(bits);
-    for (int64_t c = 0; c < d->out_channels; c++) {
+    const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers;
+    const int64_t largest = largest_activation(&program->config, b->first), limit = rs_fxp_max(bits);
+    for (int64_t c = 0; c < b->outputs; c++) {
         int64_t sum = 0;
         for (int64_t i = 0; i < per_channel; i++)
             sum += weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i];
@@ -111,20 +119,26 @@ static bool sums_fit(const rs_program *program, const rs_descriptor *d, const in
     return true;
 }
 
-/* Weights in the order of the kernels: [block][segment][padded / pack][RS_LANE_BLOCK][pack]. */
-static void pack_for_kernel(const rs_program *program, const rs_descriptor *d, layer_values *v, const int16_t *weights,
-                            int64_t pack)
+/* Index of output channel c among the rounded-up sets. */
+static int64_t slot_of(const block *b, int64_t c)
 {
-    const int64_t x = program->config.multipliers, per_segment = v->chunks * x, per_channel = v->segments * per_segment;
-    int8_t *narrow = v->weights;
-    int16_t *wide = v->weights;
-    for (int64_t c = 0; c < d->out_channels; c++) {
+    return c / b->set_outputs * b->set_stride + c % b->set_outputs;
+}
+
+/* Weights in the order of the kernels: by set [block][segment][padded / pack][RS_LANE_BLOCK][pack]. */
+static void pack_for_kernel(const rs_program *program, block *b, const int16_t *weights, int64_t pack)
+{
+    const int64_t x = program->config.multipliers, per_segment = b->chunks * x, per_channel = b->segments * per_segment;
+    int8_t *narrow = b->weights;
+    int16_t *wide = b->weights;
+    for (int64_t c = 0; c < b->outputs; c++) {
+        const int64_t slot = slot_of(b, c);
         int64_t sum = 0;
-        for (int64_t s = 0; s < v->segments; s++)
-            for (int64_t k = 0; k < d->seg_len; k++) {
-                const int64_t to = (((c / RS_LANE_BLOCK * v->segments + s) * (v->padded / pack) + k / pack) *
+        for (int64_t s = 0; s < b->segments; s++)
+            for (int64_t k = 0; k < b->first->seg_len; k++) {
+                const int64_t to = (((slot / RS_LANE_BLOCK * b->segments + s) * (b->padded / pack) + k / pack) *
                                         RS_LANE_BLOCK +
-                                    c % RS_LANE_BLOCK) *
+                                    slot % RS_LANE_BLOCK) *
                                        pack +
                                    k % pack;
                 const int16_t w = weights[c * per_channel + s * per_segment + k];
@@ -134,63 +148,81 @@ static void pack_for_kernel(const rs_program *program, const rs_descriptor *d, l
                     wide[to] = w;
                 sum += w;
             }
-        /* Activations are raised by 128 for the 8-bit kernel; 32-bit sums are exact modulo 2^32 on the way. */
-        v->start[c] = (int32_t)(uint32_t)(uint64_t)(v->bias[c] - (pack == RS_PACK_U8 ? 128 * sum : 0));
+        /* Signed activations are raised by 128 for the 8-bit kernel; 32-bit sums are exact modulo 2^32 on the way. */
+        const int64_t raised = pack == RS_PACK_U8 && !b->first->in_unsigned ? 128 * sum : 0;
+        b->start[slot] = (int32_t)(uint32_t)(uint64_t)(b->bias[slot] - raised);
     }
 }
 
-/* Weights step by step: [segment][chunk][multiplier][channels]. */
-static void pack_for_steps(const rs_program *program, const rs_descriptor *d, layer_values *v, const int16_t *weights)
+/* Weights step by step: by set [segment][chunk][multiplier][set_stride]. */
+static void pack_for_steps(const rs_program *program, block *b, const int16_t *weights)
 {
-    const int64_t per_channel = (int64_t)d->steps * program->config.multipliers;
-    int16_t *to = v->weights;
-    for (int64_t i = 0; i < per_channel; i++)
-        for (int64_t c = 0; c < d->out_channels; c++)
-            to[i * v->channels + c] = weights[c * per_channel + i];
+    const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers;
+    int16_t *to = b->weights;
+    for (int64_t c = 0; c < b->outputs; c++)
+        for (int64_t i = 0; i < per_channel; i++)
+            to[(c / b->set_outputs * per_channel + i) * b->set_stride + c % b->set_outputs] = weights[c * per_channel + i];
 }
 
-static rs_status prepare_layer(const rs_program *program, const rs_descriptor *d, layer_values *v, rs_diag *diag)
+static method choose_method(const rs_program *program, block *b, const int16_t *weights, const int64_t *bias)
 {
     const rs_array_config *config = &program->config;
-    const int64_t per_channel = (int64_t)d->steps * config->multipliers;
-    v->channels = round_up(d->out_channels, RS_LANE_BLOCK);
-    v->segments = (int64_t)d->seg1_count * d->seg2_count;
-    v->chunks = d->chunks;
-    int16_t *weights = RS_NEW_ARRAY(int16_t, (size_t)(d->out_channels * per_channel));
-    rs_free(v->weights);
-    rs_free(v->start);
-    rs_free(v->bias);
-    v->start = RS_NEW_ARRAY(int32_t, (size_t)v->channels);
-    v->bias = RS_NEW_ARRAY(int64_t, (size_t)v->channels);
-    v->weights = NULL;
-    if (weights && v->start && v->bias) {
-        unpack_weights(program, d, v, weights, v->bias);
-        v->checked = !sums_fit(program, d, weights, v->bias, config->accumulator_bits);
-        v->how = SUM_STEPS;
-        if (!v->checked && sums_fit(program, d, weights, v->bias, 32)) {
-            v->how = SUM_S16;
-            v->kernel = rs_dot_s16();
-            if (config->activation_bits <= 8 && config->weight_bits <= 8 && rs_dot_u8()) {
-                v->how = SUM_U8;
-                v->kernel = rs_dot_u8();
-            }
-        }
-        v->narrow = config->activation_bits + config->weight_bits + rs_array_levels(config) <= 32;
-        const int64_t pack = v->how == SUM_U8 ? RS_PACK_U8 : RS_PACK_S16;
-        v->padded = round_up(d->seg_len, pack);
-        if (v->how == SUM_STEPS) {
-            v->weights = rs_calloc((size_t)(per_channel * v->channels), sizeof(int16_t));
-            if (v->weights)
-                pack_for_steps(program, d, v, weights);
+    b->checked = !sums_fit(program, b, weights, bias, config->accumulator_bits);
+    b->narrow = config->activation_bits + b->first->in_unsigned + config->weight_bits + rs_array_levels(config) <= 32;
+    if (b->checked || !sums_fit(program, b, weights, bias, 32))
+        return SUM_STEPS;
+    if (config->activation_bits <= 8 && config->weight_bits <= 8 && rs_dot_u8()) {
+        b->kernel = rs_dot_u8();
+        return SUM_U8;
+    }
+    b->kernel = rs_dot_s16();
+    return SUM_S16;
+}
+
+static rs_status prepare_weights(const rs_program *program, block *b, rs_diag *diag)
+{
+    const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers, slots = b->sets * b->set_stride;
+    int16_t *weights = RS_NEW_ARRAY(int16_t, (size_t)(b->outputs * per_channel));
+    int64_t *bias = RS_NEW_ARRAY(int64_t, (size_t)b->outputs);
+    rs_free(b->weights);
+    rs_free(b->start);
+    rs_free(b->bias);
+    b->start = RS_NEW_ARRAY(int32_t, (size_t)slots);
+    b->bias = RS_NEW_ARRAY(int64_t, (size_t)slots);
+    b->weights = NULL;
+    if (weights && bias && b->start && b->bias) {
+        unpack_weights(program, b, weights, bias);
+        for (int64_t c = 0; c < b->outputs; c++)
+            b->bias[slot_of(b, c)] = bias[c];
+        b->how = choose_method(program, b, weights, bias);
+        const int64_t pack = b->how == SUM_U8 ? RS_PACK_U8 : RS_PACK_S16;
+        b->padded = round_up(b->first->seg_len, pack);
+        if (b->how == SUM_STEPS) {
+            b->weights = rs_calloc((size_t)(per_channel * slots), sizeof(int16_t));
+            if (b->weights)
+                pack_for_steps(program, b, weights);
         } else {
-            v->weights = rs_calloc((size_t)(v->channels * v->segments * v->padded),
-                                   v->how == SUM_U8 ? sizeof(int8_t) : sizeof(int16_t));
-            if (v->weights)
-                pack_for_kernel(program, d, v, weights, pack);
+            b->weights = rs_calloc((size_t)(slots * b->segments * b->padded),
+                                   b->how == SUM_U8 ? sizeof(int8_t) : sizeof(int16_t));
+            if (b->weights)
+                pack_for_kernel(program, b, weights, pack);
         }
     }
     rs_free(weights);
-    return v->weights ? RS_OK : rs_out_of_memory(diag);
+    rs_free(bias);
+    return b->weights ? RS_OK : rs_out_of_memory(diag);
+}
+
+/* Direct modes: no weights, a plane of 16-bit elements. */
+static void prepare_direct(const rs_program *program, block *b)
+{
+    const rs_descriptor *d = b->first;
+    const int align = d->align > d->align_second ? d->align : d->align_second;
+    const int64_t bound = (largest_activation(&program->config, d) << align) * d->steps;
+    b->how = SUM_DIRECT;
+    b->padded = d->seg_len;
+    b->checked = bound > rs_fxp_max(program->config.accumulator_bits);
+    b->narrow = !b->checked && bound <= INT32_MAX;
 }
 
 /* -------------------------------------------------------------------------------------------------- ifmap */
@@ -203,39 +235,50 @@ typedef struct plane {
 
 static plane plane_of(const rs_descriptor *d, int64_t padded)
 {
+    const int64_t sets = d->groups / d->groups_per_set;
     const int64_t last_row = d->origin_row + (int64_t)(d->conv_h - 1) * d->step_row +
                              (int64_t)(d->seg1_count - 1) * d->seg1_rows;
     const int64_t last_col = d->origin_col + (int64_t)(d->conv_w - 1) * d->step_col +
-                             (int64_t)(d->seg2_count - 1) * d->seg2_cols + padded;
+                             (int64_t)(d->seg2_count - 1) * d->seg2_cols + (sets - 1) * d->set_cols + padded;
     plane p = { .top = min64(d->origin_row, 0), .left = min64(d->origin_col, 0) };
     p.rows = max64(last_row + 1, d->in_rows) - p.top;
     p.width = max64(last_col, d->row_elems) - p.left;
     return p;
 }
 
-/* n elements of `bits` bits, `per_beat` in a beat of `beat_bits`, from element `first` on of a dense blob at `beats`.
+/* n elements of `bits` bits (with a sign, or without one), `per_beat` in a beat of `beat_bits`, from element `first` on of a dense blob at `beats`.
  */
-static void unpack_elements(const uint8_t *beats, int64_t beat_bits, int64_t per_beat, int bits, int64_t first,
-                            int64_t n, int16_t *out)
+static void unpack_elements(const uint8_t *beats, int64_t beat_bits, int64_t per_beat, int bits, bool is_unsigned,
+                            int64_t first, int64_t n, int16_t *out)
 {
+    const uint32_t mask = is_unsigned ? (UINT32_C(1) << bits) - 1 : UINT32_MAX;
     for (int64_t i = 0; i < n;) {
         const int64_t in_beat = (first + i) % per_beat, run = min64(per_beat - in_beat, n - i);
         int64_t bit = (first + i) / per_beat * beat_bits + in_beat * bits;
-        if (bits == 8) {
+        if (bits == 8 && is_unsigned) {
+            const uint8_t *from = beats + bit / 8;
+            for (int64_t k = 0; k < run; k++)
+                out[i + k] = from[k];
+        } else if (bits == 8) {
             const uint8_t *from = beats + bit / 8;
             for (int64_t k = 0; k < run; k++)
                 out[i + k] = (int16_t)(from[k] < 128 ? from[k] : from[k] - 256);
         } else {
             for (int64_t k = 0; k < run; k++, bit += bits)
-                out[i + k] = (int16_t)rs_bits_get(beats, bit, bits);
+                out[i + k] = (int16_t)(int32_t)((uint32_t)rs_bits_get(beats, bit, bits) & mask);
         }
         i += run;
     }
 }
 
-static void unpack_bytes(const uint8_t *beats, int64_t beat_bits, int64_t per_beat, int bits, int64_t first, int64_t n,
-                         uint8_t *out)
+/* The same as bytes, signed ones raised by 128. */
+static void unpack_bytes(const uint8_t *beats, int64_t beat_bits, int64_t per_beat, int bits, bool is_unsigned,
+                         int64_t first, int64_t n, uint8_t *out)
 {
+    if (bits == 8 && is_unsigned) {
+        memcpy(out, beats + first, (size_t)n);
+        return;
+    }
     if (bits == 8) { /* bytes side by side, whatever the beats */
         for (int64_t i = 0; i < n; i++)
             out[i] = beats[first + i] ^ 0x80;
@@ -245,86 +288,198 @@ static void unpack_bytes(const uint8_t *beats, int64_t beat_bits, int64_t per_be
         const int64_t in_beat = (first + i) % per_beat, run = min64(per_beat - in_beat, n - i);
         int64_t bit = (first + i) / per_beat * beat_bits + in_beat * bits;
         for (int64_t k = 0; k < run; k++, bit += bits)
-            out[i + k] = (uint8_t)(rs_bits_get(beats, bit, bits) + 128);
+            out[i + k] = is_unsigned ? (uint8_t)(rs_bits_get(beats, bit, bits) & ((1 << bits) - 1))
+                                     : (uint8_t)(rs_bits_get(beats, bit, bits) + 128);
         i += run;
     }
 }
 
-static void load_ifmap(const rs_program *program, const rs_descriptor *d, const plane *p, method how,
+/* Rows of an ifmap at `address` into the plane. */
+static void load_ifmap(const rs_program *program, const rs_descriptor *d, int64_t address, const plane *p, method how,
                        const uint8_t *memory, void *to)
 {
     const int64_t beat_bits = program->config.bus_bits, per_beat = rs_array_elements_per_beat(&program->config);
     const int64_t offset = d->origin_elems - (int64_t)d->origin_row * d->row_elems;
-    const uint8_t *beats = memory + d->ifmap_addr * (beat_bits / 8);
+    const int bits = program->config.activation_bits;
+    const uint8_t *beats = memory + address * (beat_bits / 8);
     const size_t size = how == SUM_U8 ? sizeof(uint8_t) : sizeof(int16_t);
-    memset(to, how == SUM_U8 ? 0x80 : 0, (size_t)(p->rows * p->width) * size);
+    memset(to, how == SUM_U8 && !d->in_unsigned ? 0x80 : 0, (size_t)(p->rows * p->width) * size);
     for (int64_t r = 0; r < d->in_rows; r++) {
         const int64_t at = (r - p->top) * p->width - p->left, first = offset + r * d->row_elems;
         if (how == SUM_U8)
-            unpack_bytes(beats, beat_bits, per_beat, program->config.activation_bits, first, d->row_elems,
-                         (uint8_t *)to + at);
+            unpack_bytes(beats, beat_bits, per_beat, bits, d->in_unsigned, first, d->row_elems, (uint8_t *)to + at);
         else
-            unpack_elements(beats, beat_bits, per_beat, program->config.activation_bits, first, d->row_elems,
-                            (int16_t *)to + at);
+            unpack_elements(beats, beat_bits, per_beat, bits, d->in_unsigned, first, d->row_elems, (int16_t *)to + at);
     }
+}
+
+/* Elements behind position 0's first one that a step may touch: of a direct layer the channels of all sets lie in one vector. */
+static int64_t direct_width(const block *b, const rs_descriptor *d)
+{
+    return b->how == SUM_DIRECT ? d->seg_len : max64(b->padded, d->seg_len);
 }
 
 /* --------------------------------------------------------------------------------------------------- sums */
 
-/* Sums of row cy of the convolution: in values->sums (kernels) or values->wide, values->row_overflows (steps). */
-static void row_sums(rs_values *values, const layer_values *v, const rs_descriptor *d, const plane *p, int64_t cy)
+/* Sums of row cy of the convolution for one set: in `sums` (kernels) or `wide` and `overflows` (steps). */
+static void set_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy, int64_t set,
+                     int32_t *sums, int64_t *wide, uint32_t *overflows)
 {
     const rs_array_config *config = &values->program->config;
-    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left;
-    if (v->how != SUM_STEPS) {
-        const rs_dot_job job = { .activations = v->how == SUM_U8
-                                                    ? (const void *)((const uint8_t *)values->ifmap + start)
-                                                    : (const void *)((const int16_t *)values->ifmap + start),
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col + set * d->set_cols -
+                          p->left;
+    if (b->how != SUM_STEPS) {
+        const size_t weights = (size_t)(set * b->set_stride * b->segments * b->padded);
+        const bool bytes = b->how == SUM_U8;
+        const rs_dot_job job = { .activations = bytes ? (const void *)((const uint8_t *)values->ifmap + start)
+                                                      : (const void *)((const int16_t *)values->ifmap + start),
                                  .step = d->step_col,
                                  .positions = d->conv_w,
                                  .segments = values->segment_offsets,
-                                 .n_segments = v->segments,
-                                 .length = v->padded,
-                                 .weights = v->weights,
-                                 .blocks = v->channels / RS_LANE_BLOCK,
-                                 .start = v->start,
-                                 .sums = values->sums };
-        v->kernel(&job);
+                                 .n_segments = b->segments,
+                                 .length = b->padded,
+                                 .weights = bytes ? (const void *)((const int8_t *)b->weights + weights)
+                                                  : (const void *)((const int16_t *)b->weights + weights),
+                                 .blocks = b->set_stride / RS_LANE_BLOCK,
+                                 .start = b->start + set * b->set_stride,
+                                 .sums = sums };
+        b->kernel(&job);
         return;
     }
     for (int64_t cx = 0; cx < d->conv_w; cx++) {
         const rs_step_job job = { .activations = (const int16_t *)values->ifmap + start + cx * d->step_col,
                                   .segments = values->segment_offsets,
-                                  .n_segments = v->segments,
+                                  .n_segments = b->segments,
                                   .length = d->seg_len,
                                   .multipliers = config->multipliers,
-                                  .weights = v->weights,
-                                  .channels = v->channels,
-                                  .narrow = v->narrow,
+                                  .weights = (const int16_t *)b->weights +
+                                             set * b->set_stride * d->steps * config->multipliers,
+                                  .channels = b->set_stride,
+                                  .narrow = b->narrow,
                                   .saturate = config->overflow == RS_OVERFLOW_SATURATE,
-                                  .bits = v->checked ? config->accumulator_bits : 0,
+                                  .bits = b->checked ? config->accumulator_bits : 0,
                                   .tree = values->tree,
-                                  .sums = values->wide + cx * v->channels,
-                                  .overflows = values->row_overflows + cx * v->channels };
-        memcpy(job.sums, v->bias, (size_t)v->channels * sizeof *v->bias);
-        memset(job.overflows, 0, (size_t)v->channels * sizeof *job.overflows);
+                                  .sums = wide + cx * b->set_stride,
+                                  .overflows = overflows + cx * b->set_stride };
+        memcpy(job.sums, b->bias + set * b->set_stride, (size_t)b->set_stride * sizeof *b->bias);
+        memset(job.overflows, 0, (size_t)b->set_stride * sizeof *job.overflows);
         rs_sum_steps(&job);
     }
 }
 
+/* Sums without weights: one activation a channel and step, aligned. */
+static void direct_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+{
+    const rs_array_config *config = &values->program->config;
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left;
+    for (int64_t cx = 0; cx < d->conv_w; cx++) {
+        int32_t *restrict narrow = values->sums + cx * b->stride;
+        int64_t *restrict wide = values->wide + cx * b->stride;
+        uint32_t *overflows = values->row_overflows + cx * b->stride;
+        if (b->narrow) {
+            memset(narrow, 0, (size_t)b->stride * sizeof *narrow);
+        } else {
+            memset(wide, 0, (size_t)b->stride * sizeof *wide);
+            memset(overflows, 0, (size_t)b->stride * sizeof *overflows);
+        }
+        for (int64_t s = 0; s < b->segments; s++) {
+            const int align = s < d->seg2_count ? d->align : d->align_second;
+            const int16_t *restrict a = (const int16_t *)values->ifmap + start + cx * d->step_col +
+                                        values->segment_offsets[s];
+            if (b->narrow) {
+                for (int64_t c = 0; c < b->outputs; c++)
+                    narrow[c] += a[c] * (1 << align);
+            } else {
+                for (int64_t c = 0; c < b->outputs; c++)
+                    values->tree[c] = a[c] * (INT64_C(1) << align);
+                if (b->checked)
+                    rs_fxp_accumulate_array(wide, values->tree, (size_t)b->outputs, config->accumulator_bits,
+                                            config->overflow == RS_OVERFLOW_SATURATE, overflows);
+                else
+                    for (int64_t c = 0; c < b->outputs; c++)
+                        wide[c] += values->tree[c];
+            }
+        }
+    }
+}
+
+static void row_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+{
+    if (b->how == SUM_DIRECT) {
+        direct_sums(values, b, d, p, cy);
+        return;
+    }
+    if (b->sets == 1) {
+        set_sums(values, b, d, p, cy, 0, values->sums, values->wide, values->row_overflows);
+        return;
+    }
+    for (int64_t set = 0; set < b->sets; set++) {
+        set_sums(values, b, d, p, cy, set, values->set_sums, values->set_wide, values->set_overflows);
+        for (int64_t cx = 0; cx < d->conv_w; cx++) {
+            const int64_t to = cx * b->stride + set * b->set_outputs, from = cx * b->set_stride;
+            if (b->how != SUM_STEPS) {
+                memcpy(values->sums + to, values->set_sums + from, (size_t)b->set_outputs * sizeof *values->sums);
+                continue;
+            }
+            memcpy(values->wide + to, values->set_wide + from, (size_t)b->set_outputs * sizeof *values->wide);
+            memcpy(values->row_overflows + to, values->set_overflows + from,
+                   (size_t)b->set_outputs * sizeof *values->row_overflows);
+        }
+    }
+}
+
 /* n of the row's sums from index i on become values. */
-static uint64_t requantize(rs_values *values, const layer_values *v, const rs_descriptor *d, int64_t i, int64_t n)
+static uint64_t requantize_part(rs_values *values, const block *b, const rs_descriptor *d, int64_t i, int64_t n,
+                                int32_t scale, int shift)
 {
     const rs_rounding mode = values->program->config.rounding;
+    const int bits = d->out_bits + d->out_unsigned;
+    const bool narrow = b->how == SUM_U8 || b->how == SUM_S16 || (b->how == SUM_DIRECT && b->narrow);
     uint64_t saturations = 0;
-    if (v->how != SUM_STEPS) {
-        rs_fxp_requantize_array(values->sums + i, (size_t)n, d->relu, d->shift, d->out_bits, mode, values->row + i,
-                                &saturations);
-    } else {
+    if (narrow && scale == 1)
+        rs_fxp_requantize_array(values->sums + i, (size_t)n, d->relu, shift, bits, mode, values->row + i, &saturations);
+    else
         for (int64_t k = i; k < i + n; k++)
-            values->row[k] = rs_fxp_requantize(values->wide[k], d->relu, d->shift, d->out_bits, mode, 0, &saturations);
-    }
+            values->row[k] = rs_fxp_requantize((narrow ? values->sums[k] : values->wide[k]) * scale, d->relu, shift, bits,
+                                               mode, 0, &saturations);
+    if (d->out_unsigned && !d->relu)
+        for (int64_t k = i; k < i + n; k++)
+            if (values->row[k] < 0) {
+                saturations += values->row[k] != rs_fxp_min(bits); /* else it was counted */
+                values->row[k] = 0;
+            }
     return saturations;
+}
+
+/* The same; position by position where the last has a scale of its own. */
+static uint64_t requantize(rs_values *values, const block *b, const rs_descriptor *d, int64_t cy, int64_t i, int64_t n)
+{
+    const bool bottom = cy == d->out_h - 1;
+    const int32_t scale = bottom ? d->scale_bottom : d->scale, last_scale = bottom ? d->scale_corner : d->scale_right;
+    const int shift = bottom ? d->shift_bottom : d->shift, last_shift = bottom ? d->shift_corner : d->shift_right;
+    const int64_t last = (int64_t)(d->out_w - 1) * b->stride; /* pooling windows: all four are the same */
+    if (scale == last_scale && shift == last_shift)
+        return requantize_part(values, b, d, i, n, scale, shift);
+    const int64_t before = max64(min64(i + n, last) - i, 0);
+    uint64_t saturations = 0;
+    if (before)
+        saturations += requantize_part(values, b, d, i, before, scale, shift);
+    if (n > before)
+        saturations += requantize_part(values, b, d, i + before, n - before, last_scale, last_shift);
+    return saturations;
+}
+
+/* Mode 2: the positions of a row that lie outside of the map lose against all others. */
+static void lose_outside(rs_values *values, const block *b, const rs_descriptor *d, int64_t cy)
+{
+    const int64_t row = d->origin_row + cy * d->step_row;
+    const int32_t least = d->out_unsigned ? 0 : (int32_t)rs_fxp_min(d->out_bits);
+    for (int64_t cx = 0; cx < d->conv_w; cx++) {
+        const int64_t col = d->origin_col + cx * d->step_col;
+        if (row < 0 || row >= d->in_rows || col < 0 || col >= d->row_elems)
+            for (int64_t c = 0; c < b->stride; c++)
+                values->row[cx * b->stride + c] = least;
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ pooling */
@@ -355,24 +510,26 @@ static void count(rs_values *values, const rs_descriptor *d, int64_t cy, int64_t
 }
 
 /* The counts of a row in which something saturated or overflowed, position by position and group by group. */
-static void count_row(rs_values *values, const layer_values *v, const rs_descriptor *d, int64_t cy, bool per_beat,
+static void count_row(rs_values *values, const block *b, const rs_descriptor *d, int64_t cy, bool per_beat,
                       rs_tile *tile)
 {
-    for (int64_t cx = 0; cx < d->conv_w; cx++)
+    for (int64_t cx = 0; cx < d->conv_w; cx++) {
+        int64_t i = cx * b->stride;
         for (int g = 0; g < d->groups; g++) {
-            const int64_t i = cx * v->channels + (int64_t)g * values->program->config.lanes,
-                          lanes = out_lanes(values->program, d, g);
-            const uint32_t saturations = (uint32_t)requantize(values, v, d, i, lanes);
+            const int64_t lanes = rs_descriptor_lanes(d, &values->program->config, g);
+            const uint32_t saturations = (uint32_t)requantize(values, b, d, cy, i, lanes);
             uint32_t overflows = 0;
-            if (v->checked)
+            if (b->checked)
                 for (int64_t k = i; k < i + lanes; k++)
                     overflows += values->row_overflows[k];
             if (saturations || overflows)
                 count(values, d, cy, cx, g, saturations, overflows, per_beat, tile);
+            i += lanes;
         }
+    }
 }
 
-static void pool_row(rs_values *values, const layer_values *v, const rs_descriptor *d, int64_t cy)
+static void pool_row(rs_values *values, const block *b, const rs_descriptor *d, int64_t cy)
 {
     int64_t y0, y1, x0, x1;
     windows(cy, d->out_h, d->pool_h, d->pool_stride_h, &y0, &y1);
@@ -380,37 +537,40 @@ static void pool_row(rs_values *values, const layer_values *v, const rs_descript
         for (int64_t cx = 0; cx < d->conv_w; cx++) {
             windows(cx, d->out_w, d->pool_w, d->pool_stride_w, &x0, &x1);
             for (int64_t x = x0; x < x1; x++) {
-                int32_t *restrict out = values->out + (y * d->out_w + x) * v->channels;
-                const int32_t *restrict in = values->row + cx * v->channels;
+                int32_t *restrict out = values->out + (y * d->out_w + x) * b->stride;
+                const int32_t *restrict in = values->row + cx * b->stride;
                 if (cy == y * d->pool_stride_h && cx == x * d->pool_stride_w)
-                    memcpy(out, in, (size_t)v->channels * sizeof *out);
+                    memcpy(out, in, (size_t)b->stride * sizeof *out);
                 else
-                    for (int64_t c = 0; c < v->channels; c++)
+                    for (int64_t c = 0; c < b->stride; c++)
                         out[c] = in[c] > out[c] ? in[c] : out[c];
             }
         }
 }
 
-rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int layer, int index, bool per_beat, rs_tile *tile,
+rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bool per_beat, rs_tile *tile,
                          rs_diag *diag)
 {
     const rs_descriptor *d = &values->program->descriptors[index];
-    layer_values *v = &values->layers[layer];
+    block *b = &values->blocks[values->block_of[index]];
     /* Weights seldom change: they are unpacked anew only if they did. */
-    if (index == values->program->layers[layer].first &&
-        memcmp(v->raw, memory + v->raw_from, (size_t)v->raw_bytes) != 0) {
-        memcpy(v->raw, memory + v->raw_from, (size_t)v->raw_bytes);
-        const rs_status status = prepare_layer(values->program, d, v, diag);
+    if (d == b->first && b->raw && memcmp(b->raw, memory + b->raw_from, (size_t)b->raw_bytes) != 0) {
+        memcpy(b->raw, memory + b->raw_from, (size_t)b->raw_bytes);
+        const rs_status status = prepare_weights(values->program, b, diag);
         if (status != RS_OK)
             return status;
     }
-    const plane p = plane_of(d, max64(v->padded, d->seg_len));
-    load_ifmap(values->program, d, &p, v->how, memory, values->ifmap);
-    for (int64_t s = 0; s < v->segments; s++)
-        values->segment_offsets[s] = s / d->seg2_count * d->seg1_rows * p.width + s % d->seg2_count * d->seg2_cols;
+    const plane p = plane_of(d, direct_width(b, d));
+    load_ifmap(values->program, d, d->ifmap_addr, &p, b->how, memory, values->ifmap);
+    if (d->second_beats)
+        load_ifmap(values->program, d, d->second_addr, &p, b->how, memory,
+                   (int16_t *)values->ifmap + p.rows * p.width);
+    for (int64_t s = 0; s < b->segments; s++)
+        values->segment_offsets[s] = s / d->seg2_count * (d->second_beats ? p.rows * p.width : d->seg1_rows * p.width) +
+                                     s % d->seg2_count * d->seg2_cols;
 
     const int64_t outputs = (int64_t)d->out_h * d->out_w;
-    *tile = (rs_tile) { .out = values->out, .stride = v->channels };
+    *tile = (rs_tile) { .out = values->out, .stride = b->stride };
     if (per_beat) {
         memset(values->saturations, 0, (size_t)(outputs * d->groups) * sizeof(uint32_t));
         memset(values->overflows, 0, (size_t)(outputs * d->groups) * sizeof(uint32_t));
@@ -425,41 +585,112 @@ rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int layer, in
         if (y0 >= y1)
             continue;
         if (!pooled)
-            values->row = values->out + cy * d->conv_w * v->channels;
-        row_sums(values, v, d, &p, cy);
-        const uint64_t saturations = requantize(values, v, d, 0, d->conv_w * v->channels);
-        if (saturations || v->checked)
-            count_row(values, v, d, cy, per_beat, tile);
+            values->row = values->out + cy * d->conv_w * b->stride;
+        row_sums(values, b, d, &p, cy);
+        const uint64_t saturations = requantize(values, b, d, cy, 0, d->conv_w * b->stride);
+        if (saturations || b->checked)
+            count_row(values, b, d, cy, per_beat, tile);
+        if (d->mode == RS_MODE_DIRECT_MAX)
+            lose_outside(values, b, d, cy);
         if (pooled)
-            pool_row(values, v, d, cy);
+            pool_row(values, b, d, cy);
         values->row = row;
     }
     return RS_OK;
+}
+
+/* Elements of the ofmap are `from` on: n of them, from element e of the beats `to` on. */
+static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e, const int32_t *from, int64_t n)
+{
+    const int64_t per_beat = rs_array_elements_per_beat(config);
+    if (config->activation_bits == 8) {
+        for (int64_t c = 0; c < n; c++)
+            to[e + c] = (uint8_t)from[c];
+        return;
+    }
+    for (int64_t c = 0; c < n; c++, e++)
+        rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
+                    config->activation_bits, from[c]);
 }
 
 void rs_values_store(const rs_values *values, const rs_tile *tile, int index, uint8_t *memory)
 {
     const rs_array_config *config = &values->program->config;
     const rs_descriptor *d = &values->program->descriptors[index];
-    const int64_t per_beat = rs_array_elements_per_beat(config), beat_bytes = config->bus_bits / 8;
+    const block *b = &values->blocks[values->block_of[index]];
+    const int64_t beat_bytes = config->bus_bits / 8, pixels = (int64_t)d->out_h * d->out_w;
     uint8_t *to = memory + d->ofmap_addr * beat_bytes;
-    memset(to, 0, (size_t)(d->ofmap_beats * beat_bytes));
-    int64_t e = 0;
-    for (int64_t o = 0; o < (int64_t)d->out_h * d->out_w; o++) {
-        const int32_t *from = tile->out + o * tile->stride;
-        if (config->activation_bits == 8) {
-            for (int64_t c = 0; c < d->out_channels; c++)
-                to[e + c] = (uint8_t)from[c];
-            e += d->out_channels;
-        } else {
-            for (int64_t c = 0; c < d->out_channels; c++, e++)
-                rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
-                            config->activation_bits, from[c]);
-        }
+    if (d->run_skip == 0) {
+        /* Dense, or a run behind the other: pixels are out_channels apart. */
+        memset(to, 0, (size_t)(d->ofmap_beats * beat_bytes));
+        for (int64_t o = 0; o < pixels; o++)
+            store_elements(config, to, o * d->out_channels, tile->out + o * tile->stride, b->outputs);
+        return;
+    }
+    for (int64_t o = 0; o < pixels; o++, to += (d->run_beats + d->run_skip) * beat_bytes) {
+        memset(to, 0, (size_t)(d->run_beats * beat_bytes));
+        store_elements(config, to, 0, tile->out + o * tile->stride, b->outputs);
     }
 }
 
 /* ----------------------------------------------------------------------------------------------- lifetime */
+
+/* Two tiles that differ in rows only. */
+static bool alike(const rs_descriptor *a, const rs_descriptor *b)
+{
+    return a->mode == b->mode && a->weight_addr == b->weight_addr && a->groups == b->groups && a->steps == b->steps &&
+           a->lanes_last == b->lanes_last && a->lanes_set == b->lanes_set && a->groups_per_set == b->groups_per_set &&
+           a->seg_len == b->seg_len && a->seg1_count == b->seg1_count && a->seg2_count == b->seg2_count &&
+           a->align == b->align && a->align_second == b->align_second && a->in_unsigned == b->in_unsigned;
+}
+
+static rs_status new_block(rs_values *values, const rs_descriptor *d, rs_diag *diag)
+{
+    const rs_program *program = values->program;
+    block *b = &values->blocks[values->n_blocks++];
+    *b = (block) { .first = d,
+                   .segments = (int64_t)d->seg1_count * d->seg2_count,
+                   .chunks = d->chunks,
+                   .sets = d->groups / d->groups_per_set };
+    int64_t beats = 0;
+    for (int g = 0; g < d->groups; g++) {
+        b->outputs += rs_descriptor_lanes(d, &program->config, g);
+        beats += rs_descriptor_bias_beats(d, g) + d->steps * rs_descriptor_step_beats(d, g);
+        if (g < d->groups_per_set)
+            b->set_outputs = b->outputs;
+    }
+    b->stride = round_up(b->outputs, RS_LANE_BLOCK);
+    b->set_stride = round_up(b->set_outputs, RS_LANE_BLOCK);
+    if (d->mode != RS_MODE_WEIGHTS) {
+        prepare_direct(program, b);
+        return RS_OK;
+    }
+    b->raw_from = d->weight_addr * rs_program_beat_bytes(program);
+    b->raw_bytes = beats * rs_program_beat_bytes(program);
+    b->raw = rs_calloc((size_t)b->raw_bytes, 1);
+    if (!b->raw)
+        return rs_out_of_memory(diag);
+    memcpy(b->raw, program->memory + b->raw_from, (size_t)b->raw_bytes);
+    return prepare_weights(program, b, diag);
+}
+
+static rs_status find_blocks(rs_values *v, rs_diag *diag)
+{
+    const rs_program *program = v->program;
+    for (int l = 0; l < program->n_layers; l++) {
+        const int start = v->n_blocks; /* tiles of different layers share nothing */
+        for (int i = program->layers[l].first; i < program->layers[l].first + program->layers[l].count; i++) {
+            int k = start;
+            while (k < v->n_blocks && !alike(v->blocks[k].first, &program->descriptors[i]))
+                k++;
+            v->block_of[i] = k;
+            const rs_status status = k == v->n_blocks ? new_block(v, &program->descriptors[i], diag) : RS_OK;
+            if (status != RS_OK)
+                return status;
+        }
+    }
+    return RS_OK;
+}
 
 rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *diag)
 {
@@ -468,32 +699,22 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
     if (!v)
         return rs_out_of_memory(diag);
     v->program = program;
-    v->layers = RS_NEW_ARRAY(layer_values, (size_t)program->n_layers);
-    rs_status status = v->layers ? RS_OK : rs_out_of_memory(diag);
-    int64_t ifmap = 0, segments = 0, row = 0, channels = 0, out = 0, beats = 0;
-    for (int i = 0; i < program->n_layers && status == RS_OK; i++) {
-        layer_values *layer = &v->layers[i];
-        const rs_descriptor *d = &program->descriptors[program->layers[i].first];
-        const int64_t group = d->bias_beats + (int64_t)d->steps * d->step_beats,
-                      last = d->bias_beats_last + (int64_t)d->steps * d->step_beats_last;
-        layer->raw_from = d->weight_addr * rs_program_beat_bytes(program);
-        layer->raw_bytes = ((d->groups - 1) * group + last) * rs_program_beat_bytes(program);
-        layer->raw = rs_calloc((size_t)layer->raw_bytes, 1);
-        if (!layer->raw) {
-            status = rs_out_of_memory(diag);
-            break;
-        }
-        memcpy(layer->raw, program->memory + layer->raw_from, (size_t)layer->raw_bytes);
-        status = prepare_layer(program, d, layer, diag);
-        for (int k = 0; k < program->layers[i].count; k++, d++) {
-            const plane p = plane_of(d, round_up(d->seg_len, RS_PACK_U8));
-            ifmap = max64(ifmap, p.rows * p.width);
-            segments = max64(segments, (int64_t)d->seg1_count * d->seg2_count);
-            channels = max64(channels, layer->channels);
-            row = max64(row, d->conv_w * layer->channels);
-            out = max64(out, (int64_t)d->out_h * d->out_w * layer->channels);
-            beats = max64(beats, (int64_t)d->out_h * d->out_w * d->groups);
-        }
+    v->blocks = RS_NEW_ARRAY(block, (size_t)program->n_descriptors);
+    v->block_of = RS_NEW_ARRAY(int, (size_t)program->n_descriptors);
+    rs_status status = v->blocks && v->block_of ? find_blocks(v, diag) : rs_out_of_memory(diag);
+    int64_t ifmap = 1, segments = 1, row = 1, channels = 1, out = 1, beats = 1, set_row = 1;
+    for (int i = 0; i < program->n_descriptors && status == RS_OK; i++) {
+        const rs_descriptor *d = &program->descriptors[i];
+        const block *b = &v->blocks[v->block_of[i]];
+        /* Weights may change, and with them the padding. */
+        const plane p = plane_of(d, max64(direct_width(b, d), round_up(d->seg_len, RS_PACK_U8)));
+        ifmap = max64(ifmap, p.rows * p.width * (d->second_beats ? 2 : 1));
+        segments = max64(segments, (int64_t)d->seg1_count * d->seg2_count);
+        channels = max64(channels, b->stride);
+        row = max64(row, d->conv_w * b->stride);
+        set_row = max64(set_row, b->sets > 1 && b->how != SUM_DIRECT ? d->conv_w * b->set_stride : 1);
+        out = max64(out, (int64_t)d->out_h * d->out_w * b->stride);
+        beats = max64(beats, (int64_t)d->out_h * d->out_w * d->groups);
     }
     if (status == RS_OK) {
         v->ifmap = rs_calloc((size_t)ifmap, sizeof(int16_t));
@@ -501,13 +722,16 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
         v->sums = RS_NEW_ARRAY(int32_t, (size_t)row);
         v->row = RS_NEW_ARRAY(int32_t, (size_t)row);
         v->wide = RS_NEW_ARRAY(int64_t, (size_t)row);
+        v->set_sums = RS_NEW_ARRAY(int32_t, (size_t)set_row);
+        v->set_wide = RS_NEW_ARRAY(int64_t, (size_t)set_row);
+        v->set_overflows = RS_NEW_ARRAY(uint32_t, (size_t)set_row);
         v->tree = RS_NEW_ARRAY(int64_t, (size_t)channels);
         v->row_overflows = RS_NEW_ARRAY(uint32_t, (size_t)row);
         v->out = RS_NEW_ARRAY(int32_t, (size_t)out);
         v->saturations = RS_NEW_ARRAY(uint32_t, (size_t)beats);
         v->overflows = RS_NEW_ARRAY(uint32_t, (size_t)beats);
         if (!v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
-            !v->out || !v->saturations || !v->overflows)
+            !v->out || !v->saturations || !v->overflows || !v->set_sums || !v->set_wide || !v->set_overflows)
             status = rs_out_of_memory(diag);
     }
     if (status != RS_OK) {
@@ -522,17 +746,21 @@ void rs_values_free(rs_values *values)
 {
     if (!values)
         return;
-    for (int i = 0; values->layers && i < values->program->n_layers; i++) {
-        rs_free(values->layers[i].weights);
-        rs_free(values->layers[i].start);
-        rs_free(values->layers[i].bias);
-        rs_free(values->layers[i].raw);
+    for (int i = 0; i < values->n_blocks; i++) {
+        rs_free(values->blocks[i].weights);
+        rs_free(values->blocks[i].start);
+        rs_free(values->blocks[i].bias);
+        rs_free(values->blocks[i].raw);
     }
-    rs_free(values->layers);
+    rs_free(values->blocks);
+    rs_free(values->block_of);
     rs_free(values->ifmap);
     rs_free(values->segment_offsets);
     rs_free(values->sums);
     rs_free(values->row);
+    rs_free(values->set_sums);
+    rs_free(values->set_wide);
+    rs_free(values->set_overflows);
     rs_free(values->wide);
     rs_free(values->tree);
     rs_free(values->row_overflows);

@@ -19,9 +19,9 @@ typedef struct rs_tile {
 rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *diag);
 void rs_values_free(rs_values *values);
 
-/* Computes descriptor d of layer `layer` from the ifmap and the weights in `memory`. The tile is valid until the next
+/* Computes descriptor d from the ifmap and the weights in `memory`. The tile is valid until the next
  * call. */
-rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int layer, int d, bool per_beat, rs_tile *tile,
+rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int d, bool per_beat, rs_tile *tile,
                          rs_diag *diag);
 
 /* Writes the tile's beats to memory. */

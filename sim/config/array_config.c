@@ -37,6 +37,13 @@ static const rs_schema_word accumulator_width[] = {
     { NULL, 0, NULL },
 };
 
+static const rs_schema_word choices[] = {
+    { "auto", RS_AUTO, "as the net needs" },
+    { "no", RS_NO, NULL },
+    { "yes", RS_YES, NULL },
+    { NULL, 0, NULL },
+};
+
 static const rs_schema array_fields[] = {
     { .key = "lanes", .type = RS_SCHEMA_INT, .offset = AT(lanes), .min = 1, .max = 64, .doc = "output channels computed at once (Tm)" },
     { .key = "multipliers", .type = RS_SCHEMA_INT, .offset = AT(multipliers), .min = 1, .max = 64,
@@ -55,6 +62,10 @@ static const rs_schema array_fields[] = {
       .doc = "pipeline registers in the adder tree" },
     { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "nearest",
       .doc = "rounding of requantize; must be the net's" },
+    { .key = "unsigned_activations", .type = RS_SCHEMA_ENUM, .offset = AT(unsigned_activations), .words = choices,
+      .fallback = "auto", .doc = "blobs behind a ReLU may be unsigned: operands are one bit wider" },
+    { .key = "average_pooling", .type = RS_SCHEMA_ENUM, .offset = AT(average_pooling), .words = choices, .fallback = "auto",
+      .doc = "requantize multiplies by the reciprocal of a window's size" },
     { .key = "program_depth", .type = RS_SCHEMA_INT, .offset = AT(program_depth), .min = 1, .max = 65535, .fallback = "64",
       .unit = "descriptors", .doc = "size of the program memory" },
     { .key = "clock_mhz", .type = RS_SCHEMA_REAL, .offset = AT(clock_mhz), .min = 0.001, .max = 100000, .fallback = "200", .unit = "MHz",

@@ -9,6 +9,9 @@ typedef enum rs_first_level { RS_FIRST_LEVEL_EXACT = 0, RS_FIRST_LEVEL_PAPER = 1
 typedef enum rs_tree_registers { RS_TREE_NONE = 0, RS_TREE_EVERY = 1, RS_TREE_EVERY_SECOND = 2 } rs_tree_registers;
 typedef enum rs_overflow { RS_OVERFLOW_WRAP = 0, RS_OVERFLOW_SATURATE = 1 } rs_overflow;
 
+/* Whether the array has something that not every net needs. */
+typedef enum rs_choice { RS_AUTO = 0 /* as the net needs */, RS_NO, RS_YES } rs_choice;
+
 enum {
     RS_BITS_AUTO = 0,     /* activation_bits, weight_bits: as the net needs; accumulator_bits: derived from the widths */
     RS_BITS_WEIGHTS = -1  /* accumulator_bits: derived from the actual weights */
@@ -25,6 +28,8 @@ typedef struct rs_array_config {
     rs_first_level first_level;
     rs_tree_registers tree_registers;
     rs_rounding rounding;                /* not stochastic */
+    rs_choice unsigned_activations;      /* descriptors say which blobs are unsigned */
+    rs_choice average_pooling;           /* requantize has a multiplier */
     int program_depth;                   /* descriptors */
     double clock_mhz;
     /* buffers: one half of each */

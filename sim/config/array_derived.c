@@ -31,7 +31,7 @@ int rs_array_tree_stages(const rs_array_config *config)
 
 int rs_array_tree_bits(const rs_array_config *config, int level)
 {
-    const int products = config->activation_bits + config->weight_bits;
+    const int products = config->activation_bits + config->weight_bits + (config->unsigned_activations == RS_YES);
     if (level == 0)
         return products;
     return products + level + (config->first_level == RS_FIRST_LEVEL_PAPER);

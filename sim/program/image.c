@@ -1,10 +1,12 @@
-/* Tensors in the array's memory: dense, channels fastest, a whole number of elements in a beat. */
+/* Tensors in the array's memory: channels fastest, a whole number of elements in a beat. */
 #include "program/program.h"
 
-/* Bit at which element e of a region begins. */
-static int64_t element_bit(const rs_program *program, const rs_region *region, int64_t e)
+#include "base/memory.h"
+
+static int64_t bit_of(const rs_program *program, const rs_region *region, int64_t pixel, int c)
 {
     const int64_t elements = rs_array_elements_per_beat(&program->config);
+    const int64_t e = pixel * region->pixel + (region->place ? region->place[c] : c);
     return (region->address + e / elements) * program->config.bus_bits + e % elements * program->config.activation_bits;
 }
 
@@ -14,8 +16,7 @@ void rs_program_load_image(const rs_program *program, const uint8_t *pixels, uin
     const int64_t area = (int64_t)t->height * t->width;
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
-            rs_bits_put(memory, element_bit(program, &program->tensors[0], at * t->channels + c),
-                        program->config.activation_bits,
+            rs_bits_put(memory, bit_of(program, &program->tensors[0], at, c), program->config.activation_bits,
                         rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at]));
 }
 
@@ -23,11 +24,55 @@ void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, in
 {
     const rs_qtensor *t = &program->qnet->tensors[tensor];
     const int64_t area = (int64_t)t->height * t->width;
+    const int bits = program->config.activation_bits;
+    for (int64_t at = 0; at < area; at++)
+        for (int c = 0; c < t->channels; c++) {
+            const int32_t value = rs_bits_get(memory, bit_of(program, &program->tensors[tensor], at, c), bits);
+            out[c * area + at] = t->is_unsigned ? (int32_t)((uint32_t)value & ((UINT32_C(1) << bits) - 1)) : value;
+        }
+}
+
+void rs_program_write_tensor(const rs_program *program, uint8_t *memory, int tensor, const int32_t *values)
+{
+    const rs_qtensor *t = &program->qnet->tensors[tensor];
+    const int64_t area = (int64_t)t->height * t->width;
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
-            out[c * area + at] = rs_bits_get(memory,
-                                             element_bit(program, &program->tensors[tensor], at * t->channels + c),
-                                             program->config.activation_bits);
+            rs_bits_put(memory, bit_of(program, &program->tensors[tensor], at, c), program->config.activation_bits,
+                        values[c * area + at]);
+}
+
+static int64_t size_of(const rs_qtensor *t)
+{
+    return (int64_t)t->channels * t->height * t->width;
+}
+
+rs_status rs_program_run_host(const rs_program *program, int layer, uint8_t *memory, rs_diag *diag)
+{
+    const rs_program_layer *l = &program->layers[layer];
+    const rs_qtensor *in = &program->qnet->tensors[l->input], *out = &program->qnet->tensors[l->output];
+    int32_t *input = RS_NEW_ARRAY(int32_t, (size_t)size_of(in)), *output = RS_NEW_ARRAY(int32_t, (size_t)size_of(out));
+    if (input && output) {
+        const int32_t *const inputs[] = { input };
+        rs_program_read_tensor(program, memory, l->input, input);
+        rs_qop_run(program->qnet, &program->qnet->ops[l->op], inputs, output, NULL);
+        rs_program_write_tensor(program, memory, l->output, output);
+    }
+    const rs_status status = input && output ? RS_OK : rs_out_of_memory(diag);
+    rs_free(input);
+    rs_free(output);
+    return status;
+}
+
+const char *rs_layer_kind_name(rs_layer_kind kind)
+{
+    static const char *const names[] = { [RS_LAYER_WEIGHTS] = "weights",
+                                         [RS_LAYER_AVERAGE_POOL] = "average pooling",
+                                         [RS_LAYER_MAX_POOL] = "max pooling",
+                                         [RS_LAYER_ADD] = "addition",
+                                         [RS_LAYER_COPY] = "copy",
+                                         [RS_LAYER_HOST] = "host" };
+    return names[kind];
 }
 
 int rs_program_layer_of(const rs_program *program, int descriptor)
@@ -41,4 +86,13 @@ int rs_program_layer_of(const rs_program *program, int descriptor)
             high = middle - 1;
     }
     return low;
+}
+
+int rs_program_segment_of(const rs_program *program, int descriptor)
+{
+    int segment = 0;
+    for (int i = 1; i < program->n_segments; i++)
+        if (program->segments[i].count && program->segments[i].first <= descriptor)
+            segment = i;
+    return segment;
 }

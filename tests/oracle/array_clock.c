@@ -68,6 +68,8 @@ typedef struct flight {
 /* One step in the pipeline. */
 typedef struct step {
     bool valid, first, last_of_position, last_of_window, last_of_tile;
+    bool outside;    /* of the map, where such positions lose (mode 2) */
+    int scale, shift; /* of its window */
     int weight_half, lanes;
     int descriptor, group;
     int64_t element; /* of the output buffer */
@@ -79,6 +81,7 @@ typedef struct result {
     bool valid, first_of_window, last_of_window, last_of_tile;
     int lanes, descriptor, out_half;
     int64_t element;
+    bool is_unsigned;
     int32_t value[MAX_LANES];
     uint32_t saturations, overflows;
 } result;
@@ -88,6 +91,7 @@ enum state { IDLE, FETCH, GUARD, ISSUE, WAIT, RUN, READ_BUFFER, PRESENT };
 typedef struct machine {
     const rs_program *program;
     const rs_array_config *config;
+    const rs_program_segment *segment;
     uint8_t *memory;
     uint64_t t, run_number;
     int L, X, T, E, beat_bytes;
@@ -120,7 +124,8 @@ typedef struct machine {
     uint32_t position_overflows;
     result rounded, pooled;
     struct {
-        bool valid, last_of_position, last_of_window, last_of_tile;
+        bool valid, last_of_position, last_of_window, last_of_tile, outside;
+        int scale, shift;
         int lanes, descriptor, out_half;
         int64_t element;
         int64_t sum[MAX_LANES];
@@ -144,9 +149,26 @@ static const rs_descriptor *descriptor(const machine *m, int i)
     return &m->program->descriptors[i];
 }
 
+/* Which half of a double buffer a descriptor uses. */
+static int half(const machine *m, int d)
+{
+    return (d - m->segment->first) % 2;
+}
+
+static bool last_of_set(const rs_descriptor *d, int group)
+{
+    return (group + 1) % d->groups_per_set == 0;
+}
+
 static int group_lanes(const machine *m, const rs_descriptor *d, int group)
 {
-    return group == d->groups - 1 ? d->lanes_last : m->L;
+    return group == d->groups - 1 ? d->lanes_last : last_of_set(d, group) ? d->lanes_set : m->L;
+}
+
+static int64_t weight_beats(const rs_descriptor *d, int group)
+{
+    return last_of_set(d, group) ? d->bias_beats_last + (int64_t)d->steps * d->step_beats_last
+                                 : d->bias_beats + (int64_t)d->steps * d->step_beats;
 }
 
 /* ------------------------------------------------------------------------------------------------- loader */
@@ -156,13 +178,23 @@ static void phase_extent(machine *m)
     const rs_descriptor *d = descriptor(m, m->l_descriptor);
     if (m->l_phase == 1) {
         m->l_address = d->ifmap_addr;
-        m->l_beats = d->ifmap_beats;
+        m->l_beats = (int64_t)d->ifmap_beats + d->second_beats;
         return;
     }
     const int group = m->l_phase == 0 ? 0 : m->l_phase - 1;
-    const int64_t whole = d->bias_beats + (int64_t)d->steps * d->step_beats;
-    m->l_address = d->weight_addr + group * whole;
-    m->l_beats = group == d->groups - 1 ? d->bias_beats_last + (int64_t)d->steps * d->step_beats_last : whole;
+    m->l_address = d->weight_addr;
+    for (int g = 0; g < group; g++)
+        m->l_address += weight_beats(d, g);
+    m->l_beats = weight_beats(d, group);
+}
+
+/* Address of beat l_beat of the phase. */
+static int64_t phase_address(const machine *m)
+{
+    const rs_descriptor *d = descriptor(m, m->l_descriptor);
+    if (m->l_phase == 1 && m->l_beat >= d->ifmap_beats)
+        return d->second_addr + m->l_beat - d->ifmap_beats;
+    return m->l_address + m->l_beat;
 }
 
 static void beat_arrives(machine *m, const flight *f)
@@ -185,17 +217,20 @@ static step make_step(machine *m)
 {
     const rs_descriptor *d = descriptor(m, m->s_descriptor);
     const int cy = m->oy * d->pool_stride_h + m->wy, cx = m->ox * d->pool_stride_w + m->wx;
+    const int64_t set = m->s_group / d->groups_per_set;
     const int64_t row = (int64_t)d->origin_row + (int64_t)cy * d->step_row + (int64_t)m->s1 * d->seg1_rows;
-    const int64_t col = (int64_t)d->origin_col + (int64_t)cx * d->step_col + (int64_t)m->s2 * d->seg2_cols +
+    const int64_t own = (int64_t)d->origin_col + (int64_t)cx * d->step_col + (int64_t)m->s2 * d->seg2_cols +
                         (int64_t)m->ch * m->X;
-    const int64_t before = d->origin_elems - (int64_t)d->origin_row * d->row_elems; /* elements in front of row 0 */
+    const int64_t col = own + set * d->set_cols;
+    const int64_t row_start = d->origin_elems + (int64_t)cy * d->step_row_elems + (int64_t)m->s1 * d->seg1_elems;
     const int lanes = group_lanes(m, d, m->s_group);
-    const bool last_group = m->s_group == d->groups - 1;
-    const int64_t bias_bits = (int64_t)(last_group ? d->bias_beats_last : d->bias_beats) * m->config->bus_bits;
-    const int64_t step_bits = (int64_t)(last_group ? d->step_beats_last : d->step_beats) * m->config->bus_bits;
+    const bool last = last_of_set(d, m->s_group);
+    const int64_t bias_bits = (int64_t)(last ? d->bias_beats_last : d->bias_beats) * m->config->bus_bits;
+    const int64_t step_bits = (int64_t)(last ? d->step_beats_last : d->step_beats) * m->config->bus_bits;
     const int64_t number = ((int64_t)m->s1 * d->seg2_count + m->s2) * d->chunks + m->ch;
     const uint8_t *weights = m->weights[m->s_weight_half];
     const int A = m->config->accumulator_bits, n = m->config->weight_bits;
+    const bool bottom = m->oy == d->out_h - 1, right = m->ox == d->out_w - 1;
 
     step s = { .valid = true,
                .first = number == 0,
@@ -204,19 +239,31 @@ static step make_step(machine *m)
                .lanes = lanes,
                .descriptor = m->s_descriptor,
                .group = m->s_group,
-               .out_half = m->s_descriptor % 2,
-               .element = ((int64_t)m->oy * d->out_w + m->ox) * d->out_channels + (int64_t)m->s_group * m->L };
-    REQUIRE(number < m->config->weight_steps);
+               .out_half = half(m, m->s_descriptor),
+               .scale = bottom ? (right ? d->scale_corner : d->scale_bottom) : right ? d->scale_right : d->scale,
+               .shift = bottom ? (right ? d->shift_corner : d->shift_bottom) : right ? d->shift_right : d->shift,
+               .element = ((int64_t)m->oy * d->out_w + m->ox) * d->out_channels };
+    for (int g = 0; g < m->s_group; g++)
+        s.element += group_lanes(m, d, g);
+    s.outside = d->mode == 2 && (row < 0 || row >= d->in_rows || own < 0 || own >= d->row_elems);
     int64_t activation[MAX_MULS];
     for (int i = 0; i < m->X; i++) {
         activation[i] = 0;
         if (row >= 0 && row < d->in_rows && col + i >= 0 && col + i < d->row_elems &&
             (int64_t)m->ch * m->X + i < d->seg_len) {
-            const int32_t element = m->ifmap[m->s_descriptor % 2][before + row * d->row_elems + col + i];
+            const int32_t element = m->ifmap[half(m, m->s_descriptor)][row_start + col + i];
             REQUIRE(element != UNDEFINED);
             activation[i] = element;
+            if (d->in_unsigned && element < 0)
+                activation[i] += INT64_C(1) << m->config->activation_bits;
         }
     }
+    if (d->mode != 0) {
+        for (int lane = 0; lane < lanes; lane++)
+            s.sum[lane] = activation[lane] * (INT64_C(1) << (m->s1 > 0 ? d->align_second : d->align));
+        return s;
+    }
+    REQUIRE(number < m->config->weight_steps);
     for (int lane = 0; lane < lanes; lane++) {
         s.bias[lane] = bits_at(weights, (int64_t)lane * A, A);
         for (int i = 0; i < m->X; i++)
@@ -332,12 +379,18 @@ static bool clock_datapath(machine *m)
     if (m->summed.valid) {
         const rs_descriptor *d = descriptor(m, m->summed.descriptor);
         uint64_t saturations = 0;
+        uint64_t ignored = 0;
         mpz_t sum;
         mpz_init(sum);
         for (int lane = 0; lane < m->summed.lanes; lane++) {
             mpz_set_si(sum, m->summed.sum[lane]);
-            m->rounded.value[lane] = (int32_t)rs_oracle_requantize(sum, d->relu != 0, d->shift, d->out_bits,
-                                                                   m->config->rounding, 0, &saturations);
+            mpz_mul_si(sum, sum, m->summed.scale);
+            int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift, 40, m->config->rounding, 0, &ignored);
+            const int64_t low = d->out_unsigned ? 0 : -(INT64_C(1) << (d->out_bits - 1)),
+                          high = (INT64_C(1) << (d->out_bits - !d->out_unsigned)) - 1;
+            saturations += !m->summed.outside && (value < low || value > high);
+            value = m->summed.outside || value < low ? low : value > high ? high : value;
+            m->rounded.value[lane] = (int32_t)value;
         }
         mpz_clear(sum);
         m->rounded.valid = true;
@@ -378,6 +431,9 @@ static bool clock_datapath(machine *m)
             m->summed.last_of_tile = s->last_of_tile;
             m->summed.lanes = s->lanes;
             m->summed.descriptor = s->descriptor;
+            m->summed.outside = s->outside;
+            m->summed.scale = s->scale;
+            m->summed.shift = s->shift;
             m->summed.out_half = s->out_half;
             m->summed.element = s->element;
             m->summed.overflows = m->position_overflows;
@@ -395,25 +451,27 @@ static void account(machine *m)
     if (!m->totals->layers)
         return;
     const rs_program *p = m->program;
-    int waits_for = m->sequencer == IDLE && m->t > 0 ? p->n_layers
-                                                     : rs_program_layer_of(p, m->t == 0 ? 0 : m->s_descriptor);
+    const int first = m->segment->first_layer, behind = first + m->segment->count_layers;
+    const int waits_for = m->t == 0                                                                  ? first
+                          : m->sequencer == IDLE                                                     ? behind
+                                                     : rs_program_layer_of(p, m->s_descriptor);
     if (m->sequencer == RUN) {
         m->totals->layers[waits_for].run++;
         return;
     }
-    for (int k = 0; k < waits_for; k++)
-        if (m->stored < p->layers[k].first + p->layers[k].count) {
+    for (int k = first; k < waits_for; k++)
+        if (m->stored < p->layers[k].first + p->layers[k].count - m->segment->first) {
             m->totals->layers[k].drain++;
             return;
         }
     rs_oracle_activity *a = &m->totals->layers[waits_for];
     if (m->t == 0 || m->sequencer == FETCH)
         a->control++;
-    else if (!m->weights_full[m->s_weight_half])
+    else if (descriptor(m, m->s_descriptor)->mode == 0 && !m->weights_full[m->s_weight_half])
         a->wait_weights++;
-    else if (m->s_group == 0 && !m->ifmap_full[m->s_descriptor % 2])
+    else if (m->s_group == 0 && !m->ifmap_full[half(m, m->s_descriptor)])
         a->wait_ifmap++;
-    else if (m->s_group == 0 && m->out_busy[m->s_descriptor % 2])
+    else if (m->s_group == 0 && m->out_busy[half(m, m->s_descriptor)])
         a->wait_output++;
     else
         a->control++;
@@ -457,17 +515,17 @@ static void clock_cycle(machine *m)
     /* loader */
     switch (old->loader) {
     case FETCH:
-        m->l_phase = 0;
+        m->l_phase = descriptor(m, old->l_descriptor)->mode == 0 ? 0 : 1;
         m->loader = GUARD;
         break;
     case GUARD: {
         const rs_descriptor *d = descriptor(m, old->l_descriptor);
         const bool ifmap = old->l_phase == 1;
-        const bool holds = ifmap ? !old->ifmap_busy[old->l_descriptor % 2] && old->stored >= d->wait_stored
+        const bool holds = ifmap ? !old->ifmap_busy[half(m, old->l_descriptor)] && old->stored >= d->wait_stored
                                  : !old->weights_busy[old->l_weight_half];
         if (holds) {
             if (ifmap)
-                m->ifmap_busy[old->l_descriptor % 2] = true;
+                m->ifmap_busy[half(m, old->l_descriptor)] = true;
             else
                 m->weights_busy[old->l_weight_half] = true;
             m->l_beat = 0;
@@ -484,24 +542,25 @@ static void clock_cycle(machine *m)
             REQUIRE(m->f_count < (size_t)m->config->outstanding + 1);
             f->answer = m->t + (uint64_t)m->config->latency;
             f->to_weights = old->l_phase != 1;
-            f->half = f->to_weights ? old->l_weight_half : old->l_descriptor % 2;
+            f->half = f->to_weights ? old->l_weight_half : half(m, old->l_descriptor);
             f->beat = old->l_beat;
             f->last = old->l_beat == old->l_beats - 1;
-            memcpy(f->data, m->memory + (old->l_address + old->l_beat) * m->beat_bytes, (size_t)m->beat_bytes);
+            memcpy(f->data, m->memory + phase_address(old) * m->beat_bytes, (size_t)m->beat_bytes);
             m->f_count++;
             const rs_event event = { .kind = RS_EVENT_READ,
                                      .cycle = m->t,
                                      .descriptor = old->l_descriptor,
-                                     .address = old->l_address + old->l_beat };
+                                     .address = phase_address(old) };
             if (m->sink)
                 m->sink(m->context, &event);
             m->l_beat++;
             if (f->last) {
                 if (f->to_weights)
                     m->l_weight_half ^= 1;
-                if (old->l_phase == descriptor(m, old->l_descriptor)->groups) { /* phases: groups + 1 */
+                const rs_descriptor *d = descriptor(m, old->l_descriptor);
+                if (old->l_phase == (d->mode == 0 ? d->groups : 1)) { /* phases: groups + 1, or the ifmap alone */
                     m->l_descriptor++;
-                    m->loader = m->l_descriptor == m->program->n_descriptors ? IDLE : FETCH;
+                    m->loader = m->l_descriptor == m->segment->first + m->segment->count ? IDLE : FETCH;
                 } else {
                     m->l_phase++;
                     m->loader = GUARD;
@@ -529,12 +588,13 @@ static void clock_cycle(machine *m)
         m->sequencer = WAIT;
         break;
     case WAIT: {
-        const int half = old->s_descriptor % 2;
-        const bool holds = old->weights_full[old->s_weight_half] &&
-                           (old->s_group > 0 || (old->ifmap_full[half] && !old->out_busy[half]));
+        const int at = half(m, old->s_descriptor);
+        const bool direct = descriptor(m, old->s_descriptor)->mode != 0;
+        const bool holds = (direct || old->weights_full[old->s_weight_half]) &&
+                           (old->s_group > 0 || (old->ifmap_full[at] && !old->out_busy[at]));
         if (holds) {
             if (old->s_group == 0)
-                m->out_busy[half] = true;
+                m->out_busy[at] = true;
             m->oy = m->ox = m->wy = m->wx = m->s1 = m->s2 = m->ch = 0;
             m->sequencer = RUN;
         }
@@ -545,14 +605,16 @@ static void clock_cycle(machine *m)
         m->pipe[1] = issue_step(m, &ends); /* stage 1 is what is on its way in t+1 */
         if (!ends)
             break;
-        m->weights_full[old->s_weight_half] = false;
-        m->free_countdown[old->s_weight_half] = 2 + m->T; /* cleared at the end of t+3+T */
-        m->s_weight_half ^= 1;
+        if (descriptor(m, old->s_descriptor)->mode == 0) {
+            m->weights_full[old->s_weight_half] = false;
+            m->free_countdown[old->s_weight_half] = 2 + m->T; /* cleared at the end of t+3+T */
+            m->s_weight_half ^= 1;
+        }
         if (old->s_group == descriptor(m, old->s_descriptor)->groups - 1) {
-            m->ifmap_full[old->s_descriptor % 2] = false;
-            m->ifmap_busy[old->s_descriptor % 2] = false;
+            m->ifmap_full[half(m, old->s_descriptor)] = false;
+            m->ifmap_busy[half(m, old->s_descriptor)] = false;
             m->s_descriptor++;
-            m->sequencer = m->s_descriptor == m->program->n_descriptors ? IDLE : FETCH;
+            m->sequencer = m->s_descriptor == m->segment->first + m->segment->count ? IDLE : FETCH;
         } else {
             m->s_group++;
             m->sequencer = WAIT;
@@ -564,7 +626,7 @@ static void clock_cycle(machine *m)
     }
 
     /* storer */
-    const int out_half = old->d_descriptor % 2;
+    const int out_half = half(m, old->d_descriptor);
     switch (old->storer) {
     case FETCH:
         m->storer = WAIT;
@@ -584,13 +646,14 @@ static void clock_cycle(machine *m)
         {
             const rs_descriptor *d = descriptor(m, old->d_descriptor);
             uint8_t data[128] = { 0 };
-            const int64_t total = (int64_t)d->out_h * d->out_w * d->out_channels;
-            for (int i = 0; i < m->E && old->d_beat * m->E + i < total; i++) {
+            const int64_t place = old->d_beat % d->run_beats, runs = old->d_beat / d->run_beats;
+            const int here = place == d->run_beats - 1 ? d->ofmap_last_elems : m->E;
+            for (int i = 0; i < here; i++) {
                 const int32_t value = m->out[out_half][old->d_beat * m->E + i];
                 REQUIRE(value != UNDEFINED);
                 set_bits(data, (int64_t)i * m->config->activation_bits, m->config->activation_bits, value);
             }
-            const int64_t address = d->ofmap_addr + old->d_beat;
+            const int64_t address = d->ofmap_addr + runs * ((int64_t)d->run_beats + d->run_skip) + place;
             memcpy(m->memory + address * m->beat_bytes, data, (size_t)m->beat_bytes);
             const rs_event event = {
                 .kind = RS_EVENT_WRITE, .cycle = m->t, .descriptor = old->d_descriptor, .address = address, .data = data
@@ -604,7 +667,7 @@ static void clock_cycle(machine *m)
                     m->out[out_half][i] = UNDEFINED;
                 m->stored++;
                 m->d_descriptor++;
-                m->done = m->d_descriptor == m->program->n_descriptors;
+                m->done = m->d_descriptor == m->segment->first + m->segment->count;
                 m->storer = m->done ? IDLE : FETCH;
             }
         }
@@ -620,13 +683,15 @@ static void clock_cycle(machine *m)
     m->t++;
 }
 
-void rs_oracle_array_run(const rs_program *program, uint8_t *memory, uint64_t run, uint64_t limit, rs_event_sink sink,
+void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory, uint64_t run, uint64_t limit, rs_event_sink sink,
                          void *context, rs_oracle_run *totals)
 {
     machine *m = need(1, sizeof *m);
     const rs_array_config *config = &program->config;
     m->program = program;
     m->config = config;
+    m->segment = &program->segments[segment];
+    m->l_descriptor = m->s_descriptor = m->d_descriptor = m->segment->first;
     m->memory = memory;
     m->run_number = run;
     m->L = config->lanes;
@@ -667,7 +732,7 @@ void rs_oracle_array_run(const rs_program *program, uint8_t *memory, uint64_t ru
         clock_cycle(m);
     }
     totals->cycles = m->t;
-    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = m->t, .descriptor = program->n_descriptors - 1 };
+    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = m->t, .descriptor = m->segment->first + m->segment->count - 1 };
     if (sink)
         sink(context, &done);
     for (int h = 0; h < 2; h++) {

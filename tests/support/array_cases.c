@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "support/random_qnet.h"
 #include "support/test.h"
 
 static int pick(rs_rng *rng, int low, int high)
@@ -227,6 +228,29 @@ static rs_qnet *random_net(rs_rng *rng, int activation_bits, int weight_bits, rs
     return q;
 }
 
+/* A graph of ops of every kind, as the engine's tests draw them, less what no array runs. */
+static rs_qnet *random_graph(rs_rng *rng, int activation_bits, int weight_bits, rs_test_limits limits)
+{
+    const rs_random_qnet options = { .max_ops = 2 * limits.layers < 8 ? 2 * limits.layers : 8,
+                                     .max_bits = activation_bits < weight_bits ? activation_bits : weight_bits,
+                                     .max_size = one_in(rng, 5) ? 20 : 10,
+                                     .max_channels = 12,
+                                     .branches = true,
+                                     .graph = true };
+    rs_qnet *q = rs_test_random_qnet(rng, &options);
+    for (int i = 0; i < q->n_ops; i++) {
+        rs_free(q->ops[i].weight_fl);
+        q->ops[i].weight_fl = NULL;
+    }
+    return q;
+}
+
+static rs_qnet *any_net(rs_rng *rng, int activation_bits, int weight_bits, rs_test_limits limits)
+{
+    return one_in(rng, 2) ? random_net(rng, activation_bits, weight_bits, limits)
+                          : random_graph(rng, activation_bits, weight_bits, limits);
+}
+
 rs_qnet *rs_test_qnet_convolution(uint64_t seed, int channels, int height, int width, int outputs, int kernel,
                                   int stride, int pad, int pool, int bits)
 {
@@ -355,10 +379,16 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
     rs_rng rng = { seed, number, 0 };
     rs_test_case c = { .seed = seed, .number = number };
     const bool eight = one_in(&rng, 2);
-    c.qnet = random_net(&rng, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
-                        eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), limits);
     rs_array_config config = random_array(&rng, limits);
-    c.qnet->rounding = config.rounding;
+    for (int attempt = 0;; attempt++) {
+        assert_true(attempt < 1000);
+        c.qnet = any_net(&rng, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
+                         limits);
+        c.qnet->rounding = config.rounding;
+        if (compiles(&c, &config))
+            break;
+        rs_qnet_free(c.qnet);
+    }
     if (one_in(&rng, 3)) { /* wider words than the net needs */
         config.activation_bits = pick(&rng, 0, 16);
         config.weight_bits = pick(&rng, 0, 16);
@@ -392,7 +422,7 @@ rs_test_case rs_test_case_on(uint64_t seed, uint64_t number, const rs_array_conf
     for (uint64_t attempt = 0;; attempt++) { /* until a net fits the array */
         assert_true(attempt < 1000);
         rs_rng rng = { seed, number, attempt << 32 };
-        c.qnet = random_net(&rng, config->activation_bits, config->weight_bits, limits);
+        c.qnet = any_net(&rng, config->activation_bits, config->weight_bits, limits);
         c.qnet->rounding = config->rounding;
         if (compiles(&c, config)) {
             finish(&c, &rng, config);

@@ -12,6 +12,41 @@
 
 /* test-options: limit=300 */
 
+enum { MOST = 64 }; /* layers and tensors of a random net */
+
+/* Clocks segment after segment, with the host in between; cycles count on. */
+typedef struct clocked {
+    rs_test_events *events;
+    uint64_t base;
+} clocked;
+
+static bool keep_clocked(void *context, const rs_event *event)
+{
+    clocked *c = context;
+    rs_event e = *event;
+    e.cycle += c->base;
+    return rs_test_keep_event(c->events, &e);
+}
+
+static void clock_program(const rs_program *program, uint8_t *memory, uint64_t run, uint64_t limit,
+                          rs_test_events *events, rs_oracle_run *sum, rs_diag *diag)
+{
+    clocked c = { .events = events };
+    for (int i = 0; i < program->n_segments; i++) {
+        rs_oracle_run one = { .layers = sum->layers };
+        if (program->segments[i].count == 0) {
+            rs_assert_ok(rs_program_run_host(program, program->segments[i].first_layer, memory, diag), diag);
+            continue;
+        }
+        rs_oracle_array_run(program, i, memory, run, limit, keep_clocked, &c, &one);
+        c.base += one.cycles;
+        sum->cycles += one.cycles;
+        sum->stalled += one.stalled;
+        sum->saturations += one.saturations;
+        sum->overflows += one.overflows;
+    }
+}
+
 static void *checked(void *p)
 {
     assert_non_null(p);
@@ -30,8 +65,8 @@ static uint8_t *copy_memory(const rs_test_case *c)
 static int64_t compare_tensors(const rs_test_case *c, const uint8_t *memory)
 {
     const rs_qnet *q = c->qnet;
-    int32_t *tensors[16];
-    uint64_t saturations[16] = { 0 };
+    int32_t *tensors[MOST];
+    uint64_t saturations[MOST] = { 0 };
     int64_t compared = 0;
     for (int i = 0; i < q->n_tensors; i++)
         tensors[i] = checked(RS_NEW_ARRAY(int32_t, (size_t)q->tensors[i].channels * (size_t)q->tensors[i].height *
@@ -54,15 +89,36 @@ static int64_t compare_tensors(const rs_test_case *c, const uint8_t *memory)
 
 typedef struct totals {
     int64_t events, cycles, values, overflowing, saturating, limited, tiled;
+    int64_t kinds[RS_LAYER_HOST + 1]; /* layers */
+    int64_t sets, shared, runs, slices, unsigned_in; /* descriptors; sets of several convolution groups */
 } totals;
+
+static void count_features(const rs_program *program, totals *sum)
+{
+    for (int l = 0; l < program->n_layers; l++)
+        sum->kinds[program->layers[l].kind]++;
+    for (int i = 0; i < program->n_descriptors; i++) {
+        const rs_descriptor *d = &program->descriptors[i];
+        const rs_program_layer *layer = &program->layers[rs_program_layer_of(program, i)];
+        const rs_qop *op = &program->qnet->ops[layer->op];
+        const int sets = d->groups / d->groups_per_set;
+        sum->sets += d->mode == RS_MODE_WEIGHTS && sets > 1;
+        sum->shared += d->mode == RS_MODE_WEIGHTS && op->groups > sets;
+        sum->runs += d->run_skip > 0;
+        sum->slices += d->mode == RS_MODE_WEIGHTS && op->groups == 1 &&
+                       d->groups < (program->qnet->tensors[op->output].channels + program->config.lanes - 1) /
+                                       program->config.lanes;
+        sum->unsigned_in += d->in_unsigned;
+    }
+}
 
 static void compare_case(rs_test_case *c, uint64_t run, totals *sum)
 {
     char text[2048];
     rs_test_case_text(c, text, sizeof text);
     rs_diag *diag = rs_diag_new();
-    rs_layer_stats layers[16], bare_layers[16], quiet_layers[16];
-    rs_oracle_activity activity[16] = { 0 };
+    rs_layer_stats layers[MOST], bare_layers[MOST], quiet_layers[MOST];
+    rs_oracle_activity activity[MOST] = { 0 };
     rs_run_stats stats = { .layers = layers }, bare = { .layers = bare_layers }, quiet = { .layers = quiet_layers };
     const int beat_bytes = (int)rs_program_beat_bytes(c->program);
     rs_test_events model = { .beat_bytes = beat_bytes }, clock = { .beat_bytes = beat_bytes };
@@ -72,8 +128,7 @@ static void compare_case(rs_test_case *c, uint64_t run, totals *sum)
 
     rs_assert_ok(rs_array_new(c->program, &array, diag), diag);
     rs_assert_ok(rs_array_run(array, model_memory, run, rs_test_keep_event, &model, &stats, diag), diag);
-    rs_oracle_array_run(c->program, clock_memory, run, stats.cycles + 1000, rs_test_keep_event, &clock,
-                        &totals_of_clock);
+    clock_program(c->program, clock_memory, run, stats.cycles + 1000, &clock, &totals_of_clock, diag);
 
     sum->events += rs_test_events_equal(&model, &clock, text);
     const size_t bytes = (size_t)(c->program->memory_beats * beat_bytes);
@@ -119,6 +174,7 @@ static void compare_case(rs_test_case *c, uint64_t run, totals *sum)
 
     if (overflows == 0)
         sum->values += compare_tensors(c, model_memory);
+    count_features(c->program, sum);
     sum->cycles += (int64_t)stats.cycles;
     sum->overflowing += overflows > 0;
     sum->saturating += saturations > 0;
@@ -147,7 +203,15 @@ static void campaign(uint64_t stream, int cases, rs_test_limits limits)
                   "by reads in flight, %lld are tiled\n",
                   cases, (long long)sum.events, (long long)sum.cycles, (long long)sum.values,
                   (long long)sum.overflowing, (long long)sum.saturating, (long long)sum.limited, (long long)sum.tiled);
+    for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
+        print_message("# %lld %s,", (long long)sum.kinds[kind], rs_layer_kind_name((rs_layer_kind)kind));
+    print_message(" tiles: %lld with sets, %lld sharing steps, %lld in runs, %lld slices, %lld unsigned\n",
+                  (long long)sum.sets, (long long)sum.shared, (long long)sum.runs, (long long)sum.slices,
+                  (long long)sum.unsigned_in);
     assert_true(sum.events > 100 * cases && sum.values > 10 * cases);
+    for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
+        assert_true(cases < 200 || sum.kinds[kind] > 2);
+    assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2));
     if (cases >= 50)
         assert_true(sum.overflowing > 2 && sum.saturating > 2 && sum.limited > 2 && sum.tiled > 2);
 }

@@ -209,7 +209,7 @@ static int64_t map_element(const rs_qtensor *t, const int32_t *chw, int64_t row,
     return chw[((col % t->channels) * t->height + row) * t->width + col / t->channels];
 }
 
-/* One output from the ROMs, as docs/microarchitecture.md walks a window; X multipliers, channel o in lane o mod L. */
+/* One output from the ROMs, as docs/microarchitecture.md walks a window; X multipliers. */
 static int64_t toy_output(const rs_qnet *q, const rs_qop *op, const lane *lanes, int L, int X, int bias_bits, int o,
                           int oy, int ox, const int32_t *input, uint64_t *saturations)
 {
@@ -221,17 +221,23 @@ static int64_t toy_output(const rs_qnet *q, const rs_qop *op, const lane *lanes,
                        op->pad_w == 0 && op->dilation_h == 1 && op->dilation_w == 1;
     const bool rows = !whole && plain && op->dilation_w == 1;
     const int64_t seg1 = whole ? 1 : op->kernel_h, seg2 = whole || rows ? 1 : op->kernel_w;
-    const int64_t seg_len = whole ? (int64_t)in->height * in->width * c : rows ? op->kernel_w * c : c;
+    /* Convolution groups side by side that fit the lanes and multipliers share steps. */
+    const int per_group = out->channels / op->groups;
+    int shared = op->groups;
+    while (shared > 1 && (op->groups % shared || shared * per_group > L || shared * c > X))
+        shared--;
+    const int per_set = shared * per_group, set = o / per_set, within = o % per_set;
+    const int64_t turn = (int64_t)set * ((per_set + L - 1) / L) + within / L;
+    const int64_t seg_len = whole ? (int64_t)in->height * in->width * c : rows ? op->kernel_w * c : shared * c;
     const int64_t chunks = (seg_len + X - 1) / X, steps = seg1 * seg2 * chunks;
-    const int group = o / (out->channels / op->groups);
-    const char *bias_word = lanes[o % L].bias + (int64_t)(o / L) * (bias_digits + 1);
+    const char *bias_word = lanes[within % L].bias + turn * (bias_digits + 1);
     mpz_t sum;
     mpz_init_set_si(sum, field(bias_word, bias_digits, 0, bias_bits));
     for (int64_t s1 = 0; s1 < seg1; s1++)
         for (int64_t s2 = 0; s2 < seg2; s2++)
             for (int64_t ch = 0; ch < chunks; ch++) {
                 const int64_t step = (s1 * seg2 + s2) * chunks + ch;
-                const char *word = lanes[o % L].weights + ((int64_t)(o / L) * steps + step) * (digits + 1);
+                const char *word = lanes[within % L].weights + (turn * steps + step) * (digits + 1);
                 for (int i = 0; i < X; i++) {
                     const int64_t k = ch * X + i;
                     const int64_t w = field(word, digits, i * n, n);
@@ -241,7 +247,7 @@ static int64_t toy_output(const rs_qnet *q, const rs_qop *op, const lane *lanes,
                     }
                     int64_t row = (int64_t)oy * op->stride_h - op->pad_h + s1 * op->dilation_h;
                     int64_t x = (int64_t)ox * op->stride_w - op->pad_w + s2 * op->dilation_w;
-                    int64_t col = x * in->channels + group * c + k;
+                    int64_t col = x * in->channels + set * shared * c + k;
                     if (whole) { /* the map is one row */
                         row = k / (in->width * c);
                         col = k % (in->width * c);
