@@ -41,6 +41,7 @@ typedef struct check {
     worker *w;
     rs_lockstep_mismatch *mismatch; /* what is filled when the two differ */
     int64_t image;
+    int segment;
     uint64_t earliest; /* least cycle of the model's next events of all kinds; UINT64_MAX: none is left */
     /* A ring of the RTL's last events. */
     rs_lockstep_event got[RS_LOCKSTEP_LAST];
@@ -75,30 +76,59 @@ static void keep(const rs_program *program, rs_lockstep_event *to, const rs_even
     }
 }
 
-/* The place of element e of descriptor d's ofmap, counted from the tile's first. */
+/* The channel at an element of a pixel; -1: none, it is padding. */
+static int channel_at(const rs_program *program, int tensor, int64_t element)
+{
+    const rs_region *region = &program->tensors[tensor];
+    const int channels = program->qnet->tensors[tensor].channels;
+    for (int c = 0; region->place && c < channels; c++)
+        if (region->place[c] == element)
+            return c;
+    return region->place || element >= channels ? -1 : (int)element;
+}
+
+/* The place of element e of descriptor d's output buffer, in the blob that its layer makes (or in that which it is a part of). */
 static void locate_output(const rs_program *program, int descriptor, int64_t e, rs_lockstep_mismatch *m)
 {
     const rs_descriptor *d = &program->descriptors[descriptor];
-    int row = 0;
-    for (int i = program->layers[rs_program_layer_of(program, descriptor)].first; i < descriptor; i++)
-        row += program->descriptors[i].out_h;
-    m->c = (int)(e % d->out_channels);
-    m->x = (int)(e / d->out_channels % d->out_w);
-    m->y = (int)(e / d->out_channels / d->out_w) + row;
+    const rs_program_layer *layer = &program->layers[rs_program_layer_of(program, descriptor)];
+    const rs_region *blob = &program->tensors[layer->blob];
+    const int64_t elements = rs_array_elements_per_beat(&program->config), pixel = e / d->out_channels,
+                  in_run = e % d->out_channels,
+                  beat = d->ofmap_addr - blob->address + (d->run_skip ? pixel * (d->run_beats + d->run_skip) : 0);
+    const int64_t at = beat * elements + (d->run_skip ? in_run : e);
+    const int width = program->qnet->tensors[layer->blob].width;
+    m->c = channel_at(program, layer->blob, at % blob->pixel);
+    m->x = (int)(at / blob->pixel % width);
+    m->y = (int)(at / blob->pixel / width);
+}
+
+/* The element of the output buffer that beat `address` of memory begins with. */
+static int64_t written_element(const rs_program *program, const rs_event *event)
+{
+    const rs_descriptor *d = &program->descriptors[event->descriptor];
+    const int64_t elements = rs_array_elements_per_beat(&program->config), beat = event->address - d->ofmap_addr,
+                  period = (int64_t)d->run_beats + d->run_skip;
+    return (beat / period * d->run_beats + beat % period) * elements;
 }
 
 /* Of a beat that is read: in the ifmap, the first element that it holds. */
 static void locate_read(const rs_program *program, int descriptor, int64_t address, rs_lockstep_mismatch *m)
 {
-    const int input = program->layers[rs_program_layer_of(program, descriptor)].input;
-    const rs_region *region = &program->tensors[input];
-    const rs_qtensor *t = &program->qnet->tensors[input];
-    if (address < region->address || address >= region->address + region->beats)
-        return;
-    const int64_t e = (address - region->address) * rs_array_elements_per_beat(&program->config);
-    m->c = (int)(e % t->channels);
-    m->x = (int)(e / t->channels % t->width);
-    m->y = (int)(e / t->channels / t->width);
+    const rs_program_layer *layer = &program->layers[rs_program_layer_of(program, descriptor)];
+    const int inputs[] = { layer->input, layer->second };
+    for (int i = 0; i < 2; i++) {
+        if (inputs[i] < 0)
+            continue;
+        const rs_region *region = &program->tensors[inputs[i]];
+        if (address < region->address || address >= region->address + region->beats)
+            continue;
+        const int64_t e = (address - region->address) * rs_array_elements_per_beat(&program->config);
+        const int width = program->qnet->tensors[inputs[i]].width;
+        m->c = channel_at(program, inputs[i], e % region->pixel);
+        m->x = (int)(e / region->pixel % width);
+        m->y = (int)(e / region->pixel / width);
+    }
 }
 
 /* Fills the mismatch; expected or got may be NULL. */
@@ -111,17 +141,16 @@ static void differ(check *c, rs_divergence what, const rs_event *expected, const
     m->what = what;
     m->image = c->image;
     m->n = (int)c->image;
+    m->segment = c->segment;
     m->kind = event->kind;
     m->cycle = cycle;
     m->descriptor = event->descriptor < 0 || event->descriptor > last ? last : event->descriptor;
     m->layer = program->layers[rs_program_layer_of(program, m->descriptor)].name;
     m->c = m->y = m->x = -1;
-    const int elements = rs_array_elements_per_beat(&program->config);
     if (event->kind == RS_EVENT_OUTPUT)
         locate_output(program, m->descriptor, event->address, m);
     else if (event->kind == RS_EVENT_WRITE)
-        locate_output(program, m->descriptor,
-                      (event->address - program->descriptors[m->descriptor].ofmap_addr) * elements, m);
+        locate_output(program, m->descriptor, written_element(program, event), m);
     else if (event->kind == RS_EVENT_READ)
         locate_read(program, m->descriptor, event->address, m);
 
@@ -201,9 +230,7 @@ static bool same(check *c, const rs_event *expected, const rs_event *got)
                 continue;
             snprintf(signal, sizeof signal, "write data, element %d", i);
             differ_in(c, expected, got, signal, e, g, bits);
-            locate_output(program, got->descriptor,
-                          (got->address - program->descriptors[got->descriptor].ofmap_addr) * elements + i,
-                          c->mismatch);
+            locate_output(program, got->descriptor, written_element(program, got) + i, c->mismatch);
             return false;
         }
         /* Bits that hold no element. */
@@ -230,9 +257,8 @@ static void missing(check *c)
     }
 }
 
-static bool take_rtl_event(void *context, const rs_event *got)
+static bool take_event(check *c, const rs_event *got)
 {
-    check *c = context;
     if (c->found) { /* what comes behind the first difference */
         if (!c->came && got->kind == c->awaited && got->cycle >= c->mismatch->cycle) {
             c->came = true;
@@ -242,7 +268,7 @@ static bool take_rtl_event(void *context, const rs_event *got)
     }
     if (c->earliest < got->cycle) {
         missing(c);
-        return take_rtl_event(context, got);
+        return take_event(c, got);
     }
     keep(c->w->program, &c->got[c->n_got++ % RS_LOCKSTEP_LAST], got);
     rs_log_kind *k = &c->w->log.kinds[got->kind];
@@ -273,6 +299,15 @@ static bool take_rtl_event(void *context, const rs_event *got)
         counts->write_bytes += (uint64_t)rs_program_beat_bytes(c->w->program);
     }
     return true;
+}
+
+/* The RTL counts the descriptors of its run. */
+static bool take_rtl_event(void *context, const rs_event *got)
+{
+    check *c = context;
+    rs_event event = *got;
+    event.descriptor += c->w->program->segments[c->segment].first;
+    return take_event(c, &event);
 }
 
 /* LOST so far: does it come later? An early event told first, is it one too many? Names the signal. */
@@ -396,16 +431,95 @@ static void prepare_memory(const rs_program *program, const uint8_t *pixels, uin
     rs_program_load_image(program, pixels, memory);
 }
 
+static rs_status start_rtl(worker *w, const rs_program_segment *segment, int64_t image)
+{
+    return rs_dut_start(w->dut, w->program->descriptors + segment->first, segment->count, w->rtl_memory,
+                        w->program->memory_beats, (uint64_t)image, w->diag);
+}
+
+static rs_status unfinished(worker *w, int64_t image)
+{
+    return rs_error(w->diag, RS_INTERNAL, RS_NOWHERE, NULL, "image %" PRId64 ": the RTL did not finish", image);
+}
+
 static rs_status run_rtl_only(worker *w, int64_t image)
 {
-    bool finished = false;
-    rs_status status = rs_dut_start(w->dut, w->program->descriptors, w->program->n_descriptors, w->rtl_memory,
-                                    w->program->memory_beats, (uint64_t)image, w->diag);
-    if (status == RS_OK)
-        status = rs_dut_advance(w->dut, UINT64_MAX, NULL, NULL, &finished, w->diag);
-    if (status == RS_OK && !finished)
-        status = rs_error(w->diag, RS_INTERNAL, RS_NOWHERE, NULL, "image %" PRId64 ": the RTL did not finish", image);
+    rs_status status = RS_OK;
+    for (int i = 0; i < w->program->n_segments && status == RS_OK; i++) {
+        const rs_program_segment *segment = &w->program->segments[i];
+        bool finished = false;
+        if (segment->count == 0) {
+            status = rs_program_run_host(w->program, segment->first_layer, w->rtl_memory, w->diag);
+            continue;
+        }
+        status = start_rtl(w, segment, image);
+        if (status == RS_OK)
+            status = rs_dut_advance(w->dut, UINT64_MAX, NULL, NULL, &finished, w->diag);
+        if (status == RS_OK && !finished)
+            status = unfinished(w, image);
+        w->counts.cycles += status == RS_OK ? rs_dut_cycle(w->dut) : 0;
+    }
     return status;
+}
+
+/* Plants the fault of the options if it lies in this segment; *left counts down to its event. */
+static void plant(worker *w, int64_t image, int64_t *left)
+{
+    const rs_lockstep_options *o = w->options;
+    if (o->fault == RS_LOCKSTEP_FAULT_NONE || o->fault_image != image || *left < 0)
+        return;
+    const int64_t events = w->log.kinds[o->fault_kind].count;
+    if (rs_log_plant(&w->log, o->fault, o->fault_kind, *left))
+        *left = -1;
+    else
+        *left -= events;
+}
+
+/* One segment of the array, model and RTL. */
+static rs_status run_segment(check *c, int index, int64_t *fault, uint64_t *cycles, uint64_t *overflows)
+{
+    worker *w = c->w;
+    const rs_program_segment *segment = &w->program->segments[index];
+    rs_run_stats stats = { .layers = w->layers };
+    c->segment = index;
+    c->n_got = 0;
+    rs_log_clear(&w->log);
+    rs_status status = rs_array_run_segment(w->array, index, w->model_memory, (uint64_t)c->image, rs_log_add, &w->log,
+                                            &stats, w->diag);
+    if (status == RS_OK && w->log.failed)
+        status = rs_out_of_memory(w->diag);
+    if (status == RS_OK)
+        status = start_rtl(w, segment, c->image);
+    if (status != RS_OK)
+        return status;
+    plant(w, c->image, fault);
+    find_earliest(c);
+    bool finished = false;
+    status = rs_dut_advance(w->dut, stats.cycles + GRACE, take_rtl_event, c, &finished, w->diag);
+    if (status == RS_MISMATCH) { /* an assertion */
+        const rs_event here = { .kind = RS_EVENT_DONE, .cycle = rs_dut_cycle(w->dut), .descriptor = segment->first };
+        if (!c->found)
+            differ(c, RS_DIVERGENCE_ASSERTION, NULL,
+                   c->n_got ? &c->got[(c->n_got - 1) % RS_LOCKSTEP_LAST].event : &here, rs_dut_cycle(w->dut));
+        snprintf(c->mismatch->signal, sizeof c->mismatch->signal, "an assertion of the RTL");
+        return status;
+    }
+    if (status != RS_OK)
+        return status;
+    if (!c->found && c->earliest != UINT64_MAX) /* the model has events left over */
+        missing(c);
+    if (c->found) {
+        status = name_divergence(c);
+        return status == RS_OK ? RS_MISMATCH : status;
+    }
+    if (!finished) /* all events were equal, DONE among them, and the RTL goes on: cannot be, but must not pass */
+        return unfinished(w, c->image);
+    if (memory_differs(c))
+        return RS_MISMATCH;
+    *cycles += stats.cycles;
+    for (int i = 0; i < stats.n_layers; i++)
+        *overflows += w->layers[i].overflows;
+    return RS_OK;
 }
 
 /* One image; RS_MISMATCH with *m filled. */
@@ -414,61 +528,36 @@ static rs_status run_image(worker *w, const uint8_t *pixels, int64_t image, rs_l
     const rs_program *program = w->program;
     const rs_lockstep_options *o = w->options;
     prepare_memory(program, pixels, w->rtl_memory);
-    rs_status status;
+    rs_status status = RS_OK;
     if (o->rtl_only) {
         status = run_rtl_only(w, image);
         w->counts.images += status == RS_OK;
-        w->counts.cycles += status == RS_OK ? rs_dut_cycle(w->dut) : 0;
         return status;
     }
     prepare_memory(program, pixels, w->model_memory);
-    rs_log_clear(&w->log);
-    rs_run_stats stats = { .layers = w->layers };
-    status = rs_array_run(w->array, w->model_memory, (uint64_t)image, rs_log_add, &w->log, &stats, w->diag);
-    if (status == RS_OK && w->log.failed)
-        status = rs_out_of_memory(w->diag);
-    if (status == RS_OK)
-        status = rs_dut_start(w->dut, program->descriptors, program->n_descriptors, w->rtl_memory,
-                              program->memory_beats, (uint64_t)image, w->diag);
+    check c = { .w = w, .mismatch = m, .image = image };
+    int64_t fault = o->fault_event;
+    uint64_t cycles = 0, overflows = 0;
+    for (int i = 0; i < program->n_segments && status == RS_OK; i++) {
+        if (program->segments[i].count) {
+            status = run_segment(&c, i, &fault, &cycles, &overflows);
+            continue;
+        }
+        const int layer = program->segments[i].first_layer;
+        status = rs_program_run_host(program, layer, w->model_memory, w->diag);
+        if (status == RS_OK)
+            status = rs_program_run_host(program, layer, w->rtl_memory, w->diag);
+    }
     if (status != RS_OK)
         return status;
-    if (o->fault != RS_LOCKSTEP_FAULT_NONE && o->fault_image == image &&
-        !rs_log_plant(&w->log, o->fault, o->fault_kind, o->fault_event))
+    if (o->fault != RS_LOCKSTEP_FAULT_NONE && o->fault_image == image && fault >= 0)
         return rs_error(w->diag, RS_USAGE, RS_NOWHERE, NULL,
                         "image %" PRId64 " has no %s %" PRId64 " to plant a fault in", image,
                         rs_event_kind_name(o->fault_kind), o->fault_event);
-
-    check c = { .w = w, .mismatch = m, .image = image };
-    find_earliest(&c);
-    bool finished = false;
-    status = rs_dut_advance(w->dut, stats.cycles + GRACE, take_rtl_event, &c, &finished, w->diag);
-    if (status == RS_MISMATCH) { /* an assertion */
-        const rs_event here = { .kind = RS_EVENT_DONE, .cycle = rs_dut_cycle(w->dut), .descriptor = 0 };
-        if (!c.found)
-            differ(&c, RS_DIVERGENCE_ASSERTION, NULL, c.n_got ? &c.got[(c.n_got - 1) % RS_LOCKSTEP_LAST].event : &here,
-                   rs_dut_cycle(w->dut));
-        snprintf(m->signal, sizeof m->signal, "an assertion of the RTL");
-        return status;
-    }
-    if (status != RS_OK)
-        return status;
-    if (!c.found && c.earliest != UINT64_MAX) /* the model has events left over */
-        missing(&c);
-    if (c.found) {
-        status = name_divergence(&c);
-        return status == RS_OK ? RS_MISMATCH : status;
-    }
-    if (!finished) /* all events were equal, DONE among them, and the RTL goes on: cannot be, but must not pass */
-        return rs_error(w->diag, RS_INTERNAL, RS_NOWHERE, NULL, "image %" PRId64 ": the RTL did not finish", image);
-    if (memory_differs(&c))
-        return RS_MISMATCH;
-    uint64_t overflows = 0;
-    for (int i = 0; i < stats.n_layers; i++)
-        overflows += w->layers[i].overflows;
     if (overflows == 0 && (status = compare_engine(&c, pixels)) != RS_OK)
         return status;
     w->counts.images++;
-    w->counts.cycles += stats.cycles;
+    w->counts.cycles += cycles;
     return RS_OK;
 }
 
@@ -590,11 +679,19 @@ static rs_status write_wave(const campaign *c, rs_lockstep_mismatch *m, uint8_t 
                                      .trace_from = m->cycle > before ? m->cycle - before : 0,
                                      .trace_to = m->cycle + after };
     rs_dut *dut = NULL;
+    const rs_program_segment *segment = &c->program->segments[m->segment];
+    rs_array *array = NULL;
     prepare_memory(c->program, c->pixels + (m->image - o->first_image) * c->pixels_per_image, memory);
     rs_status status = rs_dut_open(&c->program->config, &options, &dut, diag);
+    /* What comes before, in the model: it was equal there. */
+    if (status == RS_OK && m->segment > 0)
+        status = rs_array_new(c->program, &array, diag);
+    for (int i = 0; i < m->segment && status == RS_OK; i++)
+        status = rs_array_run_segment(array, i, memory, (uint64_t)m->image, NULL, NULL, NULL, diag);
+    rs_array_free(array);
     if (status == RS_OK)
-        status = rs_dut_start(dut, c->program->descriptors, c->program->n_descriptors, memory, c->program->memory_beats,
-                              (uint64_t)m->image, diag);
+        status = rs_dut_start(dut, c->program->descriptors + segment->first, segment->count, memory,
+                              c->program->memory_beats, (uint64_t)m->image, diag);
     bool finished = false;
     if (status == RS_OK)
         status = rs_dut_advance(dut, options.trace_to + 1, NULL, NULL, &finished, diag);
@@ -683,7 +780,10 @@ static rs_status conclude(campaign *c, int n_workers, rs_lockstep_result *result
         if (result->events[kind] == 0)
             return rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "nothing was compared: no %s in %" PRId64 " images",
                             rs_event_kind_name((rs_event_kind)kind), c->total);
-    if (result->images != c->total || result->events[RS_EVENT_DONE] != (uint64_t)c->total)
+    int runs = 0;
+    for (int i = 0; i < c->program->n_segments; i++)
+        runs += c->program->segments[i].count > 0;
+    if (result->images != c->total || result->events[RS_EVENT_DONE] != (uint64_t)c->total * (uint64_t)runs)
         return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "%" PRId64 " of %" PRId64 " images were compared",
                         result->images, c->total);
     return RS_OK;

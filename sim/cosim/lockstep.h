@@ -66,6 +66,7 @@ typedef struct rs_lockstep_mismatch {
     int64_t image;
     const char *layer; /* the program's */
     int descriptor;
+    int segment;          /* of the program; cycles are its own */
     int n, c, y, x;       /* of the value in the layer's ofmap (READ: the ifmap); n: the image; c = -1: not one value */
     uint64_t cycle;       /* in which the two first differ */
     uint64_t other_cycle; /* LATE, EARLY: in which the RTL's came */
