@@ -18,6 +18,8 @@ int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[
         { "BUS_BITS", c->bus_bits },
         { "OUTSTANDING", c->outstanding },
         { "PROG_DEPTH", c->program_depth },
+        { "UNSIGNED", c->unsigned_activations == RS_YES },
+        { "AVERAGE", c->average_pooling == RS_YES },
     };
     const int n = (int)(sizeof all / sizeof all[0]);
     _Static_assert(sizeof all <= RS_ARRAY_PARAMETERS_MAX * sizeof all[0], "room for all parameters");

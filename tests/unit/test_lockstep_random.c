@@ -14,14 +14,18 @@
 /* Widths, shapes, accumulators, trees: each is a Verilog build. What is not a parameter of the RTL varies from case to
  * case. */
 static const rs_array_config configurations[] = {
-    { .lanes = 1,
+    { .unsigned_activations = RS_NO,
+      .average_pooling = RS_YES,
+      .lanes = 1,
       .multipliers = 1,
       .activation_bits = 8,
       .weight_bits = 8,
       .accumulator_bits = 40,
       .bus_bits = 16,
       .outstanding = 1 },
-    { .lanes = 4,
+    { .unsigned_activations = RS_YES,
+      .average_pooling = RS_YES,
+      .lanes = 4,
       .multipliers = 4,
       .activation_bits = 8,
       .weight_bits = 8,
@@ -29,7 +33,9 @@ static const rs_array_config configurations[] = {
       .bus_bits = 64,
       .outstanding = 16,
       .tree_registers = RS_TREE_EVERY },
-    { .lanes = 3,
+    { .unsigned_activations = RS_YES,
+      .average_pooling = RS_NO,
+      .lanes = 3,
       .multipliers = 5,
       .activation_bits = 5,
       .weight_bits = 3,
@@ -40,7 +46,9 @@ static const rs_array_config configurations[] = {
       .first_level = RS_FIRST_LEVEL_PAPER,
       .tree_registers = RS_TREE_EVERY_SECOND,
       .rounding = RS_ROUND_NEAREST_EVEN },
-    { .lanes = 8,
+    { .unsigned_activations = RS_NO,
+      .average_pooling = RS_NO,
+      .lanes = 8,
       .multipliers = 3,
       .activation_bits = 4,
       .weight_bits = 2,
@@ -49,7 +57,9 @@ static const rs_array_config configurations[] = {
       .outstanding = 7,
       .overflow = RS_OVERFLOW_WRAP,
       .rounding = RS_ROUND_NEAREST_UP },
-    { .lanes = 2,
+    { .unsigned_activations = RS_NO,
+      .average_pooling = RS_YES,
+      .lanes = 2,
       .multipliers = 8,
       .activation_bits = 16,
       .weight_bits = 16,
@@ -58,14 +68,18 @@ static const rs_array_config configurations[] = {
       .outstanding = 40,
       .tree_registers = RS_TREE_EVERY_SECOND,
       .rounding = RS_ROUND_TRUNCATE },
-    { .lanes = 5,
+    { .unsigned_activations = RS_NO,
+      .average_pooling = RS_YES,
+      .lanes = 5,
       .multipliers = 2,
       .activation_bits = 1,
       .weight_bits = 1,
       .accumulator_bits = 12,
       .bus_bits = 16,
       .outstanding = 3 },
-    { .lanes = 16,
+    { .unsigned_activations = RS_YES,
+      .average_pooling = RS_YES,
+      .lanes = 16,
       .multipliers = 7,
       .activation_bits = 6,
       .weight_bits = 9,
@@ -74,7 +88,9 @@ static const rs_array_config configurations[] = {
       .outstanding = 12,
       .overflow = RS_OVERFLOW_SATURATE,
       .tree_registers = RS_TREE_EVERY },
-    { .lanes = 7,
+    { .unsigned_activations = RS_NO,
+      .average_pooling = RS_YES,
+      .lanes = 7,
       .multipliers = 16,
       .activation_bits = 10,
       .weight_bits = 5,
@@ -91,13 +107,19 @@ static int pick(rs_rng *rng, int low, int high)
     return low + (int)(rs_rng_next(rng) % (uint64_t)(high - low + 1));
 }
 
+static bool one_in_two(rs_rng *rng)
+{
+    return pick(rng, 0, 1);
+}
+
 static rs_array_config random_configuration(rs_rng *rng)
 {
     rs_array_config c = { .lanes = pick(rng, 1, 20),
                           .multipliers = pick(rng, 1, 20),
                           .activation_bits = pick(rng, 1, 16),
                           .weight_bits = pick(rng, 1, 16),
-
+                          .unsigned_activations = one_in_two(rng) ? RS_YES : RS_NO,
+                          .average_pooling = one_in_two(rng) ? RS_YES : RS_NO,
                           .bus_bits = 16 << pick(rng, 0, 5),
                           .outstanding = pick(rng, 1, 48),
                           .overflow = (rs_overflow)pick(rng, 0, 1),
