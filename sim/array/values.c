@@ -288,8 +288,8 @@ static void unpack_bytes(const uint8_t *beats, int64_t beat_bits, int64_t per_be
         const int64_t in_beat = (first + i) % per_beat, run = min64(per_beat - in_beat, n - i);
         int64_t bit = (first + i) / per_beat * beat_bits + in_beat * bits;
         for (int64_t k = 0; k < run; k++, bit += bits)
-            out[i + k] = is_unsigned ? (uint8_t)(rs_bits_get(beats, bit, bits) & ((1 << bits) - 1))
-                                     : (uint8_t)(rs_bits_get(beats, bit, bits) + 128);
+            out[i + k] = (uint8_t)(is_unsigned ? rs_bits_get(beats, bit, bits) & ((1 << bits) - 1)
+                                               : rs_bits_get(beats, bit, bits) + 128);
         i += run;
     }
 }

@@ -183,7 +183,7 @@ static void estimate_layer(const rs_program *program, int index, const rs_layer_
     const rs_cost fadd = float_operator(&t->float_adders), fmul = float_operator(&t->float_multipliers);
     const double macs = (double)s->macs, updates = (double)s->accumulations, steps = (double)s->compute_cycles;
     /* A lane requantizes once for the steps of a window. */
-    const double values = updates / program->descriptors[p->first].steps;
+    const double values = p->count ? updates / program->descriptors[p->first].steps : 0.0;
     layer->name = p->name;
 
     set_part(layer, RS_ENERGY_MULTIPLY, macs, macs * rs_cost_multiplier(t, m, n).pj, macs, macs * fmul.pj);

@@ -81,6 +81,8 @@ static void check_op(rs_compiler *c, const rs_qop *op)
             return;
         }
     }
+    if (c->config->unsigned_activations == RS_YES && c->config->activation_bits > 15)
+        refuse(c, op, "15 bits are enough for unsigned ones", "an array of 16-bit activations cannot take unsigned ones");
     if (out->format.bits > RS_QNET_MAX_BITS)
         refuse(c, op, "quantize the scores to at most 16 bits", "outputs of more than 16 bits cannot run on the array");
     if (op->weight_fl)

@@ -247,7 +247,7 @@ static rs_qnet *random_graph(rs_rng *rng, int activation_bits, int weight_bits, 
 
 static rs_qnet *any_net(rs_rng *rng, int activation_bits, int weight_bits, rs_test_limits limits)
 {
-    return one_in(rng, 2) ? random_net(rng, activation_bits, weight_bits, limits)
+    return limits.chains || one_in(rng, 2) ? random_net(rng, activation_bits, weight_bits, limits)
                           : random_graph(rng, activation_bits, weight_bits, limits);
 }
 

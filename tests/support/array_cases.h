@@ -20,6 +20,7 @@ typedef struct rs_test_limits {
     int lanes, multipliers; /* at most */
     int64_t macs;           /* of a whole net, about */
     int layers;
+    bool chains; /* no graphs: convolutions, inner products, pooling and ReLU behind one another */
 } rs_test_limits;
 
 /* Case `number` of `seed`; buffers are as small as they can be in a third of them. Fails the test if it cannot be made.

@@ -131,9 +131,21 @@ static rs_array_config random_configuration(rs_rng *rng)
     return c;
 }
 
+/* What a campaign has compared since `before`: a long one shows that it goes on. */
+static void progress(const rs_array_config *c, const rs_lockstep_result *before, const rs_lockstep_result *sum)
+{
+    print_message("# %dx%d, %dx%d bits: %lld nets, %llu events, model built in %.1f s\n", c->lanes, c->multipliers,
+                  c->activation_bits, c->weight_bits, (long long)(sum->images - before->images),
+                  (unsigned long long)(sum->events[RS_EVENT_READ] + sum->events[RS_EVENT_OUTPUT] +
+                                       sum->events[RS_EVENT_WRITE] - before->events[RS_EVENT_READ] -
+                                       before->events[RS_EVENT_OUTPUT] - before->events[RS_EVENT_WRITE]),
+                  sum->build_seconds - before->build_seconds);
+}
+
 static void campaign(rs_array_config config, uint64_t seed, int cases, rs_lockstep_result *sum)
 {
     static const int stalls[] = { 0, 50, 90, 20 };
+    const rs_lockstep_result before = *sum;
     rs_rng rng = { seed, 9, 0 };
     config.program_depth = 512;
     config.activation_elements = 2048;
@@ -160,6 +172,7 @@ static void campaign(rs_array_config config, uint64_t seed, int cases, rs_lockst
             sum->events[kind] += result.events[kind];
         sum->images++;
         sum->cycles += result.cycles;
+        sum->build_seconds += result.build_seconds;
         sum->values += result.values;
         sum->engine_values += result.engine_values;
         sum->saturations += result.saturations;
@@ -168,6 +181,7 @@ static void campaign(rs_array_config config, uint64_t seed, int cases, rs_lockst
         rs_diag_free(diag);
         rs_test_case_free(&c);
     }
+    progress(&config, &before, sum);
 }
 
 static void report(const rs_lockstep_result *sum, int configs)

@@ -147,6 +147,8 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
     const rs_array_config *c = &program->config;
     int64_t compared = 0;
     for (int i = 0; i < program->n_layers; i++) {
+        if (program->layers[i].kind != RS_LAYER_WEIGHTS)
+            continue;
         const rs_descriptor *d = &program->descriptors[program->layers[i].first];
         const rs_qop *op = &net->ops[program->layers[i].op];
         const rs_qtensor *in = &net->tensors[op->input];
@@ -204,16 +206,25 @@ static void check_tiles(const rs_qnet *net, const rs_program *program)
     for (int i = 0; i < program->n_layers; i++) {
         const rs_program_layer *layer = &program->layers[i];
         const rs_qtensor *out = &net->tensors[layer->output];
-        int row = 0;
+        int row = 0, channel = 0; /* of a slice */
         for (int k = layer->first; k < layer->first + layer->count; k++) {
             const rs_descriptor *d = &program->descriptors[k];
             assert_int_equal((int64_t)d->ofmap_addr * per_beat, program->tensors[layer->output].address * per_beat +
-                                                                    (int64_t)row * out->width * out->channels);
+                                                                    (int64_t)row * out->width * out->channels + channel);
             assert_true(d->out_h >= 1);
-            row += d->out_h;
+            const int width = (d->groups - 1) * (d->mode == RS_MODE_WEIGHTS ? c->lanes : d->lanes_set) + d->lanes_last;
+            if (width < out->channels) {
+                assert_int_equal(d->run_beats * per_beat, width);
+                assert_int_equal((d->run_beats + d->run_skip) * per_beat, out->channels);
+                channel += width;
+            }
+            if (width == out->channels || channel == out->channels) {
+                channel = 0;
+                row += d->out_h;
+            }
             assert_true((int64_t)d->ifmap_beats * per_beat <= c->activation_elements);
             assert_true((int64_t)d->ofmap_beats * per_beat <= c->output_elements);
-            assert_true(d->steps <= c->weight_steps && d->steps == d->seg1_count * d->seg2_count * d->chunks);
+            assert_true((d->mode != RS_MODE_WEIGHTS || d->steps <= c->weight_steps) && d->steps == d->seg1_count * d->seg2_count * d->chunks);
             const int64_t offset = d->origin_elems - (int64_t)d->origin_row * d->row_elems;
             assert_true(offset >= 0 && offset < per_beat);
             assert_true(d->ifmap_beats * (int64_t)per_beat >= offset + (int64_t)d->in_rows * d->row_elems);
@@ -222,8 +233,9 @@ static void check_tiles(const rs_qnet *net, const rs_program *program)
             assert_int_equal(d->window_rows, d->pool_stride_h * d->step_row);
             assert_int_equal(d->window_row_elems, d->window_rows * d->row_elems);
             assert_int_equal(d->window_cols, d->pool_stride_w * d->step_col);
-            assert_int_equal(d->ofmap_last_elems + (d->ofmap_beats - 1) * per_beat,
-                             d->out_h * d->out_w * d->out_channels);
+            if (width == out->channels)
+                assert_int_equal(d->ofmap_last_elems + (d->ofmap_beats - 1) * per_beat,
+                                 d->out_h * d->out_w * d->out_channels);
             assert_true(d->wait_stored <= k);
             assert_true((layer->input == 0) == (d->wait_stored == 0));
         }
@@ -238,7 +250,7 @@ static void test_random_programs(void **state)
     int tiled = 0;
     for (uint64_t i = 0; i < 300; i++) {
         rs_test_case c = rs_test_case_make(
-            rs_test_seed() + 5, i, (rs_test_limits) { .lanes = 20, .multipliers = 20, .macs = 20000, .layers = 3 });
+            rs_test_seed() + 5, i, (rs_test_limits) { .lanes = 20, .multipliers = 20, .macs = 20000, .layers = 3, .chains = true });
         compared += check_packing(c.qnet, c.program);
         check_tiles(c.qnet, c.program);
         tiled += c.program->n_descriptors > c.program->n_layers;
@@ -394,19 +406,29 @@ static void test_what_cannot_run(void **state)
     (void)state;
     rs_array_config c = rs_test_array(4, 4);
     rs_qnet *net = rs_test_qnet_convolution(1, 4, 8, 8, 4, 3, 1, 0, 2, 8);
-    net->ops[0].groups = 2;
-    refused(net, &c, "layer 'conv0': a convolution in 2 groups cannot run on the array");
-    net->ops[0].groups = 1;
-    net->ops[1].pad_h = 1;
-    refused(net, &c, "layer 'pool1': pooling with padding (1, 0) cannot run on the array");
-    net->ops[1].pad_h = 0;
-    net->ops[1].input = 0; /* pools the image */
-    refused(net, &c,
-            "layer 'pool1': max pooling that cannot be fused with the layer before it cannot run on the array");
-    net->ops[1].type = RS_QOP_RELU;
-    refused(net, &c, "layer 'pool1': ReLU that cannot be fused");
+    net->ops[1].type = RS_QOP_ADD;
+    net->ops[1].n_inputs = 3;
+    net->ops[1].inputs[1] = net->ops[1].inputs[2] = 1;
+    refused(net, &c, "layer 'pool1': the array adds two blobs, not more");
+    net->ops[1].n_inputs = 1;
     net->ops[1].type = RS_QOP_MAX_POOL;
-    net->ops[1].input = 1;
+    int lengths[4] = { 1, 2, 3, 4 };
+    net->ops[0].weight_fl = lengths;
+    refused(net, &c, "layer 'conv0': fractional lengths that differ by output channel cannot run on the array");
+    net->ops[0].weight_fl = NULL;
+    net->tensors[2].format.bits = 17;
+    refused(net, &c, "quantize the net to at most 16 bits");
+    net->tensors[2].format.bits = 8;
+    net->tensors[2].is_unsigned = true;
+    c.unsigned_activations = RS_NO;
+    refused(net, &c, "array.unsigned_activations is no; expected yes, or auto");
+    c.unsigned_activations = RS_AUTO;
+    net->tensors[2].is_unsigned = false;
+    net->ops[1].type = RS_QOP_AVERAGE_POOL;
+    c.average_pooling = RS_NO;
+    refused(net, &c, "array.average_pooling is no; expected yes, or auto");
+    c.average_pooling = RS_AUTO;
+    net->ops[1].type = RS_QOP_MAX_POOL;
     net->ops[1].stride_h = net->ops[1].stride_w = 7;
     refused(net, &c, "layer 'pool1': its last window lies outside the map");
     net->ops[1].stride_h = net->ops[1].stride_w = 2;
