@@ -49,9 +49,9 @@ static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "no group has a width: there is nothing to tune for");
     if (o->quantized_activations && o->bits[RS_GROUP_ACTIVATIONS] == 0)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "quantized activations need a width of activations");
-    if (o->iterations < 1 || o->validate_every < 1)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%" PRId64 " iterations, validation every %" PRId64 ", expected at least 1", o->iterations,
-                        o->validate_every);
+    if (o->iterations < 0 || o->validate_every < 1)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%" PRId64 " iterations, validation every %" PRId64 ", expected at least 0 and 1",
+                        o->iterations, o->validate_every);
     if ((o->weights == NULL) == (o->resume == NULL))
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "expected either weights to start from or a solverstate to resume");
     return RS_OK;
@@ -100,6 +100,31 @@ static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
     return st;
 }
 
+/* Subtracts the constant from the last layer's biases, in both nets. */
+static void move_scores(tuner *t, float constant)
+{
+    const rs_layer *layer = &t->test_net->layers[rs_scores_layer(t->test_net, t->formats)];
+    const int other = rs_net_layer(t->net, layer->name);
+    for (int64_t i = 0; i < rs_shape_count(&layer->params[1].shape, 0) && other >= 0; i++) {
+        layer->params[1].data[i] -= constant;
+        t->net->layers[other].params[1].data[i] -= constant;
+    }
+}
+
+static rs_status refine(tuner *t, const rs_data_param *data, rs_diag *diag)
+{
+    enum { PASSES = 3 };
+    const rs_finetune_options *o = t->options;
+    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, PASSES, t->formats, NULL, diag);
+    float constant = 0.0f;
+    if (st == RS_OK)
+        st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, t->formats, &constant, diag);
+    if (st != RS_OK || constant == 0.0f)
+        return st;
+    move_scores(t, constant);
+    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, PASSES, t->formats, NULL, diag);
+}
+
 static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
 {
     const rs_finetune_options *o = t->options;
@@ -112,7 +137,7 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     if (st == RS_OK)
         st = rs_formats_choose(t->test_net, ranges, bits, &t->formats, diag);
     if (st == RS_OK && o->refine_images > 0 && o->resume == NULL)
-        st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, 3, t->formats, NULL, diag);
+        st = refine(t, data, diag);
     rs_ranges_free(ranges);
     return st;
 }
@@ -324,7 +349,7 @@ static rs_status train(tuner *t, rs_diag *diag)
     solver.test_interval = o->validate_every;
     solver.test_initialization = true;
     solver.snapshot = o->snapshot_every;
-    solver.snapshot_after_train = true;
+    solver.snapshot_after_train = o->iterations > 0;
     solver.random_seed = (int64_t)(o->seed & INT64_MAX);
     const rs_train_extension extension = { .context = t, .begin = begin, .before = before, .after = after, .updated = updated, .test = validate, .save = save };
     const rs_train_options options = { .data_folder = o->data_folder, .weights = o->weights, .resume = o->resume, .snapshot_prefix = prefix,

@@ -34,7 +34,9 @@ typedef struct rs_finetune_options {
     const char *validation;
     int64_t validation_first, validation_images;
     int64_t calibration_images;  /* of the training set: ranges (0: all) */
-    int64_t refine_images;       /* of the validation set: fractional lengths are improved on so many (rs_formats_refine); 0: not at all */
+    /* Of the validation set: fractional lengths and the place of the scores are improved on so many (rs_formats_refine,
+     * rs_formats_place_scores); 0: not at all. */
+    int64_t refine_images;
     int bits[RS_GROUPS];         /* target widths, 1 to 16; 0: the group stays float while training, and has 16 bits in validation */
     bool quantized_activations;  /* in training, with a straight-through estimator; false: float, as in the paper */
     bool learn_steps;            /* learn the fractional lengths of weights, and of quantized activations; until half of the iterations */
@@ -44,7 +46,8 @@ typedef struct rs_finetune_options {
     bool linear_decay;           /* of the learning rate, to zero; false: it stays */
     double weight_decay;
     double step_rate;            /* learning rate of log2(step) when learn_steps */
-    int64_t iterations, validate_every, snapshot_every, display_every; /* >= 1; snapshot_every 0: only at the end */
+    int64_t iterations;          /* 0: formats are chosen and scored, nothing is trained */
+    int64_t validate_every, snapshot_every, display_every; /* >= 1; snapshot_every 0: only at the end */
     uint64_t seed;               /* of stochastic rounding and of what the solver's seed is used for */
     rs_bias_rule bias_rule;
     rs_rounding rounding;        /* of requantize */
@@ -80,5 +83,14 @@ void rs_finetune_result_free(rs_finetune_result *result);
  * `passes` is over. Blobs that share a format move together. *trials: candidates that were scored; may be NULL. */
 rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
                             rs_rounding rounding, int passes, rs_formats *formats, int *trials, rs_diag *diag);
+
+/* The scores' format where only their order counts: a constant that is subtracted from all of them (from the last layer's biases) changes no
+ * order, but lets narrow words be fine where the best scores lie, while hopeless ones saturate. Gives the constant (0: no better one) and sets the
+ * scores' fractional length to what scores most of the first `images` right, everything before the scores rounded as `formats` say. Nothing
+ * changes unless a layer with biases writes the scores and they have a format of their own. */
+rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
+                                  rs_rounding rounding, rs_formats *formats, float *constant, rs_diag *diag);
+/* The layer whose biases move the scores as above; -1: there is none. */
+int rs_scores_layer(const rs_net *net, const rs_formats *formats);
 
 #endif

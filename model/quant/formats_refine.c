@@ -1,5 +1,6 @@
 /* Better fractional lengths than those that follow from the largest magnitude: coordinate descent on the score. */
 #include <math.h>
+#include <string.h>
 
 #include "base/progress.h"
 #include "quant/finetune.h"
@@ -20,6 +21,22 @@ typedef struct refiner {
     rs_emulator *emulator;
     rs_formats *formats;
 } refiner;
+
+/* Scores of `images` images, float where their format has no bits, into y. */
+static rs_status collect(refiner *r, float *y, rs_diag *diag)
+{
+    const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(r->net, r->plan->scores);
+    rs_status st = RS_OK;
+    for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
+        const int64_t n = r->images - first < batch ? r->images - first : batch;
+        int64_t hits = 0, ties = 0;
+        rs_emulator_load(r->emulator, r->set, first, n);
+        st = rs_emulator_run(r->emulator, r->formats, r->bias_rule, r->rounding, 1, &hits, &ties, diag);
+        if (st == RS_OK)
+            memcpy(y + first * classes, rs_emulator_scores(r->emulator), (size_t)(n * classes) * sizeof *y);
+    }
+    return st;
+}
 
 static double cross_entropy(const float *scores, int64_t classes, int32_t label)
 {
@@ -127,6 +144,85 @@ rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const 
         st = descend(&r, passes, &scored, diag);
     if (trials != NULL)
         *trials = scored;
+    rs_emulator_free(r.emulator);
+    rs_plan_free(r.plan);
+    return st;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- scores */
+
+int rs_scores_layer(const rs_net *net, const rs_formats *formats)
+{
+    const int scores = rs_net_scores(net);
+    for (int i = 0; i < net->n_layers && scores >= 0; i++)
+        if (net->layers[i].n_tops == 1 && net->layers[i].tops[0] == scores)
+            return rs_layer_group(&net->layers[i]) != RS_GROUPS && net->layers[i].n_params == 2 && formats->activations[scores].bits > 0 ? i : -1;
+    return -1;
+}
+
+/* Every constant in steps of half of the format's, over the range of the scores. */
+static void place(const refiner *r, const float *y, float *rounded, rs_fxp *format, float *constant)
+{
+    const int64_t classes = rs_plan_count(r->net, r->plan->scores), n = r->images * classes;
+    const rs_fxp given = *format;
+    double most = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        most = fabs((double)y[i]) > most ? fabs((double)y[i]) : most;
+    quality best = { -1, 0.0 };
+    for (int by = 0; by <= 4; by++) {
+        const rs_fxp f = { given.bits, given.fl + (by <= 2 ? by : 2 - by) }; /* as given, then finer, then coarser */
+        if (f.fl > RS_FL_MAX || f.fl < RS_FL_MIN)
+            continue;
+        const double half = ldexp(0.5, -f.fl);
+        for (int k = 0; (double)k * half <= most && k <= 256; k++) {
+            quality q = { 0, 0.0 };
+            int64_t ties = 0;
+            for (int64_t i = 0; i < n; i++)
+                rounded[i] = y[i] - (float)((double)k * half);
+            rs_fxp_emulate_array(rounded, (size_t)n, f, r->rounding, 0, 0);
+            q.hits = rs_count_hits(rounded, r->set->labels, r->images, classes, 1, &ties);
+            if (q.hits <= best.hits)
+                continue;
+            best = q;
+            *format = f;
+            *constant = (float)((double)k * half);
+        }
+    }
+}
+
+rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
+                                  rs_rounding rounding, rs_formats *formats, float *constant, rs_diag *diag)
+{
+    *constant = 0.0f;
+    const int scores = rs_net_scores(net);
+    if (rs_scores_layer(net, formats) < 0)
+        return RS_OK;
+    refiner r = { .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
+    r.images = images > 0 && images < set->count ? images : set->count;
+    rs_fxp format = formats->activations[scores];
+    float *y = NULL, *rounded = NULL;
+    rs_status st = rs_plan_new(net, &r.plan, diag);
+    if (st == RS_OK)
+        st = rs_plan_check_set(r.plan, net, set, diag);
+    if (st == RS_OK)
+        st = rs_emulator_new(net, r.plan, data, r.images, &r.emulator, diag);
+    if (st == RS_OK) {
+        const size_t n = (size_t)(r.images * rs_plan_count(net, r.plan->scores));
+        y = RS_NEW_ARRAY(float, n);
+        rounded = RS_NEW_ARRAY(float, n);
+        st = y == NULL || rounded == NULL ? rs_out_of_memory(diag) : RS_OK;
+    }
+    if (st == RS_OK) {
+        formats->activations[scores].bits = 0;
+        st = collect(&r, y, diag);
+        formats->activations[scores] = format;
+    }
+    if (st == RS_OK) {
+        place(&r, y, rounded, &format, constant);
+        formats->activations[scores] = format;
+    }
+    rs_free(y);
+    rs_free(rounded);
     rs_emulator_free(r.emulator);
     rs_plan_free(r.plan);
     return st;

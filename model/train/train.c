@@ -143,7 +143,7 @@ static rs_status set_up(trainer *t, rs_diag *diag)
 {
     const rs_solver_param *s = t->solver;
     rs_status st = rs_rule_of(s, &t->rule, diag);
-    if (st == RS_OK && t->max_iter < 1)
+    if (st == RS_OK && t->max_iter < (t->options->extension != NULL ? 0 : 1))
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(s->path), NULL, "max_iter is %lld, expected at least 1", (long long)t->max_iter);
     if (st == RS_OK && t->options->weights != NULL && t->options->resume != NULL)
         st = rs_error(diag, RS_USAGE, RS_NOWHERE, "a solverstate names its weights itself",

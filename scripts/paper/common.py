@@ -1,0 +1,192 @@
+"""What the scripts of the paper's tables share: running the command line tool, keeping its results, tables, CSV and plots.
+
+Every number comes from a command of `ristretto` with --json. Its result is kept in OUT/runs/, under a hash of the command line and of the files that
+it reads, so that an interrupted script goes on where it was and a second call only prints. Standard library only; plots need gnuplot.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ZOO = os.path.join(ROOT, "model", "zoo")
+
+
+def find_tool():
+    for path in (os.environ.get("RISTRETTO_BIN"), os.path.join(ROOT, "build", "release", "ristretto"), shutil.which("ristretto")):
+        if path and os.access(path, os.X_OK):
+            return path
+    sys.exit("there is no ristretto: run make, or name it with RISTRETTO_BIN")
+
+
+class Run:
+    """One call of the tool: its result as JSON, or what went wrong."""
+
+    def __init__(self, result, error, command):
+        self.result = result
+        self.error = error
+        self.command = command
+
+
+class Paper:
+    def __init__(self, name, description):
+        parser = argparse.ArgumentParser(prog=f"scripts/paper/{name}", description=description)
+        parser.add_argument("--data", default=os.environ.get("RISTRETTO_DATA", os.path.join(ROOT, "data")),
+                            help="folder of the data sets: mnist/, cifar10/; squeezenet/, googlenet/ and imagenet-samples/ where they are at hand")
+        parser.add_argument("--out", default=os.path.join(ROOT, "build", "paper"), help="folder of tables, plots and kept results [build/paper]")
+        parser.add_argument("--threads", default="0", help="threads; results do not depend on it")
+        parser.add_argument("--nets", default="", help="only the nets whose names contain one of these words, separated by commas")
+        parser.add_argument("--quick", action="store_true",
+                            help="few images and iterations: to see that everything works, not for numbers to quote")
+        self.options = parser.parse_args()
+        self.name = name
+        self.tool = find_tool()
+        self.out = os.path.abspath(self.options.out)
+        self.data = os.path.abspath(self.options.data)
+        self.quick = self.options.quick
+        os.makedirs(os.path.join(self.out, "runs"), exist_ok=True)
+        self.lines = []
+
+    # ------------------------------------------------------------------------------------------------------------ nets
+
+    def wanted(self, net):
+        words = [w for w in self.options.nets.lower().split(",") if w]
+        return not words or any(w in net.lower() for w in words)
+
+    def nets(self):
+        """Nets that can be trained here: name, solver, weights, options of finetune that say what to validate on; or why not."""
+        mnist = os.path.join(self.data, "mnist")
+        cifar = os.path.join(self.data, "cifar10")
+        full = os.path.join(ZOO, "cifar10_full")
+        nets = [("LeNet", os.path.join(ZOO, "lenet", "lenet_solver.prototxt"), os.path.join(ZOO, "lenet", "lenet.caffemodel"), mnist,
+                 # The images held out of training, which the weights have never seen.
+                 ["--validation", mnist, "--validation-images", "0:10000"]),
+                ("CIFAR-10 Full", os.path.join(full, "solver.prototxt"), os.path.join(full, "cifar10_full.caffemodel"), cifar, [])]
+        for name, solver, weights, data, validation in nets:
+            if not self.wanted(name):
+                continue
+            missing = [p for p in (solver, weights, data) if not os.path.exists(p)]
+            if missing:
+                self.say(f"{name}: left out, {os.path.relpath(missing[0])} is not there")
+                continue
+            yield name, ["--solver", solver, "--weights", weights, *validation]
+
+    def sample_nets(self):
+        """Nets with weights from elsewhere, scored on the ImageNet samples: name, options of quantize."""
+        samples = os.path.join(self.data, "imagenet-samples", "labels.txt")
+        for name, net, folder, stem in (("SqueezeNet v1.1", "squeezenet_v1.1", "squeezenet", "squeezenet"),
+                                        ("GoogLeNet", "googlenet", "googlenet", "googlenet")):
+            if not self.wanted(name):
+                continue
+            path = os.path.join(self.data, folder)
+            weights = [f for f in sorted(os.listdir(path)) if f.endswith(".caffemodel") and stem in f] if os.path.isdir(path) else []
+            if not weights or not os.path.exists(samples):
+                self.say(f"{name}: left out, no weights in {path} or no images in {os.path.dirname(samples)}")
+                continue
+            yield name, ["--model", os.path.join(ZOO, net, "deploy.prototxt"), "--weights", os.path.join(path, weights[-1]), "--data", samples,
+                         "--mean", "104,117,123", "--resize", "256x256"]
+
+    # ------------------------------------------------------------------------------------------------------------ runs
+
+    def run(self, what, command, out=True):
+        """Runs `ristretto COMMAND --json`, or takes what was kept. The folder of outputs is added if `out`."""
+        digest = hashlib.sha256()
+        for word in command:
+            digest.update(os.path.relpath(word, ROOT).encode() if os.path.isabs(word) else word.encode())
+            digest.update(b"\0")
+            if os.path.isfile(word):
+                with open(word, "rb") as f:
+                    digest.update(f.read())
+        key = digest.hexdigest()[:16]
+        base = os.path.join(self.out, "runs", key)
+        full = [self.tool, *command, "--json", "--threads", self.options.threads]
+        if out:
+            full += ["--out", base]
+        shown = "ristretto " + " ".join(os.path.relpath(w) if os.path.isabs(w) else w for w in full[1:])
+        if os.path.exists(base + ".json"):
+            with open(base + ".json", encoding="utf-8") as f:
+                return Run(json.load(f), None, shown)
+        print(f"# {what}: {shown}", file=sys.stderr, flush=True)
+        if "--iterations" in command:
+            # An interrupted fine-tuning goes on from its newest snapshot.
+            states = [s for s in os.listdir(base) if s.endswith(".solverstate")] if os.path.isdir(base) else []
+            if states:
+                newest = max(states, key=lambda s: int(s[:-len(".solverstate")].rsplit("_", 1)[1]))
+                at = full.index("--weights")
+                full[at:at + 2] = ["--resume", os.path.join(base, newest)]
+        env = {**os.environ, "RISTRETTO_DATA": self.data}
+        done = subprocess.run(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False, env=env)
+        if done.returncode == 130:
+            sys.exit(130)
+        # Status 1 is a missed target: the numbers are there.
+        if done.returncode > 1 or not done.stdout.strip():
+            errors = [line for line in done.stderr.splitlines() if "error:" in line]
+            return Run(None, errors[0] if errors else f"status {done.returncode}", shown)
+        result = json.loads(done.stdout)
+        with open(base + ".tmp", "w", encoding="utf-8") as f:
+            json.dump(result, f, indent=1)
+        os.replace(base + ".tmp", base + ".json")
+        return Run(result, None, shown)
+
+    def finetune(self, what, net, bits, more):
+        """bits: outputs, convolution, fully connected; 0: float in training, 16 bits in validation."""
+        return self.run(what, ["finetune", *net, "--activation-bits", str(bits[0]), "--convolution-bits", str(bits[1]), "--inner-product-bits",
+                               str(bits[2]), *more])
+
+    def untuned(self, what, net, bits, refine=True):
+        images = "500" if self.quick else "4000"
+        return self.finetune(what, net, bits, ["--iterations", "0", "--calibration", "500" if self.quick else "5000",
+                                               "--refine", images if refine else "0"])
+
+    # ----------------------------------------------------------------------------------------------------------- output
+
+    def say(self, text=""):
+        print(text)
+        self.lines.append(text)
+
+    def table(self, title, heads, rows):
+        """Text on stdout; the same rows go to OUT/NAME.csv."""
+        text = [[str(c) for c in row] for row in rows]
+        widths = [max(len(r[i]) for r in [heads, *text]) for i in range(len(heads))]
+        self.say(title)
+        for row in [heads, ["-" * w for w in widths], *text]:
+            self.say("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip())
+        self.say()
+
+    def write_csv(self, heads, rows):
+        with open(os.path.join(self.out, self.name + ".csv"), "w", newline="", encoding="utf-8") as f:
+            writer = csv.writer(f)
+            writer.writerow(heads)
+            writer.writerows(rows)
+
+    def plot(self, script):
+        """Draws OUT/NAME.png with gnuplot."""
+        path = os.path.join(self.out, self.name)
+        with open(path + ".gnuplot", "w", encoding="utf-8") as f:
+            f.write("set terminal pngcairo size 900,560 noenhanced font 'sans,11'\n"
+                    f"set output '{path}.png'\nset grid ytics lc rgb '#dddddd'\nset border 3\nset tics nomirror\n{script}")
+        if shutil.which("gnuplot") is None:
+            self.say("gnuplot is not installed: no plot")
+            return
+        done = subprocess.run(["gnuplot", path + ".gnuplot"], stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            self.say(f"gnuplot failed: {done.stderr.strip()}")
+
+    def done(self):
+        path = os.path.join(self.out, self.name + ".txt")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(self.lines) + "\n")
+        print(f"# written: {path}, .csv, .png", file=sys.stderr)
+
+
+def percent(hits, images):
+    return f"{100.0 * hits / images:.2f}" if images else "-"
+
+
+def cell(value):
+    return "-" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
