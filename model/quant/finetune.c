@@ -181,6 +181,9 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
     t->state.shadow = t->shadow;
     if (st == RS_OK)
         st = rs_tuning_new(&t->state, diag);
+    if (st == RS_OK && resume != NULL && !rs_file_exists(t->best_path))
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->best_path), "resume into the folder of the snapshot",
+                      "the best weights so far are missing");
     if (st == RS_OK && resume != NULL)
         st = rs_tuning_load(&t->state, resume, t->test_net, t->validation.count, diag);
     return st;

@@ -1,0 +1,47 @@
+#!/bin/sh
+# test-options: limit=240
+# ristretto finetune on the embedded digits: outputs, the same result when interrupted and resumed, messages and exit codes.
+set -u
+bin=${RISTRETTO_BIN:?} root=${RISTRETTO_ROOT:?} work=${TMPDIR:-/tmp}
+zoo=$root/model/zoo/lenet
+result() {
+    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
+}
+
+sed -e "s|\"train-data.json\"|\"$zoo/digits\"|" -e "s|\"mnist\" batch|\"$zoo/digits\" batch|" -e 's|batch_size: 64|batch_size: 16|' \
+    "$zoo/lenet_train_test.prototxt" >"$work/net.prototxt"
+sed -e 's|^net:.*|net: "net.prototxt"|' "$zoo/lenet_solver.prototxt" >"$work/solver.prototxt"
+
+finetune() {
+    "$bin" finetune --solver "$work/solver.prototxt" --activation-bits 4 --convolution-bits 4 --inner-product-bits 4 --calibration 50 \
+        --validation-images 0:100 --refine 50 --activations quantized --iterations 12 --validate-every 6 --snapshot-every 6 "$@"
+}
+
+finetune --weights "$zoo/lenet.caffemodel" --out "$work/whole" --json >"$work/whole.json" 2>"$work/whole.log"
+result $? 'finetune'
+[ -s "$work/whole/tuned.caffemodel" ] && [ -s "$work/whole/qnet/qnet.json" ] && [ -s "$work/whole/quantized.prototxt" ] &&
+    [ -s "$work/whole/finetune.json" ] && [ -s "$work/whole/finetune_iter_12.solverstate" ]
+result $? 'finetune writes weights, integers, description, report and a snapshot'
+grep -q '"validation_images": 100' "$work/whole.json" && grep -q '"float_hits": 1970' "$work/whole.json"
+result $? 'finetune prints its result as JSON'
+[ "$(grep -c 'on integers' "$work/whole.log")" = 3 ]
+result $? 'finetune validates on integers before, between and after'
+
+mkdir "$work/part"
+cp "$work/whole"/finetune_iter_6.* "$work/part"
+finetune --resume "$work/part/finetune_iter_6.solverstate" --out "$work/part" >"$work/alone.log" 2>&1
+[ $? = 3 ] && grep -q 'tuned.caffemodel: error: the best weights so far are missing' "$work/alone.log"
+result $? 'a snapshot without the best weights is refused before training'
+cp "$work/whole/tuned.caffemodel" "$work/part"
+finetune --resume "$work/part/finetune_iter_6.solverstate" --out "$work/part" --no-test -q >"$work/part.log" 2>&1
+result $? 'finetune resumes'
+cmp "$work/whole/finetune_iter_12.caffemodel" "$work/part/finetune_iter_12.caffemodel" &&
+    cmp "$work/whole/finetune_iter_12.json" "$work/part/finetune_iter_12.json"
+result $? 'a resumed fine-tuning ends with the same weights and formats'
+
+finetune --resume "$work/part/finetune_iter_6.solverstate" --seed 2 --out "$work/part" >"$work/other.log" 2>&1
+[ $? = 3 ] && grep -q 'finetune_iter_6.json: error: the options are' "$work/other.log"
+result $? 'other options than those of the snapshot are refused'
+finetune --out "$work/none" >"$work/none.log" 2>&1
+[ $? = 2 ] && grep -q 'error: expected either weights to start from or a solverstate to resume' "$work/none.log"
+result $? 'weights or a snapshot are asked for'
