@@ -33,6 +33,7 @@ void rs_finetune_defaults(rs_finetune_options *o)
                                 .snapshot_every = 500,
                                 .display_every = 100,
                                 .step_rate = 0.01,
+                                .power2 = RS_POWER2_ORIGINAL,
                                 .seed = 1 };
 }
 
@@ -45,6 +46,11 @@ static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
                             rs_group_name((rs_group)g), RS_QNET_MAX_BITS);
         any = any || o->bits[g] > 0;
     }
+    if (o->power2_weights && !rs_power2_legal(o->power2))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "exponents %d to %d, expected a range within -64 to 64 of at most %d steps",
+                        o->power2.min_exponent, o->power2.max_exponent, (int)RS_POWER2_MAX_RANGE);
+    if (o->power2_weights && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "with weights that are powers of two, no group of them can stay float");
     if (!any)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "no group has a width: there is nothing to tune for");
     if (o->quantized_activations && o->bits[RS_GROUP_ACTIVATIONS] == 0)
@@ -115,14 +121,24 @@ static rs_status refine(tuner *t, const rs_data_param *data, rs_diag *diag)
 {
     enum { PASSES = 3 };
     const rs_finetune_options *o = t->options;
-    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, PASSES, t->formats, NULL, diag);
+    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, o->power2_weights, PASSES, t->formats, NULL, diag);
     float constant = 0.0f;
     if (st == RS_OK)
         st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, t->formats, &constant, diag);
     if (st != RS_OK || constant == 0.0f)
         return st;
     move_scores(t, constant);
-    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, PASSES, t->formats, NULL, diag);
+    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, o->power2_weights, PASSES, t->formats, NULL, diag);
+}
+
+/* Weights that are powers of two: the test net gets them rounded, and an integer at fl = -min_exponent is a code (arithmetic.md section 11). */
+static void round_test_weights(tuner *t)
+{
+    for (int i = 0; i < t->test_net->n_layers && t->options->power2_weights; i++) {
+        const rs_layer *l = &t->test_net->layers[i];
+        if (rs_layer_group(l) != RS_GROUPS)
+            rs_power2_emulate_array(l->params[0].data, (size_t)rs_shape_count(&l->params[0].shape, 0), t->options->power2);
+    }
 }
 
 static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
@@ -136,6 +152,11 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     rs_status st = rs_ranges_measure(t->test_net, data, set, o->calibration_images, &ranges, diag);
     if (st == RS_OK)
         st = rs_formats_choose(t->test_net, ranges, bits, &t->formats, diag);
+    for (int i = 0; st == RS_OK && i < t->test_net->n_layers && o->power2_weights; i++)
+        if (rs_layer_group(&t->test_net->layers[i]) != RS_GROUPS)
+            t->formats->weights[i] = rs_power2_fxp(o->power2);
+    if (st == RS_OK)
+        round_test_weights(t);
     if (st == RS_OK && o->refine_images > 0 && o->resume == NULL)
         st = refine(t, data, diag);
     rs_ranges_free(ranges);
@@ -151,7 +172,7 @@ static void scale_scores(tuner *t)
     for (int i = 0; i < t->test_net->n_layers && k > 0; i++) {
         rs_layer *l = &t->test_net->layers[i];
         const int other = rs_net_layer(t->net, l->name);
-        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 || t->formats->weights[i].fl + k > RS_FL_MAX)
+        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 || t->options->power2_weights || t->formats->weights[i].fl + k > RS_FL_MAX)
             continue;
         const rs_layer *m = &t->net->layers[other];
         for (int p = 0; p < m->n_params; p++)
@@ -234,6 +255,7 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
     const int64_t iteration = event->iteration == 0 ? t->options->iterations : event->iteration;
     rs_shadow_formats(t->shadow, iteration, t->formats);
     rs_status st = rs_copy_weights(t->net, t->test_net, diag);
+    round_test_weights(t);
     if (st == RS_OK)
         st = score(t, event->iteration == 0 ? &t->result->first_qnet : NULL, &now, diag);
     if (st != RS_OK)
@@ -310,6 +332,8 @@ static rs_status finish(tuner *t, rs_diag *diag)
         rs_shadow_format(t->shadow, i)->format.fl = t->state.best_fl[i];
     rs_shadow_formats(t->shadow, t->options->iterations, t->formats);
     rs_status st = rs_caffe_read_weights(t->best_path, t->test_net, diag);
+    if (st == RS_OK)
+        round_test_weights(t);
     if (st == RS_OK)
         st = build(t, &r->qnet, diag);
     if (st != RS_OK)

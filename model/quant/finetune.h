@@ -3,6 +3,7 @@
 #ifndef RISTRETTO_QUANT_FINETUNE_H
 #define RISTRETTO_QUANT_FINETUNE_H
 
+#include "fxp/power2.h"
 #include "quant/quantize.h"
 #include "train/train.h"
 
@@ -38,6 +39,8 @@ typedef struct rs_finetune_options {
      * rs_formats_place_scores); 0: not at all. */
     int64_t refine_images;
     int bits[RS_GROUPS];         /* target widths, 1 to 16; 0: the group stays float while training, and has 16 bits in validation */
+    bool power2_weights;         /* all weights are powers of two in this format; the widths of weights are then not looked at */
+    rs_power2 power2;
     bool quantized_activations;  /* in training, with a straight-through estimator; false: float, as in the paper */
     bool learn_steps;            /* learn the fractional lengths of weights, and of quantized activations; until half of the iterations */
     rs_rounding weight_rounding; /* in training: RS_ROUND_STOCHASTIC as in the paper, or RS_ROUND_NEAREST */
@@ -78,11 +81,11 @@ void rs_finetune_defaults(rs_finetune_options *options);
 rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *options, rs_finetune_result **result, rs_diag *diag);
 void rs_finetune_result_free(rs_finetune_result *result);
 
-/* Improves fractional lengths (those of bits > 0): one format after the other is moved up and down by one, and what scores more of the
+/* Improves fractional lengths (those of bits > 0; of activations alone, if weights are kept): one format after the other is moved up and down by one, and what scores more of the
  * first `images` of the set right in float emulation is kept (of as many hits: the smaller cross-entropy), until nothing improves or
  * `passes` is over. Blobs that share a format move together. *trials: candidates that were scored; may be NULL. */
 rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                            rs_rounding rounding, int passes, rs_formats *formats, int *trials, rs_diag *diag);
+                            rs_rounding rounding, bool keep_weights, int passes, rs_formats *formats, int *trials, rs_diag *diag);
 
 /* The scores' format where only their order counts: a constant that is subtracted from all of them (from the last layer's biases) changes no
  * order, but lets narrow words be fine where the best scores lie, while hopeless ones saturate. Gives the constant (0: no better one) and sets the

@@ -61,7 +61,8 @@ static rs_fxp wider(rs_fxp format, int by)
 
 static rs_fxp format_now(const rs_shadow *s, int i)
 {
-    return wider(s->formats[i].format, rs_shadow_wider(s->options, s->iteration));
+    const rs_tuned_format *f = &s->formats[i];
+    return f->weights && s->options->power2_weights ? f->format : wider(f->format, rs_shadow_wider(s->options, s->iteration));
 }
 
 void rs_shadow_formats(const rs_shadow *s, int64_t iteration, rs_formats *formats)
@@ -70,7 +71,7 @@ void rs_shadow_formats(const rs_shadow *s, int64_t iteration, rs_formats *format
     for (int i = 0; i < s->n_formats; i++) {
         const rs_tuned_format *t = &s->formats[i];
         if (t->weights) {
-            formats->weights[t->index] = wider(t->format, by);
+            formats->weights[t->index] = s->options->power2_weights ? t->format : wider(t->format, by);
             continue;
         }
         for (int b = 0; b < s->test_net->n_blobs; b++)
@@ -182,7 +183,12 @@ static void round_piece(void *context, size_t index, int worker)
     memcpy(to, s->shadow[param_at(p->layer, 0)] + p->from, (size_t)p->n * sizeof(float));
     /* A stream for each piece of each batch. */
     const uint64_t stream = rs_mix64(rs_mix64((uint64_t)j->batch) + (uint64_t)index);
-    rs_fxp_emulate_array(to, (size_t)p->n, format_now(s, s->of_weights[p->layer]), s->options->weight_rounding, s->options->seed, stream);
+    if (s->options->power2_weights && s->options->weight_rounding == RS_ROUND_STOCHASTIC)
+        rs_power2_emulate_stochastic(to, (size_t)p->n, s->options->power2, s->options->seed, stream);
+    else if (s->options->power2_weights)
+        rs_power2_emulate_array(to, (size_t)p->n, s->options->power2);
+    else
+        rs_fxp_emulate_array(to, (size_t)p->n, format_now(s, s->of_weights[p->layer]), s->options->weight_rounding, s->options->seed, stream);
 }
 
 void rs_shadow_before(rs_shadow *s, int64_t batch)
@@ -243,7 +249,9 @@ static void clip_piece(void *context, size_t index, int worker)
     const rs_shadow *s = context;
     const piece *p = &s->pieces[index];
     const rs_fxp f = format_now(s, s->of_weights[p->layer]);
-    const float low = (float)rs_fxp_value(rs_fxp_min(f.bits), f.fl), high = (float)rs_fxp_value(rs_fxp_max(f.bits), f.fl);
+    const float most = (float)ldexp(1, s->options->power2.max_exponent);
+    const float low = s->options->power2_weights ? -most : (float)rs_fxp_value(rs_fxp_min(f.bits), f.fl);
+    const float high = s->options->power2_weights ? most : (float)rs_fxp_value(rs_fxp_max(f.bits), f.fl);
     float *w = s->net->layers[p->layer].params[0].data + p->from;
     for (int64_t i = 0; i < p->n; i++) {
         const float above = w[i] > low ? w[i] : low;
@@ -259,6 +267,8 @@ static void learn(rs_shadow *s, int64_t iteration)
     const double correction = sqrt(1.0 - pow(second, t)) / (1.0 - pow(first, t));
     for (int i = 0; i < s->n_formats; i++) {
         rs_tuned_format *f = &s->formats[i];
+        if (f->weights && s->options->power2_weights)
+            continue; /* the exponents are given */
         const double g = s->slope[i];
         f->step_mean = first * f->step_mean + (1.0 - first) * g;
         f->step_square = second * f->step_square + (1.0 - second) * g * g;

@@ -20,6 +20,7 @@ typedef struct refiner {
     rs_plan *plan;
     rs_emulator *emulator;
     rs_formats *formats;
+    bool keep_weights;
 } refiner;
 
 /* Scores of `images` images, float where their format has no bits, into y. */
@@ -78,7 +79,7 @@ static bool move(refiner *r, int k, int by)
 {
     if (k < r->net->n_layers) {
         rs_fxp *f = &r->formats->weights[k];
-        if (f->bits == 0 || k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
+        if (r->keep_weights || f->bits == 0 || k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
             return false;
         f->fl += by;
         return true;
@@ -130,9 +131,9 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
 }
 
 rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                            rs_rounding rounding, int passes, rs_formats *formats, int *trials, rs_diag *diag)
+                            rs_rounding rounding, bool keep_weights, int passes, rs_formats *formats, int *trials, rs_diag *diag)
 {
-    refiner r = { .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
+    refiner r = { .keep_weights = keep_weights, .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
     r.images = images > 0 && images < set->count ? images : set->count;
     int scored = 0;
     rs_status st = rs_plan_new(net, &r.plan, diag);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "config/scalar.h"
 #include "quant/engine.h"
 #include "quant/finetune.h"
 #include "report/report.h"
@@ -107,6 +108,12 @@ static rs_status score_test(const rs_finetune_result *r, const char *weights, co
     return ok ? RS_OK : rs_out_of_memory(diag);
 }
 
+/* As stored. */
+static int weight_bits(const rs_finetune_options *o, rs_group group)
+{
+    return o->power2_weights ? rs_power2_bits(o->power2) : o->bits[group];
+}
+
 static rs_status make_section(const rs_finetune_options *o, const rs_finetune_result *r, const rs_dataset *test_set, json_t **section, rs_diag *diag)
 {
     json_t *layers = json_array(), *test = NULL;
@@ -123,8 +130,9 @@ static rs_status make_section(const rs_finetune_options *o, const rs_finetune_re
     if (st == RS_OK && test_set != NULL)
         st = score_test(r, o->weights, test_set, &test, diag);
     if (st == RS_OK) {
-        *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "network",
-                             r->net->name, "bits", o->bits[0], o->bits[1], o->bits[2], "weight_rounding", rs_rounding_name(o->weight_rounding),
+        *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "network",
+                             r->net->name, "bits", weight_bits(o, RS_GROUP_CONVOLUTION), weight_bits(o, RS_GROUP_INNER_PRODUCT),
+                             o->bits[RS_GROUP_ACTIVATIONS], "scheme", o->power2_weights ? "power-of-two" : "dynamic", "weight_rounding", rs_rounding_name(o->weight_rounding),
                              "activations", o->quantized_activations ? "quantized" : "float", "learn_steps", (int)o->learn_steps, "gradual_bits",
                              o->gradual_bits, "iterations", (json_int_t)r->iterations, "images", (json_int_t)r->trained_images, "seconds", r->seconds,
                              "images_per_second", r->images_per_second, "loss", r->loss, "validation_images", (json_int_t)r->validation_images,
@@ -178,6 +186,22 @@ static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, r
     return st;
 }
 
+/* FIRST:LAST */
+static rs_status exponents(const rs_args *args, rs_power2 *format, rs_diag *diag)
+{
+    const char *text = rs_args_text(args, "exponents"), *colon = strchr(text, ':');
+    char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
+    if (first == NULL)
+        return rs_out_of_memory(diag);
+    int64_t low = 0, high = 0;
+    const bool good = colon != NULL && rs_parse_int(first, &low) && rs_parse_int(colon + 1, &high) && low >= -64 && low <= high && high <= 64;
+    rs_free(first);
+    if (!good)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--exponents takes FIRST:LAST, such as -8:-1, not '%s'", text);
+    *format = (rs_power2){ .min_exponent = (int)low, .max_exponent = (int)high, .zero = rs_args_flag(args, "zero-code") };
+    return RS_OK;
+}
+
 rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
 {
     rs_finetune_options o;
@@ -212,7 +236,10 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     rs_dataset *test_set = NULL;
     rs_finetune_result *r = NULL;
     json_t *section = NULL;
+    o.power2_weights = strcmp(rs_args_text(args, "scheme"), "power-of-two") == 0;
     rs_status status = validation_slice(args, &o, diag);
+    if (status == RS_OK)
+        status = exponents(args, &o.power2, diag);
     if (status == RS_OK)
         status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
     if (status == RS_OK && !rs_args_flag(args, "no-test"))

@@ -120,12 +120,13 @@ static void vary(rs_finetune_options *o, int way)
     o->step_rate = 0.1;
     o->gradual_bits = way == 3 ? 3 : 0;
     o->linear_decay = way == 1;
+    o->power2_weights = way == 4;
 }
 
 static void test_threads_and_resume(void **state)
 {
     (void)state;
-    for (int way = 0; way < 4; way++) {
+    for (int way = 0; way < 5; way++) {
         char *one_path = rs_strdup(rs_test_path("one")), *two_path = rs_strdup(rs_test_path("two"));
         rs_finetune_options o = options_for("one", 4);
         vary(&o, way);
