@@ -60,8 +60,8 @@ LDLIBS   := $(PKG_LIBS) -lm -ldl
 # ------------------------------------------------------------------------------------------------------------ sources
 # sim/cosim/dut/ is compiled at run time, together with a Verilated model, into a shared object.
 MAIN     := $(wildcard sim/cli/main.c)
-SRC_C    := $(filter-out sim/cli/main.c,$(sort $(shell find model sim -name '*.c' -not -path 'sim/cosim/dut/*' 2>/dev/null)))
-SRC_CXX  := $(sort $(shell find model/import sim/cosim -name '*.cc' -not -path 'sim/cosim/dut/*' 2>/dev/null))
+SRC_C    := $(filter-out sim/cli/main.c,$(sort $(shell find model sim -name '*.c' -not -path 'sim/cosim/dut/*' -not -path 'sim/cosim/systemc/*' 2>/dev/null)))
+SRC_CXX  := $(sort $(shell find model/import sim/cosim -name '*.cc' -not -path 'sim/cosim/dut/*' -not -path 'sim/cosim/systemc/*' 2>/dev/null))
 PROTO    := $(sort $(wildcard model/import/*.proto))
 # Code shared by test programs: the slow oracles, and helpers.
 SRC_TEST := $(sort $(wildcard tests/oracle/*.c tests/support/*.c))

@@ -10,6 +10,7 @@
 #include "export/rom.h"
 #include "import/caffe.h"
 #include "layers/exec.h"
+#include "program/files.h"
 #include "program/program.h"
 #include "quant/engine.h"
 #include "report/report.h"
@@ -631,7 +632,7 @@ rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, 
 rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, int format, const char *folder, json_t **section, rs_diag *diag)
 {
     *section = NULL;
-    rs_program *program = NULL; /* compiled for the widths alone */
+    rs_program *program = NULL;
     int64_t words = 0, compared = 0, files = 0;
     rs_status status = rs_program_compile(qnet, config, &program, diag);
     if (status != RS_OK)
@@ -643,6 +644,8 @@ rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, in
     status = rs_rom_export(qnet, &options, folder, &words, diag);
     if (status == RS_OK && readable)
         status = rs_rom_verify(qnet, folder, &compared, diag);
+    if (status == RS_OK)
+        status = rs_program_write_images(program, folder, diag);
     for (int i = 0; i < qnet->n_ops; i++)
         files += rs_qop_weighted(&qnet->ops[i]) ? 2 * c->lanes : 0; /* weights and biases of each lane */
     if (status == RS_OK)

@@ -1,5 +1,6 @@
 #include "systemc/network.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -26,10 +27,18 @@ rs_status rs_network_open(const char *qnet, const char *array, const char *const
     rs_status status = rs_qnet_read(qnet, &w->qnet, diag);
     if (status == RS_OK)
         status = rs_array_config_read(array, &w->config, diag);
-    for (int i = 0; i < n && status == RS_OK; i++)
-        status = rs_array_config_set(w->config, assignments[i], diag);
+    static const char depth[] = "top.program_depth=";
+    long parts = 0;
+    for (int i = 0; i < n && status == RS_OK; i++) {
+        if (strncmp(assignments[i], depth, sizeof depth - 1) == 0)
+            parts = strtol(assignments[i] + sizeof depth - 1, NULL, 10);
+        else
+            status = rs_array_config_set(w->config, assignments[i], diag);
+    }
     if (status == RS_OK)
         status = rs_program_compile(w->qnet, w->config, &w->program, diag);
+    if (status == RS_OK && parts > 0)
+        w->program->config.program_depth = (int)parts; /* of the top level; the array is run with parts of the list */
     if (status == RS_OK)
         status = rs_dataset_open(data, NULL, false, &w->data, diag);
     if (status == RS_OK)
