@@ -34,7 +34,8 @@ static rs_status build(char **path, double *seconds)
 /* A 1x1 convolution of one value: 3 * 1 + 2 = 5. */
 static void make_program(rs_descriptor *d, uint8_t *memory)
 {
-    *d = (rs_descriptor){ .groups = 1, .lanes_last = 1, .out_channels = 1, .out_h = 1, .out_w = 1, .conv_h = 1, .conv_w = 1, .pool_h = 1,
+    *d = (rs_descriptor){ .groups = 1, .groups_per_set = 1, .lanes_set = 1, .lanes_last = 1, .scale = 1, .scale_right = 1,
+                          .scale_bottom = 1, .scale_corner = 1, .run_beats = 1, .out_channels = 1, .out_h = 1, .out_w = 1, .conv_h = 1, .conv_w = 1, .pool_h = 1,
                           .pool_w = 1, .pool_stride_h = 1, .pool_stride_w = 1, .in_rows = 1, .row_elems = 1, .step_row = 1,
                           .step_col = 1, .seg1_count = 1, .seg1_rows = 1, .seg2_count = 1, .seg2_cols = 1, .seg_len = 1, .chunks = 1,
                           .steps = 1, .out_bits = 4, .ifmap_addr = 0, .ifmap_beats = 1, .weight_addr = 1, .bias_beats = 1,
