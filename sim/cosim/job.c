@@ -34,9 +34,12 @@ static int64_t end_of_weights(const rs_descriptor *d)
 {
     if (d->mode != 0)
         return 0;
-    const int64_t group = d->bias_beats + (int64_t)d->steps * d->step_beats;
-    const int64_t last = d->bias_beats_last + (int64_t)d->steps * d->step_beats_last;
-    return d->weight_addr + (d->groups - 1) * group + last;
+    int64_t end = d->weight_addr;
+    if (d->groups_per_set < 1 || d->groups > 0xffff)
+        return end;
+    for (int g = 0; g < d->groups; g++)
+        end += rs_descriptor_bias_beats(d, g) + (int64_t)d->steps * rs_descriptor_step_beats(d, g);
+    return end;
 }
 
 static int64_t end_of_ofmap(const rs_descriptor *d)
@@ -69,7 +72,7 @@ static rs_status check_descriptor(const rs_array_config *config, const rs_descri
 {
     const int64_t e = rs_array_elements_per_beat(config);
     const char *wrong = NULL;
-    if (d->groups < 1 || d->out_h < 1 || d->out_w < 1 || d->steps < 1)
+    if (d->groups < 1 || d->groups > 0xffff || d->groups_per_set < 1 || d->out_h < 1 || d->out_w < 1 || d->steps < 1)
         wrong = "nothing to do";
     else if (d->ifmap_addr < 0 || d->second_addr < 0 || d->ifmap_beats < 1 || end_of_ifmap(d) > beats)
         wrong = "the ifmap leaves the memory";
@@ -104,9 +107,11 @@ static rs_status run_part(const rs_array_config *config, rs_descriptor *descript
     if (layers == NULL)
         return rs_out_of_memory(diag);
     for (int i = 0; i < n; i++)
-        layers[i] = (rs_program_layer){ .pool_op = -1, .relu_op = -1, .first = i, .count = 1 };
-    const rs_program program = { .config = *config, .n_layers = n, .n_descriptors = n, .layers = layers, .descriptors = descriptors,
-                                 .memory_beats = beats, .memory = memory };
+        layers[i] = (rs_program_layer){ .kind = descriptors[i].mode == 0 ? RS_LAYER_WEIGHTS : RS_LAYER_COPY, .pool_op = -1, .relu_op = -1,
+                                        .second = -1, .first = i, .count = 1 };
+    rs_program_segment segment = { .count = n, .count_layers = n };
+    const rs_program program = { .config = *config, .n_layers = n, .n_descriptors = n, .n_segments = 1, .layers = layers,
+                                 .descriptors = descriptors, .segments = &segment, .memory_beats = beats, .memory = memory };
     rs_array *array = NULL;
     rs_status status = rs_array_new(&program, &array, diag);
     if (status == RS_OK)

@@ -196,7 +196,11 @@ unsigned accelerator::job()
         if (!transfer(tlm::TLM_READ_COMMAND, list_address, list.data(), list.size()))
             return RS_DRIVER_READ_ERROR;
         const int64_t beats = rs_job_beats(list.data(), static_cast<int>(count));
-        before.resize(static_cast<size_t>(beats) * static_cast<size_t>(config_->bus_bits / 8));
+        const uint64_t size = static_cast<uint64_t>(beats) * static_cast<uint64_t>(config_->bus_bits / 8);
+        uint8_t last = 0; // a list that reaches beyond the memory must not ask for room
+        if (size == 0 || !transfer(tlm::TLM_READ_COMMAND, base + size - 1, &last, 1))
+            return RS_DRIVER_READ_ERROR;
+        before.resize(size);
         if (!transfer(tlm::TLM_READ_COMMAND, base, before.data(), before.size()))
             return RS_DRIVER_READ_ERROR;
         after = before;
