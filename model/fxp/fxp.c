@@ -350,6 +350,78 @@ void rs_fxp_quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding 
     quantize_array(x, n, format, mode, seed, stream, q, NULL, saturations);
 }
 
+/* As rs_fxp_quantize, element by element. */
+RS_INLINE uint32_t quantize_wide(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
+{
+    const double scale = ldexp(1, format.fl);
+    const int32_t lo = (int32_t)rs_fxp_min(format.bits), hi = (int32_t)rs_fxp_max(format.bits);
+    const double below = (double)lo - 1, above = (double)hi + 1;
+    uint32_t saturated = 0;
+    for (size_t i = 0; i < n; i++) {
+        double y = x[i] * scale;
+        y = y == 0 && x[i] < 0 ? -0x1p-1022 : y; /* underflow: floor looks at the sign */
+        y = y > below ? y : below;
+        y = y < above ? y : above;
+        const int32_t t = (int32_t)y;
+        const double d = y - (double)t;
+        const int32_t v = t + RS_ROUND_STEP(mode, t & 1, d, 0.5);
+        const int32_t r = v < lo ? lo : v > hi ? hi : v;
+        saturated += r != v;
+        q[i] = r;
+    }
+    return saturated;
+}
+
+#define RS_WIDE_MODE(mode)                                                                                             \
+    case mode:                                                                                                         \
+        return quantize_wide(x, n, format, mode, q);
+
+RS_INLINE uint32_t quantize_wide_any(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
+{
+    switch (mode) {
+        RS_WIDE_MODE(RS_ROUND_NEAREST)
+        RS_WIDE_MODE(RS_ROUND_NEAREST_EVEN)
+        RS_WIDE_MODE(RS_ROUND_NEAREST_UP)
+    default:
+        RS_WIDE_MODE(RS_ROUND_TRUNCATE)
+    }
+}
+
+static uint32_t quantize_wide_portable(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
+{
+    return quantize_wide_any(x, n, format, mode, q);
+}
+
+#if RS_X86
+RS_TARGET_AVX2
+static uint32_t quantize_wide_avx2(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
+{
+    return quantize_wide_any(x, n, format, mode, q);
+}
+
+RS_TARGET_AVX512
+static uint32_t quantize_wide_avx512(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
+{
+    return quantize_wide_any(x, n, format, mode, q);
+}
+#endif
+
+void rs_fxp_quantize_doubles(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                             uint64_t *saturations)
+{
+    assert(mode != RS_ROUND_STOCHASTIC && format.bits <= 31);
+    uint64_t saturated = 0;
+    uint32_t (*run)(const double *, size_t, rs_fxp, rs_rounding, int32_t *) = quantize_wide_portable;
+#if RS_X86
+    const rs_cpu cpu = rs_cpu_level();
+    run = cpu >= RS_CPU_AVX512 ? quantize_wide_avx512 : cpu == RS_CPU_AVX2 ? quantize_wide_avx2 : quantize_wide_portable;
+#endif
+    for (size_t i = 0; i < n; i += BLOCK)
+        saturated += run(x + i, n - i < BLOCK ? n - i : BLOCK, format, mode, q + i);
+    if (saturations)
+        *saturations += saturated;
+}
+
 void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream)
 {
     quantize_array(x, n, format, mode, seed, stream, NULL, x, NULL);
@@ -456,6 +528,96 @@ void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift,
 #endif
         for (size_t i = 0; i < n; i += BLOCK)
             saturated += run(sum + i, n - i < BLOCK ? n - i : BLOCK, relu, shift, bits, mode, q + i);
+    }
+    if (saturations)
+        *saturations += saturated;
+}
+
+/* The same with a shift a channel, all from 1 to 30. */
+RS_INLINE uint32_t requantize_row(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                                  rs_rounding mode, int32_t *q)
+{
+    const int32_t lo = (int32_t)rs_fxp_min(bits), hi = (int32_t)rs_fxp_max(bits);
+    uint32_t saturated = 0;
+    for (size_t i = 0; i < n; i++) {
+        const int32_t half = (int32_t)(UINT32_C(1) << (shifts[i] - 1)), mask = (int32_t)((UINT32_C(1) << shifts[i]) - 1);
+        const int32_t v = relu && sum[i] < 0 ? 0 : sum[i];
+        const int32_t floor_v = v >> shifts[i], rest = v & mask;
+        int32_t up = 0;
+        if (mode == RS_ROUND_NEAREST)
+            up = (rest > half) | ((rest == half) & (v >= 0));
+        else if (mode == RS_ROUND_NEAREST_EVEN)
+            up = (rest > half) | ((rest == half) & (floor_v & 1));
+        else if (mode == RS_ROUND_NEAREST_UP)
+            up = rest >= half;
+        const int32_t y = floor_v + up;
+        const int32_t r = y < lo ? lo : y > hi ? hi : y;
+        saturated += r != y;
+        q[i] = r;
+    }
+    return saturated;
+}
+
+#define RS_ROW_MODE(mode)                                                                                              \
+    case mode:                                                                                                         \
+        return requantize_row(sum, n, relu, shifts, bits, mode, q);
+
+RS_INLINE uint32_t requantize_row_any(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                                      rs_rounding mode, int32_t *q)
+{
+    switch (mode) {
+        RS_ROW_MODE(RS_ROUND_NEAREST)
+        RS_ROW_MODE(RS_ROUND_NEAREST_EVEN)
+        RS_ROW_MODE(RS_ROUND_NEAREST_UP)
+    default:
+        RS_ROW_MODE(RS_ROUND_TRUNCATE)
+    }
+}
+
+typedef uint32_t row_function(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                              rs_rounding mode, int32_t *q);
+
+static uint32_t requantize_row_portable(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                                        rs_rounding mode, int32_t *q)
+{
+    return requantize_row_any(sum, n, relu, shifts, bits, mode, q);
+}
+
+#if RS_X86
+RS_TARGET_AVX2
+static uint32_t requantize_row_avx2(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                                    rs_rounding mode, int32_t *q)
+{
+    return requantize_row_any(sum, n, relu, shifts, bits, mode, q);
+}
+
+RS_TARGET_AVX512
+static uint32_t requantize_row_avx512(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
+                                      rs_rounding mode, int32_t *q)
+{
+    return requantize_row_any(sum, n, relu, shifts, bits, mode, q);
+}
+#endif
+
+void rs_fxp_requantize_channels(const int32_t *sum, size_t rows, size_t channels, bool relu, const int32_t *shifts,
+                                int bits, rs_rounding mode, int32_t *q, uint64_t *saturations)
+{
+    assert(mode != RS_ROUND_STOCHASTIC);
+    uint64_t saturated = 0;
+    bool within = true;
+    for (size_t c = 0; c < channels; c++)
+        within = within && shifts[c] >= 1 && shifts[c] <= 30;
+    row_function *run = requantize_row_portable;
+#if RS_X86
+    const rs_cpu cpu = rs_cpu_level();
+    run = cpu >= RS_CPU_AVX512 ? requantize_row_avx512 : cpu == RS_CPU_AVX2 ? requantize_row_avx2 : requantize_row_portable;
+#endif
+    for (size_t r = 0; r < rows; r++, sum += channels, q += channels) {
+        if (within)
+            saturated += run(sum, channels, relu, shifts, bits, mode, q);
+        else
+            for (size_t c = 0; c < channels; c++)
+                q[c] = rs_fxp_requantize(sum[c], relu, shifts[c], bits, mode, 0, &saturated);
     }
     if (saturations)
         *saturations += saturated;

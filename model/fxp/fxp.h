@@ -75,11 +75,17 @@ int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_r
 /* Arrays, the same results element for element. Stochastic rounding draws word i from (seed, stream, i). */
 void rs_fxp_quantize_array(const float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream,
                            int32_t *q, uint64_t *saturations);
+/* The same from doubles, for deterministic modes and 31 bits at most. */
+void rs_fxp_quantize_doubles(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q,
+                             uint64_t *saturations);
 /* Float emulation (section 8), in place: x = value(quantize(x)). */
 void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream);
 /* Deterministic modes only. sum and q may be the same array. */
 void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
                              uint64_t *saturations);
+/* The same for rows of `channels` sums, one behind the other; the sums of channel c are shifted by shifts[c]. */
+void rs_fxp_requantize_channels(const int32_t *sum, size_t rows, size_t channels, bool relu, const int32_t *shifts,
+                                int bits, rs_rounding mode, int32_t *q, uint64_t *saturations);
 /* The same for sums that are integers in double, |sum| < 2^48. */
 void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
                                int32_t *q, uint64_t *saturations);

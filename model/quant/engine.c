@@ -40,6 +40,7 @@ typedef struct scratch {
     void *sums;
     int32_t *integers;
     int32_t *chw[2];       /* one tensor; an op's inputs and output one after the other */
+    double *room;          /* of the ops on doubles */
     uint64_t *saturations; /* per op */
 } scratch;
 
@@ -337,10 +338,13 @@ static void requantize_channels(const void *sums, bool doubles, int64_t rows, in
                                 const int32_t *shifts, int bits, rs_rounding rounding, int32_t *q,
                                 uint64_t *saturations)
 {
-    for (int64_t i = 0; i < rows * lanes; i++) {
-        const int64_t sum = doubles ? (int64_t)((const double *)sums)[i] : ((const int32_t *)sums)[i];
-        q[i] = rs_fxp_requantize(sum, op->relu, shifts[i % lanes], bits, rounding, 0, saturations);
+    if (!doubles) {
+        rs_fxp_requantize_channels(sums, (size_t)rows, (size_t)lanes, op->relu, shifts, bits, rounding, q, saturations);
+        return;
     }
+    for (int64_t i = 0; i < rows * lanes; i++)
+        q[i] = rs_fxp_requantize((int64_t)((const double *)sums)[i], op->relu, shifts[i % lanes], bits, rounding, 0,
+                                 saturations);
 }
 
 static void run_weighted(const rs_engine *e, int index, int64_t images, scratch *w)
@@ -488,6 +492,101 @@ static void run_plain(const rs_engine *e, int index, int64_t images, scratch *w)
     }
 }
 
+static char *tensor_at(const rs_engine *e, const scratch *w, int tensor, int64_t element)
+{
+    return (char *)w->tensors[tensor] + element * rs_storage_size(e->storage[tensor]);
+}
+
+/* Parts that have the output's format are copied, others requantized, row by row of a pixel's channels. */
+static void run_concat(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    const rs_qop *op = &q->ops[index];
+    const rs_qtensor *out = &q->tensors[op->output];
+    const rs_storage to = e->storage[op->output];
+    const int64_t pixels = images * out->height * out->width;
+    int64_t first = 0;
+    for (int i = 0; i < op->n_inputs; i++) {
+        const rs_qtensor *in = &q->tensors[op->inputs[i]];
+        const rs_storage from = e->storage[op->inputs[i]];
+        const int shift = rs_qop_concat_shift(q, op, i);
+        const bool same = shift == 0 && from == to && rs_qtensor_min(in) >= rs_qtensor_min(out) &&
+                          rs_qtensor_max(in) <= rs_qtensor_max(out);
+        const size_t bytes = (size_t)in->channels * (size_t)rs_storage_size(from);
+        for (int64_t p = 0; p < pixels && same; p++)
+            memcpy(tensor_at(e, w, op->output, p * out->channels + first),
+                   tensor_at(e, w, op->inputs[i], p * in->channels), bytes);
+        for (int64_t p = 0; p < pixels && !same; p++) {
+            rs_storage_unpack(tensor_at(e, w, op->inputs[i], p * in->channels), from, w->chw[0], in->channels);
+            rs_fxp_requantize_array(w->chw[0], (size_t)in->channels, false, shift, rs_qtensor_signed_bits(out),
+                                    q->rounding, w->chw[0], &w->saturations[index]);
+            rs_storage_pack(w->chw[0], 1, in->channels, 0, tensor_at(e, w, op->output, p * out->channels + first), to, 0);
+        }
+        first += in->channels;
+    }
+}
+
+/* Additions whose sums fit 32 bits. */
+static void run_add(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    enum { MOST = 4096 };
+    const rs_qnet *q = e->qnet;
+    const rs_qop *op = &q->ops[index];
+    const rs_qtensor *out = &q->tensors[op->output];
+    const int64_t count = images * count_of(out);
+    int32_t sums[MOST];
+    for (int64_t k = 0; k < count; k += MOST) {
+        const int64_t n = count - k < MOST ? count - k : MOST;
+        memset(sums, 0, sizeof sums);
+        for (int i = 0; i < op->n_inputs; i++)
+            rs_storage_accumulate(tensor_at(e, w, op->inputs[i], k), e->storage[op->inputs[i]], rs_qop_align(q, op, i),
+                                  sums, n);
+        rs_fxp_requantize_array(sums, (size_t)n, op->relu, op->shift, rs_qtensor_signed_bits(out), q->rounding, sums,
+                                &w->saturations[index]);
+        rs_storage_pack(sums, 1, n, 0, tensor_at(e, w, op->output, k), e->storage[op->output], 0);
+    }
+}
+
+/* Average pooling whose sums fit 32 bits: all channels of an output position at once. */
+static void run_average(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    const rs_qnet *q = e->qnet;
+    const rs_qop *op = &q->ops[index];
+    const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
+    const int64_t channels = in->channels;
+    int32_t *const sums = w->chw[0];
+    double *const products = w->room;
+    for (int64_t n = 0, k = 0; n < images; n++)
+        for (int y = 0; y < out->height; y++)
+            for (int x = 0; x < out->width; x++, k += channels) {
+                const int64_t top = (int64_t)y * op->stride_h - op->pad_h, left = (int64_t)x * op->stride_w - op->pad_w;
+                memset(sums, 0, (size_t)channels * sizeof *sums);
+                for (int64_t v = top > 0 ? top : 0; v < top + op->kernel_h && v < in->height; v++)
+                    for (int64_t u = left > 0 ? left : 0; u < left + op->kernel_w && u < in->width; u++)
+                        rs_storage_accumulate(
+                            tensor_at(e, w, op->input, ((n * in->height + v) * in->width + u) * channels),
+                            e->storage[op->input], 0, sums, channels);
+                const int64_t area = rs_qop_area(q, op, y, x);
+                const double factor = (double)rs_average_factor(area);
+                for (int64_t c = 0; c < channels; c++)
+                    products[c] = sums[c] * factor; /* below 2^47, exact */
+                rs_fxp_requantize_doubles(products, (size_t)channels, false, rs_average_shift(area) + op->shift,
+                                          rs_qtensor_signed_bits(out), q->rounding, sums, &w->saturations[index]);
+                rs_storage_pack(sums, 1, channels, 0, tensor_at(e, w, op->output, k), e->storage[op->output], 0);
+            }
+}
+
+static void run_lrn(const rs_engine *e, int index, int64_t images, scratch *w)
+{
+    const rs_qop *op = &e->qnet->ops[index];
+    const int64_t count = count_of(&e->qnet->tensors[op->output]);
+    for (int64_t n = 0; n < images; n++) {
+        rs_storage_unpack(tensor_at(e, w, op->input, n * count), e->storage[op->input], w->chw[0], count);
+        rs_engine_lrn(e->qnet, op, w->chw[0], w->room, w->room + count, w->chw[1], &w->saturations[index]);
+        rs_storage_pack(w->chw[1], 1, count, 0, tensor_at(e, w, op->output, n * count), e->storage[op->output], 0);
+    }
+}
+
 static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images, int32_t *scores, scratch *w)
 {
     const rs_qnet *q = e->qnet;
@@ -511,10 +610,22 @@ static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images,
                 rs_storage_max_pool(op, in, out, from + n * count_of(in) * size, to + n * count_of(out) * size, s);
             break;
         case RS_QOP_AVERAGE_POOL:
+            if (rs_qop_bound(q, op, false) < INT32_MAX)
+                run_average(e, i, images, w);
+            else
+                run_plain(e, i, images, w);
+            break;
         case RS_QOP_ADD:
+            if (rs_qop_bound(q, op, false) < INT32_MAX)
+                run_add(e, i, images, w);
+            else
+                run_plain(e, i, images, w);
+            break;
         case RS_QOP_CONCAT:
+            run_concat(e, i, images, w);
+            break;
         case RS_QOP_LRN:
-            run_plain(e, i, images, w);
+            run_lrn(e, i, images, w);
             break;
         case RS_QOPS:
             break;
@@ -595,6 +706,7 @@ static void free_scratch(const rs_engine *e, scratch *w)
     rs_free(w->integers);
     rs_free(w->chw[0]);
     rs_free(w->chw[1]);
+    rs_free(w->room);
     rs_free(w->saturations);
 }
 
@@ -614,7 +726,7 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
         gathered = p->gather && windows > gathered ? windows : gathered;
         sums = lanes > sums ? lanes : sums;
     }
-    int64_t most = 0, most_together = count_of(&q->tensors[0]);
+    int64_t most = 0, most_together = count_of(&q->tensors[0]), room = 0;
     for (int t = 0; t < q->n_tensors && !e->reference; t++)
         most = count_of(&q->tensors[t]) > most ? count_of(&q->tensors[t]) : most;
     for (int i = 0; i < q->n_ops && !e->reference; i++) {
@@ -623,7 +735,13 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
         for (int k = 0; k < op->n_inputs && !rs_qop_weighted(op); k++)
             together += count_of(&q->tensors[op->inputs[k]]);
         most_together = together > most_together ? together : most_together;
+        const int64_t channels = q->tensors[op->output].channels;
+        const int64_t doubles = op->type == RS_QOP_LRN            ? count_of(&q->tensors[op->output]) + 4 * channels
+                                : op->type == RS_QOP_AVERAGE_POOL ? channels
+                                                                  : 0;
+        room = doubles > room ? doubles : room;
     }
+    w->room = RS_NEW_ARRAY(double, (size_t)room + 1);
     w->chw[0] = RS_NEW_ARRAY(int32_t, (size_t)most + 1);
     w->chw[1] = RS_NEW_ARRAY(int32_t, (size_t)most_together);
     w->tensors = RS_NEW_ARRAY(void *, (size_t)q->n_tensors);
@@ -632,7 +750,8 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
     w->sums = rs_calloc(sums + 1, sizeof(double));
     w->integers = RS_NEW_ARRAY(int32_t, sums + 1);
     w->saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
-    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations && w->chw[0] && w->chw[1];
+    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations && w->chw[0] && w->chw[1] &&
+              w->room;
     for (int t = 0; ok && t < q->n_tensors; t++) {
         const size_t size = e->reference ? sizeof(int32_t) : (size_t)rs_storage_size(e->storage[t]);
         w->tensors[t] = rs_calloc((size_t)(chunk * count_of(&q->tensors[t])) * size + RS_SLACK, 1);

@@ -71,5 +71,12 @@ void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_
 void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
                          rs_storage s);
 void rs_storage_relu(const void *from, void *to, rs_storage s, int64_t n);
+/* sums[i] += integer i, shifted to the left. */
+void rs_storage_accumulate(const void *from, rs_storage s, int shift, int32_t *sums, int64_t n);
+
+/* Local response normalization of one image in HWC order, by the operations of rs_qop_run in the same order. squares:
+ * scratch, a double for each integer of the image; room: 4 doubles a channel. */
+void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room, int32_t *out,
+                   uint64_t *saturations);
 
 #endif

@@ -269,3 +269,24 @@ RS_INLINE void rs_storage_relu_body(const void *restrict from, void *restrict to
     }
 }
 RS_DISPATCH(rs_storage_relu, (const void *from, void *to, rs_storage s, int64_t n), (from, to, s, n))
+
+RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage s, int shift, int32_t *restrict sums,
+                                          int64_t n)
+{
+#define RS_ACCUMULATE(S)                                                                                               \
+    case S:                                                                                                            \
+        for (int64_t i = 0; i < n; i++)                                                                                \
+            sums[i] += get(from, (S), i) * (INT32_C(1) << shift);                                                      \
+        break;
+    switch (s) {
+        RS_ACCUMULATE(RS_STORE_S8)
+        RS_ACCUMULATE(RS_STORE_U8)
+        RS_ACCUMULATE(RS_STORE_S16)
+        RS_ACCUMULATE(RS_STORE_U16)
+        RS_ACCUMULATE(RS_STORE_S32)
+        RS_ACCUMULATE(RS_STORE_F64)
+    }
+#undef RS_ACCUMULATE
+}
+RS_DISPATCH(rs_storage_accumulate, (const void *from, rs_storage s, int shift, int32_t *sums, int64_t n),
+            (from, s, shift, sums, n))
