@@ -3,6 +3,7 @@
 # One VARIANT is built at a time, in build/$(VARIANT)/; `check` builds two of them through recursive calls.
 #   release  what users run                       asan  AddressSanitizer + UndefinedBehaviorSanitizer
 #   debug    -O0 for a debugger                   cov   gcov line coverage
+#   fuzz     clang, for libFuzzer (make fuzz)
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
@@ -39,9 +40,14 @@ MODE_release := -O3 -g
 MODE_debug   := -O0 -g
 MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 MODE_cov     := -O0 -g --coverage
+MODE_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ifeq ($(VARIANT),fuzz)
+CC  := clang
+CXX := clang++
+endif
 MODE := $(MODE_$(VARIANT))
 ifeq ($(MODE),)
-$(error VARIANT=$(VARIANT) is not known; expected release, debug, asan or cov)
+$(error VARIANT=$(VARIANT) is not known; expected release, debug, asan, cov or fuzz)
 endif
 
 B   := build/$(VARIANT)
@@ -79,7 +85,7 @@ TEST_LIB  := $(B)/libtestsupport.a
 EXE       := $(if $(MAIN),$(B)/ristretto)
 
 # ------------------------------------------------------------------------------------------------------------ targets
-.PHONY: all lib tests generated print check check-full check-unit check-cli check-lint lint bench demo man format clean install deps help
+.PHONY: all lib tests generated print check check-full check-unit check-cli check-lint lint fuzz fuzzer bench demo man format clean install deps help
 
 all: $(LIB) $(EXE) $(if $(and $(EXE),$(filter release,$(VARIANT))),build/ristretto)
 lib: $(LIB)
@@ -96,11 +102,12 @@ help:
 	@echo 'make check-full   the same, with the long ones'
 	@echo 'make check-unit   unit tests only      make check-cli  command line only'
 	@echo 'make lint         lint only            make format     show what clang-format would change'
+	@echo 'make fuzz         libFuzzer on every format that is read (FUZZ_SECONDS=600 each)'
 	@echo 'make bench        speed, side by side with the alternatives'
 	@echo 'make man          man pages and shell completion, into build/man'
 	@echo 'make install      into DESTDIR/PREFIX (default /usr/local)'
 	@echo 'make clean        remove build/'
-	@echo 'Variables: VARIANT=release|asan|debug|cov  V=1 (show commands)  JOBS=n'
+	@echo 'Variables: VARIANT=release|asan|debug|cov|fuzz  V=1 (show commands)  JOBS=n'
 	@echo '           TESTS=pattern (only tests whose name contains it)'
 
 # A stamp that changes only if the flags or the list of objects do: what depends on it is then remade.
@@ -115,7 +122,7 @@ endef
 define stamp
 $(shell mkdir -p $(B) && printf '%s\n' '$(subst ','\'',$(strip $(2)))' >$(1).$$$$ && { cmp -s $(1).$$$$ $(1) && rm -f $(1).$$$$ || mv -f $(1).$$$$ $(1); })
 endef
-ifeq ($(filter-out all lib tests,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(filter-out all lib tests fuzzer,$(or $(MAKECMDGOALS),all)),)
 $(call stamp,$(STAMP),$(FLAGS_TEXT))
 $(call stamp,$(B)/objects,$(OBJECTS_TEXT))
 endif
@@ -171,6 +178,12 @@ $(B)/bench: $(B)/obj/tests/bench/bench.o $(LIB)
 	$(say) LINK '$@'
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+fuzzer: $(B)/fuzzer
+# One program for all targets: it looks at the name that it is called by.
+$(B)/fuzzer: $(B)/obj/tests/fuzz/fuzz.o $(TEST_LIB) $(LIB)
+	$(say) LINK '$@'
+	$(Q)$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(TEST_LIB) $(LIB) $(LDLIBS)
+
 .SECONDARY:
 -include $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT:%.c=$(B)/obj/%.d)
 
@@ -207,6 +220,12 @@ demo:
 	$(Q)scripts/install-deps.sh --for demo
 	$(Q)$(MAKE) VARIANT=release all
 	$(Q)scripts/demo.sh
+
+# FUZZ_SECONDS of processor time a target; TESTS=pattern picks targets.
+FUZZ_SECONDS ?= 600
+fuzz:
+	$(Q)$(MAKE) VARIANT=fuzz fuzzer
+	$(Q)tests/fuzz/run $(if $(TESTS),--filter '$(TESTS)') --seconds $(FUZZ_SECONDS)
 
 bench:
 	$(Q)$(MAKE) VARIANT=release build/release/bench
