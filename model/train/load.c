@@ -13,6 +13,8 @@ rs_status rs_fit_data(rs_net *net, const rs_dataset *set, const rs_data_override
     st = over != NULL ? rs_data_override_apply(over, d, diag) : RS_OK;
     if (st != RS_OK)
         return st;
+    if (d->source == NULL && d->scale == 1.0f && d->n_mean == 0 && d->mean_file == NULL)
+        rs_warn(diag, l->loc, "--mean, --mean-file and --scale say how it was trained", "the net does not say how pixels become inputs: they are taken as they are, 0 to 255");
     /* An Input layer says nothing of cropping, but how large an image is. */
     const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, d, 1);
     if (d->source == NULL && d->crop_size == 0 && in->n_axes == 4 && in->dim[2] == in->dim[3] && in->dim[2] > 0 &&

@@ -53,6 +53,7 @@ faults("simulate", ["simulate", *QNET, *ARRAY, *DIGITS, "--images", "1", "--repo
 faults("estimate", ["estimate", *QNET, *ARRAY, "--technology", "configs/technologies/horowitz-45nm.yaml",
                     "--report", "{out}/report.json"])
 faults("report", ["report", f"{folder}/report.json", "--html", "{out}/report.html", "--csv", "{out}/report.csv"])
+faults("data mean", ["data", "mean", f"{ZOO}/digits", "{out}/mean.binaryproto"])
 faults("help", ["help", "array"], kinds=("alloc",))
 
 shutil.rmtree(folder)
