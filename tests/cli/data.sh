@@ -1,6 +1,7 @@
 #!/bin/sh
 # ristretto data, and images on the command line: converted there and back, transformed, refused.
 # test-options: variants=release,asan
+# shellcheck source=tests/lib/checks.sh
 . "$(dirname "$0")/../lib/checks.sh"
 cd "$RISTRETTO_ROOT" || exit 1
 digits=model/zoo/lenet/digits

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Float accuracy on images that lie outside the project, against another framework's: 500 JPEGs, and CIFAR-10 with its mean image.
 # test-options: level=full limit=1800
+# shellcheck source=tests/lib/checks.sh
 . "$(dirname "$0")/../lib/checks.sh"
 cd "$RISTRETTO_ROOT" || exit 1
 images=$RISTRETTO_SHARED_DATA/imagenet-samples
