@@ -274,6 +274,8 @@ static rs_status set_flags(build *b, rs_diag *diag)
                                          "-DVERILATOR=1", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         add(&b->flags, flags[i]);
+    if (b->coverage)
+        add(&b->flags, "-O1"); /* counters make the model large and slow anyway */
     if (!b->clang)
         add(&b->flags, "-fno-gnu-unique");
     add(&b->flags, b->coverage ? "-DVM_COVERAGE=1" : "-DVM_COVERAGE=0");

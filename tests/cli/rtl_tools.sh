@@ -1,7 +1,7 @@
 #!/bin/sh
 # test-options: limit=300
 # The RTL in each tool that it must suit: Verilator's lint for several sets of parameters, Icarus Verilog (a plain test bench),
-# Yosys (elaboration, check, and the same test bench on the netlist that it writes).
+# Yosys (elaboration, check, the same test bench on the netlist that it writes, and a synthesized lane beside its RTL).
 # shellcheck source=tests/lib/checks.sh
 . "$(dirname "$0")/../lib/checks.sh"
 cd "$RISTRETTO_ROOT" || exit 1
@@ -11,6 +11,9 @@ rtl="rtl/ristretto_pkg.sv rtl/ristretto_regs_pkg.sv rtl/rst_*.sv rtl/ristretto_a
 # The parameters of tests/rtl/smoke_tb.sv.
 smoke="-set LANES 2 -set MULS 3 -set ACT_BITS 8 -set WGT_BITS 8 -set ACC_BITS 24 -set ACT_DEPTH 64 -set OUT_DEPTH 64 \
 -set WGT_DEPTH 16 -set BUS_BITS 32 -set OUTSTANDING 4 -set PROG_DEPTH 4"
+# The parameters of tests/rtl/lane_tb.sv.
+lane="-set MULS 3 -set ACT_BITS 4 -set WGT_BITS 4 -set ACC_BITS 12 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 2 \
+-set ROUNDING 1 -set LANE 1 -set UNSIGNED 1 -set AVERAGE 1"
 odd="-set LANES 3 -set MULS 5 -set ACT_BITS 5 -set WGT_BITS 3 -set ACC_BITS 10 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 1 \
 -set ROUNDING 1 -set ACT_DEPTH 77 -set OUT_DEPTH 33 -set WGT_DEPTH 9 -set BUS_BITS 32"
 
@@ -62,6 +65,13 @@ if command -v yosys >/dev/null; then
             rtl/ristretto_pkg.sv "$scratch/netlist.v" tests/rtl/smoke_tb.sv
         vvp "$scratch/netlist.vvp" >"$scratch/netlist.txt" 2>&1
         check_grep "Yosys's netlist runs a layer" '^ok - ' "$scratch/netlist.txt"
+        check 'Yosys synthesizes a lane to gates' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $lane rst_lane;
+            hierarchy -check -top rst_lane; synth -flatten; check -assert; rename -top lane_netlist;
+            write_verilog -noattr $scratch/lane.v"
+        check "Icarus Verilog compiles the lane's gates" iverilog -g2012 -Irtl -s lane_tb -o "$scratch/lane.vvp" $rtl \
+            "$scratch/lane.v" tests/rtl/lane_tb.sv
+        vvp "$scratch/lane.vvp" "+seed=${RISTRETTO_SEED:-20160411}" >"$scratch/lane.txt" 2>&1
+        check_grep "the lane's gates give the same bits" '^ok - ' "$scratch/lane.txt"
     fi
 else
     skip 'Yosys' 'it is not installed'
