@@ -499,7 +499,8 @@ static void fill_layer(scene *s, int number)
     const int n_weights = l->out_c * l->kernel_h * l->kernel_w * (l->c / l->groups);
     l->weights = calloc((size_t)n_weights, sizeof *l->weights);
     l->biases = calloc((size_t)l->out_c, sizeof *l->biases);
-    l->out = calloc((size_t)(l->out_h * l->out_w * l->out_c), sizeof *l->out);
+    const int n_out = l->out_h * l->out_w * l->out_c;
+    l->out = calloc((size_t)n_out, sizeof *l->out);
     assert_non_null(l->weights);
     assert_non_null(l->biases);
     assert_non_null(l->out);
@@ -670,17 +671,19 @@ static void run_scene(rs_dut *dut, scene *s, uint64_t run)
 
 static const rs_array_config arrays[] = {
     { .lanes = 2, .multipliers = 3, .activation_bits = 8, .weight_bits = 8, .accumulator_bits = 24, .program_depth = 4,
+      .average_pooling = RS_YES,
       .activation_elements = 600, .output_elements = 700, .weight_steps = 120, .bus_bits = 32, .latency = 5, .outstanding = 3 },
     { .lanes = 5, .multipliers = 7, .activation_bits = 5, .weight_bits = 3, .accumulator_bits = 10, .overflow = RS_OVERFLOW_SATURATE,
       .first_level = RS_FIRST_LEVEL_PAPER, .tree_registers = RS_TREE_EVERY, .rounding = RS_ROUND_NEAREST_EVEN, .program_depth = 5,
       .activation_elements = 800, .output_elements = 1000, .weight_steps = 100, .bus_bits = 64, .latency = 1, .outstanding = 1,
-      .stall_percent = 50, .stall_seed = 7 },
+      .stall_percent = 50, .stall_seed = 7, .average_pooling = RS_YES },
     { .lanes = 8, .multipliers = 16, .activation_bits = 7, .weight_bits = 11, .accumulator_bits = 17, .overflow = RS_OVERFLOW_WRAP,
       .tree_registers = RS_TREE_EVERY_SECOND, .rounding = RS_ROUND_TRUNCATE, .program_depth = 16, .activation_elements = 1024,
-      .output_elements = 1024, .weight_steps = 128, .bus_bits = 256, .latency = 20, .outstanding = 16, .stall_percent = 90 },
+      .output_elements = 1024, .weight_steps = 128, .bus_bits = 256, .latency = 20, .outstanding = 16, .stall_percent = 90,
+      .average_pooling = RS_YES },
     { .lanes = 1, .multipliers = 1, .activation_bits = 16, .weight_bits = 16, .accumulator_bits = 48,
       .rounding = RS_ROUND_NEAREST_UP, .program_depth = 4, .activation_elements = 600, .output_elements = 400, .weight_steps = 300,
-      .bus_bits = 16, .latency = 2, .outstanding = 2 },
+      .bus_bits = 16, .latency = 2, .outstanding = 2, .average_pooling = RS_YES },
 };
 enum { ARRAYS = sizeof arrays / sizeof arrays[0] };
 
