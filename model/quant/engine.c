@@ -831,6 +831,9 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
     score->seconds = 0;
     if (top_k < 1)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "top %d, expected at least 1", top_k);
+    if (set->pixels == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "'ristretto data convert' makes a set that is held in memory, such as --format npy",
+                        "images that are read one by one cannot be scored here");
     if (set->channels != input->channels || set->height != input->height || set->width != input->width)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
                         "images of %dx%dx%d (channels x height x width), the network '%s' expects %dx%dx%d",
