@@ -61,7 +61,7 @@ typedef struct build {
     char *cache;       /* folder */
     char *verilator, *compiler;
     char *root;        /* Verilator's folder of headers and runtime */
-    bool clang, trace, coverage;
+    bool clang, trace;
     list parameters;   /* -G... */
     list rtl;          /* paths */
     list flags;        /* of the compiler, for model and runtime alike */
@@ -271,14 +271,11 @@ static void set_parameters(build *b, const rs_array_config *c)
 static rs_status set_flags(build *b, rs_diag *diag)
 {
     static const char *const flags[] = { "-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w",
-                                         "-DVERILATOR=1", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
+                                         "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         add(&b->flags, flags[i]);
-    if (b->coverage)
-        add(&b->flags, "-O1"); /* counters make the model large and slow anyway */
     if (!b->clang)
         add(&b->flags, "-fno-gnu-unique");
-    add(&b->flags, b->coverage ? "-DVM_COVERAGE=1" : "-DVM_COVERAGE=0");
     add(&b->flags, b->trace ? "-DVM_TRACE=1" : "-DVM_TRACE=0");
     add(&b->flags, b->trace ? "-DVM_TRACE_FST=1" : "-DVM_TRACE_FST=0");
     add(&b->flags, "-include");
@@ -329,12 +326,6 @@ static rs_status make_keys(build *b, rs_diag *diag)
 }
 
 /* -------------------------------------------------------------------------------------------------------------- build */
-
-const char *rs_dut_coverage_folder(void)
-{
-    const char *folder = getenv("RISTRETTO_RTL_COVERAGE");
-    return folder != NULL && *folder != '\0' ? folder : NULL;
-}
 
 /* The last lines of a file as one indented text. rs_free. */
 static char *tail_of(const char *path)
@@ -419,7 +410,6 @@ static rs_status build_runtime(build *b, rs_diag *diag)
         return RS_OK;
     static const char *const plain[] = { "verilated.cpp", "verilated_threads.cpp" };
     static const char *const traced[] = { "verilated_fst_c.cpp" };
-    static const char *const covered[] = { "verilated_cov.cpp" };
     char *unity = rs_format("%s/runtime.cc", b->folder);
     rs_output *out = NULL;
     rs_status status = unity != NULL ? rs_output_open(unity, &out, diag) : rs_out_of_memory(diag);
@@ -428,8 +418,6 @@ static rs_status build_runtime(build *b, rs_diag *diag)
             fprintf(rs_output_stream(out), "#include \"%s\"\n", plain[i]);
         for (size_t i = 0; b->trace && i < sizeof traced / sizeof traced[0]; i++)
             fprintf(rs_output_stream(out), "#include \"%s\"\n", traced[i]);
-        for (size_t i = 0; b->coverage && i < sizeof covered / sizeof covered[0]; i++)
-            fprintf(rs_output_stream(out), "#include \"%s\"\n", covered[i]);
         status = rs_output_commit(out, diag);
     }
     if (status == RS_OK) {
@@ -466,10 +454,6 @@ static rs_status verilate(build *b, rs_diag *diag)
         add(&command, options[i]);
     if (b->trace)
         add(&command, "--trace-fst");
-    if (b->coverage) {
-        add(&command, "--coverage-line");
-        add(&command, "--coverage-toggle");
-    }
     for (size_t i = 0; i < b->parameters.n; i++)
         add(&command, b->parameters.items[i]);
     add_format(&command, "-I%s/rtl", b->home);
@@ -572,7 +556,7 @@ rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, ch
 {
     *path = NULL;
     *seconds = 0;
-    build b = { .arena = rs_arena_new(), .trace = trace, .coverage = rs_dut_coverage_folder() != NULL };
+    build b = { .arena = rs_arena_new(), .trace = trace };
     if (b.arena == NULL)
         return rs_out_of_memory(diag);
     b.parameters.arena = b.rtl.arena = b.flags.arena = b.arena;

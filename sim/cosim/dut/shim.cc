@@ -13,9 +13,6 @@
 
 #include "Vdut.h"
 #include "verilated.h"
-#if VM_COVERAGE
-#include "verilated_cov.h"
-#endif
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
@@ -96,9 +93,6 @@ struct rs_shim {
     bool trace_open = false;
     std::string trace_path;
 #endif
-#if VM_COVERAGE
-    std::string coverage_path;
-#endif
     rs_shim_memory memory{};
     uint32_t n_descriptors = 0;
     size_t beat_bytes = 0;
@@ -139,11 +133,6 @@ struct rs_shim {
         }
 #endif
         options.trace = nullptr;
-#if VM_COVERAGE
-        if (given.coverage != nullptr)
-            coverage_path = given.coverage;
-#endif
-        options.coverage = nullptr;
         beat_bytes = static_cast<size_t>(given.bus_bits) / 8;
         output_bytes.resize((static_cast<size_t>(given.lanes * given.act_bits) + 7) / 8 + 8);
         values.resize(static_cast<size_t>(given.lanes));
@@ -191,10 +180,6 @@ struct rs_shim {
             trace->close();
 #endif
         model->final();
-#if VM_COVERAGE
-        if (!coverage_path.empty())
-            context.coveragep()->write(coverage_path);
-#endif
     }
 
     // The inputs of a cycle are set; its outputs, which depend on registers only, were read. Goes to the next cycle.
