@@ -321,8 +321,8 @@ static int64_t producers(const rs_compiler *c, int tensor, int64_t end_row)
         const rs_program_layer *layer = &c->program->layers[i];
         if (layer->blob != tensor || layer->count == 0)
             continue;
-        int d = layer->first;
-        while (c->rows_done[d] < end_row)
+        int d = layer->first; /* a layer that does not fit, which has been said, may end before the row */
+        while (d < layer->first + layer->count - 1 && c->rows_done[d] < end_row)
             d++;
         most = d + 1 > most ? d + 1 : most;
     }
