@@ -155,8 +155,12 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     for (int i = 0; st == RS_OK && i < t->test_net->n_layers && o->power2_weights; i++)
         if (rs_layer_group(&t->test_net->layers[i]) != RS_GROUPS)
             t->formats->weights[i] = rs_power2_fxp(o->power2);
-    if (st == RS_OK)
+    if (st == RS_OK && o->unsigned_activations)
+        st = rs_formats_use_unsigned(t->test_net, t->formats, diag);
+    if (st == RS_OK) {
+        t->formats->wide_scores = o->wide_scores;
         round_test_weights(t);
+    }
     if (st == RS_OK && o->refine_images > 0 && o->resume == NULL)
         st = refine(t, data, diag);
     rs_ranges_free(ranges);
@@ -172,7 +176,7 @@ static void scale_scores(tuner *t)
     for (int i = 0; i < t->test_net->n_layers && k > 0; i++) {
         rs_layer *l = &t->test_net->layers[i];
         const int other = rs_net_layer(t->net, l->name);
-        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 || t->options->power2_weights || t->formats->weights[i].fl + k > RS_FL_MAX)
+        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 || t->formats->weights[i].fl + k > RS_FL_MAX)
             continue;
         const rs_layer *m = &t->net->layers[other];
         for (int p = 0; p < m->n_params; p++)
@@ -193,7 +197,7 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
         st = open_test_net(t, set, diag);
     if (st == RS_OK)
         st = choose_formats(t, set, diag);
-    if (st == RS_OK && t->options->quantized_activations && resume == NULL)
+    if (st == RS_OK && t->options->quantized_activations && resume == NULL && !t->options->power2_weights && !t->options->wide_scores)
         scale_scores(t);
     if (st == RS_OK)
         st = rs_shadow_new(net, exec, batch, t->test_net, t->formats, t->options, &t->shadow, diag);

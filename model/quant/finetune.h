@@ -41,6 +41,8 @@ typedef struct rs_finetune_options {
     int bits[RS_GROUPS];         /* target widths, 1 to 16; 0: the group stays float while training, and has 16 bits in validation */
     bool power2_weights;         /* all weights are powers of two in this format; the widths of weights are then not looked at */
     rs_power2 power2;
+    bool unsigned_activations;   /* behind ReLUs: rs_formats_use_unsigned */
+    bool wide_scores;            /* the last layer's outputs as wide as its accumulator: not rounded, and no width of theirs counts */
     bool quantized_activations;  /* in training, with a straight-through estimator; false: float, as in the paper */
     bool learn_steps;            /* learn the fractional lengths of weights, and of quantized activations; until half of the iterations */
     rs_rounding weight_rounding; /* in training: RS_ROUND_STOCHASTIC as in the paper, or RS_ROUND_NEAREST */

@@ -62,7 +62,9 @@ static rs_fxp wider(rs_fxp format, int by)
 static rs_fxp format_now(const rs_shadow *s, int i)
 {
     const rs_tuned_format *f = &s->formats[i];
-    return f->weights && s->options->power2_weights ? f->format : wider(f->format, rs_shadow_wider(s->options, s->iteration));
+    rs_fxp format = f->weights && s->options->power2_weights ? f->format : wider(f->format, rs_shadow_wider(s->options, s->iteration));
+    format.bits += f->is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
+    return format;
 }
 
 void rs_shadow_formats(const rs_shadow *s, int64_t iteration, rs_formats *formats)
@@ -303,7 +305,7 @@ static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *
             s->formats[s->n_formats++] = (rs_tuned_format){ .weights = true, .index = i, .format = formats->weights[i] };
     for (int b = 0; b < s->test_net->n_blobs; b++)
         if (formats->activations[b].bits > 0 && s->test_plan->format_class[b] == b)
-            s->formats[s->n_formats++] = (rs_tuned_format){ .index = b, .format = formats->activations[b] };
+            s->formats[s->n_formats++] = (rs_tuned_format){ .index = b, .format = formats->activations[b], .is_unsigned = formats->is_unsigned[b] };
     for (int i = 0; i < s->n_formats; i++)
         s->formats[i].step_log = -s->formats[i].format.fl;
     return RS_OK;
@@ -342,7 +344,7 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
     }
     for (int i = 0; i < s->plan->n_layers && activations; i++)
         if (s->plan->rounded[i] >= 0)
-            s->places[i].format = s->of_blob[s->plan->rounded[i]];
+            s->places[i].format = s->options->wide_scores && s->plan->rounded[i] == s->plan->scores ? -1 : s->of_blob[s->plan->rounded[i]];
     return RS_OK;
 }
 

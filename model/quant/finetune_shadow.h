@@ -12,6 +12,7 @@ typedef struct rs_tuned_format {
     bool weights;
     int index;     /* in the test net: the layer, or the blob that stands for its class */
     rs_fxp format; /* at the target width */
+    bool is_unsigned;
     double step_log, step_mean, step_square; /* log2 of the step as it is learned, and Adam's averages of its gradient */
 } rs_tuned_format;
 

@@ -31,11 +31,12 @@ void rs_tuning_free(rs_tuning *t)
 static char *options_text(const rs_finetune_options *o)
 {
     return rs_format("bits %d %d %d, activations %s, weights %s, learn_steps %d %.17g, gradual %d, rate %.17g %s, decay %.17g, iterations %" PRId64
-                     ", validation %" PRId64 " %" PRId64 " every %" PRId64 ", seed %" PRIu64 ", bias %d, rounding %s, power of two %d: %d %d %d",
+                     ", validation %" PRId64 " %" PRId64 " every %" PRId64 ", seed %" PRIu64 ", bias %d, rounding %s, power of two %d: %d %d %d, unsigned %d, wide scores %d",
                      o->bits[0], o->bits[1], o->bits[2], o->quantized_activations ? "quantized" : "float", rs_rounding_name(o->weight_rounding),
                      (int)o->learn_steps, o->step_rate, o->gradual_bits, o->learning_rate, o->linear_decay ? "linear" : "fixed", o->weight_decay,
                      o->iterations, o->validation_first, o->validation_images, o->validate_every, o->seed, (int)o->bias_rule,
-                     rs_rounding_name(o->rounding), (int)o->power2_weights, o->power2.min_exponent, o->power2.max_exponent, (int)o->power2.zero);
+                     rs_rounding_name(o->rounding), (int)o->power2_weights, o->power2.min_exponent, o->power2.max_exponent, (int)o->power2.zero,
+                     (int)o->unsigned_activations, (int)o->wide_scores);
 }
 
 /* The name of what a format is for. */

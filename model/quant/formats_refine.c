@@ -196,7 +196,7 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
 {
     *constant = 0.0f;
     const int scores = rs_net_scores(net);
-    if (rs_scores_layer(net, formats) < 0)
+    if (formats->wide_scores || rs_scores_layer(net, formats) < 0)
         return RS_OK;
     refiner r = { .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
     r.images = images > 0 && images < set->count ? images : set->count;

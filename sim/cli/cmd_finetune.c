@@ -217,6 +217,8 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
     o.bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
     o.quantized_activations = strcmp(rs_args_text(args, "activations"), "quantized") == 0;
+    o.unsigned_activations = rs_args_flag(args, "unsigned");
+    o.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
     o.learn_steps = rs_args_flag(args, "learn-steps");
     o.weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST : RS_ROUND_STOCHASTIC;
     o.gradual_bits = (int)rs_args_int(args, "gradual");

@@ -121,6 +121,8 @@ static void vary(rs_finetune_options *o, int way)
     o->gradual_bits = way == 3 ? 3 : 0;
     o->linear_decay = way == 1;
     o->power2_weights = way == 4;
+    o->unsigned_activations = way >= 3;
+    o->wide_scores = way == 4;
 }
 
 static void test_threads_and_resume(void **state)
