@@ -96,12 +96,49 @@ static bool move(refiner *r, int k, int by)
     return true;
 }
 
+static void move_all(refiner *r, bool weights, int by)
+{
+    const int from = weights ? 0 : r->net->n_layers, to = weights ? r->net->n_layers : r->net->n_layers + r->net->n_blobs;
+    for (int k = from; k < to; k++)
+        (void)move(r, k, by);
+}
+
+/* In narrow words everything may round to zero, and no single format mends that: all activations, then all weights, are first made finer together. */
+static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
+{
+    enum { MOST = 3 }; /* steps; far from the limits of a fractional length */
+    rs_status st = RS_OK;
+    for (int i = 0; i < r->net->n_layers; i++)
+        if (r->formats->weights[i].fl > RS_FL_MAX - MOST)
+            return st; /* no room */
+    for (int b = 0; b < r->net->n_blobs; b++)
+        if (r->formats->activations[b].fl > RS_FL_MAX - MOST)
+            return st;
+    for (int kind = 0; kind < 2 && st == RS_OK; kind++) {
+        int at = 0;
+        for (int by = 1; by <= MOST && st == RS_OK; by++) {
+            quality q;
+            move_all(r, kind == 1, 1);
+            st = judge(r, &q, diag);
+            ++*trials;
+            if (st == RS_OK && better(q, *best)) {
+                *best = q;
+                at = by;
+            }
+        }
+        move_all(r, kind == 1, at - MOST);
+    }
+    return st;
+}
+
 static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
 {
     const int coordinates = r->net->n_layers + r->net->n_blobs;
     quality best;
     rs_status st = judge(r, &best, diag);
     *trials = 1;
+    if (st == RS_OK)
+        st = shift(r, &best, trials, diag);
     bool moved = true;
     rs_progress *progress = rs_progress_begin("formats", (uint64_t)passes * (uint64_t)coordinates, "steps");
     for (int pass = 0; pass < passes && moved && st == RS_OK; pass++) {
