@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Section 1: bits in [1, 32], fl in [-64, 64]; value = q * 2^-fl. */
 typedef struct rs_fxp {
     int bits;
@@ -90,4 +94,7 @@ void rs_fxp_requantize_channels(const int32_t *sum, size_t rows, size_t channels
 void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
                                int32_t *q, uint64_t *saturations);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -41,6 +41,10 @@ rs_status rs_caffe_write_weights(const rs_net *net, const char *path, rs_diag *d
 rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float **values, rs_diag *diag);
 rs_status rs_caffe_write_mean(const char *path, const int64_t dim[3], const float *values, rs_diag *diag);
 
+/* Writes a net as it is used: data layers become Input layers with the shapes of their blobs, and losses and accuracy, which need
+ * labels, are left out. Shapes must have been inferred. RS_BAD_INPUT, located at the layer: what prototxt cannot say. */
+rs_status rs_caffe_write_net(const rs_net *net, const char *path, rs_diag *diag);
+
 /* A quantized description: the prototxt at `source` with each layer named in net->layers that has quantization.present set
  * given its type (ConvolutionRistretto, FcRistretto) and quantization_param, as the original Ristretto writes them;
  * everything else is kept as it is. */

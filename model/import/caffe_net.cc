@@ -356,6 +356,7 @@ private:
             case RS_LAYER_TANH: break;
             case RS_LAYER_DECONVOLUTION: convolution(l, out); break;
             case RS_LAYER_ELU: out->elu_alpha = finite(p.elu_param().alpha(), l.node, "elu_param", "alpha"); break;
+            case RS_LAYER_CLIP: clip(l, out); break;
             case RS_LAYER_PRELU: prelu(l, out); break;
             case RS_LAYER_BATCH_NORM: batch_norm(l, out); break;
             case RS_LAYER_SCALE: scale(l, out); break;
@@ -737,8 +738,7 @@ private:
         if (p.pool() == caffe::PoolingParameter::STOCHASTIC)
             bad(node.at("pool"), "supported are MAX and AVE",
                 layer_name(l.param) + ": STOCHASTIC pooling is not supported");
-        if (p.round_mode() != caffe::PoolingParameter::CEIL)
-            bad(node.at("round_mode"), "", layer_name(l.param) + ": round_mode FLOOR is not supported");
+        r->floor = p.round_mode() == caffe::PoolingParameter::FLOOR;
         r->method = p.pool() == caffe::PoolingParameter::AVE ? RS_POOL_AVERAGE : RS_POOL_MAX;
         r->global = p.global_pooling();
 
@@ -875,6 +875,18 @@ private:
         own_axes(p.axis(), p.num_axes(), l, node, &out->scale);
         out->scale.filler = filler_or(p.filler(), p.has_filler(), 0, l, node.in("filler"));
         out->n_params = 1;
+    }
+
+    void clip(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::ClipParameter &p = l.param.clip_param();
+        const Node node = l.node.in("clip_param");
+        if (!p.has_min() || !p.has_max())
+            bad(node.loc(), "", layer_name(l.param) + " has no " + (p.has_min() ? "max" : "min"));
+        out->clip[0] = finite(p.min(), l.node, "clip_param", "min");
+        out->clip[1] = finite(p.max(), l.node, "clip_param", "max");
+        if (p.has_min() && p.has_max() && out->clip[0] > out->clip[1])
+            bad(node.at("min"), "", layer_name(l.param) + ": min is greater than max");
     }
 
     void lrn(const FileLayer &l, rs_layer *out)

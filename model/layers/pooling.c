@@ -1,5 +1,5 @@
-/* Pooling as Caffe does it: output sizes rounded up, windows clipped to the padded image for the divisor of the average and to
- * the image for what is read. Of equal maxima the first (in row order) gets the gradient. */
+/* Pooling as Caffe does it: output sizes rounded up (or down, if asked), windows clipped to the padded image for the divisor of the
+ * average (to the image, if the padding does not count) and to the image for what is read. Of equal maxima the first (in row order) gets the gradient. */
 #include <string.h>
 
 #include "layers/layer.h"
@@ -7,6 +7,7 @@
 typedef struct geometry {
     int64_t channels, height, width, out_height, out_width;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    bool exclude_padding;
 } geometry;
 
 static geometry geometry_of(const rs_op *op)
@@ -15,15 +16,15 @@ static geometry geometry_of(const rs_op *op)
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
     geometry g = { .channels = in->dim[1], .height = in->dim[2], .width = in->dim[3],
                    .kernel_h = p->kernel_h, .kernel_w = p->kernel_w, .stride_h = p->stride_h, .stride_w = p->stride_w,
-                   .pad_h = p->pad_h, .pad_w = p->pad_w };
+                   .pad_h = p->pad_h, .pad_w = p->pad_w, .exclude_padding = p->exclude_padding };
     if (p->global) {
         g.kernel_h = g.height;
         g.kernel_w = g.width;
         g.stride_h = g.stride_w = 1;
         g.pad_h = g.pad_w = 0;
     }
-    g.out_height = rs_pooling_output(g.height, g.kernel_h, g.stride_h, g.pad_h);
-    g.out_width = rs_pooling_output(g.width, g.kernel_w, g.stride_w, g.pad_w);
+    g.out_height = rs_pooling_output(g.height, g.kernel_h, g.stride_h, g.pad_h, p->floor);
+    g.out_width = rs_pooling_output(g.width, g.kernel_w, g.stride_w, g.pad_w, p->floor);
     return g;
 }
 
@@ -132,8 +133,10 @@ static void average(const geometry *g, const float *in, float *out)
     for (int64_t y = 0; y < g->out_height; y++)
         for (int64_t x = 0; x < g->out_width; x++) {
             int64_t y0, y1, x0, x1;
-            const int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
-                                 window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+            int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
+                           window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+            if (g->exclude_padding)
+                area = (y1 - y0) * (x1 - x0);
             float total = 0.0f;
             for (int64_t iy = y0; iy < y1; iy++)
                 for (int64_t ix = x0; ix < x1; ix++)
@@ -169,8 +172,10 @@ static void backward_average(const geometry *g, const float *d_out, float *d_in)
     for (int64_t y = 0; y < g->out_height; y++)
         for (int64_t x = 0; x < g->out_width; x++) {
             int64_t y0, y1, x0, x1;
-            const int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
-                                 window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+            int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
+                           window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+            if (g->exclude_padding)
+                area = (y1 - y0) * (x1 - x0);
             const float share = *d_out++ / (float)area;
             for (int64_t iy = y0; iy < y1; iy++)
                 for (int64_t ix = x0; ix < x1; ix++)

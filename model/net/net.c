@@ -68,6 +68,7 @@ static const rs_layer_rule RULES[RS_LAYER_TYPES] = {
     [RS_LAYER_ELU] =            { "ELU",            1, 1,   1, 1,   0, true,  false, false },
     [RS_LAYER_SIGMOID] =        { "Sigmoid",        1, 1,   1, 1,   0, true,  false, false },
     [RS_LAYER_TANH] =           { "TanH",           1, 1,   1, 1,   0, true,  false, false },
+    [RS_LAYER_CLIP] =           { "Clip",           1, 1,   1, 1,   0, true,  false, false },
     [RS_LAYER_LRN] =            { "LRN",            1, 1,   1, 1,   0, false, false, false },
     [RS_LAYER_BATCH_NORM] =     { "BatchNorm",      1, 1,   1, 1,   3, true,  false, false },
     [RS_LAYER_SCALE] =          { "Scale",          1, 1,   1, 1,   2, true,  false, false },
@@ -194,12 +195,12 @@ int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_
     return span < 0 ? 0 : span / stride + 1;
 }
 
-int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad)
+int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, bool floor)
 {
     int64_t span = in + 2 * pad - kernel;
     if (span < 0)
         return 0;
-    int64_t out = (span + stride - 1) / stride + 1;
+    int64_t out = (span + (floor ? 0 : stride - 1)) / stride + 1;
     if (pad > 0 && (out - 1) * stride >= in + pad)
         out--;
     return out;

@@ -60,6 +60,7 @@ typedef enum rs_layer_type {
     RS_LAYER_FLATTEN,
     RS_LAYER_RESHAPE,
     RS_LAYER_EUCLIDEAN_LOSS,
+    RS_LAYER_CLIP,          /* also ReLU6 of other frameworks: 0 to 6 */
     RS_LAYER_TYPES
 } rs_layer_type;
 
@@ -123,6 +124,8 @@ typedef struct rs_pooling_param {
     rs_pool_method method;
     bool global;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    bool floor;           /* the output's size is rounded down (round_mode: FLOOR), as other frameworks do */
+    bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX does */
 } rs_pooling_param;
 
 /* Local response normalization: x * (k + alpha / n * sum of squares)^-beta. Across channels the sum runs over size channels around
@@ -264,6 +267,7 @@ typedef struct rs_layer {
         rs_judge_param judge; /* SoftmaxWithLoss and Accuracy */
         float relu_slope;
         float elu_alpha;
+        float clip[2]; /* least and most */
         float dropout_ratio;
     };
     rs_quantization_param quantization;
@@ -300,12 +304,15 @@ int rs_net_blob(const rs_net *net, const char *name);
  * parameter shape, more than RS_MAX_ELEMENTS in a blob or parameter. May be called again with another input. */
 rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag);
 
+/* The same for one layer, when the shapes of its bottoms are known: for a net that is built layer by layer. */
+rs_status rs_net_infer_layer(rs_net *net, int layer, const rs_shape *input, rs_diag *diag);
+
 /* Fills the parameters from their fillers; the same seed gives the same values. */
 rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
 
-/* Output length of a convolution or (Caffe's ceil rule) pooling along one axis. Defined once, used by every engine. */
+/* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by every engine. */
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
-int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad);
+int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, bool floor);
 
 /* The axis meant by `axis` of a shape with n_axes: itself if not negative, else counted from behind; -1 if there is no such axis. */
 int rs_axis(int64_t axis, int n_axes);

@@ -129,8 +129,8 @@ static rs_status infer_pooling(rs_layer *layer, const rs_shape *in, rs_shape *ou
     if (!window_fits(layer, in, p->kernel_h, p->kernel_w, p->pad_h, p->pad_w, diag))
         return RS_BAD_INPUT;
     *out = (rs_shape){ 4,
-                       { in->dim[0], in->dim[1], rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h),
-                         rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w) } };
+                       { in->dim[0], in->dim[1], rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor),
+                         rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor) } };
     return RS_OK;
 }
 
@@ -466,6 +466,7 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
         return RS_OK;
     case RS_LAYER_RELU:
     case RS_LAYER_ELU:
+    case RS_LAYER_CLIP:
     case RS_LAYER_SIGMOID:
     case RS_LAYER_TANH:
     case RS_LAYER_DROPOUT: *out = in; return RS_OK;
@@ -500,29 +501,32 @@ static rs_status share_params(rs_net *net, int index, rs_diag *diag)
     return RS_OK;
 }
 
+rs_status rs_net_infer_layer(rs_net *net, int index, const rs_shape *input, rs_diag *diag)
+{
+    rs_layer *layer = &net->layers[index];
+    rs_status st = infer_layer(net, layer, input, diag);
+    if (st == RS_OK)
+        st = share_params(net, index, diag);
+    for (int t = 0; t < layer->n_tops && st == RS_OK; t++) {
+        const rs_blob *blob = &net->blobs[layer->tops[t]];
+        char text[SHAPE_TEXT];
+        int64_t count = rs_shape_count(&blob->shape, 0);
+        if (count < 0 || count > RS_MAX_ELEMENTS)
+            st = rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                          "layer '%s': its top '%s' of %s is too "
+                          "large, expected at most %" PRId64 " elements",
+                          layer->name, blob->name, rs_shape_text(&blob->shape, text, sizeof text), RS_MAX_ELEMENTS);
+    }
+    return st;
+}
+
 rs_status rs_net_infer_shapes(rs_net *net, const rs_shape *input, rs_diag *diag)
 {
     if (input != NULL && rs_net_input(net) < 0)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "the net has no input layer");
-    for (int i = 0; i < net->n_layers; i++) {
-        rs_layer *layer = &net->layers[i];
-        /* Later layers have no input shape if this one fails: one error, not a chain of them. */
-        rs_status st = infer_layer(net, layer, input, diag);
-        if (st == RS_OK)
-            st = share_params(net, i, diag);
-        if (st != RS_OK)
-            return st;
-        for (int t = 0; t < layer->n_tops; t++) {
-            const rs_blob *blob = &net->blobs[layer->tops[t]];
-            char text[SHAPE_TEXT];
-            int64_t count = rs_shape_count(&blob->shape, 0);
-            if (count < 0 || count > RS_MAX_ELEMENTS)
-                return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                                "layer '%s': its top '%s' of %s is too "
-                                "large, expected at most %" PRId64 " elements",
-                                layer->name, blob->name, rs_shape_text(&blob->shape, text, sizeof text),
-                                RS_MAX_ELEMENTS);
-        }
-    }
-    return RS_OK;
+    rs_status st = RS_OK;
+    /* Later layers have no input shape if one fails: one error, not a chain of them. */
+    for (int i = 0; i < net->n_layers && st == RS_OK; i++)
+        st = rs_net_infer_layer(net, i, input, diag);
+    return st;
 }

@@ -60,7 +60,8 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
         break;
     }
     case RS_LAYER_POOLING: {
-        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w };
+        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
+                                   p->floor, p->exclude_padding };
         h = hash_bytes(h, fields, sizeof fields);
         break;
     }
@@ -86,6 +87,9 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
         break;
     case RS_LAYER_ELU:
         h = hash_real(h, (double)layer->elu_alpha);
+        break;
+    case RS_LAYER_CLIP:
+        h = hash_real(hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
         break;
     case RS_LAYER_CONCAT:
         h = hash_number(h, layer->concat.axis);

@@ -53,6 +53,23 @@ const rs_option rs_common_options[] = {
       .help = "shape of the input, CHANNELSxHEIGHTxWIDTH or with the batch in front [as the file says]" }
 
 static const rs_option summary_options[] = { STATE, END };
+
+static const rs_option convert_options[] = {
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel, binary or HDF5; an ONNX model brings its own" },
+    { .name = "prototxt", .type = RS_OPTION_FILE, .value = "FILE", .help = "write the description of the network" },
+    { .name = "caffemodel", .type = RS_OPTION_FILE, .value = "FILE", .help = "write the weights" },
+    { .name = "onnx", .type = RS_OPTION_FILE, .value = "FILE", .help = "write both as an ONNX model (operator set 13)" },
+    STATE, END
+};
+
+static const rs_option forward_options[] = {
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel, binary or HDF5; an ONNX model brings its own" },
+    { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "FILE", .required = true,
+      .help = "NumPy array (.npy) of the inputs, as the network takes them: N x channels x height x width" },
+    { .name = "blob", .type = RS_OPTION_TEXT, .value = "NAME", .help = "the values to write [the scores before a last softmax]" },
+    { .name = "out", .letter = 'o', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "NumPy array to write, float32" },
+    END
+};
 static const rs_option network_places[] = {
     { .name = "NET", .type = RS_OPTION_FILE, .required = true, .help = "Caffe prototxt or ONNX model" },
     END
@@ -230,6 +247,20 @@ const rs_command rs_commands[] = {
       .options = summary_options, .places = network_places, .run = rs_command_summary,
       .examples = LIST("ristretto summary model/zoo/lenet/lenet.prototxt",
                        "ristretto summary model/zoo/googlenet/train_val.prototxt --phase train --input 3x224x224 --json") },
+    { .name = "convert", .summary = "write a network as prototxt and caffemodel, or as ONNX",
+      .description = "Reads a network in any form - prototxt and caffemodel of any age, also in HDF5, or ONNX - and writes it in the present forms, as "
+                     "it is used: data layers become inputs; losses and accuracy, which need labels, are left out. Read back, it gives the same "
+                     "scores, bit for bit. docs/networks.md says what can be read and written.",
+      .options = convert_options, .places = network_places, .run = rs_command_convert,
+      .examples = LIST("ristretto convert net.onnx --prototxt net.prototxt --caffemodel net.caffemodel",
+                       "ristretto convert model/zoo/lenet/lenet.prototxt --weights model/zoo/lenet/lenet.caffemodel --onnx lenet.onnx") },
+    { .name = "forward", .summary = "run a float network on a NumPy array and write what one of its layers gives",
+      .description = "The values of the array go into the network as they are, without any transformation; the batch is the array's. This is how "
+                     "scores can be compared with other programs'.",
+      .options = forward_options, .places = network_places, .run = rs_command_forward,
+      .examples = LIST("ristretto forward net.onnx --data images.npy --out scores.npy",
+                       "ristretto forward model/zoo/lenet/lenet.prototxt --weights model/zoo/lenet/lenet.caffemodel --data digits.npy --blob ip1 "
+                       "--out ip1.npy") },
     { .name = "train", .summary = "train a network by Caffe's solver file",
       .description = "Trains the network that the solver file names, tests it at the intervals given there, and writes snapshots "
                      "(PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on any number of threads.\n\n"

@@ -8,6 +8,8 @@
 #include "cli/stages.h"
 
 rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
+rs_status rs_command_convert(const rs_args *args, rs_diag *diag);
+rs_status rs_command_forward(const rs_args *args, rs_diag *diag);
 rs_status rs_command_train(const rs_args *args, rs_diag *diag);
 rs_status rs_command_test(const rs_args *args, rs_diag *diag);
 rs_status rs_command_quantize(const rs_args *args, rs_diag *diag);

@@ -302,6 +302,10 @@ static double run_layer(rs_oracle *o, int index)
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = tanh(in[i]);
             break;
+        case RS_LAYER_CLIP:
+            for (int64_t i = 0; i < in_size; i++)
+                out[i] = fmin(fmax(in[i], (double)l->clip[0]), (double)l->clip[1]);
+            break;
         case RS_LAYER_ELU:
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = in[i] > 0.0 ? in[i] : (double)l->elu_alpha * expm1(in[i]);

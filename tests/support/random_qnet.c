@@ -184,8 +184,8 @@ static void draw_pool(rs_rng *rng, const rs_random_qnet *options, const rs_qtens
         op->stride_w = (int)between(rng, 1, 3);
         op->pad_h = options->plain ? 0 : (int)between(rng, 0, op->kernel_h - 1);
         op->pad_w = options->plain ? 0 : (int)between(rng, 0, op->kernel_w - 1);
-        out->height = (int)rs_pooling_output(in->height, op->kernel_h, op->stride_h, op->pad_h);
-        out->width = (int)rs_pooling_output(in->width, op->kernel_w, op->stride_w, op->pad_w);
+        out->height = (int)rs_pooling_output(in->height, op->kernel_h, op->stride_h, op->pad_h, false);
+        out->width = (int)rs_pooling_output(in->width, op->kernel_w, op->stride_w, op->pad_w, false);
     } while ((out->height - 1) * op->stride_h - op->pad_h >= in->height ||
              (out->width - 1) * op->stride_w - op->pad_w >= in->width);
 }

@@ -400,7 +400,8 @@ static void test_activations(void **state)
     (void)state;
     rng = (rs_rng){ .seed = rs_test_seed(), .stream = 13 };
     compared = 0;
-    static const char *const types[] = { "type: 'Sigmoid'", "type: 'TanH'", "type: 'ELU'", "type: 'ELU' elu_param { alpha: 0.4 }", "type: 'PReLU'",
+    static const char *const types[] = { "type: 'Sigmoid'", "type: 'TanH'", "type: 'ELU'", "type: 'ELU' elu_param { alpha: 0.4 }",
+                                         "type: 'Clip' clip_param { min: -0.3 max: 0.5 }", "type: 'PReLU'",
                                          "type: 'PReLU' prelu_param { channel_shared: true }", "type: 'ReLU'", "type: 'Scale'",
                                          "type: 'Scale' scale_param { bias_term: true }", "type: 'Bias'", "type: 'Scale' scale_param { axis: 2 num_axes: -1 }",
                                          "type: 'Scale' scale_param { axis: -1 bias_term: true }", "type: 'Bias' bias_param { axis: 1 num_axes: 2 }",

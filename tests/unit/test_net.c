@@ -72,17 +72,18 @@ static void check_output_sizes(void **state)
                     }
                     if (pad > 0 && start >= in)
                         n--; /* it would lie in the padding alone */
-                    assert_int_equal(rs_pooling_output(in, kernel, stride, pad), n);
+                    assert_int_equal(rs_pooling_output(in, kernel, stride, pad, false), n);
+                    assert_int_equal(rs_pooling_output(in, kernel, stride, pad, true), rs_convolution_output(in, kernel, stride, pad, 1));
                     compared++;
                 }
-    assert_int_equal(rs_pooling_output(2, 3, 1, 0), 0);
+    assert_int_equal(rs_pooling_output(2, 3, 1, 0, false), 0);
     /* What Caffe gives for well-known layers. */
     assert_int_equal(rs_convolution_output(227, 11, 4, 0, 1), 55); /* CaffeNet conv1 */
-    assert_int_equal(rs_pooling_output(55, 3, 2, 0), 27);          /* CaffeNet pool1 */
+    assert_int_equal(rs_pooling_output(55, 3, 2, 0, false), 27);          /* CaffeNet pool1 */
     assert_int_equal(rs_convolution_output(224, 7, 2, 3, 1), 112); /* GoogLeNet conv1 */
-    assert_int_equal(rs_pooling_output(112, 3, 2, 0), 56);         /* GoogLeNet pool1: 55.5 rounded up */
-    assert_int_equal(rs_pooling_output(113, 3, 2, 0), 56);         /* SqueezeNet v1.1 pool1 */
-    assert_int_equal(rs_pooling_output(32, 3, 2, 0), 16);          /* CIFAR-10 Full pool1 */
+    assert_int_equal(rs_pooling_output(112, 3, 2, 0, false), 56);         /* GoogLeNet pool1: 55.5 rounded up */
+    assert_int_equal(rs_pooling_output(113, 3, 2, 0, false), 56);         /* SqueezeNet v1.1 pool1 */
+    assert_int_equal(rs_pooling_output(32, 3, 2, 0, false), 16);          /* CIFAR-10 Full pool1 */
     print_message("# %d sizes\n", (int)compared);
     assert_true(compared > 4000);
 }

@@ -1,0 +1,353 @@
+#!/usr/bin/python3
+"""ONNX models, made by the onnx package (an independent writer), read and run; the values are compared with plain NumPy loops written
+from ONNX's own definitions of the operators. Then what is refused, and how.
+
+test-options: variants=release,asan limit=120
+"""
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from checks import ROOT, Checks, ristretto
+
+check = Checks()
+try:
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as e:
+    check.skip("ONNX models", f"no package {e.name} for {sys.executable} (Debian: python3-{e.name})")
+    check.done()
+
+os.chdir(ROOT)
+folder = tempfile.mkdtemp()
+seed = int(os.environ.get("RISTRETTO_SEED", "7"))
+print(f"# RISTRETTO_SEED={seed}")
+rng = np.random.default_rng(seed)
+compared = 0
+
+
+def path(name):
+    return os.path.join(folder, name)
+
+
+def r(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+# ---- operators by their definitions, in double
+
+def pads_of(x, kernel, stride, dilation, pads, auto, ceil=False):
+    """(before, after) and the output's size, for height and width."""
+    out = []
+    for a in range(2):
+        size, reach = x.shape[2 + a], dilation[a] * (kernel[a] - 1) + 1
+        b, e = pads[a], pads[a + 2]
+        if auto.startswith("SAME"):
+            total = max((-(-size // stride[a]) - 1) * stride[a] + reach - size, 0)
+            b = total // 2 if auto == "SAME_UPPER" else total - total // 2
+            e = total - b
+        span = size + b + e - reach
+        n = (-(-span // stride[a]) if ceil else span // stride[a]) + 1
+        if ceil and (n - 1) * stride[a] >= size + b:
+            n -= 1
+        out.append((b, e, n))
+    return out
+
+
+def conv(x, w, bias=None, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, auto_pad="NOTSET"):
+    (top, bottom, h), (left, right, wide) = pads_of(x, w.shape[2:], strides, dilations, pads, auto_pad)
+    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    y = np.zeros((x.shape[0], w.shape[0], h, wide))
+    per = w.shape[0] // group
+    for o in range(w.shape[0]):
+        c0 = o // per * w.shape[1]
+        for i in range(h):
+            for j in range(wide):
+                part = padded[:, c0:c0 + w.shape[1], i * strides[0]:, j * strides[1]:][:, :, ::dilations[0], ::dilations[1]]
+                y[:, o, i, j] = (part[:, :, :w.shape[2], :w.shape[3]] * w[o]).sum(axis=(1, 2, 3))
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+def pool(x, kernel, strides=(1, 1), pads=(0, 0, 0, 0), average=False, ceil_mode=0, count_include_pad=0, auto_pad="NOTSET"):
+    (top, bottom, h), (left, right, wide) = pads_of(x, kernel, strides, (1, 1), pads, auto_pad, bool(ceil_mode))
+    y = np.zeros(x.shape[:2] + (h, wide))
+    for i in range(h):
+        for j in range(wide):
+            y0, x0 = i * strides[0] - top, j * strides[1] - left
+            y1, x1 = min(y0 + kernel[0], x.shape[2] + bottom), min(x0 + kernel[1], x.shape[3] + right)
+            area = (y1 - y0) * (x1 - x0)
+            part = x[:, :, max(y0, 0):max(min(y1, x.shape[2]), 0), max(x0, 0):max(min(x1, x.shape[3]), 0)].astype(np.float64)
+            if average:
+                y[:, :, i, j] = part.sum(axis=(2, 3)) / (area if count_include_pad else part.shape[2] * part.shape[3])
+            else:
+                y[:, :, i, j] = part.max(axis=(2, 3))
+    return y
+
+
+def lrn(x, size, alpha=1e-4, beta=0.75, bias=1.0):
+    y = np.zeros(x.shape)
+    for c in range(x.shape[1]):
+        a, b = max(0, c - (size - 1) // 2), min(x.shape[1] - 1, c + size // 2)
+        y[:, c] = x[:, c] / (bias + alpha / size * (x[:, a:b + 1].astype(np.float64) ** 2).sum(axis=1)) ** beta
+    return y
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+# ---- models
+
+def model(nodes, inputs, outputs=("y",), constants=None, opset=13, raw=True):
+    """inputs: name -> shape; constants: name -> array."""
+    init = []
+    for name, value in (constants or {}).items():
+        value = np.asarray(value)
+        if raw:
+            init.append(numpy_helper.from_array(value, name))
+        else:
+            init.append(helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(value.dtype) if hasattr(helper, "np_dtype_to_tensor_dtype")
+                                           else onnx.mapping.NP_TYPE_TO_TENSOR_TYPE[value.dtype], value.shape, value.flatten().tolist()))
+    graph = helper.make_graph(nodes, "test", [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
+                              [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs], init)
+    m = helper.make_model(graph, opset_imports=[helper.make_operatorsetid("", opset)])
+    m.ir_version = 7
+    return m
+
+
+def node(op, inputs, output="y", **attributes):
+    outputs = output if isinstance(output, list) else [output]
+    return helper.make_node(op, inputs, outputs, name=attributes.pop("name", ""), **attributes)
+
+
+def run(name, m, x, *options):
+    onnx.save(m, path("net.onnx"))
+    np.save(path("x.npy"), x)
+    if os.path.exists(path("y.npy")):
+        os.remove(path("y.npy"))
+    return ristretto("forward", path("net.onnx"), "--data", path("x.npy"), "--out", path("y.npy"), *options)
+
+
+def same(name, m, x, expected, tolerance=1e-5):
+    global compared
+    got = run(name, m, x)
+    if got.returncode != 0:
+        return check(name, False, f"status {got.returncode}\n{got.stderr}")
+    y = np.load(path("y.npy"))
+    compared += y.size
+    wrong = y.shape != expected.shape or not np.all(np.abs(y - expected) <= tolerance * max(1.0, np.abs(expected).max()))
+    detail = f"shape {y.shape}, expected {expected.shape}" if y.shape != expected.shape else f"differs by {np.abs(y - expected).max()}"
+    return check(name, not wrong and y.size > 0, detail)
+
+
+def refused(name, m, x, *parts):
+    got = run(name, m, x)
+    text = got.stderr.replace(folder, "FOLDER")
+    check(name, got.returncode == 3 and all(p in text for p in parts), f"status {got.returncode}, expected 3 and {parts}\n{text}")
+
+
+X = r(2, 4, 9, 8)
+IN = {"x": [2, 4, 9, 8]}
+
+# Convolutions.
+for name, k, g, attributes in (
+        ("plain", (3, 3), 1, {}),
+        ("groups, stride, pads", (3, 2), 2, {"strides": [2, 1], "pads": [1, 1, 1, 1]}),
+        ("depthwise", (3, 3), 4, {"pads": [1, 1, 1, 1]}),
+        ("dilation", (3, 3), 1, {"dilations": [2, 1], "pads": [2, 0, 2, 0]}),
+        ("asymmetric pads", (3, 3), 1, {"strides": [2, 2], "pads": [0, 0, 1, 1]}),
+        ("asymmetric pads the other way", (2, 3), 2, {"pads": [1, 2, 0, 0]}),
+        ("asymmetric pads with dilation", (2, 2), 1, {"dilations": [2, 2], "pads": [0, 2, 2, 0]}),
+        ("auto_pad SAME_UPPER", (3, 3), 1, {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+        ("auto_pad SAME_LOWER", (4, 2), 1, {"strides": [1, 2], "auto_pad": "SAME_LOWER"}),
+        ("auto_pad VALID", (5, 1), 1, {"auto_pad": "VALID"})):
+    w, b = r(8, 4 // g, *k), r(8)
+    bias = name != "plain"
+    m = model([node("Conv", ["x", "w"] + (["b"] if bias else []), group=g, kernel_shape=k, **attributes)], IN,
+              constants={"w": w, "b": b} if bias else {"w": w})
+    same(f"Conv, {name}", m, X, conv(X, w, b if bias else None, group=g, **attributes))
+
+# Poolings.
+for name, attributes in (
+        ("plain", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("rounded down", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ("ceil_mode", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+        ("ceil_mode, pads", {"kernel_shape": [2, 3], "strides": [3, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}),
+        ("asymmetric pads", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 0, 1]}),
+        ("auto_pad", {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"})):
+    same(f"MaxPool, {name}", model([node("MaxPool", ["x"], **attributes)], IN), X,
+         pool(X, attributes["kernel_shape"], **{k: v for k, v in attributes.items() if k != "kernel_shape"}))
+    if name != "auto_pad":
+        same(f"AveragePool, {name}", model([node("AveragePool", ["x"], **attributes)], IN), X,
+             pool(X, attributes["kernel_shape"], average=True, **{k: v for k, v in attributes.items() if k != "kernel_shape"}))
+same("AveragePool, count_include_pad", model([node("AveragePool", ["x"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)], IN), X,
+     pool(X, (3, 3), pads=(1, 1, 1, 1), average=True, count_include_pad=1))
+same("Pad, then AveragePool", model([node("Pad", ["x", "p"], "a"), node("AveragePool", ["a"], kernel_shape=[3, 3])], IN,
+                                    constants={"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}), X,
+     pool(X, (3, 3), pads=(1, 1, 1, 1), average=True, count_include_pad=1))
+w = r(3, 4, 3, 3)
+same("Pad, then Conv", model([node("Pad", ["x"], "a", pads=[0, 0, 0, 1, 0, 0, 1, 2], mode="constant"), node("Conv", ["a", "w"])], IN,
+                             constants={"w": w}, opset=9), X, conv(X, w, pads=(0, 1, 1, 2)))
+same("GlobalAveragePool", model([node("GlobalAveragePool", ["x"])], IN), X, X.mean(axis=(2, 3), keepdims=True, dtype=np.float64))
+same("GlobalMaxPool", model([node("GlobalMaxPool", ["x"])], IN), X, X.max(axis=(2, 3), keepdims=True))
+same("ReduceMean", model([node("ReduceMean", ["x"], axes=[-1, -2], keepdims=0)], IN), X, X.mean(axis=(2, 3), dtype=np.float64))
+
+# Activations and normalization.
+slope, scale, shift, mean, var = np.abs(r(4)), r(4), r(4), r(4), np.abs(r(4)) + np.float32(0.1)
+one = (1, 4, 1, 1)
+for name, nodes, constants, expected in (
+        ("Relu", [node("Relu", ["x"])], {}, np.maximum(X, 0)),
+        ("LeakyRelu", [node("LeakyRelu", ["x"], alpha=0.2)], {}, np.where(X > 0, X, np.float32(0.2) * X)),
+        ("PRelu by channel", [node("PRelu", ["x", "s"])], {"s": slope.reshape(4, 1, 1)}, np.where(X > 0, X, slope.reshape(one) * X)),
+        ("PRelu, one slope", [node("PRelu", ["x", "s"])], {"s": slope[:1]}, np.where(X > 0, X, slope[0] * X)),
+        ("Elu", [node("Elu", ["x"], alpha=0.5)], {}, np.where(X > 0, X, 0.5 * np.expm1(X))),
+        ("Sigmoid", [node("Sigmoid", ["x"])], {}, 1 / (1 + np.exp(-X.astype(np.float64)))),
+        ("Tanh", [node("Tanh", ["x"])], {}, np.tanh(X)),
+        ("Clip without an upper limit", [node("Clip", ["x", "lo"])], {"lo": np.float32(0)}, np.maximum(X, 0)),
+        ("Clip to 6 (ReLU6)", [node("Clip", ["x", "lo", "hi"])], {"lo": np.float32(0), "hi": np.float32(0.75)}, np.clip(X, 0, 0.75)),
+        ("LRN", [node("LRN", ["x"], size=3, alpha=0.5, beta=0.6, bias=2.0)], {}, lrn(X, 3, 0.5, 0.6, 2.0)),
+        ("BatchNormalization", [node("BatchNormalization", ["x", "s", "b", "m", "v"], epsilon=1e-3)],
+         {"s": scale, "b": shift, "m": mean, "v": var},
+         scale.reshape(one) * (X - mean.reshape(one)) / np.sqrt(var.reshape(one) + 1e-3) + shift.reshape(one)),
+        ("Dropout", [node("Dropout", ["x"])], {}, X),
+        ("Identity", [node("Identity", ["x"], "a"), node("Relu", ["a"])], {}, np.maximum(X, 0)),
+        ("Add two values", [node("Relu", ["x"], "a"), node("Add", ["a", "x"])], {}, np.maximum(X, 0) + X),
+        ("Sub", [node("Relu", ["x"], "a"), node("Sub", ["a", "x"])], {}, np.maximum(X, 0) - X),
+        ("Mul two values", [node("Sigmoid", ["x"], "a"), node("Mul", ["a", "x"])], {}, X / (1 + np.exp(-X.astype(np.float64)))),
+        ("Sum of three", [node("Relu", ["x"], "a"), node("Sum", ["a", "x", "x"])], {}, np.maximum(X, 0) + 2 * X),
+        ("Max", [node("Tanh", ["x"], "a"), node("Max", ["a", "x"])], {}, np.maximum(np.tanh(X), X)),
+        ("Add a constant by channel", [node("Add", ["x", "c"])], {"c": shift.reshape(4, 1, 1)}, X + shift.reshape(one)),
+        ("Mul a constant by channel", [node("Mul", ["c", "x"])], {"c": shift.reshape(one)}, X * shift.reshape(one)),
+        ("Mul one constant", [node("Mul", ["x", "c"])], {"c": np.float32(3)}, X * 3),
+        ("Div by a constant", [node("Div", ["x", "c"])], {"c": np.float32(3)}, X / 3),
+        ("Sub a constant for each place", [node("Sub", ["x", "c"])], {"c": X[0]}, X - X[:1]),
+        ("in place only where nobody else reads", [node("Conv", ["x", "w"], "a"), node("Relu", ["a"], "b"), node("Sub", ["a", "b"])], {"w": w},
+         np.minimum(conv(X, w), 0)),
+        ("Concat", [node("Relu", ["x"], "a"), node("Concat", ["x", "a"], axis=1)], {}, np.concatenate([X, np.maximum(X, 0)], 1)),
+        ("Concat along the width", [node("Relu", ["x"], "a"), node("Concat", ["x", "a"], axis=-1)], {}, np.concatenate([X, np.maximum(X, 0)], 3)),
+        ("Split", [node("Split", ["x", "n"], ["a", "b"], axis=1), node("Concat", ["b", "a"], axis=1)], {"n": np.array([1, 3])},
+         np.concatenate([X[:, 1:], X[:, :1]], 1))):
+    same(name, model(nodes, IN, constants=constants), X, expected)
+
+# Matrices and shapes.
+W, B, F = r(5, 288), r(5), X.reshape(2, 288)
+P = F.astype(np.float64) @ W.T + B
+flat = node("Flatten", ["x"], "f")
+same("Flatten, Gemm", model([flat, node("Gemm", ["f", "w", "b"], transB=1)], IN, constants={"w": W, "b": B}), X, P)
+same("Gemm with factors", model([flat, node("Gemm", ["f", "w", "b"], alpha=0.5, beta=2.0)], IN, constants={"w": np.ascontiguousarray(W.T), "b": B[:1]}),
+     X, 0.5 * (F.astype(np.float64) @ W.T) + 2 * B[0])
+same("MatMul, Add", model([flat, node("MatMul", ["f", "w"], "m"), node("Add", ["m", "b"])], IN, constants={"w": np.ascontiguousarray(W.T), "b": B}), X, P)
+same("Reshape by a constant", model([node("Reshape", ["x", "s"], "f"), node("Gemm", ["f", "w", "b"], transB=1)], IN,
+                                    constants={"w": W, "b": B, "s": np.array([0, -1])}), X, P)
+same("Shape, Gather, Unsqueeze, Concat, Reshape",
+     model([node("Shape", ["x"], "s"), node("Constant", [], "zero", value=numpy_helper.from_array(np.array(0))), node("Gather", ["s", "zero"], "n", axis=0),
+            node("Unsqueeze", ["n"], "n1", axes=[0]), node("Constant", [], "rest", value=numpy_helper.from_array(np.array([-1]))),
+            node("Concat", ["n1", "rest"], "to", axis=0), node("Reshape", ["x", "to"], "f"), node("Gemm", ["f", "w", "b"], transB=1)],
+           IN, constants={"w": W, "b": B}, opset=11), X, P)
+same("Flatten behind a pooling", model([node("GlobalAveragePool", ["x"], "g"), node("Flatten", ["g"], "f"), node("Softmax", ["f"], axis=-1)], IN), X,
+     X.mean(axis=(2, 3), dtype=np.float64))  # the scores: what the softmax reads
+same("Squeeze, Relu", model([node("GlobalAveragePool", ["x"], "g"), node("Squeeze", ["g", "a"], "f"), node("Relu", ["f"])], IN, constants={"a": np.array([2, 3])}),
+     X, np.maximum(X.mean(axis=(2, 3), dtype=np.float64), 0))
+same("Transposed weights", model([flat, node("Transpose", ["w"], "wt", perm=[1, 0]), node("Gemm", ["f", "wt", "b"])], IN, constants={"w": W, "b": B}), X, P)
+same("Reshape to images", model([node("Reshape", ["x", "s"], "a"), node("MaxPool", ["a"], kernel_shape=[2, 2])], IN, constants={"s": np.array([2, 8, 6, 6])}), X,
+     pool(X.reshape(2, 8, 6, 6), (2, 2)))
+
+# Other forms of the same constants.
+same("typed fields", model([flat, node("Gemm", ["f", "w", "b"], transB=1)], IN, constants={"w": W, "b": B}, raw=False), X, P)
+half = {"w": W.astype(np.float16), "b": B}
+same("binary16 weights", model([flat, node("Cast", ["w"], "w32", to=1), node("Gemm", ["f", "w32", "b"], transB=1)], IN, constants=half), X,
+     F.astype(np.float64) @ half["w"].astype(np.float64).T + B)
+old = model([flat, node("Gemm", ["f", "w", "b"], transB=1)], {**IN, "w": [5, 288], "b": [5]}, constants={"w": W, "b": B}, opset=7)
+same("weights listed among the inputs", old, X, P)
+open_batch = model([flat, node("Gemm", ["f", "w", "b"], transB=1)], {"x": ["N", 4, 9, 8]}, constants={"w": W, "b": B})
+same("an open batch", open_batch, X, P)
+
+# Quantized weights.
+q = rng.integers(-128, 128, (6, 4, 3, 3)).astype(np.int8)
+s = (np.abs(r(6)) + 0.01).astype(np.float32)
+z = np.zeros(6, np.int8)
+qdq = model([node("QuantizeLinear", ["x", "xs", "xz"], "xq"), node("DequantizeLinear", ["xq", "xs", "xz"], "xd"),
+             node("DequantizeLinear", ["q", "s", "z"], "w", axis=0), node("Conv", ["xd", "w"])], IN,
+            constants={"xs": np.float32(0.02), "xz": np.uint8(128), "q": q, "s": s, "z": z})
+same("QuantizeLinear, DequantizeLinear", qdq, X, conv(X, q * s.reshape(6, 1, 1, 1)))
+got = run("quantized", qdq, X)
+check.contains("quantized values are said to be floats here", got.stderr, "hint: quantize the net anew")
+
+# A small residual network with all its parts, and its summary.
+names = {f"{p}{i}": v for i in range(2) for p, v in (("w", r(4, 4, 3, 3)), ("s", scale), ("b", shift), ("m", mean), ("v", var))}
+nodes, at = [], "x"
+ref = X
+for i in range(2):
+    nodes += [node("Conv", [at, f"w{i}"], f"c{i}", pads=[1, 1, 1, 1], name=f"conv{i}"),
+              node("BatchNormalization", [f"c{i}", f"s{i}", f"b{i}", f"m{i}", f"v{i}"], f"n{i}", name=f"bn{i}"),
+              node("Add", [f"n{i}", at], f"a{i}", name=f"add{i}"), node("Relu", [f"a{i}"], f"r{i}", name=f"relu{i}")]
+    normal = (conv(ref, names[f"w{i}"], pads=(1, 1, 1, 1)) - mean.reshape(one)) / np.sqrt(var.reshape(one) + 1e-5)
+    ref = np.maximum(normal * scale.reshape(one) + shift.reshape(one) + ref, 0)
+    at = f"r{i}"
+nodes += [node("GlobalAveragePool", [at], "g"), node("Flatten", ["g"], "f"), node("Gemm", ["f", "fw", "fb"], "y", transB=1)]
+names.update(fw=r(3, 4), fb=r(3))
+residual = model(nodes, IN, constants=names)
+same("a residual network", residual, X, ref.mean(axis=(2, 3)) @ names["fw"].T + names["fb"], 1e-4)
+got = ristretto("summary", path("net.onnx"), "--json")
+check("its summary", got.returncode == 0 and f'"parameters": {2 * (144 + 9 + 8) + 15}' in got.stdout, got.stdout[-400:] + got.stderr)
+
+# What is refused.
+refused("an operator that is not supported", model([node("Relu", ["x"], "a"), node("Gelu", ["a"], "b", name="act"), node("Relu", ["b"], "c"), node("If", ["c"])], IN), X,
+        "net.onnx: error: node 1 'act' (Gelu): the operator is not supported", "hint: supported are Add, AveragePool")
+refused("two at once", model([node("Gelu", ["x"], "a"), node("Erf", ["x"], "b"), node("Add", ["a", "b"])], IN), X, "node 0 (Gelu)", "node 1 (Erf)")
+refused("an attribute that is not known", model([node("Relu", ["x"], slope=2)], IN), X, "node 0 (Relu): attribute 'slope' is not supported")
+refused("an operator set that is too new", model([node("Relu", ["x"])], IN, opset=18), X, "operator set 18, expected 7 to 17")
+refused("one that is too old", model([node("Relu", ["x"])], IN, opset=6), X, "operator set 6, expected 7 to 17")
+refused("another domain", model([helper.make_node("Relu", ["x"], ["y"], domain="com.example")], IN), X, "node 0 (com.example.Relu)")
+refused("an input that nothing gives", model([node("Relu", ["z"])], IN), X, "no node before it gives its input 'z'")
+refused("an output that nothing gives", model([node("Relu", ["x"])], IN, outputs=("z",)), X, "no node gives the output 'z'")
+refused("an output given twice", model([node("Relu", ["x"]), node("Tanh", ["x"])], IN), X, "its output 'y' is given already")
+refused("computed weights", model([node("Relu", ["x"], "a"), node("Conv", ["x", "a"])], IN), X, "W (input 1) is computed, expected a constant")
+refused("weights that do not fit", model([node("Conv", ["x", "w"])], IN, constants={"w": r(3, 5, 3, 3)}), X, "weights of 3x5x3x3", "input of 2x4x9x8")
+refused("a kernel larger than its input", model([node("Conv", ["x", "w"])], IN, constants={"w": r(3, 4, 3, 30)}), X, "larger than its input")
+refused("weights that are not finite", model([node("Conv", ["x", "w"])], IN, constants={"w": np.full((1, 4, 1, 1), np.nan, np.float32)}), X, "not finite")
+refused("images that would be mixed", model([node("Reshape", ["x", "s"])], IN, constants={"s": np.array([4, -1])}), X, "expected the same batch")
+refused("values in another order", model([node("Transpose", ["x"], perm=[0, 2, 3, 1])], IN), X, "changes the order of the values")
+refused("a recurrent network", model([node("LSTM", ["x", "w", "r"], hidden_size=3)], IN, constants={"w": r(1, 12, 4), "r": r(1, 12, 3)}), X, "(LSTM)")
+
+short = model([node("Conv", ["x", "w"])], IN, constants={"w": w})
+short.graph.initializer[0].raw_data = short.graph.initializer[0].raw_data[:-4]
+refused("values that are missing", short, X, "initializer 'w': it is 3x4x3x3, 432 bytes, but holds 428")
+huge = model([node("Conv", ["x", "w"])], IN, constants={"w": w})
+huge.graph.initializer[0].dims[:] = [1 << 31, 1 << 31, 1 << 31, 1 << 31]
+refused("dimensions that overflow", huge, X, "expected at most 8 axes and 2147483647 values")
+external = model([node("Conv", ["x", "w"])], IN, constants={"w": w})
+t = external.graph.initializer[0]
+t.ClearField("raw_data")
+t.data_location = TensorProto.EXTERNAL
+t.external_data.add(key="location", value="/etc/passwd")
+refused("weights in another file", external, X, "initializer 'w': its values lie in another file, '/etc/passwd', which is not read")
+
+# Many nodes that use one large constant ask for more memory than the file's size stands for: refused, not obeyed.
+big = np.zeros((64, 288), np.float32)
+bomb = model([flat] + [node("Gemm", ["f", "w"], f"g{i}", transB=1) for i in range(100)] + [node("Relu", ["g0"])], IN, constants={"w": big})
+refused("one constant as the weights of many layers", bomb, X, "the weights up to here take")
+
+# Damage: cut off and changed at random places. Any status but a crash, and a message.
+onnx.save(residual, path("whole.onnx"))
+with open(path("whole.onnx"), "rb") as f:
+    whole = f.read()
+bad = 0
+for i in range(24):
+    data = bytearray(whole[:int(rng.integers(0, len(whole)))] if i % 2 else whole)
+    for _ in range(0 if i % 2 else 5):
+        data[int(rng.integers(0, len(data)))] ^= 1 << int(rng.integers(0, 8))
+    with open(path("damaged.onnx"), "wb") as f:
+        f.write(data)
+    got = ristretto("summary", path("damaged.onnx"), "--quiet")
+    if got.returncode not in (0, 3) or (got.returncode == 3 and "error:" not in got.stderr):
+        bad += 1
+check("24 damaged files", bad == 0, f"{bad} ended otherwise than with status 0 or 3")
+
+check(f"compared {compared} values", compared > 5000)
+shutil.rmtree(folder)
+check.done()
