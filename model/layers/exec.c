@@ -81,9 +81,16 @@ void rs_op_bad_label(rs_op *op, int64_t image)
         continue;
 }
 
-static int64_t chunk_count(int64_t n)
+/* Images of a chunk. Where no gradients are summed the cut does not show in the results: image by image if they are few, so that all
+ * threads have work. */
+static int64_t chunk_of(const rs_exec *e, int64_t n)
 {
-    return (n + RS_CHUNK - 1) / RS_CHUNK;
+    return !e->training && n <= 8 * RS_CHUNK ? 1 : RS_CHUNK;
+}
+
+static int64_t chunk_count(const rs_exec *e, int64_t n)
+{
+    return (n + chunk_of(e, n) - 1) / chunk_of(e, n);
 }
 
 /* ------------------------------------------------------------------------------------------------------ construction */
@@ -215,7 +222,7 @@ static rs_status plan_op(rs_exec *e, rs_op *op, rs_diag *diag)
     op->prepared = RS_NEW_ARRAY(float, op->prepared_size + 1);
     op->record = op->record_size == 0 ? NULL : rs_calloc((size_t)e->batch, op->record_size);
     op->chunk_gradients =
-        op->chunk_size == 0 ? NULL : rs_calloc((size_t)chunk_count(e->batch), op->chunk_size * sizeof(float));
+        op->chunk_size == 0 ? NULL : rs_calloc((size_t)chunk_count(e, e->batch), op->chunk_size * sizeof(float));
     const bool loss = rs_layer_rule_of(op->layer->type)->loss;
     op->image_loss = loss ? RS_NEW_ARRAY(double, (size_t)e->batch) : NULL;
     if (op->prepared == NULL || (op->record_size > 0 && op->record == NULL) ||
@@ -376,7 +383,7 @@ static void run_chunk(void *context, size_t index, int worker)
 {
     const pass *p = context;
     rs_exec *e = p->exec;
-    const int64_t first = (int64_t)index * RS_CHUNK, left = p->n - first, n = left < RS_CHUNK ? left : RS_CHUNK;
+    const int64_t size = chunk_of(e, p->n), first = (int64_t)index * size, left = p->n - first, n = left < size ? left : size;
     float *scratch = scratch_of(e, worker);
     if (!p->backward) {
         for (int i = p->from; i < p->to; i++) {
@@ -437,7 +444,7 @@ static void run_reduce(void *context, size_t index, int worker)
         const int64_t count = rs_shape_count(&op->layer->params[i].shape, 0);
         const int64_t a = from > start ? from - start : 0, b = to < start + count ? to - start : count;
         float *total = op->gradients[i];
-        const int64_t chunks = p->exec->backward[layer] ? chunk_count(p->n) : 0;
+        const int64_t chunks = p->exec->backward[layer] ? chunk_count(p->exec, p->n) : 0;
         for (int64_t j = a; j < b; j++)
             total[j] = chunks > 0 ? op->chunk_gradients[start + j] : 0.0f;
         for (int64_t c = 1; c < chunks; c++) {
@@ -480,7 +487,7 @@ static void hook_chunk(void *context, size_t index, int worker)
 {
     (void)worker;
     const pass *p = context;
-    const int64_t first = (int64_t)index * RS_CHUNK, left = p->n - first, n = left < RS_CHUNK ? left : RS_CHUNK;
+    const int64_t size = chunk_of(p->exec, p->n), first = (int64_t)index * size, left = p->n - first, n = left < size ? left : size;
     if (p->backward)
         call_backward_hook(p->exec, p->from, first, n);
     else
@@ -516,12 +523,12 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
             while (i < to && by_chunks(e, i))
                 i++;
             p.to = i;
-            rs_parallel((size_t)chunk_count(n), run_chunk, &p);
+            rs_parallel((size_t)chunk_count(e, n), run_chunk, &p);
             continue;
         }
         run_steps(e, i, false, n);
         if (e->hook != NULL)
-            rs_parallel((size_t)chunk_count(n), hook_chunk, &p);
+            rs_parallel((size_t)chunk_count(e, n), hook_chunk, &p);
         i++;
     }
     double total = 0.0;
@@ -560,13 +567,13 @@ rs_status rs_exec_forward_backward(rs_exec *e, int64_t n, double *loss, rs_diag 
             while (i > 0 && by_chunks(e, i - 1))
                 i--;
             p.from = i;
-            rs_parallel((size_t)chunk_count(n), run_chunk, &p);
+            rs_parallel((size_t)chunk_count(e, n), run_chunk, &p);
             continue;
         }
         i--;
         p.from = i;
         if (e->backward[i] && e->backward_hook != NULL)
-            rs_parallel((size_t)chunk_count(n), hook_chunk, &p);
+            rs_parallel((size_t)chunk_count(e, n), hook_chunk, &p);
         if (e->backward[i])
             run_steps(e, i, true, n);
     }

@@ -109,40 +109,154 @@ static void max_2x2(const geometry *g, const float *in, float *out, int32_t *whe
                     where != NULL ? where + y * g->out_width : NULL);
 }
 
-/* `where` is the place in the plane. A score that is not a number stays if it is the first of its window, as above. */
+/* Outputs [*from, *to) along one axis whose windows lie wholly in the image. */
+static void interior(int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t size, int64_t *from, int64_t *to)
+{
+    const int64_t low = (pad + stride - 1) / stride, span = size + pad - kernel;
+    *from = low < out ? low : out;
+    *to = span < 0 ? 0 : span / stride + 1;
+    if (*to > out)
+        *to = out;
+    if (*to < *from)
+        *to = *from;
+}
+
+/* n windows of a row, all of them in the image, the first at row[0]; value by value of the window in row order, so that the result is
+ * what max_window gives. With `stride` and `places` constant the loops are vectors. base: index of row[0]. */
+static inline __attribute__((always_inline)) void max_row(const int64_t stride, const bool places, int64_t n, const geometry *g,
+                                                          const float *restrict row, int32_t base, float *restrict out,
+                                                          int32_t *restrict where)
+{
+    for (int64_t x = 0; x < n; x++)
+        out[x] = row[x * stride];
+    for (int64_t x = 0; places && x < n; x++)
+        where[x] = base + (int32_t)(x * stride);
+    for (int64_t ky = 0; ky < g->kernel_h; ky++)
+        for (int64_t kx = ky == 0 ? 1 : 0; kx < g->kernel_w; kx++) {
+            const float *restrict in = row + ky * g->width + kx;
+            const int32_t place = base + (int32_t)(ky * g->width + kx);
+            for (int64_t x = 0; x < n; x++) {
+                const float value = in[x * stride];
+                const bool more = value > out[x];
+                if (places)
+                    where[x] = more ? place + (int32_t)(x * stride) : where[x];
+                out[x] = more ? value : out[x];
+            }
+        }
+}
+
+static void max_interior(int64_t n, const geometry *g, const float *row, int32_t base, float *out, int32_t *where)
+{
+    if (where == NULL) {
+        if (g->stride_w == 1)
+            max_row(1, false, n, g, row, base, out, where);
+        else if (g->stride_w == 2)
+            max_row(2, false, n, g, row, base, out, where);
+        else
+            max_row(g->stride_w, false, n, g, row, base, out, where);
+    } else {
+        if (g->stride_w == 1)
+            max_row(1, true, n, g, row, base, out, where);
+        else if (g->stride_w == 2)
+            max_row(2, true, n, g, row, base, out, where);
+        else
+            max_row(g->stride_w, true, n, g, row, base, out, where);
+    }
+}
+
+/* The place in the plane of a window's largest value. A value that is not a number stays if it is the first of its window. */
+static int64_t max_window(const geometry *g, const float *in, int64_t y, int64_t x)
+{
+    int64_t y0, y1, x0, x1;
+    window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
+    window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+    int64_t best = y0 * g->width + x0;
+    for (int64_t iy = y0; iy < y1; iy++)
+        for (int64_t ix = x0; ix < x1; ix++)
+            if (in[iy * g->width + ix] > in[best])
+                best = iy * g->width + ix;
+    return best;
+}
+
+/* `where` is the place in the plane. */
 static void max_any(const geometry *g, const float *in, float *out, int32_t *where)
 {
-    for (int64_t y = 0; y < g->out_height; y++)
-        for (int64_t x = 0; x < g->out_width; x++) {
-            int64_t y0, y1, x0, x1;
-            window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
-            window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
-            int64_t best = y0 * g->width + x0;
-            for (int64_t iy = y0; iy < y1; iy++)
-                for (int64_t ix = x0; ix < x1; ix++)
-                    if (in[iy * g->width + ix] > in[best])
-                        best = iy * g->width + ix;
-            *out++ = in[best];
-            if (where != NULL)
-                *where++ = (int32_t)best;
+    int64_t top, bottom, left, right;
+    interior(g->out_height, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
+    interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
+    for (int64_t y = 0; y < g->out_height; y++, out += g->out_width, where = where != NULL ? where + g->out_width : NULL) {
+        const bool whole = y >= top && y < bottom;
+        if (whole && right > left) {
+            const int64_t first = (y * g->stride_h - g->pad_h) * g->width + left * g->stride_w - g->pad_w;
+            max_interior(right - left, g, in + first, (int32_t)first, out + left, where != NULL ? where + left : NULL);
         }
+        for (int64_t x = 0; x < g->out_width; x++) {
+            if (whole && x == left)
+                x = right;
+            if (x >= g->out_width)
+                break;
+            const int64_t best = max_window(g, in, y, x);
+            out[x] = in[best];
+            if (where != NULL)
+                where[x] = (int32_t)best;
+        }
+    }
+}
+
+static float average_window(const geometry *g, const float *in, int64_t y, int64_t x)
+{
+    int64_t y0, y1, x0, x1;
+    int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
+                   window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
+    if (g->exclude_padding)
+        area = (y1 - y0) * (x1 - x0);
+    float total = 0.0f;
+    for (int64_t iy = y0; iy < y1; iy++)
+        for (int64_t ix = x0; ix < x1; ix++)
+            total += in[iy * g->width + ix];
+    return total / (float)area;
+}
+
+/* As max_row, with the order of additions of average_window. */
+static inline __attribute__((always_inline)) void average_row(const int64_t stride, int64_t n, const geometry *g,
+                                                              const float *restrict row, float *restrict out)
+{
+    const float area = (float)(g->kernel_h * g->kernel_w);
+    for (int64_t x = 0; x < n; x++)
+        out[x] = 0.0f;
+    for (int64_t ky = 0; ky < g->kernel_h; ky++)
+        for (int64_t kx = 0; kx < g->kernel_w; kx++) {
+            const float *restrict in = row + ky * g->width + kx;
+            for (int64_t x = 0; x < n; x++)
+                out[x] += in[x * stride];
+        }
+    for (int64_t x = 0; x < n; x++)
+        out[x] /= area;
 }
 
 static void average(const geometry *g, const float *in, float *out)
 {
-    for (int64_t y = 0; y < g->out_height; y++)
-        for (int64_t x = 0; x < g->out_width; x++) {
-            int64_t y0, y1, x0, x1;
-            int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
-                           window(x, g->kernel_w, g->stride_w, g->pad_w, g->width, &x0, &x1);
-            if (g->exclude_padding)
-                area = (y1 - y0) * (x1 - x0);
-            float total = 0.0f;
-            for (int64_t iy = y0; iy < y1; iy++)
-                for (int64_t ix = x0; ix < x1; ix++)
-                    total += in[iy * g->width + ix];
-            *out++ = total / (float)area;
+    int64_t top, bottom, left, right;
+    interior(g->out_height, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
+    interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
+    for (int64_t y = 0; y < g->out_height; y++, out += g->out_width) {
+        const bool whole = y >= top && y < bottom && right > left + 3;
+        if (whole) {
+            const float *row = in + (y * g->stride_h - g->pad_h) * g->width + left * g->stride_w - g->pad_w;
+            if (g->stride_w == 1)
+                average_row(1, right - left, g, row, out + left);
+            else if (g->stride_w == 2)
+                average_row(2, right - left, g, row, out + left);
+            else
+                average_row(g->stride_w, right - left, g, row, out + left);
         }
+        for (int64_t x = 0; x < g->out_width; x++) {
+            if (whole && x == left)
+                x = right;
+            if (x < g->out_width)
+                out[x] = average_window(g, in, y, x);
+        }
+    }
 }
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
