@@ -47,7 +47,8 @@ rs_status rs_caffe_write_net(const rs_net *net, const char *path, rs_diag *diag)
 
 /* A quantized description: the prototxt at `source` with each layer named in net->layers that has quantization.present set
  * given its type (ConvolutionRistretto, FcRistretto) and quantization_param, as the original Ristretto writes them;
- * everything else is kept as it is. */
+ * layers in net->folded are left out, with the top of the layer that took them in, and its bias, changed accordingly; everything else is
+ * kept as it is. */
 rs_status rs_caffe_write_quantized(const char *source, const rs_net *net, const char *path, rs_diag *diag);
 
 /* Caffe's solver file. Relative paths inside are resolved as written (against the current folder), and, failing that,

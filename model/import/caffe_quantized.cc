@@ -87,6 +87,47 @@ void edit_layer(const Text &text, const Node &layer, const caffe::LayerParameter
         edits->push_back(Edit{{before + 1, before + 1}, indent + added + "\n"});
 }
 
+// A range together with the rest of its line, if that is blank.
+Range with_newline(const Text &text, Range range)
+{
+    const std::size_t next = text.content.find_first_not_of(" \t\r", range.end);
+    if (next != std::string::npos && text.content[next] == '\n')
+        range.end = next + 1;
+    return range;
+}
+
+bool takes_in(rs_layer_type type)
+{
+    return type == RS_LAYER_CONVOLUTION || type == RS_LAYER_DECONVOLUTION || type == RS_LAYER_INNER_PRODUCT;
+}
+
+// What a layer that others were folded into has become: their top, and a bias. Without a root (the old form) the message is changed,
+// else the text.
+void take_in(const Text &text, const Node *root, int index, const rs_net *net, const rs_layer &layer, caffe::LayerParameter *param,
+             std::vector<Edit> *edits)
+{
+    const std::string top = net->blobs[layer.tops[0]].name;
+    const bool inner_product = layer.type == RS_LAYER_INNER_PRODUCT;
+    const bool bias = inner_product ? layer.inner_product.bias : layer.convolution.bias;
+    const bool had = inner_product ? param->inner_product_param().bias_term() : param->convolution_param().bias_term();
+    if (param->top_size() == 1 && param->top(0) != top) {
+        if (root != nullptr)
+            edits->push_back(Edit{statement_at(text, root->in("layer", index).at("top")), "top: \"" + top + "\""});
+        else
+            param->set_top(0, top);
+    }
+    if (!bias || had)
+        return;
+    if (root != nullptr) {
+        const Node block = root->in("layer", index).in(inner_product ? "inner_product_param" : "convolution_param");
+        edits->push_back(Edit{statement_at(text, block.at("bias_term")), "bias_term: true"});
+    } else if (inner_product) {
+        param->mutable_inner_product_param()->set_bias_term(true);
+    } else {
+        param->mutable_convolution_param()->set_bias_term(true);
+    }
+}
+
 rs_status write(const char *path, const std::string &content, rs_diag *diag)
 {
     rs_output *out = nullptr;
@@ -114,6 +155,19 @@ rs_status write_quantized(const char *source, const rs_net *net, const char *pat
     }
 
     std::vector<Edit> edits;
+    for (int i = 0; i < net->n_layers && net->n_folded > 0; i++)
+        for (int k = 0; k < file.layer_size(); k++)
+            if (takes_in(net->layers[i].type) && file.layer(k).name() == net->layers[i].name)
+                take_in(text, old_form ? nullptr : &root, k, net, net->layers[i], file.mutable_layer(k), &edits);
+    for (int i = 0; i < net->n_folded; i++) // layers that are part of others now
+        for (int k = file.layer_size() - 1; k >= 0; k--) {
+            if (file.layer(k).name() != net->folded[i])
+                continue;
+            if (old_form)
+                file.mutable_layer()->DeleteSubrange(k, 1);
+            else
+                edits.push_back(Edit{with_newline(text, statement_at(text, root.in("layer", k).loc())), ""});
+        }
     for (int i = 0; i < net->n_layers; i++) {
         const rs_layer &layer = net->layers[i];
         if (!layer.quantization.present)

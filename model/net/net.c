@@ -92,30 +92,37 @@ const char *rs_layer_type_name(rs_layer_type type)
     return (unsigned)type < RS_LAYER_TYPES ? RULES[type].name : "unknown";
 }
 
+void rs_layer_clear(rs_layer *layer)
+{
+    rs_free(layer->name);
+    rs_free(layer->bottoms);
+    rs_free(layer->tops);
+    if (layer->type == RS_LAYER_INPUT) {
+        rs_free(layer->data.source);
+        rs_free(layer->data.root_folder);
+        rs_free(layer->data.mean_file);
+        rs_free(layer->data.mean_image);
+    } else if (layer->type == RS_LAYER_SLICE) {
+        rs_free(layer->slice.points);
+    } else if (layer->type == RS_LAYER_ELTWISE) {
+        rs_free(layer->eltwise.coefficients);
+    }
+    for (int p = 0; p < RS_MAX_PARAMS; p++) {
+        if (!layer->params[p].shared)
+            rs_free(layer->params[p].data);
+        rs_free(layer->params[p].name);
+    }
+}
+
 void rs_net_free(rs_net *net)
 {
     if (net == NULL)
         return;
-    for (int i = 0; i < net->n_layers; i++) {
-        rs_layer *layer = &net->layers[i];
-        rs_free(layer->name);
-        rs_free(layer->bottoms);
-        rs_free(layer->tops);
-        if (layer->type == RS_LAYER_INPUT) {
-            rs_free(layer->data.source);
-            rs_free(layer->data.root_folder);
-            rs_free(layer->data.mean_file);
-            rs_free(layer->data.mean_image);
-        } else if (layer->type == RS_LAYER_SLICE)
-            rs_free(layer->slice.points);
-        else if (layer->type == RS_LAYER_ELTWISE)
-            rs_free(layer->eltwise.coefficients);
-        for (int p = 0; p < RS_MAX_PARAMS; p++) {
-            if (!layer->params[p].shared)
-                rs_free(layer->params[p].data);
-            rs_free(layer->params[p].name);
-        }
-    }
+    for (int i = 0; i < net->n_layers; i++)
+        rs_layer_clear(&net->layers[i]);
+    for (int i = 0; i < net->n_folded; i++)
+        rs_free(net->folded[i]);
+    rs_free(net->folded);
     for (int i = 0; i < net->n_blobs; i++)
         rs_free(net->blobs[i].name);
     rs_free(net->layers);

@@ -287,9 +287,13 @@ typedef struct rs_net {
     int n_layers, n_blobs;
     rs_layer *layers;
     rs_blob *blobs;
+    int n_folded;
+    char **folded; /* names of the layers that rs_net_fold has taken out */
 } rs_net;
 
 void rs_net_free(rs_net *net);
+/* Frees what a layer owns, not the layer itself. */
+void rs_layer_clear(rs_layer *layer);
 /* The parameter that owns the values of parameter `param` of layer `layer`: the first of its name, or itself; then its layer and index
  * in *owner_layer and *owner_param. */
 rs_param *rs_net_param_owner(const rs_net *net, int layer, int param, int *owner_layer, int *owner_param);
@@ -309,6 +313,13 @@ rs_status rs_net_infer_layer(rs_net *net, int layer, const rs_shape *input, rs_d
 
 /* Fills the parameters from their fillers; the same seed gives the same values. */
 rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
+
+/* Folds BatchNorm layers with stored statistics, and Scale and Bias layers by channel, into the weights and bias of the convolution,
+ * deconvolution or inner product right before them, if nothing else reads what lies between; a bias is added where there is none. The
+ * layers go, their names stay in net->folded, and what they wrote is written by the layer that took them in. Shapes must have been
+ * inferred and weights be there. Layers whose parameters have names, to be shared, are left as they are, and so are others that
+ * cannot be folded: no error. RS_BAD_INPUT: a variance that makes no finite factor. */
+rs_status rs_net_fold(rs_net *net, rs_diag *diag);
 
 /* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by every engine. */
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);

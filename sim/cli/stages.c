@@ -43,6 +43,8 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
         status = rs_fit_data(net, set, over, 1, &layer, diag);
     if (status == RS_OK)
         status = rs_caffe_read_weights(weights, net, diag);
+    if (status == RS_OK)
+        status = rs_net_fold(net, diag);
     if (status != RS_OK) {
         rs_net_free(net);
         return status;
@@ -199,19 +201,22 @@ static rs_status scores_json(const rs_net *net, const rs_qnet *qnet, const rs_da
 static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_quantize_result *r, const json_t *section, rs_diag *diag)
 {
     char *qnet = rs_path_join(stage->out, "qnet"), *prototxt = rs_path_join(stage->out, "quantized.prototxt");
-    char *json = rs_path_join(stage->out, "quantize.json");
-    rs_status status = qnet == NULL || prototxt == NULL || json == NULL ? rs_out_of_memory(diag) : RS_OK;
+    char *json = rs_path_join(stage->out, "quantize.json"), *folded = rs_path_join(stage->out, "folded.caffemodel");
+    rs_status status = qnet == NULL || prototxt == NULL || json == NULL || folded == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (status == RS_OK)
         status = rs_qnet_write(r->qnet, qnet, diag);
     if (status == RS_OK) {
         rs_formats_apply(r->formats, net);
         status = rs_caffe_write_quantized(stage->model, net, prototxt, diag);
     }
+    if (status == RS_OK && net->n_folded > 0) /* the weights that quantized.prototxt goes with */
+        status = rs_caffe_write_weights(net, folded, diag);
     if (status == RS_OK)
         status = rs_json_write(section, json, diag);
     rs_free(qnet);
     rs_free(prototxt);
     rs_free(json);
+    rs_free(folded);
     return status;
 }
 

@@ -268,6 +268,67 @@ static void bench_training(const char *solver_path)
     rs_solver_param_free(solver);
 }
 
+/* ---------------------------------------------------------------------------------------------- the published networks */
+
+/* A network of the zoo with random weights: time does not depend on them. */
+static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input)
+{
+    char *path = need(rs_format("%s/../%s", zoo, file));
+    rs_net *net = NULL;
+    must(rs_caffe_read_net(path, phase, &net, diag));
+    must(rs_net_infer_shapes(net, input, diag));
+    must(rs_net_fill(net, 1, diag));
+    rs_free(path);
+    return net;
+}
+
+/* Best milliseconds of a few runs over a batch, forward alone or with gradients, on noise. */
+static double run_milliseconds(const rs_net *net, int64_t batch, bool training)
+{
+    enum { TRIES = 8 };
+    rs_exec *exec = NULL;
+    must(rs_exec_new(net, batch, training, &exec, diag));
+    float *pixels = rs_exec_blob(exec, rs_net_input(net));
+    for (int64_t i = 0; i < batch * rs_exec_blob_size(exec, rs_net_input(net)); i++)
+        pixels[i] = (float)(i * 7919 % 255) - 127.0f;
+    double best_rate = 0.0;
+    for (int i = 0; i < TRIES; i++) {
+        double loss;
+        const double begin = rs_seconds();
+        must(training ? rs_exec_forward_backward(exec, batch, &loss, diag) : rs_exec_forward(exec, 0, net->n_layers, batch, &loss, diag));
+        best_rate = best(best_rate, 1.0 / (rs_seconds() - begin));
+    }
+    rs_exec_free(exec);
+    return 1e3 / best_rate;
+}
+
+static void bench_networks(const char *zoo)
+{
+    /* Caffe's CPU build with OpenBLAS, milliseconds of a forward pass over 10 images on two threads. */
+    static const struct {
+        const char *what, *file;
+        int64_t side;
+        double caffe;
+    } nets[] = { { "SqueezeNet v1.1, forward, 10 images, two threads", "squeezenet_v1.1/deploy.prototxt", 227, 98.0 },
+                 { "CaffeNet, forward, 10 images, two threads", "caffenet/deploy.prototxt", 227, 154.0 },
+                 { "GoogLeNet, forward, 10 images, two threads", "googlenet/deploy.prototxt", 224, 470.0 } };
+    static const double caffe_cifar = 762.0; /* images a second */
+    rs_set_threads(2);
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        const rs_shape input = { 4, { 10, 3, nets[i].side, nets[i].side } };
+        rs_net *net = random_net(zoo, nets[i].file, RS_TEST, &input);
+        const double ms = run_milliseconds(net, 10, false);
+        row(nets[i].what, ms, "ms", nets[i].caffe, "ms, Caffe", nets[i].caffe / ms);
+        rs_net_free(net);
+    }
+    const rs_shape input = { 4, { 100, 3, 32, 32 } };
+    rs_net *net = random_net(zoo, "cifar10_full/train_test.prototxt", RS_TRAIN, &input);
+    const double rate = 100.0 * 1e3 / run_milliseconds(net, 100, true);
+    row("CIFAR-10 Full, forward and backward, batch 100, two threads", rate, "images/s", caffe_cifar, "images/s, Caffe", rate / caffe_cifar);
+    rs_net_free(net);
+    rs_set_threads(0);
+}
+
 int main(int argc, char **argv)
 {
     rs_blas_select_kernel(argv);
@@ -314,6 +375,7 @@ int main(int argc, char **argv)
         original_search_seconds / search);
     bench_array(result->qnet, argv[2], set);
     bench_training(argv[3]);
+    bench_networks(zoo);
 
     rs_diag_print(diag, stderr);
     rs_quantize_result_free(result);
