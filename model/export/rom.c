@@ -213,6 +213,9 @@ rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, cons
 {
     int64_t written = 0;
     rs_status status = check_options(options, diag);
+    if (status == RS_OK && rs_qnet_minifloat(qnet))
+        status = rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme dynamic, static or power-of-two",
+                          "network '%s' has minifloat numbers, of which no ROMs can be made", qnet->name);
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {
         if (!rs_qop_weighted(&qnet->ops[i]))
             continue;

@@ -268,6 +268,21 @@ static real real_of_double(double x)
 
 uint32_t rs_minifloat_quantize(double x, rs_minifloat format, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
+    if (mode == RS_ROUND_NEAREST_EVEN) {
+        /* A normal number: half a step of the format, less one, plus the code's last bit, added to the bits of the double,
+         * carries into the code exactly where rounding goes up. */
+        uint64_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        const int down = 52 - format.mantissa_bits, exponent = (int)(bits >> 52 & 0x7ff) - 1023 + format.bias;
+        const uint64_t magnitude = bits & (UINT64_MAX >> 1);
+        if (exponent >= 1 && exponent < 1 << format.exponent_bits) {
+            const uint64_t offset = (uint64_t)(1023 - format.bias) << format.mantissa_bits;
+            const uint64_t odd = ((magnitude >> down) - offset) & 1;
+            const uint64_t code = ((magnitude + (UINT64_C(1) << (down - 1)) - 1 + odd) >> down) - offset;
+            if (code <= rs_minifloat_max_code(format))
+                return (uint32_t)code | (bits >> 63 ? rs_minifloat_sign(format) : 0);
+        }
+    }
     if (x == 0 || isnan(x))
         return 0;
     const real r = real_of_double(isinf(x) ? copysign(0x1p1000, x) : x);
@@ -355,27 +370,41 @@ void rs_minifloat_quantize_array(const float *x, size_t n, rs_minifloat format, 
                                                    stochastic ? rs_random_u64(seed, stream, i) : 0, saturations);
 }
 
-/* In binary32 itself: x + c - c with c = 1.5 * 2^(23 + exponent of the step) rounds to nearest even on that step's grid;
- * the other modes and what lies at the ends take the long way. */
+/* Nearest even in double: a + c - c with c = 1.5 * 2^(52 + exponent of a's step) rounds to that step. Below the lowest
+ * binade the step stays as it is there; a format without subnormals has one wide step down to zero. */
+static void emulate_nearest_even(float *x, size_t n, rs_minifloat f)
+{
+    const double most = rs_minifloat_value(rs_minifloat_max_code(f), f), first = rs_minifloat_value(1, f);
+    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), middle = f.subnormals ? 0 : first / 2;
+    const double floor_of_step = f.subnormals ? 0 : first;
+    for (size_t i = 0; i < n; i++) {
+        const double v = (double)x[i];
+        double a = v < 0 ? -v : v;
+        a = a < most ? a : most;
+        const double binade = a > lowest ? a : lowest;
+        uint64_t bits;
+        memcpy(&bits, &binade, sizeof bits);
+        bits = (bits & UINT64_C(0x7ff0000000000000)) + ((uint64_t)(52 - f.mantissa_bits) << 52);
+        double magic;
+        memcpy(&magic, &bits, sizeof magic);
+        magic *= 1.5;
+        const double stepped = (a + magic) - magic, low = a > middle ? first : 0;
+        const double rounded = a < floor_of_step ? low : stepped;
+        x[i] = (float)(v < 0 ? 0.0 - rounded : rounded) + 0.0f; /* no -0 */
+    }
+}
+
 void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat f, rs_rounding mode, uint64_t seed, uint64_t stream)
 {
-    const double most = rs_minifloat_value(rs_minifloat_max_code(f), f);
-    const double least = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias + 1); /* from here on all binades are alike */
+    if (mode == RS_ROUND_NEAREST_EVEN) {
+        emulate_nearest_even(x, n, f);
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
-        const double v = (double)x[i], a = fabs(v);
-        if (mode == RS_ROUND_NEAREST_EVEN && a >= least && a < most) {
-            double magic;
-            uint64_t bits;
-            memcpy(&bits, &a, sizeof bits);
-            bits = (bits & UINT64_C(0x7ff0000000000000)) + ((uint64_t)(52 - f.mantissa_bits) << 52);
-            memcpy(&magic, &bits, sizeof magic);
-            magic *= 1.5;
-            const double rounded = (a + magic) - magic;
-            x[i] = (float)(v < 0 ? -rounded : rounded);
+        if (x[i] == 0)
             continue;
-        }
         const uint64_t random = mode == RS_ROUND_STOCHASTIC ? rs_random_u64(seed, stream, i) : 0;
-        x[i] = (float)rs_minifloat_value(rs_minifloat_quantize(v, f, mode, random, NULL), f);
+        x[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)x[i], f, mode, random, NULL), f);
     }
 }
 

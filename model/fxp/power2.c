@@ -25,6 +25,14 @@ static uint32_t code_of(bool negative, int exponent, rs_power2 f, uint64_t *satu
     return magnitude | (negative ? UINT32_C(1) << rs_power2_magnitude_bits(f) : 0);
 }
 
+int rs_power2_exponent(double magnitude)
+{
+    int e;
+    const double m = 2 * frexp(magnitude, &e); /* magnitude = m * 2^(e-1), 1 <= m < 2 */
+    /* The root of 2 lies below this number and above the one before it: no double is a tie. */
+    return e - 1 + (m >= 0x1.6a09e667f3bcdp+0);
+}
+
 uint32_t rs_power2_quantize(double x, rs_power2 f, uint64_t *saturations)
 {
     if (isinf(x))
@@ -33,11 +41,7 @@ uint32_t rs_power2_quantize(double x, rs_power2 f, uint64_t *saturations)
     /* Compared as >= so that NaN takes the other way. */
     if (!(a >= ldexp(1.0, f.min_exponent - 1)))
         return f.zero ? 0 : code_of(x < 0, f.min_exponent, f, NULL);
-    int e;
-    const double m = 2 * frexp(a, &e); /* a = m * 2^(e-1), 1 <= m < 2 */
-    /* The root of 2 lies below this number and above the one before it: no double is a tie. */
-    const bool up = m >= 0x1.6a09e667f3bcdp+0;
-    return code_of(x < 0, e - 1 + up, f, saturations);
+    return code_of(x < 0, rs_power2_exponent(a), f, saturations);
 }
 
 int32_t rs_power2_integer(uint32_t code, rs_power2 f)

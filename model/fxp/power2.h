@@ -43,6 +43,8 @@ static inline rs_fxp rs_power2_fxp(rs_power2 f)
  * zero code, zero becomes +2^min_exponent; with one, |x| below 2^(min_exponent - 1) becomes zero. A limit at the upper
  * end is counted as one saturation. x must not be NaN (the result is then some code). */
 uint32_t rs_power2_quantize(double x, rs_power2 format, uint64_t *saturations);
+/* The integer nearest to log2 of a magnitude, which is finite and above zero. */
+int rs_power2_exponent(double magnitude);
 /* The integer of a code at fl = -min_exponent. */
 int32_t rs_power2_integer(uint32_t code, rs_power2 format);
 /* The code of an integer; false: it is none of the format's. */

@@ -552,15 +552,16 @@ private:
         const Node node = l.node.in("quantization_param");
         if (!l.param.has_quantization_param())
             bad(l.node.loc(), "", layer_name(l.param) + " (" + l.param.type() + ") has no quantization_param");
-        if (q.precision() != caffe::QuantizationParameter::DYNAMIC_FIXED_POINT)
-            bad(node.at("precision"), "supported is DYNAMIC_FIXED_POINT",
-                layer_name(l.param) + ": precision " + caffe::QuantizationParameter::Precision_Name(q.precision()) +
-                    " is not supported");
         if (q.rounding_scheme() != caffe::QuantizationParameter::NEAREST)
             bad(node.at("rounding_scheme"), "supported is NEAREST",
                 layer_name(l.param) + ": rounding_scheme STOCHASTIC is not supported");
         rs_quantization_param *r = &out->quantization;
         r->present = true;
+        r->precision = static_cast<rs_precision>(q.precision());
+        r->mant_bits = static_cast<int>(within(q.mant_bits(), 0, 23, l, node, "mant_bits"));
+        r->exp_bits = static_cast<int>(within(q.exp_bits(), 1, 8, l, node, "exp_bits"));
+        r->exp_min = static_cast<int>(within(q.exp_min(), -126, 126, l, node, "exp_min"));
+        r->exp_max = static_cast<int>(within(q.exp_max(), q.exp_min(), 126, l, node, "exp_max"));
         r->bw_layer_in = static_cast<int>(within(q.bw_layer_in(), 1, 32, l, node, "bw_layer_in"));
         r->bw_layer_out = static_cast<int>(within(q.bw_layer_out(), 1, 32, l, node, "bw_layer_out"));
         r->bw_params = static_cast<int>(within(q.bw_params(), 1, 32, l, node, "bw_params"));

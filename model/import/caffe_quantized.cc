@@ -32,7 +32,21 @@ const char *quantized_type(const std::string &type)
 caffe::QuantizationParameter parameter(const rs_quantization_param &q)
 {
     caffe::QuantizationParameter p;
-    p.set_precision(caffe::QuantizationParameter::DYNAMIC_FIXED_POINT);
+    p.set_precision(static_cast<caffe::QuantizationParameter::Precision>(q.precision));
+    if (q.precision == RS_PRECISION_MINIFLOAT) {
+        p.set_mant_bits(static_cast<uint32_t>(q.mant_bits));
+        p.set_exp_bits(static_cast<uint32_t>(q.exp_bits));
+        return p;
+    }
+    if (q.precision == RS_PRECISION_POWER2_WEIGHTS) {
+        p.set_exp_min(q.exp_min);
+        p.set_exp_max(q.exp_max);
+        p.set_bw_layer_in(static_cast<uint32_t>(q.bw_layer_in));
+        p.set_bw_layer_out(static_cast<uint32_t>(q.bw_layer_out));
+        p.set_fl_layer_in(q.fl_layer_in);
+        p.set_fl_layer_out(q.fl_layer_out);
+        return p;
+    }
     p.set_bw_layer_in(static_cast<uint32_t>(q.bw_layer_in));
     p.set_bw_layer_out(static_cast<uint32_t>(q.bw_layer_out));
     p.set_bw_params(static_cast<uint32_t>(q.bw_params));

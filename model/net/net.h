@@ -225,11 +225,18 @@ typedef struct rs_data_param {
     int64_t mean_dim[3];
 } rs_data_param;
 
-/* Ristretto's quantization_param (fields and meaning as in the original's caffe.proto), dynamic fixed point. */
+/* Ristretto's quantization_param (fields and meaning as in the original's caffe.proto; the numbers of its enum). */
+typedef enum rs_precision {
+    RS_PRECISION_DYNAMIC_FIXED_POINT,
+    RS_PRECISION_MINIFLOAT,     /* of layer and weights: mant_bits, exp_bits */
+    RS_PRECISION_POWER2_WEIGHTS /* exp_min, exp_max; activations as in dynamic fixed point */
+} rs_precision;
 typedef struct rs_quantization_param {
     bool present;
+    rs_precision precision;
     int bw_layer_in, bw_layer_out, bw_params;
     int fl_layer_in, fl_layer_out, fl_params;
+    int mant_bits, exp_bits, exp_min, exp_max;
 } rs_quantization_param;
 
 /* One learnable array of a layer. data has rs_shape_count elements; NULL until shapes are known.

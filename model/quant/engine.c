@@ -5,6 +5,7 @@
 
 #include "base/progress.h"
 #include "base/threads.h"
+#include "quant/engine_minifloat.h"
 #include "quant/engine_ops.h"
 
 /* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by
@@ -30,6 +31,7 @@ struct rs_engine {
     plan *plans;         /* per op */
     rs_storage *storage; /* per tensor */
     void *pixel_table;   /* [channels][256] in the input's storage */
+    rs_minifloat_engine *minifloat; /* of a minifloat network, which runs image by image like the reference; else NULL */
 };
 
 /* Memory of one worker. */
@@ -254,8 +256,9 @@ rs_status rs_engine_new_path(const rs_qnet *qnet, rs_engine_path fastest, rs_eng
     if (!e)
         return rs_out_of_memory(diag);
     e->qnet = qnet;
-    e->reference = fastest >= RS_PATH_REFERENCE;
-    const rs_status status = e->reference ? RS_OK : prepare(e, fastest, diag);
+    const bool minifloat = rs_qnet_minifloat(qnet), fast = fastest < RS_PATH_REFERENCE;
+    e->reference = !fast || minifloat;
+    const rs_status status = !fast ? RS_OK : minifloat ? rs_minifloat_engine_new(qnet, &e->minifloat, diag) : prepare(e, fastest, diag);
     if (status != RS_OK)
         rs_engine_free(e);
     else
@@ -281,6 +284,7 @@ void rs_engine_free(rs_engine *engine)
     rs_free(engine->plans);
     rs_free(engine->storage);
     rs_free(engine->pixel_table);
+    rs_minifloat_engine_free(engine->minifloat);
     rs_free(engine);
 }
 
@@ -288,7 +292,7 @@ rs_engine_path rs_engine_op_path(const rs_engine *engine, int op)
 {
     if (!rs_qop_weighted(&engine->qnet->ops[op]))
         return RS_PATHS;
-    return engine->reference ? RS_PATH_REFERENCE : engine->plans[op].path;
+    return engine->minifloat ? RS_PATH_DOUBLE : engine->reference ? RS_PATH_REFERENCE : engine->plans[op].path;
 }
 
 /* ------------------------------------------------------------------------------------------------------ a chunk */
@@ -645,7 +649,10 @@ static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32
         const int32_t *inputs[RS_QOP_MAX_INPUTS];
         for (int k = 0; k < q->ops[i].n_inputs; k++)
             inputs[k] = w->tensors[q->ops[i].inputs[k]];
-        rs_qop_run(q, &q->ops[i], inputs, w->tensors[q->ops[i].output], &w->saturations[i]);
+        if (e->minifloat && rs_qop_weighted(&q->ops[i]))
+            rs_minifloat_engine_run(e->minifloat, i, inputs[0], w->tensors[q->ops[i].output], w->operand, &w->saturations[i]);
+        else
+            rs_qop_run(q, &q->ops[i], inputs, w->tensors[q->ops[i].output], &w->saturations[i]);
     }
     if (scores)
         memcpy(scores, w->tensors[q->n_tensors - 1], (size_t)count_of(last) * sizeof *scores);
@@ -726,6 +733,7 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
         gathered = p->gather && windows > gathered ? windows : gathered;
         sums = lanes > sums ? lanes : sums;
     }
+    operand = e->minifloat ? rs_minifloat_engine_room(e->minifloat) : operand;
     int64_t most = 0, most_together = count_of(&q->tensors[0]), room = 0;
     for (int t = 0; t < q->n_tensors && !e->reference; t++)
         most = count_of(&q->tensors[t]) > most ? count_of(&q->tensors[t]) : most;

@@ -207,8 +207,8 @@ void rs_shadow_before(rs_shadow *s, int64_t batch)
             if (p > 0) {
                 const int input = s->of_blob[layer->bottoms[0]];
                 const rs_fxp in = input >= 0 ? format_now(s, input) : (rs_fxp){ 0, 0 };
-                rs_emulate_bias(layer->params[p].data, to, (size_t)rs_shape_count(&layer->params[p].shape, 0), format_now(s, s->of_weights[i]), NULL,
-                                in, s->options->bias_rule);
+                rs_emulate_bias(layer->params[p].data, to, (size_t)rs_shape_count(&layer->params[p].shape, 0),
+                                rs_number_of_fxp(format_now(s, s->of_weights[i])), NULL, rs_number_of_fxp(in), s->options->bias_rule);
             }
             layer->params[p].data = to;
         }

@@ -64,21 +64,31 @@ static int64_t multiply_capped(int64_t a, int64_t b)
 
 int64_t rs_qtensor_min(const rs_qtensor *tensor)
 {
+    if (tensor->number == RS_NUMBER_MINIFLOAT)
+        return -(int64_t)rs_minifloat_max_code(tensor->minifloat);
     return tensor->is_unsigned ? 0 : rs_fxp_min(tensor->format.bits);
 }
 
 int64_t rs_qtensor_max(const rs_qtensor *tensor)
 {
+    if (tensor->number == RS_NUMBER_MINIFLOAT)
+        return (int64_t)rs_minifloat_max_code(tensor->minifloat);
     return rs_fxp_max(rs_qtensor_signed_bits(tensor));
 }
 
 int64_t rs_qop_weight_min(const rs_qop *op)
 {
+    if (op->weight_number != RS_NUMBER_FIXED)
+        return -rs_qop_weight_max(op);
     return rs_fxp_min(op->weight_format.bits);
 }
 
 int64_t rs_qop_weight_max(const rs_qop *op)
 {
+    if (op->weight_number == RS_NUMBER_MINIFLOAT)
+        return (int64_t)rs_minifloat_max_code(op->weight_minifloat);
+    if (op->weight_number == RS_NUMBER_POWER2)
+        return INT64_C(1) << (op->weight_power2.max_exponent - op->weight_power2.min_exponent);
     return rs_fxp_max(op->weight_format.bits);
 }
 
@@ -157,6 +167,8 @@ static int64_t weighted_bound(const rs_qnet *qnet, const rs_qop *op, bool from_w
 int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
 {
     int64_t bound = 0;
+    if (rs_qnet_minifloat(qnet))
+        return INT64_MAX; /* of their sums rs_qop_accumulator_bits says more */
     switch (op->type) {
     case RS_QOP_CONVOLUTION:
     case RS_QOP_INNER_PRODUCT:
@@ -180,8 +192,23 @@ int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
     return 0;
 }
 
+/* The products of the two largest integers, the sum of so many, the bias, and the sign. */
+static int minifloat_bits(const rs_qnet *qnet, const rs_qop *op)
+{
+    const rs_minifloat a = qnet->tensors[op->input].minifloat, w = op->weight_minifloat;
+    int64_t biggest = 0;
+    for (int o = 0; o < qnet->tensors[op->output].channels; o++)
+        biggest = magnitude(op->bias[o]) > biggest ? magnitude(op->bias[o]) : biggest;
+    const int sum = rs_minifloat_integer_bits(a) + rs_minifloat_integer_bits(w) +
+                    rs_fxp_bits_for_bound(rs_qop_terms(qnet, op)) - 1;
+    const int bias = rs_fxp_bits_for_bound(biggest) - 1 + rs_minifloat_fl(a) + rs_minifloat_fl(w) - op->bias_fl;
+    return (sum > bias ? sum : bias) + 2;
+}
+
 int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
 {
+    if (rs_qnet_minifloat(qnet))
+        return rs_qop_weighted(op) ? minifloat_bits(qnet, op) : 64;
     return rs_fxp_bits_for_bound(rs_qop_bound(qnet, op, from_weights));
 }
 
@@ -211,12 +238,40 @@ static bool format_ok(check *c, rs_fxp format, int most_bits, const char *kind, 
     return true;
 }
 
-static bool number_ok(check *c, rs_number number, const char *kind, const char *name)
+static bool number_ok(check *c, rs_number_format format, const char *kind, const char *name)
 {
-    if ((unsigned)number < RS_NUMBERS)
-        return true;
-    WRONG(c, "%s '%s' has numbers of an unknown kind", kind, name);
-    return false;
+    const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
+    if ((unsigned)format.number >= RS_NUMBERS) {
+        WRONG(c, "%s '%s' has numbers of an unknown kind", kind, name);
+        return false;
+    }
+    if (minifloat != rs_qnet_minifloat(c->qnet)) {
+        WRONG(c, "%s '%s' has %s numbers, the input %s; expected minifloat everywhere or nowhere", kind, name,
+              rs_number_name(format.number), rs_number_name(c->qnet->tensors[0].number));
+        return false;
+    }
+    if (minifloat && (!rs_minifloat_legal(format.minifloat) || format.fixed.bits != rs_minifloat_bits(format.minifloat) ||
+                      format.fixed.fl != 0)) {
+        WRONG(c, "%s '%s' has an illegal minifloat of %d exponent and %d mantissa bits, or other bits than it", kind, name,
+              format.minifloat.exponent_bits, format.minifloat.mantissa_bits);
+        return false;
+    }
+    const rs_fxp powers = rs_power2_fxp(format.power2);
+    if (format.number == RS_NUMBER_POWER2 &&
+        (!rs_power2_legal(format.power2) || format.fixed.bits != powers.bits || format.fixed.fl != powers.fl)) {
+        WRONG(c, "%s '%s' has illegal exponents from %d to %d, or other bits than they need", kind, name,
+              format.power2.min_exponent, format.power2.max_exponent);
+        return false;
+    }
+    return true;
+}
+
+/* A weight that is no number of its kind. */
+static bool weight_ok(const rs_qop *op, int32_t w)
+{
+    uint32_t code;
+    return w >= rs_qop_weight_min(op) && w <= rs_qop_weight_max(op) &&
+           (op->weight_number != RS_NUMBER_POWER2 || rs_power2_code(w, op->weight_power2, &code));
 }
 
 static bool tensor_ok(check *c, int index)
@@ -231,7 +286,13 @@ static bool tensor_ok(check *c, int index)
     }
     /* Scores may be as wide as the accumulator. */
     const bool scores = index > 0 && index == c->qnet->n_tensors - 1 && !t->is_unsigned;
-    return number_ok(c, t->number, "tensor", t->name) &&
+    if (t->number == RS_NUMBER_POWER2 || (t->number == RS_NUMBER_MINIFLOAT && t->is_unsigned)) {
+        WRONG(c, "tensor '%s' has %s%s numbers, which only %s can have", t->name, t->is_unsigned ? "unsigned " : "",
+              rs_number_name(t->number), t->is_unsigned ? "fixed point" : "weights");
+        return false;
+    }
+    const rs_number_format number = { .number = t->number, .fixed = t->format, .minifloat = t->minifloat };
+    return number_ok(c, number, "tensor", t->name) &&
            format_ok(c, t->format, scores ? RS_QNET_MAX_SCORE_BITS : RS_QNET_MAX_BITS, "tensor", t->name);
 }
 
@@ -293,6 +354,8 @@ static bool shift_ok(check *c, const rs_qop *op, int shift)
 
 static void check_accumulator(check *c, const rs_qop *op, int most)
 {
+    if (rs_qnet_minifloat(c->qnet))
+        return;
     const int bits = rs_qop_accumulator_bits(c->qnet, op, true);
     if (bits > most)
         WRONG(c, "op '%s' needs an accumulator of %d bits, expected at most %d", op->name, bits, most);
@@ -301,7 +364,8 @@ static void check_accumulator(check *c, const rs_qop *op, int most)
 static void check_weights(check *c, const rs_qop *op)
 {
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
-    if (!number_ok(c, op->weight_number, "op", op->name) ||
+    const rs_number_format number = { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 };
+    if (!number_ok(c, number, "op", op->name) ||
         !format_ok(c, op->weight_format, RS_QNET_MAX_BITS, "op", op->name))
         return;
     if (op->groups < 1 || in->channels % op->groups != 0 || out->channels % op->groups != 0) {
@@ -323,11 +387,26 @@ static void check_weights(check *c, const rs_qop *op)
     }
     const int64_t lo = rs_qop_weight_min(op), hi = rs_qop_weight_max(op);
     for (int64_t i = 0; i < count; i++)
-        if (op->weights[i] < lo || op->weights[i] > hi) {
-            WRONG(c, "weight %lld of op '%s' is %d, expected %lld to %lld for %d bits", (long long)i, op->name,
-                  (int)op->weights[i], (long long)lo, (long long)hi, op->weight_format.bits);
+        if (!weight_ok(op, op->weights[i])) {
+            WRONG(c, "weight %lld of op '%s' is %d, expected %lld to %lld for %d bits%s", (long long)i, op->name,
+                  (int)op->weights[i], (long long)lo, (long long)hi, op->weight_format.bits,
+                  op->weight_number == RS_NUMBER_POWER2 ? ", powers of two only" : "");
             return;
         }
+    if (op->weight_number != RS_NUMBER_FIXED && op->weight_fl) {
+        WRONG(c, "op '%s' has fractional lengths by channel, which only fixed point can have", op->name);
+        return;
+    }
+    if (rs_qnet_minifloat(c->qnet)) {
+        const int fl = rs_minifloat_fl(in->minifloat) + rs_minifloat_fl(op->weight_minifloat);
+        for (int o = 0; o < out->channels; o++)
+            if (op->bias_fl > fl || op->bias_fl < RS_FL_MIN || op->bias[o] < rs_fxp_min(32) || op->bias[o] > rs_fxp_max(32)) {
+                WRONG(c, "bias %d of op '%s' is %lld at the fractional length %d, expected 32 bits and a length of %d to %d", o,
+                      op->name, (long long)op->bias[o], op->bias_fl, RS_FL_MIN, fl);
+                return;
+            }
+        return;
+    }
     const int shift = in->format.fl + op->weight_format.fl - out->format.fl;
     if (op->shift != shift) {
         WRONG(c, "op '%s' has the shift %d, expected %d from its fractional lengths %d + %d - %d", op->name, op->shift,
@@ -353,6 +432,7 @@ static void check_same_format(check *c, const rs_qop *op)
 {
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
     if (in->format.bits != out->format.bits || in->format.fl != out->format.fl || in->number != out->number ||
+        (in->number == RS_NUMBER_MINIFLOAT && !rs_minifloat_equal(in->minifloat, out->minifloat)) ||
         in->is_unsigned != out->is_unsigned)
         WRONG(c,
               "op '%s' turns the format (%d bits, fl %d%s) into (%d bits, fl %d%s), expected the same format on both "

@@ -7,12 +7,7 @@
 #include "base/diag.h"
 #include "fxp/fxp.h"
 #include "net/net.h"
-
-/* How an integer stands for a number. The integer is what all engines compute with, whatever the kind is. */
-typedef enum rs_number {
-    RS_NUMBER_FIXED, /* dynamic fixed point, section 1: q * 2^-fl */
-    RS_NUMBERS
-} rs_number;
+#include "quant/number.h"
 
 typedef struct rs_qtensor {
     char *name; /* the blob's name */
@@ -22,6 +17,7 @@ typedef struct rs_qtensor {
      * zero. */
     bool is_unsigned;
     rs_number number;
+    rs_minifloat minifloat; /* of RS_NUMBER_MINIFLOAT, where format is { all bits, 0 } and integers are signed codes */
 } rs_qtensor;
 
 typedef enum rs_qop_type {
@@ -65,6 +61,9 @@ typedef struct rs_qop {
     bool relu; /* fused before requantize: of weighted ops and RS_QOP_ADD */
     rs_fxp weight_format;
     rs_number weight_number;
+    rs_minifloat weight_minifloat; /* of RS_NUMBER_MINIFLOAT: weights are signed codes, weight_format is { all bits, 0 } */
+    rs_power2 weight_power2;       /* of RS_NUMBER_POWER2: weight_format is rs_power2_fxp */
+    int bias_fl;                   /* minifloat: a bias is bias * 2^-bias_fl; else 0 */
     /* [out_channels]: fractional lengths of the weights by output channel, or NULL: weight_format.fl for all of them */
     int *weight_fl;
     int32_t *weights; /* [out_channels][in_channels / groups][kernel_h][kernel_w], in Caffe's order */
@@ -99,7 +98,23 @@ enum {
 };
 #define RS_QNET_MAX_ELEMENTS (INT64_C(1) << 28) /* of a tensor, and of the weights of an op */
 
-/* A real number in a tensor's format, section 1; x must not be NaN. */
+/* All numbers of a quantized network are minifloats, or none: then it runs by section 10. */
+static inline bool rs_qnet_minifloat(const rs_qnet *qnet)
+{
+    return qnet->tensors[0].number == RS_NUMBER_MINIFLOAT;
+}
+
+/* What an integer of the tensor stands for; exact. */
+double rs_qtensor_value(const rs_qtensor *tensor, int32_t q);
+/* Section 6, LRN: v^(beta * 2^-24), the same bits on every machine. */
+double rs_qop_power(double v, uint32_t beta);
+/* One op of a minifloat network, as rs_qop_run. */
+void rs_qop_run_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
+                          uint64_t *saturations);
+/* The exact sum of output channel oc at (oy, ox), at the fractional length that comes back. */
+int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int oc, int oy, int ox, rs_wide *sum);
+
+/* A real number in a tensor's format, section 1 or 10; x must not be NaN. */
 int32_t rs_qtensor_quantize(const rs_qtensor *tensor, double x, rs_rounding mode, uint64_t *saturations);
 /* Section 7: the integer that byte `pixel` becomes at element `at` of the input (CHW); a whole image,
  * [channels][height][width]. */
@@ -159,7 +174,7 @@ int64_t rs_qop_macs(const rs_qnet *qnet, const rs_qop *op);
  * actual weights and biases (section 3). Average pooling: of the window's sum, before the factor. Addition: of the
  * aligned sum. 0 for ops that do not sum. */
 int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights);
-/* Section 3: bits that hold every sum of this op, 1 to 64. */
+/* Section 3: bits that hold every sum of this op, 1 to 64; of minifloats more: up to 64 * RS_WIDE_LIMBS. */
 int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_weights);
 
 /* Formats chosen for one net: what the search decides. Index by layer and blob of the rs_net. */
@@ -170,9 +185,18 @@ typedef struct rs_formats {
     bool *is_unsigned;   /* per blob */
     int **weight_fl;     /* per layer: fractional lengths by output channel; NULL: all have the layer's */
     bool wide_scores;    /* the last op keeps its accumulator's width, section 5; the scores' own format is not looked at */
+    /* The kind of numbers; for kinds other than fixed point the fields above hold what rs_number_format.fixed does. */
+    rs_number *weight_number, *activation_number; /* per layer, per blob */
+    rs_minifloat *weight_minifloat, *activation_minifloat;
+    rs_power2 *weight_power2;
+    float **bias; /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);
+rs_number_format rs_formats_weight(const rs_formats *formats, int layer);
+rs_number_format rs_formats_activation(const rs_formats *formats, int blob);
+void rs_formats_set_weight(rs_formats *formats, int layer, rs_number_format format);
+void rs_formats_set_activation(rs_formats *formats, int blob, rs_number_format format);
 
 /* Builds the integers from a float net (a TEST-phase or deploy net with shapes and weights) and formats. Softmax, loss
  * and accuracy layers are left to the host. A layer that has no integer rule is an error that names it and its line.

@@ -4,39 +4,6 @@
 
 #include "quant/qnet.h"
 
-rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag)
-{
-    *formats = NULL;
-    rs_formats *f = RS_NEW(rs_formats);
-    if (f) {
-        f->n_layers = net->n_layers;
-        f->n_blobs = net->n_blobs;
-        f->weights = RS_NEW_ARRAY(rs_fxp, (size_t)net->n_layers);
-        f->activations = RS_NEW_ARRAY(rs_fxp, (size_t)net->n_blobs);
-        f->is_unsigned = RS_NEW_ARRAY(bool, (size_t)net->n_blobs);
-        f->weight_fl = RS_NEW_ARRAY(int *, (size_t)net->n_layers);
-    }
-    if (!f || !f->weights || !f->activations || !f->is_unsigned || !f->weight_fl) {
-        rs_formats_free(f);
-        return rs_out_of_memory(diag);
-    }
-    *formats = f;
-    return RS_OK;
-}
-
-void rs_formats_free(rs_formats *formats)
-{
-    if (!formats)
-        return;
-    for (int i = 0; formats->weight_fl && i < formats->n_layers; i++)
-        rs_free(formats->weight_fl[i]);
-    rs_free(formats->weight_fl);
-    rs_free(formats->weights);
-    rs_free(formats->activations);
-    rs_free(formats->is_unsigned);
-    rs_free(formats);
-}
-
 /* State of one build. */
 typedef struct builder {
     const rs_net *net;
@@ -163,6 +130,8 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
     tensor->width = (int)dim[2];
     tensor->format = b->formats->activations[blob];
     tensor->is_unsigned = b->formats->is_unsigned[blob];
+    tensor->number = b->formats->activation_number[blob];
+    tensor->minifloat = b->formats->activation_minifloat[blob];
     if (tensor->format.bits == 0) {
         WRONG(b, layer, "every blob between the input and the class scores needs a format",
               "blob '%s' has no number format", from->name);
@@ -171,6 +140,36 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
         return -1;
     }
     return b->qnet->n_tensors++;
+}
+
+/* Weights and biases as integers of the layer's kind of numbers. */
+static bool quantize_values(builder *b, int layer, const float *weights, int64_t count, const float *bias, rs_qop *op,
+                            rs_fxp input)
+{
+    const int outputs = b->qnet->tensors[op->output].channels;
+    const int64_t terms = count / outputs;
+    const int *fl = b->formats->weight_fl[layer];
+    rs_number_format format = rs_formats_weight(b->formats, layer);
+    const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
+    if (minifloat) {
+        const int fl_acc = rs_minifloat_fl(format.minifloat) + rs_minifloat_fl(b->qnet->tensors[op->input].minifloat);
+        op->bias_fl = bias ? rs_number_bias_fl(bias, (size_t)outputs, fl_acc) : fl_acc < RS_FL_MAX ? fl_acc : RS_FL_MAX;
+    }
+    for (int o = 0; o < outputs; o++) {
+        format.fixed.fl = fl ? fl[o] : format.fixed.fl;
+        rs_number_quantize_array(weights + o * terms, (size_t)terms, format, op->weights + o * terms);
+        if (!bias)
+            continue;
+        double b_o = (double)bias[o];
+        if (minifloat && b->qnet->bias_rule == RS_BIAS_WEIGHTS) {
+            float rounded = bias[o];
+            rs_number_emulate(&rounded, 1, format, RS_ROUND_NEAREST_EVEN, 0, 0);
+            b_o = (double)rounded;
+        }
+        op->bias[o] = minifloat ? rs_fxp_quantize(b_o, (rs_fxp) { 32, op->bias_fl }, RS_ROUND_NEAREST, 0, NULL)
+                                : rs_number_bias(b_o, b->qnet->bias_rule, format, input.fl);
+    }
+    return true;
 }
 
 static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_fxp input)
@@ -196,20 +195,14 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             WRONG(b, layer, NULL, "weight %lld of layer '%s' is not a number", (long long)i, layer->name);
             return false;
         }
-    const size_t each = (size_t)(count / out->channels);
-    for (int o = 0; o < out->channels; o++) {
-        const rs_fxp format = { op->weight_format.bits, op->weight_fl ? op->weight_fl[o] : op->weight_format.fl };
-        rs_fxp_quantize_array(weights->data + (size_t)o * each, each, format, RS_ROUND_NEAREST, 0, 0,
-                              op->weights + (size_t)o * each, NULL);
-        if (bias && isnan(bias->data[o])) {
+    const int index = (int)(layer - b->net->layers);
+    const float *biases = b->formats->bias[index] ? b->formats->bias[index] : bias ? bias->data : NULL;
+    for (int o = 0; biases && o < out->channels; o++)
+        if (isnan(biases[o])) {
             WRONG(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
             return false;
         }
-        if (bias)
-            op->bias[o] = rs_fxp_bias((double)bias->data[o], b->qnet->bias_rule, format, input.fl, RS_ROUND_NEAREST,
-                                      NULL);
-    }
-    return true;
+    return quantize_values(b, index, weights->data, count, biases, op, input);
 }
 
 /* Copies a window's geometry; sizes have been checked by shape inference, this guards the conversion. */
@@ -329,6 +322,9 @@ static void add_op(builder *b, const rs_layer *layer, int top, bool relu)
     if (!rs_qop_weighted(op))
         return;
     op->weight_format = b->formats->weights[layer - b->net->layers];
+    op->weight_number = b->formats->weight_number[layer - b->net->layers];
+    op->weight_minifloat = b->formats->weight_minifloat[layer - b->net->layers];
+    op->weight_power2 = b->formats->weight_power2[layer - b->net->layers];
     if (op->weight_format.bits == 0) {
         WRONG(b, layer, NULL, "layer '%s' has no number format for its weights", layer->name);
         return;
@@ -543,7 +539,8 @@ static void build_input(builder *b, const rs_data_param *data)
                       t->name);
                 return;
             }
-            q->pixel_table[c * 256 + v] = rs_qtensor_quantize(t, (double)value, RS_ROUND_NEAREST, NULL);
+            q->pixel_table[c * 256 + v] = rs_qtensor_quantize(
+                t, (double)value, t->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST, NULL);
         }
     }
 }

@@ -13,7 +13,8 @@ enum { VERSION = 2 };
 
 static const char *const type_names[] = { "convolution",  "inner_product", "max_pool", "relu",
                                           "average_pool", "add",           "concat",   "lrn" };
-static const char *const number_names[] = { "fixed" };
+static const char *const number_names[] = { "fixed", "minifloat", "power_of_two" };
+static const char *const special_names[] = { "none", "nan", "ieee" };
 static const char *const bias_names[] = { "accumulator", "weights" };
 enum { TYPES = sizeof type_names / sizeof *type_names, BIAS_RULES = sizeof bias_names / sizeof *bias_names };
 _Static_assert((int)TYPES == (int)RS_QOPS && sizeof number_names / sizeof *number_names == RS_NUMBERS, "a name for each");
@@ -122,6 +123,12 @@ static int weight_size(const rs_qop *op)
     return rs_npy_integer_size(rs_fxp_bits_for_bound(below > most ? below : most));
 }
 
+static json_t *minifloat_json(rs_minifloat f)
+{
+    return json_pack("{s:i, s:i, s:i, s:b, s:s}", "exponent_bits", f.exponent_bits, "mantissa_bits", f.mantissa_bits, "bias",
+                     f.bias, "subnormals", f.subnormals, "special", special_names[f.special]);
+}
+
 static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
 {
     const rs_qop *op = &qnet->ops[index];
@@ -157,6 +164,14 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
     put(o, j, "weight_number", json_string(number_names[op->weight_number]));
     put(o, j, "weight_bits", json_integer(op->weight_format.bits));
     put(o, j, "weight_fl", json_integer(op->weight_format.fl));
+    if (op->weight_number == RS_NUMBER_MINIFLOAT) {
+        put(o, j, "weight_minifloat", minifloat_json(op->weight_minifloat));
+        put(o, j, "bias_fl", json_integer(op->bias_fl));
+    }
+    if (op->weight_number == RS_NUMBER_POWER2) {
+        put(o, j, "exponents", pair(op->weight_power2.min_exponent, op->weight_power2.max_exponent));
+        put(o, j, "zero_code", json_boolean(op->weight_power2.zero));
+    }
     if (op->weight_fl) {
         json_t *fl = json_array();
         for (int c = 0; c < out->channels; c++)
@@ -215,10 +230,13 @@ static json_t *write_all(outputs *o, const rs_qnet *qnet)
         append(o, mean, json_real((double)qnet->pixel_mean[c]));
     for (int i = 0; i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
-        append(o, tensors,
+        json_t *tensor =
                json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:i, s:b}", "name", t->name, "channels", t->channels, "height",
                          t->height, "width", t->width, "number", number_names[t->number], "bits", t->format.bits, "fl",
-                         t->format.fl, "signed", !t->is_unsigned));
+                         t->format.fl, "signed", !t->is_unsigned);
+        if (t->number == RS_NUMBER_MINIFLOAT && tensor != NULL)
+            put(o, tensor, "minifloat", minifloat_json(t->minifloat));
+        append(o, tensors, tensor);
     }
     int64_t table[RS_QNET_MAX_CHANNELS * 256];
     for (int i = 0; qnet->pixel_table && i < input->channels * 256; i++)
@@ -441,9 +459,26 @@ static bool array(reader *r, const json_t *object, const char *where, const char
     return ok;
 }
 
+static void read_minifloat(reader *r, const json_t *j, const char *where, const char *key, rs_minifloat *f)
+{
+    static const char *const keys[] = { "exponent_bits", "mantissa_bits", "bias", "subnormals", "special" };
+    const json_t *object = member(r, j, where, key, JSON_OBJECT, "an object");
+    if (!object)
+        return;
+    check_keys(r, object, where, keys, sizeof keys / sizeof *keys);
+    f->exponent_bits = integer(r, object, where, "exponent_bits", 1, 8);
+    f->mantissa_bits = integer(r, object, where, "mantissa_bits", 0, 10);
+    f->bias = integer(r, object, where, "bias", -64, 127);
+    f->subnormals = boolean(r, object, where, "subnormals");
+    f->special = (rs_minifloat_special)choice(r, object, where, "special", special_names, 3);
+    if (r->status == RS_OK && !rs_minifloat_legal(*f))
+        WRONG(r, NULL, "%s: '%s' is a format of %d bits, expected at most %d, and a number besides zero", where, key,
+              rs_minifloat_bits(*f), RS_MINIFLOAT_MAX_BITS);
+}
+
 static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
 {
-    static const char *const keys[] = { "name", "channels", "height", "width", "number", "bits", "fl", "signed" };
+    static const char *const keys[] = { "name", "channels", "height", "width", "number", "bits", "fl", "signed", "minifloat" };
     char where[48];
     snprintf(where, sizeof where, "tensors[%d]", index);
     if (!json_is_object(j)) {
@@ -459,6 +494,8 @@ static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
     t->format.bits = integer(r, j, where, "bits", 1, RS_QNET_MAX_SCORE_BITS);
     t->format.fl = integer(r, j, where, "fl", RS_FL_MIN, RS_FL_MAX);
     t->is_unsigned = !boolean(r, j, where, "signed");
+    if (t->number == RS_NUMBER_MINIFLOAT)
+        read_minifloat(r, j, where, "minifloat", &t->minifloat);
 }
 
 static void read_weights(reader *r, const json_t *j, const char *where, const rs_qnet *qnet, rs_qop *op)
@@ -554,6 +591,22 @@ static void read_channel_fl(reader *r, const json_t *j, const char *where, const
     }
 }
 
+static void read_power2(reader *r, const json_t *j, const char *where, rs_power2 *f)
+{
+    const json_t *value = member(r, j, where, "exponents", JSON_ARRAY, "an array of two integers");
+    const json_t *a = json_array_get(value, 0), *b = json_array_get(value, 1);
+    const json_int_t lo = json_integer_value(a), hi = json_integer_value(b);
+    if (!value)
+        return;
+    if (json_array_size(value) != 2 || !json_is_integer(a) || !json_is_integer(b) || lo < RS_FL_MIN || hi > RS_FL_MAX ||
+        lo > hi || hi - lo > RS_POWER2_MAX_RANGE) {
+        WRONG(r, NULL, "%s: 'exponents' must be two integers from %d to %d, the first at most %d below the second", where,
+              RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE);
+        return;
+    }
+    *f = (rs_power2) { (int)lo, (int)hi, boolean(r, j, where, "zero_code") };
+}
+
 static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, rs_qop *op)
 {
     /* Sets of keys, each of the ops that have them. */
@@ -576,6 +629,10 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
                   { "weight_number", WEIGHTS },
                   { "weight_bits", WEIGHTS },
                   { "weight_fl", WEIGHTS },
+                  { "weight_minifloat", WEIGHTS },
+                  { "bias_fl", WEIGHTS },
+                  { "exponents", WEIGHTS },
+                  { "zero_code", WEIGHTS },
                   { "channel_fl", WEIGHTS },
                   { "weights", WEIGHTS },
                   { "bias", WEIGHTS },
@@ -617,7 +674,8 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
     int bits = 0;
     if (has & SUM) {
         op->shift = integer(r, j, where, "shift", -RS_FL_MAX * 3, RS_FL_MAX * 3);
-        bits = integer(r, j, where, "accumulator_bits", 1, RS_ACCUMULATOR_MAX_BITS);
+        bits = integer(r, j, where, "accumulator_bits", 1,
+                       rs_qnet_minifloat(qnet) ? 64 * RS_WIDE_LIMBS : RS_ACCUMULATOR_MAX_BITS);
     }
     if (weights) {
         two(r, j, where, "dilation", 1, &op->dilation_h, &op->dilation_w);
@@ -625,6 +683,12 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
         op->weight_number = (rs_number)choice(r, j, where, "weight_number", number_names, RS_NUMBERS);
         op->weight_format.bits = integer(r, j, where, "weight_bits", 1, RS_QNET_MAX_BITS);
         op->weight_format.fl = integer(r, j, where, "weight_fl", RS_FL_MIN, RS_FL_MAX);
+        if (op->weight_number == RS_NUMBER_MINIFLOAT) {
+            read_minifloat(r, j, where, "weight_minifloat", &op->weight_minifloat);
+            op->bias_fl = integer(r, j, where, "bias_fl", RS_FL_MIN, RS_FL_MAX);
+        }
+        if (op->weight_number == RS_NUMBER_POWER2)
+            read_power2(r, j, where, &op->weight_power2);
         if (r->status == RS_OK)
             read_channel_fl(r, j, where, qnet, op);
         if (r->status == RS_OK)

@@ -11,7 +11,8 @@ int32_t rs_qnet_pixel(const rs_qnet *qnet, int64_t at, uint8_t pixel)
     if (qnet->pixel_table)
         return qnet->pixel_table[at / ((int64_t)t->height * t->width) * 256 + pixel];
     const float value = ((float)pixel - qnet->mean_image[at]) * qnet->pixel_scale;
-    return rs_qtensor_quantize(t, (double)value, RS_ROUND_NEAREST, NULL);
+    return rs_qtensor_quantize(t, (double)value,
+                               t->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST, NULL);
 }
 
 void rs_qnet_load(const rs_qnet *qnet, const uint8_t *pixels, int32_t *input)
@@ -22,8 +23,17 @@ void rs_qnet_load(const rs_qnet *qnet, const uint8_t *pixels, int32_t *input)
         input[i] = rs_qnet_pixel(qnet, i, pixels[i]);
 }
 
+double rs_qtensor_value(const rs_qtensor *tensor, int32_t q)
+{
+    if (tensor->number == RS_NUMBER_MINIFLOAT)
+        return rs_minifloat_value(rs_number_code(q, tensor->minifloat), tensor->minifloat);
+    return rs_fxp_value(q, tensor->format.fl);
+}
+
 int32_t rs_qtensor_quantize(const rs_qtensor *tensor, double x, rs_rounding mode, uint64_t *saturations)
 {
+    if (tensor->number == RS_NUMBER_MINIFLOAT)
+        return rs_number_of_code(rs_minifloat_quantize(x, tensor->minifloat, mode, 0, saturations), tensor->minifloat);
     const int32_t q = rs_fxp_quantize(x, (rs_fxp) { rs_qtensor_signed_bits(tensor), tensor->format.fl }, mode, 0,
                                       saturations);
     if (!tensor->is_unsigned || q >= 0)
@@ -125,7 +135,7 @@ static void concat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *
 
 /* Section 6, LRN: v^beta for beta in multiples of 2^-24, by multiplications and square roots only, which every machine
  * with IEEE 754 arithmetic rounds the same way. */
-static double power(double v, uint32_t beta)
+double rs_qop_power(double v, uint32_t beta)
 {
     double p = 1, root = v;
     for (uint32_t whole = beta >> 24; whole > 0; whole--)
@@ -175,13 +185,17 @@ static void normalize(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, 
             const double product = alpha * rs_fxp_value(sum, 2 * t->format.fl);
             const double scale = (double)p->k + product;
             const double x = rs_fxp_value(in[c * map_of(t) + at], t->format.fl);
-            *out++ = rs_qtensor_quantize(o, x / power(scale, beta), qnet->rounding, saturations);
+            *out++ = rs_qtensor_quantize(o, x / rs_qop_power(scale, beta), qnet->rounding, saturations);
         }
 }
 
 void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
                 uint64_t *saturations)
 {
+    if (rs_qnet_minifloat(qnet)) {
+        rs_qop_run_minifloat(qnet, op, inputs, out, saturations);
+        return;
+    }
     switch (op->type) {
     case RS_QOP_CONVOLUTION:
     case RS_QOP_INNER_PRODUCT:

@@ -12,7 +12,11 @@
 #include "quant/quantize_checkpoint.h"
 #include "quant/quantize_emulate.h"
 
-enum { MOST_BITS = 16 };
+enum {
+    MOST_BITS = 16,
+    POWER2_ACTIVATION_BITS = 8, /* unless asked otherwise */
+    STATIC_STEP = 3             /* fractional lengths that a width tries beyond that of the width above it */
+};
 static const double save_interval = 2.0; /* seconds between two checkpoints */
 
 /* A trial of one group, in float emulation. */
@@ -31,6 +35,7 @@ typedef struct search {
     rs_plan *plan;
     rs_ranges *ranges;
     bool has_group[RS_GROUPS];
+    int least[RS_GROUPS], most[RS_GROUPS]; /* widths that are tried */
     int n_singles;
     single *singles;
     int *order; /* in which the singles of a batch run */
@@ -44,6 +49,7 @@ void rs_quantize_defaults(rs_quantize_options *options)
     *options = (rs_quantize_options){ .error_margin = 1.0, .min_bits = 1, .max_bits = MOST_BITS };
     options->rounding = RS_ROUND_NEAREST;
     options->bias_rule = RS_BIAS_ACCUMULATOR;
+    rs_format_rules_defaults(&options->rules);
 }
 
 int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin)
@@ -69,16 +75,59 @@ static rs_status check_options(const rs_quantize_options *o, rs_diag *diag)
     if ((unsigned)o->rounding >= RS_ROUND_STOCHASTIC)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "take nearest, nearest_even, nearest_up or truncate",
                         "rounding '%s', expected a deterministic mode", rs_rounding_name(o->rounding));
+    if (o->rules.scheme == RS_SCHEME_MINIFLOAT && (o->wide_scores || o->unsigned_activations || o->channel_weights))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "wide scores, unsigned values and formats by channel are of fixed point, not of minifloat");
+    return rs_format_rules_check(&o->rules, diag);
+}
+
+/* The widths that options and rules leave to each group. */
+static rs_status find_widths(search *s, rs_diag *diag)
+{
+    const rs_quantize_options *o = s->options;
+    s->has_group[RS_GROUP_ACTIVATIONS] = true;
+    for (int i = 0; i < s->plan->n_layers; i++) {
+        const rs_group group = rs_layer_group(&s->net->layers[i]);
+        if (group != RS_GROUPS)
+            s->has_group[group] = true;
+    }
+    for (int g = 0; g < RS_GROUPS; g++) {
+        int least, most;
+        rs_format_rules_widths(&o->rules, s->net, s->ranges, (rs_group)g, &least, &most);
+        const int fixed = o->fixed_bits[g] > 0                                                ? o->fixed_bits[g]
+                          : o->rules.scheme == RS_SCHEME_POWER2 && g == RS_GROUP_ACTIVATIONS ? POWER2_ACTIVATION_BITS
+                                                                                              : 0;
+        s->least[g] = fixed > 0 ? fixed : least == most || o->min_bits < least ? least : o->min_bits;
+        s->most[g] = fixed > 0 ? fixed : least == most || o->max_bits > most ? most : o->max_bits;
+        if (s->has_group[g] && (s->least[g] < least || s->most[g] > most || s->least[g] > s->most[g]))
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d to %d bits for %s, expected %d to %d: that is what the scheme '%s' has here",
+                            fixed > 0 ? fixed : o->min_bits, fixed > 0 ? fixed : o->max_bits, rs_group_name((rs_group)g), least, most,
+                            rs_scheme_name(o->rules.scheme));
+        if (o->rules.scheme == RS_SCHEME_STATIC && o->fixed_bits[g] > 0)
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, "limit it by the smallest and the largest width",
+                            "%d bits for %s alone, but static fixed point has one width for everything", o->fixed_bits[g],
+                            rs_group_name((rs_group)g));
+    }
     return RS_OK;
+}
+
+/* The next narrower width of a search. */
+static int narrower(const search *s, int bits)
+{
+    if (!s->options->original_search)
+        return bits - 1;
+    int power = 1;
+    while (2 * power < bits)
+        power *= 2;
+    return bits > 1 ? power : 0;
 }
 
 /* ---------------------------------------------------------------------------------------------------- integer engine */
 
 /* The formats of a trial. */
-static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], rs_formats **formats, rs_diag *diag)
+static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
-    rs_status st = rs_formats_choose(s->net, s->ranges, bits, formats, diag);
+    rs_status st = rs_formats_make_groups(s->net, s->ranges, &o->rules, bits, fl, formats, diag);
     if (st == RS_OK && o->unsigned_activations)
         st = rs_formats_use_unsigned(s->net, *formats, diag);
     if (st == RS_OK && o->channel_weights)
@@ -95,7 +144,7 @@ static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **form
     rs_qnet *q = NULL;
     rs_engine *engine = NULL;
     rs_score score = { .images = 0 };
-    rs_status st = choose_formats(s, trial->bits, &f, diag);
+    rs_status st = choose_formats(s, trial->bits, trial->fl, &f, diag);
     if (st == RS_OK)
         st = rs_qnet_build(s->net, f, s->data, s->options->bias_rule, s->options->rounding, &q, diag);
     if (st == RS_OK && trial->images > 0) {
@@ -124,7 +173,7 @@ static rs_status check_buildable(const search *s, rs_diag *diag)
 {
     rs_trial widest = { .group = RS_GROUPS, .images = 0 };
     for (int g = 0; g < RS_GROUPS; g++)
-        widest.bits[g] = s->options->fixed_bits[g] > 0 ? s->options->fixed_bits[g] : s->options->max_bits;
+        widest.bits[g] = s->most[g];
     return score_exact(s, &widest, NULL, NULL, diag);
 }
 
@@ -133,12 +182,6 @@ static rs_status check_buildable(const search *s, rs_diag *diag)
 static rs_status plan_trials(search *s, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
-    s->has_group[RS_GROUP_ACTIVATIONS] = true;
-    for (int i = 0; i < s->plan->n_layers; i++) {
-        const rs_group group = rs_layer_group(&s->net->layers[i]);
-        if (group != RS_GROUPS)
-            s->has_group[group] = true;
-    }
     s->singles = RS_NEW_ARRAY(single, RS_GROUPS * MOST_BITS);
     s->order = RS_NEW_ARRAY(int, RS_GROUPS * MOST_BITS);
     s->state.counts = RS_NEW_ARRAY(rs_counts, RS_GROUPS * MOST_BITS + 1);
@@ -147,12 +190,13 @@ static rs_status plan_trials(search *s, rs_diag *diag)
     int first_of[RS_GROUPS + 1] = { 0 };
     for (int g = 0; g < RS_GROUPS; g++) {
         first_of[g] = s->n_singles;
-        for (int bits = o->max_bits; bits >= o->min_bits && s->has_group[g] && o->fixed_bits[g] == 0; bits--) {
+        const bool tried = s->has_group[g] && o->fixed_bits[g] == 0 && o->rules.scheme != RS_SCHEME_STATIC;
+        for (int bits = s->most[g]; tried && bits >= s->least[g]; bits = narrower(s, bits)) {
             single *t = &s->singles[s->n_singles];
             t->trial = (rs_trial){ .group = (rs_group)g, .images = s->scored.count };
             t->trial.bits[g] = bits;
             t->same_as = s->n_singles++;
-            const rs_status st = choose_formats(s, t->trial.bits, &t->formats, diag);
+            const rs_status st = choose_formats(s, t->trial.bits, 0, &t->formats, diag);
             if (st != RS_OK)
                 return st;
         }
@@ -267,16 +311,16 @@ static bool same_bits(const int a[RS_GROUPS], const int b[RS_GROUPS])
 }
 
 /* Scores a combination, or finds what it scored before. */
-static rs_status combine(search *s, const int bits[RS_GROUPS], rs_trial *trial, rs_diag *diag)
+static rs_status combine(search *s, const int bits[RS_GROUPS], int fl, rs_trial *trial, rs_diag *diag)
 {
     for (int i = 0; i < s->state.n_combinations; i++)
-        if (same_bits(s->state.combinations[i].bits, bits)) {
+        if (same_bits(s->state.combinations[i].bits, bits) && s->state.combinations[i].fl == fl) {
             *trial = s->state.combinations[i];
             return RS_OK;
         }
     if (rs_interrupted())
         return interrupted(s, diag);
-    *trial = (rs_trial){ .group = RS_GROUPS, .images = s->state.images, .exact = true };
+    *trial = (rs_trial){ .group = RS_GROUPS, .fl = fl, .images = s->state.images, .exact = true };
     memcpy(trial->bits, bits, sizeof trial->bits);
     rs_status st = score_exact(s, trial, NULL, NULL, diag);
     if (st == RS_INTERRUPTED)
@@ -292,17 +336,19 @@ static rs_status find_combination(search *s, rs_trial *best, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
     const rs_quantize_result *r = s->result;
-    rs_status st = combine(s, r->single_bits, best, diag);
+    rs_status st = combine(s, r->single_bits, 0, best, diag);
+    if (o->original_search)
+        return st;
     while (st == RS_OK && best->hits < r->needed_hits) {
         rs_trial next = { .hits = -1 };
         for (int g = 0; g < RS_GROUPS && st == RS_OK; g++) {
-            if (!s->has_group[g] || o->fixed_bits[g] > 0 || best->bits[g] >= o->max_bits)
+            if (!s->has_group[g] || o->fixed_bits[g] > 0 || best->bits[g] >= s->most[g])
                 continue;
             rs_trial wider;
             int bits[RS_GROUPS];
             memcpy(bits, best->bits, sizeof bits);
             bits[g]++;
-            st = combine(s, bits, &wider, diag);
+            st = combine(s, bits, 0, &wider, diag);
             if (st == RS_OK && wider.hits > next.hits)
                 next = wider;
         }
@@ -312,14 +358,14 @@ static rs_status find_combination(search *s, rs_trial *best, rs_diag *diag)
     }
     for (int g = 0; g < RS_GROUPS && st == RS_OK; g++)
         while (st == RS_OK && best->bits[g] > r->single_bits[g]) {
-            rs_trial narrower;
+            rs_trial fewer;
             int bits[RS_GROUPS];
             memcpy(bits, best->bits, sizeof bits);
             bits[g]--;
-            st = combine(s, bits, &narrower, diag);
-            if (st != RS_OK || narrower.hits < r->needed_hits)
+            st = combine(s, bits, 0, &fewer, diag);
+            if (st != RS_OK || fewer.hits < r->needed_hits)
                 break;
-            *best = narrower;
+            *best = fewer;
         }
     return st;
 }
@@ -337,7 +383,7 @@ static void choose_singles(search *s)
     bool passing[RS_GROUPS];
     for (int g = 0; g < RS_GROUPS; g++) {
         passing[g] = true;
-        r->single_bits[g] = !s->has_group[g] ? 0 : s->options->fixed_bits[g] > 0 ? s->options->fixed_bits[g] : s->options->max_bits;
+        r->single_bits[g] = s->has_group[g] ? s->most[g] : 0;
     }
     for (int i = 0; i < s->n_singles; i++) {
         rs_trial *t = &s->singles[i].trial;
@@ -347,6 +393,46 @@ static void choose_singles(search *s)
         if (passing[t->group])
             r->single_bits[t->group] = t->bits[t->group];
     }
+}
+
+/* Static fixed point: from the widest word on, the fractional length that scores best. The longest integer part is tried first, the one
+ * that holds the largest number of the net; narrower words then give up some of it. */
+static rs_status search_static(search *s, rs_trial *best, rs_diag *diag)
+{
+    rs_quantize_result *r = s->result;
+    double most = 0;
+    for (int i = 0; i < s->net->n_layers; i++)
+        most = fmax(most, s->ranges->weight_max[i]);
+    for (int b = 0; b < s->net->n_blobs; b++)
+        most = fmax(most, fmax(fabs(s->ranges->blob_min[b]), fabs(s->ranges->blob_max[b])));
+    bool passing = true;
+    int integer = s->most[0] - rs_fxp_fl_for_range(most, s->most[0]); /* bits in front of the point, sign included */
+    rs_status st = RS_OK;
+    for (int bits = s->most[0]; bits >= s->least[0] && st == RS_OK; bits = narrower(s, bits)) {
+        rs_trial of_width = { .hits = -1 };
+        const int longest = integer;
+        for (int il = longest; il > longest - STATIC_STEP && st == RS_OK; il--) {
+            int widths[RS_GROUPS];
+            for (int g = 0; g < RS_GROUPS; g++)
+                widths[g] = s->has_group[g] ? bits : 0;
+            rs_trial t;
+            if (bits - il > RS_FL_MAX || bits - il < RS_SHIFT_MIN)
+                continue;
+            st = combine(s, widths, bits - il, &t, diag);
+            if (st == RS_OK && t.hits > of_width.hits) {
+                of_width = t;
+                integer = il;
+            }
+        }
+        if (st != RS_OK || of_width.hits < 0)
+            break;
+        passing = passing && of_width.hits >= r->needed_hits;
+        if (passing || bits == s->most[0])
+            *best = of_width;
+    }
+    for (int g = 0; g < RS_GROUPS; g++)
+        r->single_bits[g] = best->bits[g];
+    return st;
 }
 
 static rs_status finish(search *s, rs_trial *best, rs_diag *diag)
@@ -360,6 +446,7 @@ static rs_status finish(search *s, rs_trial *best, rs_diag *diag)
     for (int i = 0; i < s->state.n_combinations; i++)
         r->trials[r->n_trials++] = s->state.combinations[i];
     memcpy(r->bits, best->bits, sizeof r->bits);
+    r->fl = best->fl;
     r->hits = best->hits;
     r->ties = best->ties;
     r->target_met = best->hits >= r->needed_hits;
@@ -401,6 +488,14 @@ static void release(search *s)
     rs_quantize_result_free(s->result);
 }
 
+/* Statistics are measured only if a rule asks for them. */
+static rs_status measure_ranges(search *s, const rs_dataset *calibration, int64_t images, rs_diag *diag)
+{
+    const rs_format_rules *rules = &s->options->rules;
+    const bool all = rules->activation_range != RS_RANGE_MAX || rules->bias_correction;
+    return (all ? rs_ranges_measure_all : rs_ranges_measure)(s->net, s->data, calibration, images, &s->ranges, diag);
+}
+
 static rs_status run(search *s, const rs_dataset *calibration, int64_t calibration_images, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
@@ -408,8 +503,10 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     if (st == RS_OK)
         st = rs_plan_check_set(s->plan, s->net, s->set, diag);
     if (st == RS_OK)
-        st = rs_ranges_measure(s->net, s->data, calibration, calibration_images, &s->ranges, diag);
+        st = measure_ranges(s, calibration, calibration_images, diag);
     if (st == RS_OK)
+        st = find_widths(s, diag);
+    if (st == RS_OK && o->rules.scheme != RS_SCHEME_STATIC)
         st = check_buildable(s, diag);
     if (st == RS_OK)
         st = plan_trials(s, diag);
@@ -422,7 +519,7 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     rs_trial best = { .images = 0 };
     if (st == RS_OK) {
         choose_singles(s);
-        st = find_combination(s, &best, diag);
+        st = o->rules.scheme == RS_SCHEME_STATIC ? search_static(s, &best, diag) : find_combination(s, &best, diag);
     }
     if (st == RS_OK)
         st = finish(s, &best, diag);

@@ -8,9 +8,19 @@
 typedef enum rs_group { RS_GROUP_CONVOLUTION, RS_GROUP_INNER_PRODUCT, RS_GROUP_ACTIVATIONS, RS_GROUPS } rs_group;
 const char *rs_group_name(rs_group group);
 
+/* What a range alone does not say. Per blob of the net; the mean of each element of the blobs that weighted layers read. */
+typedef struct rs_statistics {
+    int n_blobs;
+    int64_t samples_an_image;
+    size_t *n_samples;
+    float **samples; /* values of every image, at places drawn from the number of the blob and of the image */
+    double **means;  /* NULL: no weighted layer reads it */
+} rs_statistics;
+
 /* Ranges over a calibration set, with the float net. */
 typedef struct rs_ranges {
     int n_layers, n_blobs;
+    rs_statistics *statistics; /* or NULL: not asked for */
     double *weight_max;          /* per layer: largest magnitude of its weights, biases apart; 0 without weights */
     double *blob_min, *blob_max; /* per blob, of what it holds in the end (behind a ReLU in place); 0 and 0: not an activation */
 } rs_ranges;
@@ -19,7 +29,54 @@ typedef struct rs_ranges {
  * RS_BAD_INPUT: a weight or activation that is NaN or infinite, images or labels that do not fit the net. RS_INTERRUPTED. */
 rs_status rs_ranges_measure(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
                             rs_ranges **ranges, rs_diag *diag);
+/* The same with statistics. */
+rs_status rs_ranges_measure_all(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                                rs_ranges **ranges, rs_diag *diag);
 void rs_ranges_free(rs_ranges *ranges);
+
+/* ----------------------------------------------------------------------------------------------------- formats */
+
+typedef enum rs_scheme {
+    RS_SCHEME_DYNAMIC,   /* a fractional length for each layer's weights and each blob */
+    RS_SCHEME_STATIC,    /* one width and one fractional length for all numbers */
+    RS_SCHEME_MINIFLOAT,
+    RS_SCHEME_POWER2,    /* weights; activations in dynamic fixed point */
+    RS_SCHEMES
+} rs_scheme;
+/* "dynamic", "static", "minifloat", "power-of-two" */
+const char *rs_scheme_name(rs_scheme scheme);
+
+/* How the integer length of a group of numbers in fixed point is found. */
+typedef enum rs_range_rule {
+    RS_RANGE_MAX,           /* from the largest magnitude: arithmetic.md section 1 */
+    RS_RANGE_PERCENTILE,    /* from the magnitude that a share of the values does not exceed */
+    RS_RANGE_SQUARED_ERROR, /* the one with the least sum of squared errors, of this and the eight below it */
+    RS_RANGE_RULES
+} rs_range_rule;
+/* "max", "percentile", "squared_error" */
+const char *rs_range_rule_name(rs_range_rule rule);
+
+/* How a width becomes a format. */
+typedef struct rs_format_rules {
+    rs_scheme scheme;
+    rs_range_rule weight_range, activation_range; /* fixed point; rules other than RS_RANGE_MAX need statistics for activations */
+    double percentile;                            /* 99.99: of RS_RANGE_PERCENTILE */
+    bool bias_correction;  /* biases take over the mean error that rounded weights make; needs statistics */
+    bool original_lengths; /* activations: the integer length leaves out the sign bit, as in the original program */
+    /* RS_SCHEME_MINIFLOAT. A format with exponent_bits > 0 is taken whatever the width; otherwise the plain format of that
+     * width with exponent_bits of the next line, or (0) with as many as the ranges need, at least 4. */
+    rs_minifloat weight_minifloat, activation_minifloat;
+    int exponent_bits;
+    /* RS_SCHEME_POWER2. by_layer: the exponents end at that of the layer's largest weight; the number of exponents stays. */
+    rs_power2 power2;
+    bool power2_by_layer;
+} rs_format_rules;
+/* Dynamic fixed point from the largest magnitudes; 99.99; exponents -8 to -1 without zero. */
+void rs_format_rules_defaults(rs_format_rules *rules);
+/* RS_USAGE: an option out of range. */
+rs_status rs_format_rules_check(const rs_format_rules *rules, rs_diag *diag);
+/* The narrowest and widest words that the rules have for a group, for these ranges (which minifloat asks for the exponent). */
+void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group, int *least, int *most);
 
 /* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs that hold the
  * same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a concatenation's with those parts that nobody
@@ -28,8 +85,20 @@ void rs_ranges_free(rs_ranges *ranges);
 rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const int bits[RS_GROUPS], rs_formats **formats,
                             rs_diag *diag);
 
+/* The same by rules. Widths of each layer's weights and each blob (the widest of the blobs that share a format counts; 0: float);
+ * `fl`: that of all numbers, for RS_SCHEME_STATIC only. */
+typedef struct rs_widths {
+    int *weights, *activations;
+} rs_widths;
+rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const rs_widths *widths, int fl,
+                          rs_formats **formats, rs_diag *diag);
+/* One width a group. */
+rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const int bits[RS_GROUPS], int fl,
+                                 rs_formats **formats, rs_diag *diag);
+
 /* Changes chosen formats: activations that are never below zero, because a ReLU came before, become unsigned, with one more fractional bit;
- * each output channel's weights get a fractional length of their own, from their largest magnitude. What has bits = 0 stays. */
+ * each output channel's weights get a fractional length of their own, from their largest magnitude. What has bits = 0 stays, and what
+ * is not fixed point. */
 rs_status rs_formats_use_unsigned(const rs_net *net, rs_formats *formats, rs_diag *diag);
 rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
 
@@ -52,13 +121,16 @@ typedef struct rs_quantize_options {
     bool channel_weights;        /* a fractional length for the weights of each output channel */
     bool wide_scores;            /* the last layer's outputs as wide as its accumulator */
     rs_bias_rule bias_rule;
-    rs_rounding rounding;
+    rs_rounding rounding;        /* of requantize; minifloat: nearest_even is what its standards have */
+    rs_format_rules rules;
+    bool original_search;        /* the original program's: widths 16, 8, 4, 2, 1; the single widths are combined and not widened */
     const char *checkpoint;      /* file that keeps finished trials so that an interrupted search resumes; or NULL */
 } rs_quantize_options;
 
 typedef struct rs_trial {
     rs_group group;              /* RS_GROUPS: a combination */
     int bits[RS_GROUPS];         /* 0: float */
+    int fl;                      /* RS_SCHEME_STATIC: of all numbers */
     int64_t images, hits, ties;
     bool exact;                  /* scored by the integer engine */
 } rs_trial;
@@ -71,6 +143,7 @@ typedef struct rs_quantize_result {
     rs_trial *trials;            /* in the order in which they were run */
     int single_bits[RS_GROUPS];  /* smallest width of each group with the rest in float */
     int bits[RS_GROUPS];         /* chosen; 0: the net has no layer of this group */
+    int fl;                      /* RS_SCHEME_STATIC: chosen */
     int64_t hits, ties;          /* of the chosen combination, on the integer engine */
     bool target_met;
     double *weight_max, *blob_max, *blob_min; /* measured ranges: per layer, per blob */

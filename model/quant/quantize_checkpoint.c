@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 
-enum { VERSION = 1, LARGEST_FILE = 1 << 20 };
+enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
 static const char format_name[] = "ristretto-search";
 
 /* --------------------------------------------------------------------------------------------------------------- key */
@@ -125,6 +125,16 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
     return h;
 }
 
+static uint64_t hash_rules(uint64_t h, const rs_format_rules *r)
+{
+    const rs_minifloat w = r->weight_minifloat, a = r->activation_minifloat;
+    const int64_t fields[] = { (int64_t)r->scheme, (int64_t)r->weight_range, (int64_t)r->activation_range, r->bias_correction,
+                               r->original_lengths, r->exponent_bits, r->power2.min_exponent, r->power2.max_exponent, r->power2.zero,
+                               r->power2_by_layer, w.exponent_bits, w.mantissa_bits, w.bias, w.subnormals, (int64_t)w.special,
+                               a.exponent_bits, a.mantissa_bits, a.bias, a.subnormals, (int64_t)a.special };
+    return hash_real(hash_bytes(h, fields, sizeof fields), r->percentile);
+}
+
 uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, int64_t calibration_images,
                        const rs_dataset *search, int64_t search_images, const rs_quantize_options *options)
 {
@@ -144,8 +154,8 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
     h = hash_real(h, options->error_margin);
     const int64_t fields[] = { options->min_bits, options->max_bits, options->fixed_bits[0], options->fixed_bits[1],
                                options->fixed_bits[2], (int64_t)options->bias_rule, (int64_t)options->rounding,
-                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores };
-    return hash_bytes(h, fields, sizeof fields);
+                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores + 8 * options->original_search };
+    return hash_rules(hash_bytes(h, fields, sizeof fields), &options->rules);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- state */
@@ -196,6 +206,10 @@ static bool read_combination(const json_t *object, int64_t images, rs_trial *tri
             return false;
         trial->bits[g] = (int)b;
     }
+    int64_t fl;
+    if (!number(json_object_get(object, "fl"), RS_FL_MIN, RS_FL_MAX, &fl))
+        return false;
+    trial->fl = (int)fl;
     return number(json_object_get(object, "hits"), 0, images, &trial->hits) &&
            number(json_object_get(object, "ties"), 0, images - trial->hits, &trial->ties);
 }
@@ -262,7 +276,7 @@ static json_t *state_json(const rs_search_state *state)
         json_array_append_new(trials, json_pack("[I, I]", (json_int_t)state->counts[i].hits, (json_int_t)state->counts[i].ties));
     for (int i = 0; i < state->n_combinations; i++) {
         const rs_trial *t = &state->combinations[i];
-        json_array_append_new(list, json_pack("{s: [i, i, i], s: I, s: I}", "bits", t->bits[0], t->bits[1], t->bits[2], "hits",
+        json_array_append_new(list, json_pack("{s: [i, i, i], s: i, s: I, s: I}", "bits", t->bits[0], t->bits[1], t->bits[2], "fl", t->fl, "hits",
                                               (json_int_t)t->hits, "ties", (json_int_t)t->ties));
     }
     /* json_pack takes the two arrays over, even if it fails. */

@@ -1,8 +1,8 @@
 /* The file that keeps what a search has done. Private to model/quant/quantize*.c.
  *
- * JSON: {"format": "ristretto-search", "version": 1, "key": 16 hexadecimal digits, "images_done": n,
+ * JSON: {"format": "ristretto-search", "version": 2, "key": 16 hexadecimal digits, "images_done": n,
  *        "trials": [[hits, ties], ...]            in the order of the plan; the first is the float net
- *        "combinations": [{"bits": [c, f, a], "hits": h, "ties": t}, ...]}
+ *        "combinations": [{"bits": [c, f, a], "fl": n, "hits": h, "ties": t}, ...]}
  * The key is a hash of everything that the numbers depend on: net, weights, images, labels and options. */
 #ifndef RISTRETTO_QUANT_QUANTIZE_CHECKPOINT_H
 #define RISTRETTO_QUANT_QUANTIZE_CHECKPOINT_H

@@ -12,6 +12,7 @@ enum {
     PARAM_SLICE = 1 << 14          /* weights that one task rounds */
 };
 static const double most_bytes = 256e6; /* of blobs */
+static const rs_number_format no_format;
 
 struct rs_emulator {
     const rs_net *source;
@@ -31,7 +32,7 @@ struct rs_emulator {
     bool input_rounded;  /* the exec's input blob differs from `input` */
 
     /* What the hook does. */
-    rs_fxp *hook_format; /* per layer; bits 0: nothing */
+    rs_number_format *hook_format; /* per layer; no bits: nothing */
     rs_rounding rounding;
     _Atomic int32_t *low, *high; /* per blob, while ranges are measured; else NULL */
 };
@@ -82,8 +83,8 @@ static void hook(void *context, int layer, float *data, int64_t first, int64_t n
         const int blob = l->tops[0];
         if (e->plan->format_class[blob] >= 0 && e->plan->last_writer[blob] == layer)
             widen(e, blob, data, count);
-    } else if (e->hook_format[layer].bits > 0) {
-        rs_fxp_emulate_array(data, count, e->hook_format[layer], e->rounding, 0, 0);
+    } else {
+        rs_number_emulate(data, count, e->hook_format[layer], e->rounding, 0, 0);
     }
 }
 
@@ -108,7 +109,7 @@ rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_
     e->net = *net;
     e->net.layers = RS_NEW_ARRAY(rs_layer, (size_t)net->n_layers);
     e->rounded = RS_NEW_ARRAY(float *, (size_t)net->n_layers * RS_MAX_PARAMS);
-    e->hook_format = RS_NEW_ARRAY(rs_fxp, (size_t)net->n_layers);
+    e->hook_format = RS_NEW_ARRAY(rs_number_format, (size_t)net->n_layers);
     e->input = RS_NEW_ARRAY(float, (size_t)(e->batch * rs_plan_count(net, plan->input)));
     if (e->net.layers == NULL || e->rounded == NULL || e->hook_format == NULL || e->input == NULL) {
         rs_emulator_free(e);
@@ -144,13 +145,18 @@ int64_t rs_emulator_batch(const rs_emulator *emulator)
     return emulator->batch;
 }
 
+const float *rs_emulator_blob(const rs_emulator *emulator, int blob)
+{
+    return blob == emulator->plan->input ? emulator->input : rs_exec_blob(emulator->exec, blob);
+}
+
 /* ------------------------------------------------------------------------------------------------------------- input */
 
 typedef struct input_job {
     rs_emulator *e;
     const rs_dataset *set; /* load from it; or NULL: take `input` */
     int64_t first;
-    rs_fxp format;         /* round to it if it has bits */
+    rs_number_format format; /* round to it if it has bits */
     atomic_bool changed;   /* rounding changed something */
 } input_job;
 
@@ -166,14 +172,15 @@ static void input_task(void *context, size_t i, int worker)
     if (job->set != NULL)
         rs_dataset_transform(job->set, &e->data, job->first + from, n, kept);
     memcpy(blob, kept, bytes);
-    if (job->format.bits > 0) {
-        rs_fxp_emulate_array(blob, (size_t)(n * count), job->format, RS_ROUND_NEAREST, 0, 0); /* arithmetic.md section 7 */
+    if (job->format.fixed.bits > 0) {
+        /* arithmetic.md section 7 */
+        rs_number_emulate(blob, (size_t)(n * count), job->format, rs_number_nearest(job->format), 0, 0);
         if (memcmp(blob, kept, bytes) != 0)
             atomic_store(&job->changed, true);
     }
 }
 
-static bool set_input(rs_emulator *e, const rs_dataset *set, int64_t first, rs_fxp format)
+static bool set_input(rs_emulator *e, const rs_dataset *set, int64_t first, rs_number_format format)
 {
     input_job job = { .e = e, .set = set, .first = first, .format = format };
     rs_parallel((size_t)((e->n + SLICE - 1) / SLICE), input_task, &job);
@@ -185,7 +192,7 @@ void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t firs
     emulator->n = n;
     emulator->labels = set->labels + first;
     emulator->valid = 0;
-    emulator->input_rounded = set_input(emulator, set, first, (rs_fxp){ 0, 0 });
+    emulator->input_rounded = set_input(emulator, set, first, no_format);
 }
 
 /* -------------------------------------------------------------------------------------------------------- parameters */
@@ -193,39 +200,39 @@ void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t firs
 typedef struct param_job {
     const float *from;
     float *to;
-    size_t n;
-    rs_fxp format;
-    const int *channel_fl; /* by output channel, of `each` weights; or NULL */
-    size_t each;
+    size_t n, slice; /* elements, and of one task */
+    rs_number_format format;
+    const int *fl; /* by slice, instead of the format's; or NULL */
 } param_job;
 
 static void param_task(void *context, size_t i, int worker)
 {
     (void)worker;
     const param_job *job = context;
-    const size_t from = i * PARAM_SLICE, n = job->n - from < PARAM_SLICE ? job->n - from : PARAM_SLICE;
+    const size_t from = i * job->slice, n = job->n - from < job->slice ? job->n - from : job->slice;
+    rs_number_format format = job->format;
+    if (job->fl != NULL)
+        format.fixed.fl = job->fl[i];
     memcpy(job->to + from, job->from + from, n * sizeof(float));
-    if (job->channel_fl == NULL) {
-        rs_fxp_emulate_array(job->to + from, n, job->format, RS_ROUND_NEAREST, 0, 0);
-        return;
-    }
-    for (size_t k = from, some; k < from + n; k += some) {
-        const size_t channel = k / job->each, left = (channel + 1) * job->each - k;
-        some = left < from + n - k ? left : from + n - k;
-        rs_fxp_emulate_array(job->to + k, some, (rs_fxp){ job->format.bits, job->channel_fl[channel] }, RS_ROUND_NEAREST, 0, 0);
-    }
+    rs_number_emulate(job->to + from, n, format, rs_number_nearest(format), 0, 0);
 }
 
-void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, const int *channel_fl, rs_fxp input, rs_bias_rule rule)
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl, rs_number_format input,
+                     rs_bias_rule rule)
 {
-    memcpy(to, from, n * sizeof(float));
+    if (to != from)
+        memcpy(to, from, n * sizeof(float));
+    const bool fixed = weights.number != RS_NUMBER_MINIFLOAT && input.number != RS_NUMBER_MINIFLOAT;
     for (size_t i = 0; i < n; i++) {
-        weights.fl = channel_fl != NULL ? channel_fl[i] : weights.fl;
-        const int fl = weights.fl + input.fl;
-        if (input.bits > 0 && fl >= -64 && fl <= 64)
-            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, weights, input.fl, RS_ROUND_NEAREST, NULL), fl);
-        else if (rule == RS_BIAS_WEIGHTS)
-            rs_fxp_emulate_array(to + i, 1, weights, RS_ROUND_NEAREST, 0, 0);
+        const rs_fxp w = { weights.fixed.bits, weight_fl != NULL ? weight_fl[i] : weights.fixed.fl };
+        const int fl = w.fl + input.fixed.fl;
+        if (fixed && input.fixed.bits > 0 && fl >= -64 && fl <= 64) {
+            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, w, input.fixed.fl, RS_ROUND_NEAREST, NULL), fl);
+        } else if (rule == RS_BIAS_WEIGHTS) {
+            rs_number_format format = weights;
+            format.fixed.fl = w.fl;
+            rs_number_emulate(&to[i], 1, format, rs_number_nearest(format), 0, 0);
+        }
     }
 }
 
@@ -234,13 +241,14 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
     for (int i = 0; i < e->plan->n_layers; i++) {
         const rs_layer *source = &e->source->layers[i];
         rs_layer *layer = &e->net.layers[i];
-        const rs_fxp format = formats != NULL ? formats->weights[i] : (rs_fxp){ 0, 0 };
-        if (format.bits > 24)
+        const rs_number_format format = formats != NULL ? rs_formats_weight(formats, i) : no_format;
+        const int *fl = formats != NULL ? formats->weight_fl[i] : NULL;
+        if (format.fixed.bits > 24)
             return rs_error(diag, RS_USAGE, source->loc, NULL, "layer '%s': %d-bit weights, expected at most 24 bits in float emulation",
-                            source->name, format.bits);
+                            source->name, format.fixed.bits);
         for (int p = 0; p < source->n_params; p++) {
             layer->params[p].data = source->params[p].data;
-            if (format.bits == 0)
+            if (format.fixed.bits == 0)
                 continue;
             const size_t n = (size_t)rs_shape_count(&source->params[p].shape, 0);
             float **room = &e->rounded[i * RS_MAX_PARAMS + p];
@@ -249,12 +257,12 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
             if (*room == NULL)
                 return rs_out_of_memory(diag);
             if (p == 0) {
-                param_job job = { .from = source->params[p].data, .to = *room, .n = n, .format = format, .channel_fl = formats->weight_fl[i] };
-                job.each = (size_t)rs_shape_count(&source->params[p].shape, 1);
-                rs_parallel((n + PARAM_SLICE - 1) / PARAM_SLICE, param_task, &job);
+                const size_t slice = fl != NULL ? (size_t)rs_shape_count(&source->params[0].shape, 1) : PARAM_SLICE;
+                param_job job = { .from = source->params[p].data, .to = *room, .n = n, .slice = slice, .format = format, .fl = fl };
+                rs_parallel((n + slice - 1) / slice, param_task, &job);
             } else {
-                rs_emulate_bias(source->params[p].data, *room, n, format, formats->weight_fl[i], formats->activations[source->bottoms[0]],
-                                rule);
+                const float *from = formats->bias[i] != NULL ? formats->bias[i] : source->params[p].data;
+                rs_emulate_bias(from, *room, n, format, fl, rs_formats_activation(formats, source->bottoms[0]), rule);
             }
             layer->params[p].data = *room;
         }
@@ -288,12 +296,12 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
 
 /* What a blob is rounded to. Unsigned values are rounded behind their ReLU: as signed ones of one bit more. Scores as wide as their
  * accumulator stay as they are. */
-static rs_fxp activation_format(const rs_formats *formats, const rs_plan *plan, int blob)
+static rs_number_format activation_format(const rs_formats *formats, const rs_plan *plan, int blob)
 {
-    rs_fxp format = formats->activations[blob];
+    rs_number_format format = rs_formats_activation(formats, blob);
     if (formats->wide_scores && plan->format_class[blob] == plan->format_class[plan->scores])
-        return (rs_fxp){ 0, 0 };
-    format.bits += format.bits > 0 && formats->is_unsigned[blob];
+        return no_format;
+    format.fixed.bits += format.fixed.bits > 0 && formats->is_unsigned[blob];
     return format;
 }
 
@@ -318,7 +326,7 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
             atomic_init(&e->high[b], extremes[b].max);
         }
         if (e->input_rounded)
-            e->input_rounded = set_input(e, NULL, 0, (rs_fxp){ 0, 0 });
+            e->input_rounded = set_input(e, NULL, 0, no_format);
         if (e->plan->last_writer[input] < 0)
             widen(e, input, e->input, (size_t)(e->n * rs_plan_count(e->source, input)));
         st = rs_exec_forward(e->exec, 0, e->plan->n_layers, e->n, NULL, diag);
@@ -344,12 +352,12 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 
     int changed = plan->n_layers; /* the first layer that gives other values than in float */
     for (int i = plan->n_layers - 1; i >= 0; i--) {
-        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? activation_format(formats, plan, plan->rounded[i]) : (rs_fxp){ 0, 0 };
-        if (e->hook_format[i].bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
+        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? activation_format(formats, plan, plan->rounded[i]) : no_format;
+        if (e->hook_format[i].fixed.bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
             changed = i;
     }
-    const rs_fxp input = formats != NULL ? formats->activations[plan->input] : (rs_fxp){ 0, 0 };
-    if (e->input_rounded || input.bits > 0) {
+    const rs_number_format input = formats != NULL ? rs_formats_activation(formats, plan->input) : no_format;
+    if (e->input_rounded || input.fixed.bits > 0) {
         if (e->input_rounded)
             e->valid = 0;
         e->input_rounded = set_input(e, NULL, 0, input);

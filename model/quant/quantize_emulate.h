@@ -25,6 +25,9 @@ typedef struct rs_extremes {
 /* Runs the float net on the batch and widens extremes[blob], one a blob of the net, for those that are activations. */
 rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_diag *diag);
 
+/* What blob `blob` holds after a run: [n][elements]. */
+const float *rs_emulator_blob(const rs_emulator *emulator, int blob);
+
 /* Runs the batch with the formats (NULL: float) and counts hits and ties; starts at the first layer that the formats change. */
 rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
                           int64_t *hits, int64_t *ties, rs_diag *diag);
@@ -33,8 +36,10 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 const float *rs_emulator_scores(const rs_emulator *emulator);
 
 /* Biases in float emulation. At the accumulator's LSB if the input's format is known; in float activations there is no such LSB: then a bias stays
- * as it is, unless it has the weights' format. channel_fl: the weights' fractional lengths by channel, or NULL. */
-void rs_emulate_bias(const float *from, float *to, size_t n, rs_fxp weights, const int *channel_fl, rs_fxp input, rs_bias_rule rule);
+ * as it is, unless it has the weights' format. That of a minifloat sum is finer than a float. weight_fl: of the weights by output channel,
+ * or NULL. */
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl, rs_number_format input,
+                     rs_bias_rule rule);
 
 /* A hash of the weights and biases as the formats round them: trials with the same hash and the same formats of activations give the same
  * scores. */

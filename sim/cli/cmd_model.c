@@ -1,4 +1,4 @@
-/* ristretto train, test, quantize: the float network. */
+/* ristretto train, test: the float network. */
 #include <stdio.h>
 #include <string.h>
 
@@ -53,57 +53,4 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     rs_net_free(net);
     rs_dataset_free(set);
     return rs_show_section(args, "test", section, status, diag);
-}
-
-static const struct { const char *name; rs_rounding mode; } roundings[] = {
-    { "nearest", RS_ROUND_NEAREST }, { "nearest_even", RS_ROUND_NEAREST_EVEN }, { "nearest_up", RS_ROUND_NEAREST_UP }, { "truncate", RS_ROUND_TRUNCATE },
-};
-
-static rs_rounding rounding_named(const char *name)
-{
-    for (size_t i = 0; i < sizeof roundings / sizeof roundings[0]; i++)
-        if (strcmp(roundings[i].name, name) == 0)
-            return roundings[i].mode;
-    return RS_ROUND_NEAREST; /* the option's choices are those above */
-}
-
-rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
-{
-    rs_dataset *set = NULL;
-    rs_net *net = NULL;
-    json_t *section = NULL;
-    rs_quantize_stage stage = { .model = rs_args_text(args, "model"), .out = rs_args_text(args, "out") };
-    rs_quantize_defaults(&stage.options);
-    stage.options.error_margin = rs_args_real(args, "error-margin");
-    stage.options.min_bits = (int)rs_args_int(args, "min-bits");
-    stage.options.max_bits = (int)rs_args_int(args, "max-bits");
-    stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = (int)rs_args_int(args, "convolution-bits");
-    stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
-    stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
-    stage.options.rounding = rounding_named(rs_args_text(args, "rounding"));
-    stage.options.bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
-    stage.options.unsigned_activations = rs_args_flag(args, "unsigned");
-    stage.options.channel_weights = rs_args_flag(args, "channel-weights");
-    stage.options.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
-    if (stage.options.min_bits > stage.options.max_bits)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
-    rs_data_override over;
-    rs_status status = rs_transform_options(args, &over, diag);
-    if (status == RS_OK)
-        status = rs_open_data(args, &set, diag);
-    if (status == RS_OK)
-        status = rs_slice_option(args, "calibration", set, &stage.calibration, diag);
-    if (status == RS_OK)
-        status = rs_slice_option(args, "search", set, &stage.search, diag);
-    if (status == RS_OK)
-        status = rs_slice_option(args, "test", set, &stage.test, diag);
-    if (status == RS_OK)
-        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &over, &net, diag);
-    if (status == RS_OK)
-        status = rs_stage_hold(net, &set, diag);
-    if (status == RS_OK)
-        status = rs_stage_quantize(net, set, &stage, &section, diag);
-    rs_net_free(net);
-    rs_dataset_free(set);
-    return rs_show_section(args, "quantize", section, status, diag);
 }

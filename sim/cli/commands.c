@@ -93,7 +93,11 @@ static const rs_option test_options[] = {
 };
 
 static const rs_option quantize_options[] = {
-    MODEL, WEIGHTS, DATA(true), TRANSFORM, OUT("writes quantized.prototxt, qnet/ and quantize.json here"),
+    MODEL, WEIGHTS, DATA(false), TRANSFORM,
+    { .name = "out", .letter = 'o', .type = RS_OPTION_FOLDER, .value = "FOLDER",
+      .help = "writes quantized.prototxt, qnet/ and quantize.json here [--model-quantized without its suffix]" },
+    { .name = "scheme", .type = RS_OPTION_CHOICE, .value = "SCHEME", .choices = "dynamic|static|minifloat|power-of-two",
+      .help = "kind of numbers: dynamic or static fixed point, minifloat, weights that are powers of two [dynamic]" },
     { .name = "error-margin", .letter = 'e', .type = RS_OPTION_REAL, .value = "POINTS", .min = 0, .max = 100, .fallback = "1",
       .help = "accuracy that may be lost, in percentage points" },
     { .name = "calibration", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT", .help = "images whose activations give the ranges [all]" },
@@ -104,14 +108,36 @@ static const rs_option quantize_options[] = {
     { .name = "convolution-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of convolution weights; 0: searched" },
     { .name = "inner-product-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of fully connected weights; 0: searched" },
     { .name = "activation-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of layer outputs; 0: searched" },
-    { .name = "rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "nearest|nearest_even|nearest_up|truncate", .fallback = "nearest",
-      .help = "rounding of weights and of requantize" },
+    { .name = "rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "nearest|nearest_even|nearest_up|truncate",
+      .help = "rounding of requantize [nearest; minifloat: nearest_even]" },
     { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
       .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
     { .name = "unsigned", .type = RS_OPTION_FLAG, .help = "layer outputs behind a ReLU are unsigned, with one more fractional bit" },
     { .name = "channel-weights", .type = RS_OPTION_FLAG, .help = "the weights of each output channel have a fractional length of their own" },
     { .name = "scores", .type = RS_OPTION_CHOICE, .value = "WIDTH", .choices = "format|accumulator", .fallback = "format",
       .help = "class scores in the format of a layer output, or as wide as the last accumulator" },
+    { .name = "weight-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max",
+      .help = "how the integer lengths of weights in dynamic fixed point are found" },
+    { .name = "activation-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max",
+      .help = "the same of layer outputs" },
+    { .name = "percentile", .type = RS_OPTION_REAL, .value = "PERCENT", .min = 0.001, .max = 100, .fallback = "99.99",
+      .help = "share of the magnitudes that percentile ranges hold" },
+    { .name = "bias-correction", .type = RS_OPTION_FLAG, .help = "take the mean error that rounded weights make out of the biases" },
+    { .name = "minifloat", .type = RS_OPTION_TEXT, .value = "FORMAT",
+      .help = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K (the original's, E exponent and K mantissa bits) [searched]" },
+    { .name = "minifloat-weights", .type = RS_OPTION_TEXT, .value = "FORMAT", .help = "that of weights, if it is another one" },
+    { .name = "exponent-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 8, .fallback = "0",
+      .help = "of the minifloats that are searched; 0: what the ranges need, at least 4" },
+    { .name = "exponents", .type = RS_OPTION_TEXT, .value = "FIRST:LAST", .fallback = "-8:-1", .help = "exponents of weights that are powers of two" },
+    { .name = "exponents-by-layer", .type = RS_OPTION_FLAG, .help = "as many exponents, ending at that of each layer's largest weight" },
+    { .name = "zero-code", .type = RS_OPTION_FLAG, .help = "weights that are powers of two can be zero as well" },
+    { .name = "compat", .type = RS_OPTION_CHOICE, .value = "PROGRAM", .choices = "none|ristretto", .fallback = "none",
+      .help = "follow the rules of the original Ristretto: docs/quantizer.md" },
+    { .name = "model-quantized", .type = RS_OPTION_FILE, .value = "FILE", .help = "also writes the quantized prototxt here (the original's option)" },
+    { .name = "trimming-mode", .type = RS_OPTION_CHOICE, .value = "MODE",
+      .choices = "dynamic_fixed_point|minifloat|integer_power_of_2_weights", .help = "the original's name of --scheme" },
+    { .name = "iterations", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST,
+      .help = "calibrate and score on the first N batches of the prototxt's batch size (the original's option)" },
     REPORT, END
 };
 
@@ -274,7 +300,7 @@ const rs_command rs_commands[] = {
                      "larger than the input of such a net are cropped to it.",
       .options = test_options, .run = rs_command_test,
       .examples = LIST("ristretto test --model model/zoo/lenet/lenet_train_test.prototxt --weights model/zoo/lenet/lenet.caffemodel --data model/zoo/lenet/digits") },
-    { .name = "quantize", .summary = "find the smallest dynamic fixed point formats within an error margin",
+    { .name = "quantize", .summary = "find the smallest number formats within an error margin",
       .description = "Measures the ranges of weights and activations, then finds for each of three groups - convolution weights, fully connected "
                      "weights, layer outputs - the smallest width that keeps the accuracy within the margin while the rest stays in float, then all "
                      "together, widened again if the combination misses the margin. The accuracy printed at the end is that of the integers.\n\n"

@@ -138,11 +138,17 @@ static void unknown_option(const rs_args *args, const char *word, rs_diag *diag)
     rs_free(bare);
 }
 
+/* '_' stands for '-': the original Ristretto's options have underscores. */
 static size_t find_option(const rs_args *args, const char *name, size_t length)
 {
-    for (size_t i = 0; i < args->n; i++)
-        if (strlen(args->options[i]->name) == length && strncmp(args->options[i]->name, name, length) == 0)
+    for (size_t i = 0; i < args->n; i++) {
+        const char *option = args->options[i]->name;
+        size_t k = 0;
+        while (k < length && option[k] != '\0' && (option[k] == name[k] || (option[k] == '-' && name[k] == '_')))
+            k++;
+        if (k == length && option[k] == '\0')
             return i;
+    }
     return args->n;
 }
 

@@ -101,6 +101,23 @@ rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice
 
 /* ---------------------------------------------------------------------------------------------------------- quantize */
 
+/* "8 bits, fl 5", "e4m3", "2^-8 to 2^-1", "2^-8 to 2^-1 and 0". */
+static void number_text(rs_number_format f, bool is_unsigned, const int *channel_fl, char *text, size_t size)
+{
+    switch (f.number) {
+    case RS_NUMBER_MINIFLOAT:
+        rs_minifloat_name(f.minifloat, text, size);
+        break;
+    case RS_NUMBER_POWER2:
+        snprintf(text, size, "2^%d to 2^%d%s", f.power2.min_exponent, f.power2.max_exponent, f.power2.zero ? " and 0" : "");
+        break;
+    case RS_NUMBER_FIXED:
+    case RS_NUMBERS:
+        snprintf(text, size, "%d bits%s, fl %d%s", f.fixed.bits, is_unsigned ? " unsigned" : "", f.fixed.fl, channel_fl != NULL ? " and more" : "");
+        break;
+    }
+}
+
 static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
 {
     json_t *layers = json_array();
@@ -110,8 +127,15 @@ static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quan
         const rs_qtensor *out = &qnet->tensors[op->output];
         const bool weighted = rs_qop_weighted(op);
         const int layer = rs_net_layer(net, op->name);
+        char weights[64] = "", output[64];
+        if (weighted)
+            number_text((rs_number_format){ op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 }, false, op->weight_fl,
+                        weights, sizeof weights);
+        number_text((rs_number_format){ .number = out->number, .fixed = out->format, .minifloat = out->minifloat }, out->is_unsigned, NULL, output,
+                    sizeof output);
         append(layers,
-               json_pack("{s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}", "name", op->name, "type", rs_qop_type_name(op->type), "relu",
+               json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}", "weight_format", weights, "output_format",
+                         output, "name", op->name, "type", rs_qop_type_name(op->type), "relu",
                          op->relu, "weight_bits", weighted ? op->weight_format.bits : 0, "weight_fl", weighted ? op->weight_format.fl : 0,
                          "weight_max", weighted && layer >= 0 ? r->weight_max[layer] : 0.0, "shift", weighted ? op->shift : 0, "output",
                          out->name, "output_bits", out->format.bits, "output_fl", out->format.fl, "output_shape", out->channels, out->height,
@@ -131,7 +155,7 @@ static json_t *trials_json(const rs_quantize_result *r)
     bool failed = false;
     for (int i = 0; i < r->n_trials; i++) {
         const rs_trial *t = &r->trials[i];
-        append(trials, json_pack("{s:s, s:[i,i,i], s:I, s:I, s:I, s:b}", "group", t->group < RS_GROUPS ? rs_group_name(t->group) : "combination",
+        append(trials, json_pack("{s:i, s:s, s:[i,i,i], s:I, s:I, s:I, s:b}", "fl", t->fl, "group", t->group < RS_GROUPS ? rs_group_name(t->group) : "combination",
                                  "bits", t->bits[0], t->bits[1], t->bits[2], "images", (json_int_t)t->images, "hits", (json_int_t)t->hits,
                                  "ties", (json_int_t)t->ties, "exact", t->exact),
                &failed);
@@ -208,6 +232,8 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
     if (status == RS_OK) {
         rs_formats_apply(r->formats, net);
         status = rs_caffe_write_quantized(stage->model, net, prototxt, diag);
+        if (status == RS_OK && stage->quantized != NULL)
+            status = rs_caffe_write_quantized(stage->model, net, stage->quantized, diag);
     }
     if (status == RS_OK && net->n_folded > 0) /* the weights that quantized.prototxt goes with */
         status = rs_caffe_write_weights(net, folded, diag);
@@ -241,8 +267,14 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     if (status == RS_OK)
         status = scores_json(net, r->qnet, set, stage, &scores, diag);
     if (status == RS_OK) {
-        status = finish(json_pack("{s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
-                                  "network", net->name, "data", set->path, "error_margin", options.error_margin, "calibration_first",
+        const rs_format_rules *rules = &options.rules;
+        static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT", "INTEGER_POWER_OF_2_WEIGHTS" };
+        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:f, "
+                                  "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
+                                  "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
+                                  rs_range_rule_name(rules->weight_range), "activation_range", rs_range_rule_name(rules->activation_range), "percentile",
+                                  rules->percentile, "bias_correction", rules->bias_correction, "compat",
+                                  options.original_search, "fl", r->fl, "network", net->name, "data", set->path, "error_margin", options.error_margin, "calibration_first",
                                   (json_int_t)stage->calibration.first, "calibration_images", (json_int_t)stage->calibration.count, "images",
                                   (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties,
                                   "needed_hits", (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties,

@@ -27,6 +27,7 @@ typedef struct rs_quantize_stage {
     rs_slice calibration, search, test; /* resolved; test may be the same as search */
     rs_quantize_options options;        /* checkpoint and image counts are set by the stage */
     const char *model;                  /* prototxt whose quantized form is written */
+    const char *quantized;              /* the quantized prototxt is also written here; or NULL */
     const char *out;                    /* folder: quantized.prototxt, qnet/, quantize.json, search.json while it runs */
 } rs_quantize_stage;
 /* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */

@@ -204,6 +204,9 @@ static rs_status compile(rs_compiler *c)
 rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config, rs_program **program, rs_diag *diag)
 {
     *program = NULL;
+    if (rs_qnet_minifloat(qnet))
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme dynamic, static or power-of-two",
+                        "network '%s' has minifloat numbers, which the array's compiler does not support", qnet->name);
     rs_compiler c = { .qnet = qnet, .diag = diag, .program = RS_NEW(rs_program) };
     if (!c.program)
         return rs_out_of_memory(diag);

@@ -95,25 +95,39 @@ static void print_formats(const json_t *s, FILE *stream)
         rs_table_cell(t, "%s", rs_j_text(layer, "name"));
         rs_table_cell(t, "%s%s", rs_j_text(layer, "type"), rs_j_true(layer, "relu") ? ", ReLU" : "");
         if (weighted) {
-            rs_table_cell(t, "%lld bits, fl %lld", (long long)rs_j_int(layer, "weight_bits"), (long long)rs_j_int(layer, "weight_fl"));
+            rs_table_cell(t, "%s", rs_j_text(layer, "weight_format"));
             rs_table_cell(t, "%.4f", rs_j_real(layer, "weight_max"));
             rs_table_cell(t, "%lld", (long long)rs_j_int(layer, "shift"));
         } else {
             for (int k = 0; k < 3; k++)
                 rs_table_cell(t, "%s", "");
         }
-        rs_table_cell(t, "%d bits, fl %d", bits, fl);
-        rs_table_cell(t, "%g to %g", -ldexp(1.0, bits - 1 - fl), ldexp(1.0, bits - 1 - fl) - ldexp(1.0, -fl));
+        rs_table_cell(t, "%s", rs_j_text(layer, "output_format"));
+        if (strcmp(rs_j_text(s, "scheme"), "minifloat") == 0)
+            rs_table_cell(t, "%s", "");
+        else
+            rs_table_cell(t, "%g to %g", -ldexp(1.0, bits - 1 - fl), ldexp(1.0, bits - 1 - fl) - ldexp(1.0, -fl));
     }
     rs_table_print(t, stream);
     rs_table_free(t);
 }
 
+static const char *scheme_title(const json_t *s)
+{
+    static const char *const titles[][2] = {
+        { "static", "static fixed point words" }, { "minifloat", "minifloats" }, { "power-of-two", "formats with power-of-two weights" },
+    };
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (strcmp(rs_j_text(s, "scheme"), titles[i][0]) == 0)
+            return titles[i][1];
+    return "dynamic fixed point formats";
+}
+
 void rs_print_quantize(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
-    fprintf(stream, "The smallest dynamic fixed point formats of '%s' that lose at most %g percentage points\n", rs_j_text(s, "network"),
-            rs_j_real(s, "error_margin"));
+    fprintf(stream, "The smallest %s of '%s' that lose at most %g percentage points%s\n", scheme_title(s), rs_j_text(s, "network"),
+            rs_j_real(s, "error_margin"), rs_j_true(s, "compat") ? ", by the original program's rules" : "");
     fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n", count(s, "float_hits", hits), count(s, "images", images),
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
     print_groups(s, stream);

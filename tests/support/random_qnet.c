@@ -325,7 +325,7 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
                         (int)between(rng, 1, options->max_size),
                         { (int)between(rng, 1, options->max_bits), 0 },
                         options->graph && chance(rng, 40),
-                        RS_NUMBER_FIXED };
+                        RS_NUMBER_FIXED, { 0 } };
     name_tensor(q, 0);
     q->n_tensors = 1;
     /* (pixel - mean) * scale fills the range, more or less, at fl. */
