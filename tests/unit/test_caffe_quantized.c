@@ -64,7 +64,8 @@ static const char expected_text[] = "# a comment that stays\n"
                                     "7 bw_params: 4 fl_layer_in: -1 fl_layer_out: 3 fl_params: 9 } "
                                     "inner_product_param { num_output: 4 }>\n";
 
-static const rs_quantization_param format = { true, 8, 7, 4, -1, 3, 9 };
+static const rs_quantization_param format = { .present = true, .bw_layer_in = 8, .bw_layer_out = 7, .bw_params = 4, .fl_layer_in = -1,
+                                              .fl_layer_out = 3, .fl_params = 9 };
 
 static rs_net *read_net(const char *path)
 {
