@@ -555,19 +555,38 @@ private:
         if (q.rounding_scheme() != caffe::QuantizationParameter::NEAREST)
             bad(node.at("rounding_scheme"), "supported is NEAREST",
                 layer_name(l.param) + ": rounding_scheme STOCHASTIC is not supported");
-        rs_quantization_param *r = &out->quantization;
-        r->present = true;
-        r->precision = static_cast<rs_precision>(q.precision());
-        r->mant_bits = static_cast<int>(within(q.mant_bits(), 0, 23, l, node, "mant_bits"));
-        r->exp_bits = static_cast<int>(within(q.exp_bits(), 1, 8, l, node, "exp_bits"));
-        r->exp_min = static_cast<int>(within(q.exp_min(), -126, 126, l, node, "exp_min"));
-        r->exp_max = static_cast<int>(within(q.exp_max(), q.exp_min(), 126, l, node, "exp_max"));
-        r->bw_layer_in = static_cast<int>(within(q.bw_layer_in(), 1, 32, l, node, "bw_layer_in"));
-        r->bw_layer_out = static_cast<int>(within(q.bw_layer_out(), 1, 32, l, node, "bw_layer_out"));
-        r->bw_params = static_cast<int>(within(q.bw_params(), 1, 32, l, node, "bw_params"));
-        r->fl_layer_in = static_cast<int>(within(q.fl_layer_in(), -126, 126, l, node, "fl_layer_in"));
-        r->fl_layer_out = static_cast<int>(within(q.fl_layer_out(), -126, 126, l, node, "fl_layer_out"));
-        r->fl_params = static_cast<int>(within(q.fl_params(), -126, 126, l, node, "fl_params"));
+        rs_quantization_param r = {};
+        r.mant_bits = static_cast<int>(within(q.mant_bits(), 0, 23, l, node, "mant_bits"));
+        r.exp_bits = static_cast<int>(within(q.exp_bits(), 1, 8, l, node, "exp_bits"));
+        r.exp_min = static_cast<int>(within(q.exp_min(), -126, 126, l, node, "exp_min"));
+        r.exp_max = static_cast<int>(within(q.exp_max(), q.exp_min(), 126, l, node, "exp_max"));
+        r.bw_layer_in = static_cast<int>(within(q.bw_layer_in(), 1, 32, l, node, "bw_layer_in"));
+        r.bw_layer_out = static_cast<int>(within(q.bw_layer_out(), 1, 32, l, node, "bw_layer_out"));
+        r.bw_params = static_cast<int>(within(q.bw_params(), 1, 32, l, node, "bw_params"));
+        r.fl_layer_in = static_cast<int>(within(q.fl_layer_in(), -126, 126, l, node, "fl_layer_in"));
+        r.fl_layer_out = static_cast<int>(within(q.fl_layer_out(), -126, 126, l, node, "fl_layer_out"));
+        r.fl_params = static_cast<int>(within(q.fl_params(), -126, 126, l, node, "fl_params"));
+
+        // Every field is checked, but those that the precision has no use for stay 0: the defaults of the message say nothing.
+        rs_quantization_param &o = out->quantization;
+        o.present = true;
+        o.precision = static_cast<rs_precision>(q.precision());
+        if (o.precision == RS_PRECISION_MINIFLOAT) {
+            o.mant_bits = r.mant_bits;
+            o.exp_bits = r.exp_bits;
+            return;
+        }
+        o.bw_layer_in = r.bw_layer_in;
+        o.bw_layer_out = r.bw_layer_out;
+        o.fl_layer_in = r.fl_layer_in;
+        o.fl_layer_out = r.fl_layer_out;
+        if (o.precision == RS_PRECISION_POWER2_WEIGHTS) {
+            o.exp_min = r.exp_min;
+            o.exp_max = r.exp_max;
+            return;
+        }
+        o.bw_params = r.bw_params;
+        o.fl_params = r.fl_params;
     }
 
     // ---- values and ranges
