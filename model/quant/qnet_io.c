@@ -331,7 +331,10 @@ static int integer(reader *r, const json_t *object, const char *where, const cha
         return lo;
     const json_int_t v = json_integer_value(value);
     if (v < lo || v > hi) {
-        WRONG(r, NULL, "%s: '%s' is %lld, expected %d to %d", where, key, (long long)v, lo, hi);
+        if (lo == hi)
+            WRONG(r, NULL, "%s: '%s' is %lld, expected %d", where, key, (long long)v, lo);
+        else
+            WRONG(r, NULL, "%s: '%s' is %lld, expected %d to %d", where, key, (long long)v, lo, hi);
         return lo;
     }
     return (int)v;

@@ -13,17 +13,23 @@ static const char *count(const json_t *object, const char *key, char *buffer)
     return rs_count_text(rs_j_int(object, key), buffer);
 }
 
+/* Images a second: whole ones, with separators. */
+static const char *rate_text(double rate, char *buffer)
+{
+    return rs_count_text((int64_t)(rate + 0.5), buffer);
+}
+
 void rs_print_test(const json_t *s, FILE *stream)
 {
-    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT];
+    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
     char top5[64] = "", top[32] = "";
     if (rs_j_int(s, "top_k") > 1)
         snprintf(top, sizeof top, " in the top %lld", (long long)rs_j_int(s, "top_k"));
     if (json_object_get(s, "top5_hits") != NULL)
         snprintf(top5, sizeof top5, ", top 5 %.2f %%", rs_percent(rs_j_real(s, "top5_hits"), rs_j_real(s, "images")));
-    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %.0f images/s\n", rs_j_text(s, "network"),
+    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n", rs_j_text(s, "network"),
             count(s, "hits", hits), count(s, "images", images), top, rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
-            count(s, "ties", ties), top5, rs_j_real(s, "images_per_second"));
+            count(s, "ties", ties), top5, rate_text(rs_j_real(s, "images_per_second"), rate));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- quantize */
@@ -154,8 +160,9 @@ void rs_print_finetune(const json_t *s, FILE *stream)
     fprintf(stream, "Fine-tuned '%s': %lld-bit layer outputs, %lld-bit convolution weights, %lld-bit fully connected weights\n", rs_j_text(s, "network"),
             (long long)json_integer_value(json_array_get(bits, 2)), (long long)json_integer_value(json_array_get(bits, 0)),
             (long long)json_integer_value(json_array_get(bits, 1)));
-    fprintf(stream, "%lld iterations, %.1f s, %.0f images/s; weights of iteration %lld\n", (long long)rs_j_int(s, "iterations"), rs_j_real(s, "seconds"),
-            rs_j_real(s, "images_per_second"), (long long)rs_j_int(s, "best_iteration"));
+    char iterations[RS_COUNT_TEXT], rate[RS_COUNT_TEXT], best[RS_COUNT_TEXT];
+    fprintf(stream, "%s iterations, %.1f s, %s images/s; weights of iteration %s\n", count(s, "iterations", iterations), rs_j_real(s, "seconds"),
+            rate_text(rs_j_real(s, "images_per_second"), rate), count(s, "best_iteration", best));
     fputs("Validation, integers\n", stream);
     print_hits("before", s, "first_hits", "first_ties", "validation_images", stream);
     print_hits("after", s, "hits", "ties", "validation_images", stream);
@@ -247,12 +254,12 @@ static void print_traffic(const json_t *s, FILE *stream)
 
 void rs_print_simulate(const json_t *s, FILE *stream)
 {
-    char cycles[RS_COUNT_TEXT], text[RS_COUNT_TEXT], other[RS_COUNT_TEXT];
+    char cycles[RS_COUNT_TEXT], text[RS_COUNT_TEXT], other[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
     const json_t *array = json_object_get(s, "array");
     fprintf(stream, "'%s' on the array '%s': ", rs_j_text(s, "network"), rs_j_text(array, "name"));
     print_array(array, stream);
-    fprintf(stream, "\nOne image: %s cycles, %.3f ms, %.0f images/s\n", count(s, "cycles", cycles), rs_j_real(s, "milliseconds"),
-            rs_ratio(1000.0, rs_j_real(s, "milliseconds")));
+    fprintf(stream, "\nOne image: %s cycles, %.3f ms, %s images/s\n", count(s, "cycles", cycles), rs_j_real(s, "milliseconds"),
+            rate_text(rs_ratio(1000.0, rs_j_real(s, "milliseconds")), rate));
     print_layers(s, stream);
     fputs("busy: cycles in which the array computes; used: products that count, of those that it could have made in all cycles\n\n", stream);
     print_traffic(s, stream);

@@ -221,16 +221,20 @@ static bool sanitized(void)
 static void test_googlenet(void **state)
 {
     (void)state;
-    if (sanitized())
+    if (sanitized()) {
+        print_message("# takes too long with sanitizers; test_squeezenet runs the same code\n");
         skip();
+    }
     run_network("model/zoo/googlenet/deploy.prototxt", 16, 16);
 }
 
 static void test_caffenet(void **state)
 {
     (void)state;
-    if (sanitized())
+    if (sanitized()) {
+        print_message("# takes too long with sanitizers; test_squeezenet runs the same code\n");
         skip();
+    }
     run_network("model/zoo/caffenet/deploy.prototxt", 16, 16);
 }
 
