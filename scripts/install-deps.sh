@@ -21,7 +21,7 @@ check_packages='
 libcmocka-dev libgmp-dev libclang-rt-14-dev
 clang-tidy clang-format shellcheck
 yosys iverilog libsystemc-dev
-python3 python3-numpy python3-onnx python3-h5py git ca-certificates
+python3 python3-numpy python3-onnx python3-h5py git curl ca-certificates
 '
 
 usage() {

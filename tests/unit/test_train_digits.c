@@ -86,6 +86,8 @@ static void test_mnist(void **state)
         print_message("20,000 images take too long with sanitizers; test_trained_weights runs the same code\n");
         skip();
     }
+    if (shared == NULL)
+        skip();
     rs_diag *diag = rs_diag_new();
     char *folder = rs_format("%s/mnist", shared), *net = zoo("lenet_train_test.prototxt");
     char *ours = zoo("lenet.caffemodel"), *caffe = rs_format("%s/caffe-v1/lenet_v1layers.caffemodel", shared);
