@@ -74,13 +74,58 @@ static void copy_runs(int64_t runs, int64_t n, const float *from, int64_t from_s
 /* n values of an image row at x = i * step, zero outside of [from, to). */
 static void copy_clipped(float *out, const float *row, int64_t n, int64_t step, int64_t from, int64_t to)
 {
+    if (step == 1 && to - from > BLOCK) {
+        memset(out, 0, (size_t)from * sizeof *out);
+        memcpy(out + from, row + from, (size_t)(to - from) * sizeof *out);
+        memset(out + to, 0, (size_t)(n - to) * sizeof *out);
+        return;
+    }
     for (int64_t i = 0; i < n; i++)
         out[i] = i >= from && i < to ? row[i * step] : 0.0f;
+}
+
+/* Floats of a padded plane for which there is room on the stack. */
+enum { PADDED_PLANE = 6144 };
+
+/* One channel with its padding, rows of width + 2 * pad_w. */
+static void pad_plane(const rs_patches *g, const float *plane, float *padded)
+{
+    const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, width = g->width + 2 * pad_w;
+    memset(padded, 0, (size_t)(pad_h * width) * sizeof *padded);
+    padded += pad_h * width;
+    for (int64_t y = 0; y < g->height; y++, plane += g->width, padded += width) {
+        memset(padded, 0, (size_t)pad_w * sizeof *padded);
+        memcpy(padded + pad_w, plane, (size_t)g->width * sizeof *padded);
+        memset(padded + pad_w + g->width, 0, (size_t)pad_w * sizeof *padded);
+    }
+    memset(padded, 0, (size_t)(pad_h * width) * sizeof *padded);
+}
+
+/* rs_image_to_columns for stride_w 1 and small padded planes: without a look at the edges of the image. */
+static void padded_to_columns(const rs_patches *g, const float *image, float *patches)
+{
+    const rs_convolution_param *p = g->p;
+    const int64_t width = g->width + 2 * p->pad_w;
+    float padded[PADDED_PLANE + RS_PATCH_SLACK];
+    const float *const end = padded + sizeof padded / sizeof *padded;
+    memset(padded + (g->height + 2 * p->pad_h) * width, 0, RS_PATCH_SLACK * sizeof *padded);
+    for (int64_t c = 0; c < g->channels; c++, image += g->height * g->width) {
+        pad_plane(g, image, padded);
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++, patches += g->positions)
+                copy_runs(g->out_height, g->out_width, padded + ky * p->dilation_h * width + kx * p->dilation_w,
+                          p->stride_h * width, end, patches, g->out_width);
+    }
 }
 
 void rs_image_to_columns(const rs_patches *g, const float *image, float *patches)
 {
     const rs_convolution_param *p = g->p;
+    if (p->stride_w == 1 && p->pad_h + p->pad_w > 0 && g->height + 2 * p->pad_h <= PADDED_PLANE &&
+        (g->height + 2 * p->pad_h) * (g->width + 2 * p->pad_w) <= PADDED_PLANE) {
+        padded_to_columns(g, image, patches);
+        return;
+    }
     const float *const end = image + g->channels * g->height * g->width;
     for (int64_t c = 0; c < g->channels; c++)
         for (int64_t ky = 0; ky < p->kernel_h; ky++)
