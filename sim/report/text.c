@@ -13,7 +13,7 @@ static const char *count(const json_t *object, const char *key, char *buffer)
     return rs_count_text(rs_j_int(object, key), buffer);
 }
 
-/* Images a second: whole ones, with separators. */
+/* Images or cycles a second: whole ones, with separators. */
 static const char *rate_text(double rate, char *buffer)
 {
     return rs_count_text((int64_t)(rate + 0.5), buffer);
@@ -290,8 +290,8 @@ void rs_print_cosim(const json_t *s, FILE *stream)
                 (long long)rs_j_int(m, "cycle"), rs_j_text(m, "signal"), rs_j_text(m, "what"));
         return;
     }
-    fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%; %.0f RTL cycles/s\n",
-            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), rs_j_real(s, "rtl_cycles_per_second"));
+    fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%; %s RTL cycles/s\n",
+            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), rate_text(rs_j_real(s, "rtl_cycles_per_second"), text));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- estimate */
