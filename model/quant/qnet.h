@@ -108,9 +108,16 @@ static inline bool rs_qnet_minifloat(const rs_qnet *qnet)
 double rs_qtensor_value(const rs_qtensor *tensor, int32_t q);
 /* Section 6, LRN: v^(beta * 2^-24), the same bits on every machine. */
 double rs_qop_power(double v, uint32_t beta);
-/* One op of a minifloat network, as rs_qop_run. */
-void rs_qop_run_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
-                          uint64_t *saturations);
+/* How rs_qop_run computes the ops of networks of one kind of numbers, by plain loops; the arguments are those of rs_qop_run. What only
+ * compares (ReLU) is the same for all. */
+typedef struct rs_qop_arithmetic {
+    void (*weighted)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
+    void (*pool)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
+    void (*add)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
+    void (*concat)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
+    void (*normalize)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
+} rs_qop_arithmetic;
+extern const rs_qop_arithmetic rs_qop_minifloat;
 /* The exact sum of output channel oc at (oy, ox), at the fractional length that comes back. */
 int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int oc, int oy, int ox, rs_wide *sum);
 

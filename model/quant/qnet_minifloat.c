@@ -124,34 +124,4 @@ static void normalize(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, 
             }
 }
 
-void rs_qop_run_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
-                          uint64_t *saturations)
-{
-    switch (op->type) {
-    case RS_QOP_CONVOLUTION:
-    case RS_QOP_INNER_PRODUCT:
-        weighted(qnet, op, inputs[0], out, saturations);
-        break;
-    case RS_QOP_MAX_POOL:
-    case RS_QOP_AVERAGE_POOL:
-        pool(qnet, op, inputs[0], out, saturations);
-        break;
-    case RS_QOP_RELU: {
-        const rs_qtensor *t = &qnet->tensors[op->output];
-        for (int64_t k = 0; k < map_of(t) * t->channels; k++)
-            out[k] = inputs[0][k] < 0 ? 0 : inputs[0][k];
-        break;
-    }
-    case RS_QOP_ADD:
-        add(qnet, op, inputs, out, saturations);
-        break;
-    case RS_QOP_CONCAT:
-        concat(qnet, op, inputs, out, saturations);
-        break;
-    case RS_QOP_LRN:
-        normalize(qnet, op, inputs[0], out, saturations);
-        break;
-    case RS_QOPS:
-        break;
-    }
-}
+const rs_qop_arithmetic rs_qop_minifloat = { weighted, pool, add, concat, normalize };

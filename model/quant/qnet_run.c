@@ -192,18 +192,16 @@ static void normalize(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, 
 void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
                 uint64_t *saturations)
 {
-    if (rs_qnet_minifloat(qnet)) {
-        rs_qop_run_minifloat(qnet, op, inputs, out, saturations);
-        return;
-    }
+    static const rs_qop_arithmetic fixed = { weighted, pool, add, concat, normalize };
+    const rs_qop_arithmetic *by = rs_qnet_minifloat(qnet) ? &rs_qop_minifloat : &fixed;
     switch (op->type) {
     case RS_QOP_CONVOLUTION:
     case RS_QOP_INNER_PRODUCT:
-        weighted(qnet, op, inputs[0], out, saturations);
+        by->weighted(qnet, op, inputs[0], out, saturations);
         break;
     case RS_QOP_MAX_POOL:
     case RS_QOP_AVERAGE_POOL:
-        pool(qnet, op, inputs[0], out, saturations);
+        by->pool(qnet, op, inputs[0], out, saturations);
         break;
     case RS_QOP_RELU: {
         const rs_qtensor *t = &qnet->tensors[op->output];
@@ -212,13 +210,13 @@ void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inp
         break;
     }
     case RS_QOP_ADD:
-        add(qnet, op, inputs, out, saturations);
+        by->add(qnet, op, inputs, out, saturations);
         break;
     case RS_QOP_CONCAT:
-        concat(qnet, op, inputs, out, saturations);
+        by->concat(qnet, op, inputs, out, saturations);
         break;
     case RS_QOP_LRN:
-        normalize(qnet, op, inputs[0], out, saturations);
+        by->normalize(qnet, op, inputs[0], out, saturations);
         break;
     case RS_QOPS:
         break;
