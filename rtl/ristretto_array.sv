@@ -20,6 +20,7 @@ module ristretto_array #(
   parameter int PROG_DEPTH = 16,
   parameter int PE = ristretto_pkg::PeMultiplier,
   parameter int ZERO_CODE = 0,
+  parameter int CHANNEL_SHIFT = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
   localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
@@ -62,6 +63,7 @@ module ristretto_array #(
 );
   localparam int Elements = BUS_BITS / ACT_BITS;
   localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0);  // an activation with its sign
+  localparam int BiasBits = ACC_BITS + ((CHANNEL_SHIFT != 0) ? ristretto_pkg::ChannelShiftBits : 0);  // of a lane
   localparam int TreeStages = ristretto_pkg::tree_stages(MULS, TREE_REGS);
   localparam int TreeEnBits = ristretto_pkg::max_of(TreeStages, 1);
   localparam int Stages = 6 + TreeStages;
@@ -340,13 +342,13 @@ module ristretto_array #(
 
   // Weights and biases. --------------------------------------------------------------------------------------------
   logic [LANES*MULS*WGT_BITS-1:0] wgt_line;
-  logic [LANES*ACC_BITS-1:0] biases;
+  logic [LANES*BiasBits-1:0] biases;
 
   rst_weight_buffer #(
     .LANES(LANES),
     .MULS(MULS),
     .WGT_BITS(WGT_BITS),
-    .ACC_BITS(ACC_BITS),
+    .LANE_BITS(BiasBits),
     .DEPTH(WGT_DEPTH),
     .BUS_BITS(BUS_BITS)
   ) u_wgt_buffer (
@@ -371,6 +373,8 @@ module ristretto_array #(
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [ACT_BITS-1:0] result, maximum;
+    logic [BiasBits-1:0] bias;
+    assign bias = at_accumulate.direct ? '0 : biases[l*BiasBits +: BiasBits];
 
     rst_lane #(
       .MULS(MULS),
@@ -384,6 +388,7 @@ module ristretto_array #(
       .LANE(l),
       .PE(PE),
       .ZERO_CODE(ZERO_CODE),
+      .CHANNEL_SHIFT(CHANNEL_SHIFT),
       .UNSIGNED(UNSIGNED),
       .AVERAGE(AVERAGE)
     ) u_lane (
@@ -397,7 +402,7 @@ module ristretto_array #(
       .tree_en_i(tree_en),
       .acc_en_i(at_accumulate.valid),
       .acc_first_i(at_accumulate.first),
-      .bias_i(at_accumulate.direct ? '0 : biases[l*ACC_BITS +: ACC_BITS]),
+      .bias_i(bias),
       .result_en_i(at_result.valid && at_result.last),
       .relu_i(at_result.relu),
       .scale_i(at_result.scale),

@@ -15,6 +15,9 @@ package ristretto_pkg;
   localparam int RoundNearestUp = 2;
   localparam int RoundTruncate = 3;
 
+  // Bits of a lane among the biases with CHANNEL_SHIFT: what its channel shifts more than the descriptor says.
+  localparam int ChannelShiftBits = 7;
+
   localparam int ShiftMin = -15;
   localparam int ShiftMax = 48;
 

@@ -49,6 +49,7 @@ package ristretto_regs_pkg;
   localparam int RulesZeroCodeLsb = 20;
   localparam int RulesUnsignedLsb = 21;
   localparam int RulesAverageLsb = 22;
+  localparam int RulesChannelShiftLsb = 23;
 
   function automatic logic is_readable(input logic [9:0] word);
     case (word)

@@ -21,6 +21,7 @@ module ristretto_top #(
   parameter int ZERO_CODE = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
+  parameter int CHANNEL_SHIFT = 0,
   parameter int ADDR_BITS = 64,                    // 32 to 64
   parameter int ID_BITS = 1                        // all transfers have ID 0
 ) (
@@ -169,7 +170,8 @@ module ristretto_top #(
     .PE(PE),
     .ZERO_CODE(ZERO_CODE),
     .UNSIGNED(UNSIGNED),
-    .AVERAGE(AVERAGE)
+    .AVERAGE(AVERAGE),
+    .CHANNEL_SHIFT(CHANNEL_SHIFT)
   ) u_array (
     .clk_i,
     .rst_ni,
@@ -272,7 +274,8 @@ module ristretto_top #(
     .RULES((32'(OVERFLOW) << ristretto_regs_pkg::RulesOverflowLsb) | (32'(FIRST_LEVEL) << ristretto_regs_pkg::RulesFirstLevelLsb) |
            (32'(TREE_REGS) << ristretto_regs_pkg::RulesTreeRegsLsb) | (32'(ROUNDING) << ristretto_regs_pkg::RulesRoundingLsb) |
            (32'(PE) << ristretto_regs_pkg::RulesPeLsb) | (32'(ZERO_CODE) << ristretto_regs_pkg::RulesZeroCodeLsb) |
-           (32'(UNSIGNED) << ristretto_regs_pkg::RulesUnsignedLsb) | (32'(AVERAGE) << ristretto_regs_pkg::RulesAverageLsb)),
+           (32'(UNSIGNED) << ristretto_regs_pkg::RulesUnsignedLsb) | (32'(AVERAGE) << ristretto_regs_pkg::RulesAverageLsb) |
+           (32'(CHANNEL_SHIFT) << ristretto_regs_pkg::RulesChannelShiftLsb)),
     .ACT_DEPTH(ACT_DEPTH),
     .OUT_DEPTH(OUT_DEPTH),
     .WGT_DEPTH(WGT_DEPTH),

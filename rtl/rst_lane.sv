@@ -13,9 +13,11 @@ module rst_lane #(
   parameter int LANE = 0,
   parameter int PE = ristretto_pkg::PeMultiplier,
   parameter int ZERO_CODE = 0,
+  parameter int CHANNEL_SHIFT = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 0,
   localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0),  // an activation with its sign
+  localparam int BiasBits = ACC_BITS + ((CHANNEL_SHIFT != 0) ? ristretto_pkg::ChannelShiftBits : 0),
   localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(MULS, TREE_REGS), 1)
 ) (
   input  logic                       clk_i,
@@ -29,7 +31,7 @@ module rst_lane #(
   input  logic [EnBits-1:0]          tree_en_i,       // t+3 ... t+2+T
   input  logic                       acc_en_i,        // t+3+T
   input  logic                       acc_first_i,     // first step of a position: begin with the bias
-  input  logic signed [ACC_BITS-1:0] bias_i,
+  input  logic [BiasBits-1:0]        bias_i,          // with CHANNEL_SHIFT what its channel shifts more, above
   input  logic                       result_en_i,     // t+4+T, last step of a position
   input  logic                       relu_i,
   input  logic [15:0]                scale_i,
@@ -109,7 +111,7 @@ module rst_lane #(
     .ADD_BITS(TreeBits),
     .OVERFLOW(OVERFLOW)
   ) u_accumulate (
-    .acc_i(acc_first_i ? bias_i : acc_q),
+    .acc_i(acc_first_i ? $signed(bias_i[ACC_BITS-1:0]) : acc_q),
     .add_i(tree_sum),
     .acc_o(acc_d),
     .ovf_o(ovf_d)
@@ -120,6 +122,19 @@ module rst_lane #(
       acc_q <= acc_d;
       ovf_q <= ovf_d;
     end
+  end
+
+  // What requantize shifts by: the channel's part stays with the sum that it belongs to.
+  logic signed [6:0] shift;
+
+  if (CHANNEL_SHIFT != 0) begin : gen_channel_shift
+    logic signed [6:0] more_q;
+    always_ff @(posedge clk_i) begin
+      if (acc_en_i && acc_first_i) more_q <= bias_i[BiasBits-1:ACC_BITS];
+    end
+    assign shift = shift_i + more_q;
+  end else begin : gen_layer_shift
+    assign shift = shift_i;
   end
 
   // Result.
@@ -136,7 +151,7 @@ module rst_lane #(
     .acc_i(acc_q),
     .relu_i,
     .scale_i,
-    .shift_i,
+    .shift_i(shift),
     .out_bits_i,
     .lowest_i,
     .unsigned_i,

@@ -1,14 +1,14 @@
 // Weights and biases, two halves of each. A step is a word of LANES * MULS weights, written beat by beat into a memory
-// for each beat and read as a whole. Biases are registers.
+// for each beat and read as a whole. Biases (with what else a lane has for a group) are registers.
 module rst_weight_buffer #(
   parameter int LANES = 16,
   parameter int MULS = 16,
   parameter int WGT_BITS = 8,
-  parameter int ACC_BITS = 32,
+  parameter int LANE_BITS = 32,  // of a lane among the biases
   parameter int DEPTH = 64,      // steps in a half
   parameter int BUS_BITS = 128,
   localparam int StepBits = LANES * MULS * WGT_BITS,
-  localparam int BiasBits = LANES * ACC_BITS,
+  localparam int BiasBits = LANES * LANE_BITS,
   localparam int StepAddrBits = ristretto_pkg::index_bits(DEPTH)
 ) (
   input  logic                    clk_i,

@@ -19,17 +19,18 @@ typedef struct layer {
     rs_weight_order order;
     int lanes, outputs;
     int64_t groups; /* of `lanes` output channels */
+    rs_weight_code code;
     int weight_bits, bias_bits;
 } layer;
 
 static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options)
 {
-    layer l = { .qnet = qnet, .op = &qnet->ops[op], .lanes = options->lanes };
+    layer l = { .qnet = qnet, .op = &qnet->ops[op], .lanes = options->lanes, .code = options->code };
     l.base = rs_qnet_file_base(qnet, op);
-    l.order = rs_weight_order_of(qnet, l.op, options->lanes, options->multipliers);
+    l.order = rs_weight_order_of(qnet, l.op, options->lanes, options->multipliers, l.code);
     l.outputs = qnet->tensors[l.op->output].channels;
     l.groups = rs_weight_order_groups(&l.order);
-    l.weight_bits = options->weight_bits ? options->weight_bits : l.op->weight_format.bits;
+    l.weight_bits = options->weight_bits ? options->weight_bits : rs_weight_code_bits(l.code, l.op);
     l.bias_bits = options->bias_bits ? options->bias_bits : rs_qop_accumulator_bits(qnet, l.op, true);
     return l;
 }
@@ -41,7 +42,8 @@ static int64_t weight_at(const layer *l, int lane, int64_t word, int multiplier)
     if (lane >= rs_weight_order_lanes(&l->order, group))
         return 0;
     const int64_t index = rs_weight_order_index(&l->order, word % l->order.steps, multiplier, o);
-    return index >= 0 ? l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index] : 0;
+    return index >= 0 ? rs_weight_encode(l->code, l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index], l->weight_bits)
+                      : 0;
 }
 
 static int64_t bias_at(const layer *l, int lane, int64_t group)
@@ -74,7 +76,13 @@ static char *file_name(const layer *l, bool bias, int lane, rs_rom_format format
 static rs_status check_widths(const layer *l, rs_diag *diag)
 {
     const int64_t terms = rs_qop_terms(l->qnet, l->op);
-    for (int64_t i = 0; i < l->outputs * terms; i++)
+    if (l->code != RS_WEIGHT_INTEGER && l->op->weight_number != RS_NUMBER_POWER2)
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme power-of-two, or use an array of multipliers",
+                        "layer '%s': its weights are no powers of two, as an array of shifters takes them", l->op->name);
+    if (l->code != RS_WEIGHT_INTEGER && rs_weight_code_bits(l->code, l->op) > l->weight_bits)
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights need %d bits as shifts, not %d", l->op->name,
+                        rs_weight_code_bits(l->code, l->op), l->weight_bits);
+    for (int64_t i = 0; l->code == RS_WEIGHT_INTEGER && i < l->outputs * terms; i++)
         if (rs_fxp_saturate(l->op->weights[i], l->weight_bits, NULL) != l->op->weights[i])
             return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "the array's weights must be as wide as the network's",
                             "layer '%s': weight %d does not fit %d bits", l->op->name, (int)l->op->weights[i],
@@ -125,6 +133,10 @@ static json_t *export_lanes(const layer *l, bool bias, rs_rom_format format, con
                      "elements", rom.elements, "element_bits", rom.bits, "lanes", files);
 }
 
+/* In the order of rs_weight_code. */
+static const char *const code_names[] = { "integer", "shift", "shift_zero" };
+enum { CODES = sizeof code_names / sizeof *code_names };
+
 static json_t *describe_tensor(const rs_qtensor *t)
 {
     return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "name", t->name, "channels", t->channels, "height", t->height,
@@ -167,6 +179,7 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
     bad |= json_object_set_new(root, "input", describe_tensor(in));
     bad |= json_object_set_new(root, "output", describe_tensor(out));
     bad |= json_object_set_new(root, "requantize", requantize);
+    bad |= json_object_set_new(weights, "encoding", json_string(code_names[l->code]));
     bad |= json_object_set_new(weights, "fl", json_integer(op->weight_format.fl));
     bad |= json_object_set_new(bias, "fl", json_integer(in->format.fl + op->weight_format.fl));
     bad |= json_object_set_new(root, "weights", weights);
@@ -320,6 +333,13 @@ static bool read_options(const json_t *root, rs_rom_options *o)
             return false;
         *to[i] = (int)json_integer_value(values[i]);
     }
+    const char *code = json_string_value(json_object_get(weights, "encoding"));
+    int known = 0;
+    while (code && known < CODES && strcmp(code, code_names[known]) != 0)
+        known++;
+    if (!code || known == CODES)
+        return false;
+    o->code = (rs_weight_code)known;
     const char *name = json_string_value(json_object_get(root, "files"));
     for (int f = 0; name && f < RS_ROM_FORMATS; f++)
         if (strcmp(name, rs_rom_format_name((rs_rom_format)f)) == 0) {
@@ -352,6 +372,8 @@ static rs_status verify_layer(verifier *v, const rs_qnet *qnet, int op)
         layer l = layer_of(qnet, op, &options);
         if (!l.base)
             status = rs_out_of_memory(v->diag);
+        if (status == RS_OK)
+            status = check_widths(&l, v->diag);
         if (status == RS_OK)
             status = compare_roms(v, &l, false, options.format, json_object_get(root, "weights"));
         if (status == RS_OK)

@@ -2,6 +2,7 @@
 #ifndef RISTRETTO_EXPORT_ROM_H
 #define RISTRETTO_EXPORT_ROM_H
 
+#include "export/weight_order.h"
 #include "quant/qnet.h"
 
 typedef enum rs_rom_format {
@@ -41,6 +42,7 @@ typedef struct rs_rom_options {
     int lanes, multipliers; /* L and X of the array, 1 to 64 */
     int weight_bits;        /* width of a weight in the words: the array's n; 0: the layer's own */
     int bias_bits;          /* width of a bias: the array's accumulator; 0: what the layer's weights need */
+    rs_weight_code code;    /* how weights are written: for an array of shifters as shifts */
 } rs_rom_options;
 
 /* Writes FOLDER/LAYER.laneNN.EXT, LAYER.bias.laneNN.EXT and LAYER.json for every layer with weights, in the array's

@@ -3,6 +3,7 @@
 #ifndef RISTRETTO_EXPORT_WEIGHT_ORDER_H
 #define RISTRETTO_EXPORT_WEIGHT_ORDER_H
 
+#include "export/weight_code.h"
 #include "quant/qnet.h"
 
 typedef enum rs_weight_case {
@@ -36,10 +37,11 @@ static inline int rs_weight_order_per_set(int groups, int channels, int outputs,
     return 1;
 }
 
-/* `op` must be a weighted op of `qnet`; lanes, multipliers >= 1. `pixel`: elements from one pixel of the ifmap to the next, at
- * least its channels; `channel` as above (kept). */
+/* `op` must be a weighted op of `qnet`; lanes, multipliers >= 1. A set of several convolution groups needs weights of zero, so that
+ * without them (code) a set is one group. `pixel`: elements from one pixel of the ifmap to the next, at least its channels; `channel`
+ * as above (kept). */
 static inline rs_weight_order rs_weight_order_in(const rs_qnet *qnet, const rs_qop *op, int lanes, int multipliers,
-                                                 int64_t pixel, const int32_t *channel)
+                                                 rs_weight_code code, int64_t pixel, const int32_t *channel)
 {
     const rs_qtensor *in = &qnet->tensors[op->input], *out = &qnet->tensors[op->output];
     rs_weight_order order = { .lanes = lanes,
@@ -55,7 +57,8 @@ static inline rs_weight_order rs_weight_order_in(const rs_qnet *qnet, const rs_q
                               .seg2_count = 1 };
     const bool one_group = op->groups == 1;
     if (!one_group) {
-        order.per_set = rs_weight_order_per_set(op->groups, order.channels, order.outputs, lanes, multipliers);
+        if (code != RS_WEIGHT_SHIFT)
+            order.per_set = rs_weight_order_per_set(op->groups, order.channels, order.outputs, lanes, multipliers);
         order.pixel = (int64_t)order.per_set * order.channels;
     }
     order.sets = op->groups / order.per_set;
@@ -79,9 +82,21 @@ static inline rs_weight_order rs_weight_order_in(const rs_qnet *qnet, const rs_q
 }
 
 /* The same for an ifmap that is dense. */
-static inline rs_weight_order rs_weight_order_of(const rs_qnet *qnet, const rs_qop *op, int lanes, int multipliers)
+static inline rs_weight_order rs_weight_order_of(const rs_qnet *qnet, const rs_qop *op, int lanes, int multipliers,
+                                                 rs_weight_code code)
 {
-    return rs_weight_order_in(qnet, op, lanes, multipliers, qnet->tensors[op->input].channels, NULL);
+    return rs_weight_order_in(qnet, op, lanes, multipliers, code, qnet->tensors[op->input].channels, NULL);
+}
+
+/* Bits of the word for weights of a format. */
+static inline int rs_weight_code_bits(rs_weight_code code, const rs_qop *op)
+{
+    rs_power2 format = op->weight_power2;
+    if (code == RS_WEIGHT_INTEGER)
+        return op->weight_format.bits;
+    format.zero = code == RS_WEIGHT_SHIFT_ZERO;
+    const int bits = rs_power2_bits(format);
+    return bits > 2 ? bits : 2;
 }
 
 /* Output channels of a set, and the groups of lanes that it takes; groups of the whole layer. */

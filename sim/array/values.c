@@ -27,6 +27,7 @@ typedef struct block {
     void *weights;                      /* set after set */
     int32_t *start;                     /* [sets][set_stride], kernels */
     int64_t *bias;                      /* [sets][set_stride] */
+    int32_t *shifts;                    /* [stride], of requantize by channel; NULL: the descriptor's */
     /* The beats that all this was made from. */
     uint8_t *raw;
     int64_t raw_from, raw_bytes;
@@ -71,24 +72,38 @@ static int64_t largest_activation(const rs_array_config *config, const rs_descri
 
 /* ------------------------------------------------------------------------------------------------ weights */
 
-/* The weights of a block out of its beats, [channel][segment][chunk * X + i], and the biases [channel]. */
+/* A weight from its word. */
+static int16_t decode_weight(rs_weight_code code, int32_t word, int bits)
+{
+    if (code == RS_WEIGHT_INTEGER)
+        return (int16_t)word;
+    const int32_t sign = 1 << (bits - 1), places = (word & (sign - 1)) - (code == RS_WEIGHT_SHIFT_ZERO);
+    const int32_t magnitude = places < 0 ? 0 : 1 << places;
+    return (int16_t)(word < 0 ? -magnitude : magnitude);
+}
+
+/* The weights of a block out of its beats, [channel][segment][chunk * X + i], and the biases [channel] (with the shifts). */
 static void unpack_weights(const rs_program *program, const block *b, int16_t *weights, int64_t *bias)
 {
     const rs_array_config *config = &program->config;
     const rs_descriptor *d = b->first;
     const int64_t per_channel = (int64_t)d->steps * config->multipliers, beat = config->bus_bits;
+    const rs_weight_code code = rs_array_weight_code(config);
     int64_t at = 0, channel = 0; /* bits from raw */
     for (int g = 0; g < d->groups; g++) {
         const int64_t lanes = rs_descriptor_lanes(d, config, g);
         for (int64_t lane = 0; lane < lanes; lane++) {
             /* Up to 48 bits: low and high part. */
-            const int64_t bit = at + lane * config->accumulator_bits;
+            const int64_t bit = at + lane * rs_array_bias_bits(config);
             const int low = config->accumulator_bits < 24 ? config->accumulator_bits : 24,
                       high = config->accumulator_bits - low;
             int64_t value = rs_bits_get(b->raw, bit, low);
             if (high)
                 value = (value & 0xffffff) | (int64_t)((uint64_t)(int64_t)rs_bits_get(b->raw, bit + low, high) << low);
             bias[channel + lane] = value;
+            if (b->shifts)
+                b->shifts[channel + lane] = d->shift + rs_bits_get(b->raw, bit + config->accumulator_bits,
+                                                                   RS_CHANNEL_SHIFT_BITS);
         }
         at += rs_descriptor_bias_beats(d, g) * beat;
         for (int64_t step = 0; step < d->steps; step++) {
@@ -96,7 +111,7 @@ static void unpack_weights(const rs_program *program, const block *b, int16_t *w
             for (int64_t lane = 0; lane < lanes; lane++) {
                 int16_t *to = weights + (channel + lane) * per_channel + step * config->multipliers;
                 for (int i = 0; i < config->multipliers; i++, bit += config->weight_bits)
-                    to[i] = (int16_t)rs_bits_get(b->raw, bit, config->weight_bits);
+                    to[i] = decode_weight(code, rs_bits_get(b->raw, bit, config->weight_bits), config->weight_bits);
             }
             at += rs_descriptor_step_beats(d, g) * beat;
         }
@@ -164,14 +179,26 @@ static void pack_for_steps(const rs_program *program, block *b, const int16_t *w
             to[(c / b->set_outputs * per_channel + i) * b->set_stride + c % b->set_outputs] = weights[c * per_channel + i];
 }
 
+/* Whether all weights fit 8 bits. */
+static bool weights_narrow(const rs_program *program, const block *b, const int16_t *weights)
+{
+    const int64_t n = b->outputs * b->first->steps * program->config.multipliers;
+    if (program->config.pe == RS_PE_MULTIPLIER)
+        return program->config.weight_bits <= 8;
+    for (int64_t i = 0; i < n; i++)
+        if (weights[i] < INT8_MIN || weights[i] > INT8_MAX)
+            return false;
+    return true;
+}
+
 static method choose_method(const rs_program *program, block *b, const int16_t *weights, const int64_t *bias)
 {
     const rs_array_config *config = &program->config;
     b->checked = !sums_fit(program, b, weights, bias, config->accumulator_bits);
-    b->narrow = config->activation_bits + b->first->in_unsigned + config->weight_bits + rs_array_levels(config) <= 32;
+    b->narrow = rs_array_tree_bits(config, 0) + rs_array_levels(config) <= 32;
     if (b->checked || !sums_fit(program, b, weights, bias, 32))
         return SUM_STEPS;
-    if (config->activation_bits <= 8 && config->weight_bits <= 8 && rs_dot_u8()) {
+    if (config->activation_bits <= 8 && rs_dot_u8() && weights_narrow(program, b, weights)) {
         b->kernel = rs_dot_u8();
         return SUM_U8;
     }
@@ -187,10 +214,17 @@ static rs_status prepare_weights(const rs_program *program, block *b, rs_diag *d
     rs_free(b->weights);
     rs_free(b->start);
     rs_free(b->bias);
+    rs_free(b->shifts);
+    b->shifts = NULL;
+    if (program->config.channel_shifts == RS_YES) {
+        b->shifts = RS_NEW_ARRAY(int32_t, (size_t)b->stride);
+        for (int64_t c = 0; b->shifts && c < b->stride; c++)
+            b->shifts[c] = b->first->shift;
+    }
     b->start = RS_NEW_ARRAY(int32_t, (size_t)slots);
     b->bias = RS_NEW_ARRAY(int64_t, (size_t)slots);
     b->weights = NULL;
-    if (weights && bias && b->start && b->bias) {
+    if (weights && bias && b->start && b->bias && (b->shifts || program->config.channel_shifts != RS_YES)) {
         unpack_weights(program, b, weights, bias);
         for (int64_t c = 0; c < b->outputs; c++)
             b->bias[slot_of(b, c)] = bias[c];
@@ -428,6 +462,25 @@ static void row_sums(rs_values *values, const block *b, const rs_descriptor *d, 
     }
 }
 
+/* requantize_part by channel: n sums are whole positions, or lie within one. */
+static uint64_t requantize_channels(rs_values *values, const block *b, const rs_descriptor *d, int64_t i, int64_t n)
+{
+    const rs_rounding mode = values->program->config.rounding;
+    const int bits = d->out_bits + d->out_unsigned;
+    const int32_t *shifts = b->shifts + i % b->stride;
+    const int64_t channels = min64(n, b->stride);
+    uint64_t saturations = 0;
+    if (b->how != SUM_STEPS) {
+        rs_fxp_requantize_channels(values->sums + i, (size_t)(n / channels), (size_t)channels, d->relu, shifts, bits, mode,
+                                   values->row + i, &saturations);
+        return saturations;
+    }
+    for (int64_t k = 0; k < n; k++)
+        values->row[i + k] = rs_fxp_requantize(values->wide[i + k], d->relu, shifts[k % channels], bits, mode, 0,
+                                               &saturations);
+    return saturations;
+}
+
 /* n of the row's sums from index i on become values. */
 static uint64_t requantize_part(rs_values *values, const block *b, const rs_descriptor *d, int64_t i, int64_t n,
                                 int32_t scale, int shift)
@@ -436,7 +489,9 @@ static uint64_t requantize_part(rs_values *values, const block *b, const rs_desc
     const int bits = d->out_bits + d->out_unsigned;
     const bool narrow = b->how == SUM_U8 || b->how == SUM_S16 || (b->how == SUM_DIRECT && b->narrow);
     uint64_t saturations = 0;
-    if (narrow && scale == 1)
+    if (b->shifts)
+        saturations = requantize_channels(values, b, d, i, n);
+    else if (narrow && scale == 1)
         rs_fxp_requantize_array(values->sums + i, (size_t)n, d->relu, shift, bits, mode, values->row + i, &saturations);
     else
         for (int64_t k = i; k < i + n; k++)
@@ -750,6 +805,7 @@ void rs_values_free(rs_values *values)
         rs_free(values->blocks[i].weights);
         rs_free(values->blocks[i].start);
         rs_free(values->blocks[i].bias);
+        rs_free(values->blocks[i].shifts);
         rs_free(values->blocks[i].raw);
     }
     rs_free(values->blocks);

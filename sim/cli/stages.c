@@ -311,7 +311,7 @@ static json_t *array_json(const rs_array_config *c)
         json_decref(tree);
         return NULL;
     }
-    return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "name", c->name, "lanes", c->lanes,
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "name", c->name, "pe", rs_pe_name(c->pe), "lanes", c->lanes,
                      "multipliers", c->multipliers, "activation_bits", c->activation_bits, "weight_bits", c->weight_bits,
                      "accumulator_bits", c->accumulator_bits, "tree_bits", tree, "first_level",
                      c->first_level == RS_FIRST_LEVEL_PAPER ? "paper" : "exact", "overflow",
@@ -676,7 +676,7 @@ rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, in
         return status;
     const rs_array_config *c = &program->config;
     const rs_rom_options options = { .format = (rs_rom_format)format, .lanes = c->lanes, .multipliers = c->multipliers,
-                                     .weight_bits = c->weight_bits, .bias_bits = c->accumulator_bits };
+                                     .code = rs_array_weight_code(c), .weight_bits = c->weight_bits, .bias_bits = c->accumulator_bits };
     const bool readable = options.format == RS_ROM_HEX || options.format == RS_ROM_NPY;
     status = rs_rom_export(qnet, &options, folder, &words, diag);
     if (status == RS_OK && readable)

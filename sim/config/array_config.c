@@ -7,6 +7,11 @@
 
 #define AT(field) offsetof(rs_array_config, field)
 
+static const rs_schema_word elements[] = {
+    { "multiplier", RS_PE_MULTIPLIER, "two's complement weights" },
+    { "shifter", RS_PE_SHIFTER, "weights are powers of two: a sign and a shift, 2 to 5 bits" },
+    { NULL, 0, NULL },
+};
 static const rs_schema_word overflows[] = {
     { "wrap", RS_OVERFLOW_WRAP, "two's complement; does not depend on the order" },
     { "saturate", RS_OVERFLOW_SATURATE, "after each accumulation, in the array's order" },
@@ -48,6 +53,10 @@ static const rs_schema array_fields[] = {
     { .key = "lanes", .type = RS_SCHEMA_INT, .offset = AT(lanes), .min = 1, .max = 64, .doc = "output channels computed at once (Tm)" },
     { .key = "multipliers", .type = RS_SCHEMA_INT, .offset = AT(multipliers), .min = 1, .max = 64,
       .doc = "multipliers a lane: products of one output summed in a cycle" },
+    { .key = "pe", .type = RS_SCHEMA_ENUM, .offset = AT(pe), .words = elements, .fallback = "multiplier",
+      .doc = "processing element: how a product is made" },
+    { .key = "zero_code", .type = RS_SCHEMA_ENUM, .offset = AT(zero_code), .words = choices, .fallback = "auto",
+      .doc = "of a shifter: whether a weight can be zero; its code then means that, and all others shift by one less" },
     { .key = "activation_bits", .type = RS_SCHEMA_INT, .offset = AT(activation_bits), .min = 1, .max = 16, .words = auto_width,
       .fallback = "auto", .unit = "bits", .doc = "width of activations" },
     { .key = "weight_bits", .type = RS_SCHEMA_INT, .offset = AT(weight_bits), .min = 1, .max = 16, .words = auto_width,
@@ -66,6 +75,8 @@ static const rs_schema array_fields[] = {
       .fallback = "auto", .doc = "blobs behind a ReLU may be unsigned: operands are one bit wider" },
     { .key = "average_pooling", .type = RS_SCHEMA_ENUM, .offset = AT(average_pooling), .words = choices, .fallback = "auto",
       .doc = "requantize multiplies by the reciprocal of a window's size" },
+    { .key = "channel_shifts", .type = RS_SCHEMA_ENUM, .offset = AT(channel_shifts), .words = choices, .fallback = "auto",
+      .doc = "weights may have a fractional length a channel: with each bias comes what its channel shifts more or less" },
     { .key = "program_depth", .type = RS_SCHEMA_INT, .offset = AT(program_depth), .min = 1, .max = 65535, .fallback = "64",
       .unit = "descriptors", .doc = "size of the program memory" },
     { .key = "clock_mhz", .type = RS_SCHEMA_REAL, .offset = AT(clock_mhz), .min = 0.001, .max = 100000, .fallback = "200", .unit = "MHz",
@@ -104,6 +115,14 @@ const rs_schema rs_array_schema[] = {
     { .key = "memory", .type = RS_SCHEMA_MAP, .fields = memory_fields, .doc = "the off-chip memory" },
     { .key = NULL },
 };
+
+const char *rs_pe_name(rs_pe pe)
+{
+    const rs_schema_word *word = elements;
+    while (word->name != NULL && word->value != (int)pe)
+        word++;
+    return word->name;
+}
 
 rs_status rs_array_config_read(const char *path, rs_array_config **result, rs_diag *diag)
 {

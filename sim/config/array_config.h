@@ -3,10 +3,12 @@
 #define RISTRETTO_CONFIG_ARRAY_CONFIG_H
 
 #include "base/diag.h"
+#include "export/weight_code.h"
 #include "fxp/fxp.h"
 
 typedef enum rs_first_level { RS_FIRST_LEVEL_EXACT = 0, RS_FIRST_LEVEL_PAPER = 1 } rs_first_level;
 typedef enum rs_tree_registers { RS_TREE_NONE = 0, RS_TREE_EVERY = 1, RS_TREE_EVERY_SECOND = 2 } rs_tree_registers;
+typedef enum rs_pe { RS_PE_MULTIPLIER = 0, RS_PE_SHIFTER = 1 } rs_pe;
 typedef enum rs_overflow { RS_OVERFLOW_WRAP = 0, RS_OVERFLOW_SATURATE = 1 } rs_overflow;
 
 /* Whether the array has something that not every net needs. */
@@ -22,6 +24,8 @@ typedef struct rs_array_config {
     char *path, *name;
     /* array: */
     int lanes, multipliers;              /* 1 to 64 */
+    rs_pe pe;                            /* what multiplies */
+    rs_choice zero_code;                 /* of a shifter: a code for the weight zero */
     int activation_bits, weight_bits;    /* 1 to 16, or RS_BITS_AUTO */
     int accumulator_bits;                /* 2 to 48, RS_BITS_AUTO or RS_BITS_WEIGHTS */
     rs_overflow overflow;
@@ -30,6 +34,7 @@ typedef struct rs_array_config {
     rs_rounding rounding;                /* not stochastic */
     rs_choice unsigned_activations;      /* descriptors say which blobs are unsigned */
     rs_choice average_pooling;           /* requantize has a multiplier */
+    rs_choice channel_shifts;            /* requantize shifts by channel */
     int program_depth;                   /* descriptors */
     double clock_mhz;
     /* buffers: one half of each */
@@ -42,6 +47,9 @@ typedef struct rs_array_config {
     int stall_percent;                   /* 0 to 99 */
     uint64_t stall_seed;
 } rs_array_config;
+
+/* "multiplier", "shifter": the words of array.pe. */
+const char *rs_pe_name(rs_pe pe);
 
 rs_status rs_array_config_read(const char *path, rs_array_config **config, rs_diag *diag);
 /* Sets one key after reading, as `--set array.lanes=8` does; the same checks. */
@@ -60,6 +68,10 @@ int rs_array_parameters(const rs_array_config *config, rs_array_parameter parame
 int rs_array_levels(const rs_array_config *config);              /* of the tree: ceil(log2 multipliers) */
 int rs_array_tree_stages(const rs_array_config *config);         /* T */
 int rs_array_tree_bits(const rs_array_config *config, int level); /* width behind level 1..levels; level 0: products */
+/* What a lane has of a group's biases: the bias, and what its channel adds to the shift. */
+enum { RS_CHANNEL_SHIFT_BITS = 7, RS_SHIFTER_MAX_BITS = 5 /* of weight_bits; at least 2 */ };
+int rs_array_bias_bits(const rs_array_config *config);
+rs_weight_code rs_array_weight_code(const rs_array_config *config);
 int rs_array_elements_per_beat(const rs_array_config *config);   /* E */
 int rs_array_activation_banks(const rs_array_config *config);
 int rs_array_output_banks(const rs_array_config *config);

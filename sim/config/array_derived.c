@@ -31,10 +31,23 @@ int rs_array_tree_stages(const rs_array_config *config)
 
 int rs_array_tree_bits(const rs_array_config *config, int level)
 {
-    const int products = config->activation_bits + config->weight_bits + (config->unsigned_activations == RS_YES);
+    const int products = config->activation_bits + (config->unsigned_activations == RS_YES) +
+                         (config->pe == RS_PE_SHIFTER ? 1 << (config->weight_bits - 1) : config->weight_bits);
     if (level == 0)
         return products;
     return products + level + (config->first_level == RS_FIRST_LEVEL_PAPER);
+}
+
+int rs_array_bias_bits(const rs_array_config *config)
+{
+    return config->accumulator_bits + (config->channel_shifts == RS_YES ? RS_CHANNEL_SHIFT_BITS : 0);
+}
+
+rs_weight_code rs_array_weight_code(const rs_array_config *config)
+{
+    return config->pe != RS_PE_SHIFTER        ? RS_WEIGHT_INTEGER
+           : config->zero_code == RS_YES ? RS_WEIGHT_SHIFT_ZERO
+                                         : RS_WEIGHT_SHIFT;
 }
 
 int rs_array_elements_per_beat(const rs_array_config *config)

@@ -18,6 +18,9 @@ int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[
         { "BUS_BITS", c->bus_bits },
         { "OUTSTANDING", c->outstanding },
         { "PROG_DEPTH", c->program_depth },
+        { "PE", (int64_t)c->pe },
+        { "ZERO_CODE", c->pe == RS_PE_SHIFTER && c->zero_code == RS_YES },
+        { "CHANNEL_SHIFT", c->channel_shifts == RS_YES },
         { "UNSIGNED", c->unsigned_activations == RS_YES },
         { "AVERAGE", c->average_pooling == RS_YES },
     };

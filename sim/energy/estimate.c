@@ -73,6 +73,16 @@ static double result_register_bits(const rs_array_config *c, bool is_float)
     return 2.0 * (is_float ? FLOAT_BITS : c->activation_bits);
 }
 
+/* A processing element. A shifter has a stage for each bit of the code, and an adder that negates. */
+static rs_cost element_cost(const rs_array_config *c, const rs_technology *t)
+{
+    const int product = rs_array_tree_bits(c, 0);
+    if (c->pe == RS_PE_MULTIPLIER)
+        return rs_cost_multiplier(t, c->activation_bits, c->weight_bits);
+    const rs_cost shift = rs_cost_shifter(t, product, c->weight_bits - 1), negate = rs_cost_linear(&t->adders, product);
+    return (rs_cost){ shift.pj + negate.pj, shift.um2 + negate.um2 };
+}
+
 static rs_cost float_operator(const rs_tech_operators *operators)
 {
     return rs_cost_linear(operators, FLOAT_BITS); /* the reader asks for an entry of this width */
@@ -120,7 +130,7 @@ void rs_estimate_area(const rs_array_config *c, const rs_technology *t, rs_estim
     e->n_blocks = 0;
     e->um2 = e->float_um2 = 0.0;
 
-    add_block(e, "multipliers", products, m, (double)products * rs_cost_multiplier(t, m, n).um2, (double)products * fmul.um2);
+    add_block(e, c->pe == RS_PE_SHIFTER ? "shifters" : "multipliers", products, m, (double)products * element_cost(c, t).um2, (double)products * fmul.um2);
     for (int level = 1; level <= rs_array_levels(c); level++) {
         char name[40];
         const int64_t adders = lanes * adders_in(c, level);
@@ -144,7 +154,7 @@ void rs_estimate_area(const rs_array_config *c, const rs_technology *t, rs_estim
     const double activations = 2.0 * (double)c->activation_elements, outputs = 2.0 * (double)c->output_elements;
     const double weights = 2.0 * c->weight_steps * (double)products, biases = 2.0 * l;
     e->buffer_bits[0] = activations * m;
-    e->buffer_bits[1] = weights * n + biases * a;
+    e->buffer_bits[1] = weights * n + biases * rs_array_bias_bits(c);
     e->buffer_bits[2] = outputs * m;
     add_block(e, "activation buffer", 2, m, rs_sram_um2(t, e->buffer_bits[0]), rs_sram_um2(t, activations * FLOAT_BITS));
     add_block(e, "weight buffer", 2, n, rs_sram_um2(t, e->buffer_bits[1]), rs_sram_um2(t, (weights + biases) * FLOAT_BITS));
@@ -186,7 +196,7 @@ static void estimate_layer(const rs_program *program, int index, const rs_layer_
     const double values = p->count ? updates / program->descriptors[p->first].steps : 0.0;
     layer->name = p->name;
 
-    set_part(layer, RS_ENERGY_MULTIPLY, macs, macs * rs_cost_multiplier(t, m, n).pj, macs, macs * fmul.pj);
+    set_part(layer, RS_ENERGY_MULTIPLY, macs, macs * element_cost(c, t).pj, macs, macs * fmul.pj);
 
     double adders = 0.0, tree_pj = 0.0;
     for (int level = 1; level <= rs_array_levels(c); level++) {

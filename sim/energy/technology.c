@@ -222,6 +222,19 @@ rs_cost rs_cost_linear(const rs_tech_operators *operators, int bits)
     return (rs_cost){ low.energy_pj * scale, low.area_um2 * scale };
 }
 
+rs_cost rs_cost_shifter(const rs_technology *t, int bits, int stages)
+{
+    const rs_tech_operators *o = &t->shifters;
+    size_t i = 0;
+    while (i + 1 < o->n && o->at[i].bits < bits)
+        i++;
+    int given = 0;
+    while ((1 << given) < o->at[i].bits)
+        given++;
+    const double scale = (double)bits * stages / ((double)o->at[i].bits * (given > 0 ? given : 1));
+    return (rs_cost){ o->at[i].energy_pj * scale, o->at[i].area_um2 * scale };
+}
+
 /* The power law through (s0, y0) and (s1, y1), at s. */
 static double power_law(double s0, double y0, double s1, double y1, double s)
 {

@@ -52,8 +52,59 @@ static void resolve_choice(rs_compiler *c, rs_choice *choice, bool needed, const
         *choice = needed ? RS_YES : RS_NO;
     if (*choice == RS_NO && needed)
         rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->program->config.path), NULL,
-                                     "%s '%s' %s, but array.%s is no; expected yes, or auto",
-                                     what, name, "needs it", key));
+                                     "%s '%s' needs it, but array.%s is no; expected yes, or auto",
+                                     what, name, key));
+}
+
+/* Weights: of an array of shifters, powers of two only. On multipliers these are integers as all others are. */
+static void resolve_weights(rs_compiler *c)
+{
+    rs_array_config *config = &c->program->config;
+    const rs_loc loc = RS_FILE(config->path);
+    const rs_qop *other = NULL, *zero = NULL, *channels = NULL, *heaviest = NULL;
+    for (int i = 0; i < c->qnet->n_ops; i++) {
+        const rs_qop *op = &c->qnet->ops[i];
+        if (!rs_qop_weighted(op))
+            continue;
+        if (op->weight_number == RS_NUMBER_POWER2 && op->weight_power2.zero)
+            zero = op;
+        if (op->weight_number != RS_NUMBER_POWER2 && !other)
+            other = op;
+        if (op->weight_fl)
+            channels = op;
+        heaviest = heaviest ? heaviest : op;
+    }
+    resolve_choice(c, &config->channel_shifts, channels, "channel_shifts", channels ? channels->name : "",
+                   "with a fractional length for each channel, the layer");
+    if (!heaviest) {
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                                     "net '%s' has no convolution and no inner product: nothing to run",
+                                     c->qnet->name ? c->qnet->name : ""));
+        return;
+    }
+    if (config->pe != RS_PE_SHIFTER) {
+        config->zero_code = RS_NO;
+    } else if (other) {
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc,
+                                     "quantize the net with --scheme power-of-two, or set array.pe: multiplier",
+                                     "the weights of layer '%s' are %d-bit integers, but array.pe is shifter, which takes "
+                                     "powers of two only",
+                                     other->name, other->weight_format.bits));
+        return;
+    } else {
+        resolve_choice(c, &config->zero_code, zero, "zero_code", zero ? zero->name : "", "with weights of zero, the layer");
+        if (config->weight_bits != RS_BITS_AUTO && (config->weight_bits < 2 || config->weight_bits > RS_SHIFTER_MAX_BITS))
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                                         "array.weight_bits is %d, but array.pe is shifter; expected 2 to %d, or auto",
+                                         config->weight_bits, RS_SHIFTER_MAX_BITS));
+    }
+    const rs_weight_code code = rs_array_weight_code(config);
+    for (int i = 0; i < c->qnet->n_ops; i++)
+        if (rs_qop_weighted(&c->qnet->ops[i]) &&
+            rs_weight_code_bits(code, &c->qnet->ops[i]) > rs_weight_code_bits(code, heaviest))
+            heaviest = &c->qnet->ops[i];
+    resolve_width(c, &config->weight_bits, rs_weight_code_bits(code, heaviest), "the weights of layer", "are",
+                  heaviest->name, "array.weight_bits");
 }
 
 static void resolve_widths(rs_compiler *c)
@@ -73,24 +124,15 @@ static void resolve_widths(rs_compiler *c)
     resolve_choice(c, &config->unsigned_activations, is_unsigned, "unsigned_activations",
                    is_unsigned ? is_unsigned->name : "", "the unsigned blob");
 
-    const rs_qop *heaviest = NULL, *average = NULL;
-    for (int i = 0; i < c->qnet->n_ops; i++) {
-        const rs_qop *op = &c->qnet->ops[i];
-        if (rs_qop_weighted(op) && (!heaviest || op->weight_format.bits > heaviest->weight_format.bits))
-            heaviest = op;
-        if (op->type == RS_QOP_AVERAGE_POOL)
-            average = op;
-    }
+    const rs_qop *average = NULL;
+    for (int i = 0; i < c->qnet->n_ops; i++)
+        if (c->qnet->ops[i].type == RS_QOP_AVERAGE_POOL)
+            average = &c->qnet->ops[i];
     resolve_choice(c, &config->average_pooling, average, "average_pooling", average ? average->name : "",
                    "average pooling");
-    if (!heaviest) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
-                                     "net '%s' has no convolution and no inner product: nothing to run",
-                                     c->qnet->name ? c->qnet->name : ""));
+    resolve_weights(c);
+    if (c->status != RS_OK)
         return;
-    }
-    resolve_width(c, &config->weight_bits, heaviest->weight_format.bits, "the weights of layer", "are", heaviest->name,
-                  "array.weight_bits");
     if (config->accumulator_bits == RS_BITS_AUTO || config->accumulator_bits == RS_BITS_WEIGHTS) {
         const char *name;
         config->accumulator_bits = accumulator_bits(c, config->accumulator_bits == RS_BITS_WEIGHTS, &name);
@@ -108,6 +150,16 @@ static void resolve_widths(rs_compiler *c)
 
 /* ------------------------------------------------------------------------------------------------- memory */
 
+/* The bias of an output channel, and what the channel shifts more than the layer does. */
+static void put_bias(const rs_program *program, const rs_qop *op, int64_t channel, int64_t bit)
+{
+    const rs_array_config *config = &program->config;
+    rs_bits_put(program->memory, bit, config->accumulator_bits, op->bias[channel]);
+    if (config->channel_shifts == RS_YES)
+        rs_bits_put(program->memory, bit + config->accumulator_bits, RS_CHANNEL_SHIFT_BITS,
+                    rs_qop_shift(op, channel) - op->shift);
+}
+
 void rs_compiler_pack(const rs_compiler *c, int index)
 {
     const rs_program *program = c->program;
@@ -117,14 +169,14 @@ void rs_compiler_pack(const rs_compiler *c, int index)
         return;
     const rs_qop *op = &program->qnet->ops[layer->op];
     const rs_weight_order order = rs_compiler_order(c, index);
+    const rs_weight_code code = rs_array_weight_code(config);
     const int64_t terms = (int64_t)order.channels * order.kernel_h * order.kernel_w, beat = config->bus_bits;
     int64_t at = (int64_t)program->descriptors[layer->first].weight_addr * beat; /* in bits */
     for (int64_t group = 0; group < rs_weight_order_groups(&order); group++) {
         const int64_t first = rs_weight_order_first(&order, group), lanes = rs_weight_order_lanes(&order, group);
         for (int64_t lane = 0; lane < lanes; lane++)
-            rs_bits_put(program->memory, at + lane * config->accumulator_bits, config->accumulator_bits,
-                        op->bias[first + lane]);
-        at += rs_divide_up(lanes * config->accumulator_bits, beat) * beat;
+            put_bias(program, op, first + lane, at + lane * rs_array_bias_bits(config));
+        at += rs_divide_up(lanes * rs_array_bias_bits(config), beat) * beat;
         for (int64_t step = 0; step < order.steps; step++) {
             int64_t bit = at;
             for (int64_t lane = 0; lane < lanes; lane++) {
@@ -132,7 +184,8 @@ void rs_compiler_pack(const rs_compiler *c, int index)
                 for (int i = 0; i < config->multipliers; i++, bit += config->weight_bits) {
                     const int64_t w = rs_weight_order_index(&order, step, i, first + lane);
                     if (w >= 0)
-                        rs_bits_put(program->memory, bit, config->weight_bits, weights[w]);
+                        rs_bits_put(program->memory, bit, config->weight_bits,
+                                    rs_weight_encode(code, weights[w], config->weight_bits));
                 }
             }
             at += rs_divide_up(lanes * config->multipliers * config->weight_bits, beat) * beat;

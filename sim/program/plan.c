@@ -43,7 +43,8 @@ static int64_t under_windows(int64_t outputs, int64_t conv, int64_t size, int64_
 static bool fusing_pays(const rs_compiler *c, const rs_qop *op, const rs_qop *pool)
 {
     const rs_qtensor *conv = &c->qnet->tensors[pool->input], *out = &c->qnet->tensors[pool->output];
-    const rs_weight_order order = rs_weight_order_of(c->qnet, op, c->config->lanes, c->config->multipliers);
+    const rs_weight_order order = rs_weight_order_of(c->qnet, op, c->config->lanes, c->config->multipliers,
+                                                     rs_array_weight_code(c->config));
     const int64_t direct = c->config->lanes < c->config->multipliers ? c->config->lanes : c->config->multipliers;
     const int64_t under = under_windows(out->height, conv->height, pool->kernel_h, pool->stride_h) *
                           under_windows(out->width, conv->width, pool->kernel_w, pool->stride_w);
@@ -85,11 +86,6 @@ static void check_op(rs_compiler *c, const rs_qop *op)
         refuse(c, op, "15 bits are enough for unsigned ones", "an array of 16-bit activations cannot take unsigned ones");
     if (out->format.bits > RS_QNET_MAX_BITS)
         refuse(c, op, "quantize the scores to at most 16 bits", "outputs of more than 16 bits cannot run on the array");
-    if (op->weight_fl)
-        refuse(c, op, "quantize with one fractional length a layer",
-               "fractional lengths that differ by output channel cannot run on the array");
-    if (rs_qop_weighted(op) && op->weight_number != RS_NUMBER_FIXED)
-        refuse(c, op, NULL, "weights that are not fixed point cannot run on the array");
     if (op->type == RS_QOP_ADD) {
         if (op->n_inputs != 2)
             refuse(c, op, "add two at a time", "the array adds two blobs, not more");

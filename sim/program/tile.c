@@ -65,7 +65,7 @@ rs_weight_order rs_compiler_order(const rs_compiler *c, int layer)
 {
     const rs_program_layer *l = &c->program->layers[layer];
     return rs_weight_order_in(c->qnet, &c->qnet->ops[l->op], c->config->lanes, c->config->multipliers,
-                              c->program->tensors[l->input].pixel, c->channels[layer]);
+                              rs_array_weight_code(c->config), c->program->tensors[l->input].pixel, c->channels[layer]);
 }
 
 static void set_weights(geometry *g, const rs_compiler *c, int layer)
@@ -390,7 +390,7 @@ static rs_status grow(rs_compiler *c)
 
 static int64_t bias_beats(const rs_compiler *c, int64_t lanes)
 {
-    return rs_divide_up(lanes * c->config->accumulator_bits, c->config->bus_bits);
+    return rs_divide_up(lanes * rs_array_bias_bits(c->config), c->config->bus_bits);
 }
 
 static int64_t step_beats(const rs_compiler *c, int64_t lanes)

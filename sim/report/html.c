@@ -357,9 +357,10 @@ static void print_simulate(const json_t *s, FILE *out)
     const int64_t beat = rs_j_int(a, "bus_bits") / 8;
     fputs("<section><h2>On the array</h2>\n<p>Array <b>", out);
     rs_html_text(rs_j_text(a, "name"), out);
-    fprintf(out, "</b>: %lld lanes of %lld multipliers, %lld-bit activations, %lld-bit weights, %lld-bit accumulators; a %lld-bit bus to memory, "
+    fprintf(out, "</b>: %lld lanes of %lld %ss, %lld-bit activations, %lld-bit weights, %lld-bit accumulators; a %lld-bit bus to memory, "
                  "%lld cycles of latency; %g MHz. One image takes %s cycles.",
-            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), (long long)rs_j_int(a, "activation_bits"),
+            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"),
+            rs_j_has(a, "pe") ? rs_j_text(a, "pe") : "multiplier", (long long)rs_j_int(a, "activation_bits"),
             (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
             (long long)rs_j_int(a, "latency"), rs_j_real(a, "clock_mhz"), rs_count_text(rs_j_int(s, "cycles"), text));
     fputs(" Measured by the cycle model, which the RTL is compared with beat for beat.</p>\n", out);

@@ -178,8 +178,9 @@ void rs_print_finetune(const json_t *s, FILE *stream)
 
 static void print_array(const json_t *a, FILE *stream)
 {
-    fprintf(stream, "%lld lanes x %lld multipliers of %lld x %lld bits, %lld-bit accumulators, %lld-bit bus, %g MHz",
-            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), (long long)rs_j_int(a, "activation_bits"),
+    fprintf(stream, "%lld lanes x %lld %ss of %lld x %lld bits, %lld-bit accumulators, %lld-bit bus, %g MHz",
+            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), rs_j_has(a, "pe") ? rs_j_text(a, "pe") : "multiplier",
+            (long long)rs_j_int(a, "activation_bits"),
             (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
             rs_j_real(a, "clock_mhz"));
 }

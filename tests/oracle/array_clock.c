@@ -75,6 +75,7 @@ typedef struct step {
     int64_t element; /* of the output buffer */
     int out_half;
     int64_t bias[MAX_LANES], sum[MAX_LANES];
+    int channel_shift[MAX_LANES];
 } step;
 
 typedef struct result {
@@ -129,6 +130,7 @@ typedef struct machine {
         int lanes, descriptor, out_half;
         int64_t element;
         int64_t sum[MAX_LANES];
+        int channel_shift[MAX_LANES];
         uint32_t overflows;
     } summed;
     bool window_open;
@@ -212,6 +214,20 @@ static void beat_arrives(machine *m, const flight *f)
 
 /* ---------------------------------------------------------------------------------------------- sequencer */
 
+/* The number that the word of a weight, sign-extended, stands for. */
+static int64_t weight_of(const machine *m, int64_t word)
+{
+    if (m->config->pe != RS_PE_SHIFTER)
+        return word;
+    const int64_t half_range = INT64_C(1) << (m->config->weight_bits - 1);
+    int64_t code = word < 0 ? word + half_range : word, value = 1;
+    if (m->config->zero_code == RS_YES && code-- == 0)
+        return 0;
+    while (code-- > 0)
+        value *= 2;
+    return word < 0 ? -value : value;
+}
+
 /* The step of this cycle, values and all. */
 static step make_step(machine *m)
 {
@@ -265,10 +281,11 @@ static step make_step(machine *m)
     }
     REQUIRE(number < m->config->weight_steps);
     for (int lane = 0; lane < lanes; lane++) {
-        s.bias[lane] = bits_at(weights, (int64_t)lane * A, A);
+        const int own_bits = m->config->channel_shifts == RS_YES ? A + 7 : A;
+        s.bias[lane] = bits_at(weights, (int64_t)lane * own_bits, A);
+        s.channel_shift[lane] = own_bits > A ? (int)bits_at(weights, (int64_t)lane * own_bits + A, 7) : 0;
         for (int i = 0; i < m->X; i++)
-            s.sum[lane] += activation[i] *
-                           bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n);
+            s.sum[lane] += activation[i] * weight_of(m, bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n));
     }
     return s;
 }
@@ -385,7 +402,7 @@ static bool clock_datapath(machine *m)
         for (int lane = 0; lane < m->summed.lanes; lane++) {
             mpz_set_si(sum, m->summed.sum[lane]);
             mpz_mul_si(sum, sum, m->summed.scale);
-            int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift, 40, m->config->rounding, 0, &ignored);
+            int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift + m->summed.channel_shift[lane], 40, m->config->rounding, 0, &ignored);
             const int64_t low = d->out_unsigned ? 0 : -(INT64_C(1) << (d->out_bits - 1)),
                           high = (INT64_C(1) << (d->out_bits - !d->out_unsigned)) - 1;
             saturations += !m->summed.outside && (value < low || value > high);
@@ -438,6 +455,7 @@ static bool clock_datapath(machine *m)
             m->summed.element = s->element;
             m->summed.overflows = m->position_overflows;
             memcpy(m->summed.sum, m->accumulator, sizeof m->accumulator);
+            memcpy(m->summed.channel_shift, s->channel_shift, sizeof s->channel_shift);
         }
     }
     return tile_ends;

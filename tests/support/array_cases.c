@@ -238,17 +238,65 @@ static rs_qnet *random_graph(rs_rng *rng, int activation_bits, int weight_bits, 
                                      .branches = true,
                                      .graph = true };
     rs_qnet *q = rs_test_random_qnet(rng, &options);
-    for (int i = 0; i < q->n_ops; i++) {
-        rs_free(q->ops[i].weight_fl);
-        q->ops[i].weight_fl = NULL;
-    }
     return q;
 }
 
-static rs_qnet *any_net(rs_rng *rng, int activation_bits, int weight_bits, rs_test_limits limits)
+/* Weights of powers of two, about as large as they were; at most `exponents` of them, 1 to 15. */
+static void make_powers(rs_rng *rng, rs_qnet *q, rs_qop *op, int exponents, bool zero)
 {
-    return limits.chains || one_in(rng, 2) ? random_net(rng, activation_bits, weight_bits, limits)
-                          : random_graph(rng, activation_bits, weight_bits, limits);
+    const int64_t terms = (int64_t)q->tensors[op->input].channels / op->groups * op->kernel_h * op->kernel_w;
+    int range = op->weight_format.bits - 2;
+    range = range > exponents - 1 ? exponents - 1 : range < 0 ? 0 : range;
+    if (range > RS_FL_MAX + op->weight_format.fl)
+        range = RS_FL_MAX + op->weight_format.fl;
+    const int least = -op->weight_format.fl;
+    op->weight_number = RS_NUMBER_POWER2;
+    op->weight_power2 = (rs_power2) { least, least + range, zero };
+    op->weight_format = rs_power2_fxp(op->weight_power2);
+    for (int64_t i = 0; i < terms * q->tensors[op->output].channels; i++) {
+        const int kind = pick(rng, 0, 3), places = kind == 0 ? range : kind == 1 ? 0 : pick(rng, 0, range);
+        op->weights[i] = zero && one_in(rng, 4) ? 0 : one_in(rng, 2) ? 1 << places : -(1 << places);
+    }
+}
+
+/* Fractional lengths by channel around the layer's. */
+static void make_channel_fl(rs_rng *rng, rs_qop *op, int channels)
+{
+    op->weight_fl = checked(RS_NEW_ARRAY(int, (size_t)channels));
+    for (int o = 0; o < channels; o++) {
+        const int by = pick(rng, -3, 3), shift = op->shift + by, fl = op->weight_format.fl + by;
+        op->weight_fl[o] = shift < RS_SHIFT_MIN || shift > RS_SHIFT_MAX || fl < RS_FL_MIN || fl > RS_FL_MAX
+                               ? op->weight_format.fl
+                               : fl;
+    }
+}
+
+/* A net for an array whose kind of element is given; its widths are at most those. */
+static rs_qnet *any_net(rs_rng *rng, const rs_array_config *config, int activation_bits, int weight_bits,
+                        rs_test_limits limits)
+{
+    const bool shifter = config->pe == RS_PE_SHIFTER;
+    const bool zero = shifter ? config->zero_code != RS_NO && one_in(rng, 2) : one_in(rng, 2);
+    const int magnitudes = shifter && config->weight_bits ? 1 << (config->weight_bits - 1) : 16;
+    const int codes = magnitudes - (shifter && (zero || config->zero_code == RS_YES));
+    const int widest = shifter ? 16 : weight_bits; /* a shift of 14 places is an integer of 16 bits */
+    rs_qnet *q = limits.chains || one_in(rng, 2) ? random_net(rng, activation_bits, widest, limits)
+                                                 : random_graph(rng, activation_bits, widest, limits);
+    const bool powers = shifter || one_in(rng, 8);
+    for (int i = 0; i < q->n_ops; i++) {
+        rs_qop *op = &q->ops[i];
+        if (!rs_qop_weighted(op))
+            continue;
+        if (powers || config->channel_shifts == RS_NO) {
+            rs_free(op->weight_fl);
+            op->weight_fl = NULL;
+        }
+        if (powers && (shifter || op->weight_format.bits >= 2))
+            make_powers(rng, q, op, codes < 15 ? codes : 15, zero);
+        else if (!op->weight_fl && config->channel_shifts != RS_NO && one_in(rng, 4))
+            make_channel_fl(rng, op, q->tensors[op->output].channels);
+    }
+    return q;
 }
 
 rs_qnet *rs_test_qnet_convolution(uint64_t seed, int channels, int height, int width, int outputs, int kernel,
@@ -324,6 +372,10 @@ static rs_array_config random_array(rs_rng *rng, rs_test_limits limits)
     c.stall_seed = rs_rng_next(rng);
     if (one_in(rng, 3))
         c.accumulator_bits = RS_BITS_WEIGHTS;
+    if (one_in(rng, 4)) {
+        c.pe = RS_PE_SHIFTER;
+        c.zero_code = (rs_choice)pick(rng, RS_AUTO, RS_YES);
+    }
     return c;
 }
 
@@ -382,7 +434,7 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
     rs_array_config config = random_array(&rng, limits);
     for (int attempt = 0;; attempt++) {
         assert_true(attempt < 1000);
-        c.qnet = any_net(&rng, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
+        c.qnet = any_net(&rng, &config, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
                          limits);
         c.qnet->rounding = config.rounding;
         if (compiles(&c, &config))
@@ -422,7 +474,7 @@ rs_test_case rs_test_case_on(uint64_t seed, uint64_t number, const rs_array_conf
     for (uint64_t attempt = 0;; attempt++) { /* until a net fits the array */
         assert_true(attempt < 1000);
         rs_rng rng = { seed, number, attempt << 32 };
-        c.qnet = any_net(&rng, config->activation_bits, config->weight_bits, limits);
+        c.qnet = any_net(&rng, config, config->activation_bits, config->weight_bits, limits);
         c.qnet->rounding = config->rounding;
         if (compiles(&c, config)) {
             finish(&c, &rng, config);
@@ -444,11 +496,11 @@ const char *rs_test_case_text(const rs_test_case *c, char *text, size_t size)
 {
     const rs_array_config *a = &c->program->config;
     int n = snprintf(text, size,
-                     "seed %llu case %llu: %dx%d, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
+                     "seed %llu case %llu: %dx%d, %s, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
                      "outstanding %d, stalls %d %%, "
                      "buffers %lld/%d/%lld, %d descriptors:",
                      (unsigned long long)c->seed, (unsigned long long)c->number, a->lanes, a->multipliers,
-                     a->activation_bits, a->weight_bits, a->accumulator_bits,
+                     rs_pe_name(a->pe), a->activation_bits, a->weight_bits, a->accumulator_bits,
                      a->overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate", (int)a->tree_registers, a->bus_bits,
                      a->latency, a->outstanding, a->stall_percent, (long long)a->activation_elements, a->weight_steps,
                      (long long)a->output_elements, c->program->n_descriptors);

@@ -90,11 +90,14 @@ static int64_t compare_tensors(const rs_test_case *c, const uint8_t *memory)
 typedef struct totals {
     int64_t events, cycles, values, overflowing, saturating, limited, tiled;
     int64_t kinds[RS_LAYER_HOST + 1]; /* layers */
+    int64_t shifters, channel_shifts; /* programs */
     int64_t sets, shared, runs, slices, unsigned_in; /* descriptors; sets of several convolution groups */
 } totals;
 
 static void count_features(const rs_program *program, totals *sum)
 {
+    sum->shifters += program->config.pe == RS_PE_SHIFTER;
+    sum->channel_shifts += program->config.channel_shifts == RS_YES;
     for (int l = 0; l < program->n_layers; l++)
         sum->kinds[program->layers[l].kind]++;
     for (int i = 0; i < program->n_descriptors; i++) {
@@ -208,10 +211,11 @@ static void campaign(uint64_t stream, int cases, rs_test_limits limits)
     print_message(" tiles: %lld with sets, %lld sharing steps, %lld in runs, %lld slices, %lld unsigned\n",
                   (long long)sum.sets, (long long)sum.shared, (long long)sum.runs, (long long)sum.slices,
                   (long long)sum.unsigned_in);
+    print_message("# %lld arrays of shifters, %lld with a shift a channel\n", (long long)sum.shifters, (long long)sum.channel_shifts);
     assert_true(sum.events > 100 * cases && sum.values > 10 * cases);
     for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
         assert_true(cases < 200 || sum.kinds[kind] > 2);
-    assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2));
+    assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2 && sum.shifters > 20 && sum.channel_shifts > 20));
     if (cases >= 50)
         assert_true(sum.overflowing > 2 && sum.saturating > 2 && sum.limited > 2 && sum.tiled > 2);
 }

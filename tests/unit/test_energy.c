@@ -54,6 +54,9 @@ static void check_operators(void **state)
     assert_near(rs_cost_multiplier(technology, 8, 4).pj, 0.1);
     assert_near(rs_cost_multiplier(technology, 1, 8).um2, 282 / 8.0);
     assert_near(rs_cost_multiplier(technology, 64, 32).pj, 6.2);
+    assert_near(rs_cost_shifter(technology, 32, 5).pj, 0.417);
+    assert_near(rs_cost_shifter(technology, 16, 3).pj, 0.417 * 48 / 160);
+    assert_near(rs_cost_shifter(technology, 64, 6).um2, 249.6 * 384 / 160);
 }
 
 static void check_memories(void **state)
@@ -135,6 +138,18 @@ static void check_area(void **state)
     assert_int_equal(find(&e, "adder tree, level 1")->instances, 4);
     assert_int_equal(find(&e, "adder tree, level 2")->instances, 2);
     assert_int_equal(find(&e, "adder tree, level 3")->instances, 2);
+
+    /* Shifters with 3 bits of shift: products of 8 + 8 bits, 3 stages of a shifter and an adder that negates. The tree adds 17 bits. */
+    rs_array_config shifting = small_array();
+    shifting.pe = RS_PE_SHIFTER;
+    shifting.weight_bits = 4;
+    rs_estimate_area(&shifting, technology, &e);
+    assert_near(find(&e, "shifters")->um2, 8 * (249.6 * 16 * 3 / (32 * 5) + 67));
+    assert_near(find(&e, "adder tree, level 1")->um2, 4 * adder17);
+    assert_near(find(&e, "weight buffer")->um2, (2 * 64 * 8 * 4 + 2 * 2 * 24) / 0.826);
+    shifting.channel_shifts = RS_YES; /* 7 bits beside each bias */
+    rs_estimate_area(&shifting, technology, &e);
+    assert_near(find(&e, "weight buffer")->um2, (2 * 64 * 8 * 4 + 2 * 2 * 31) / 0.826);
 
     /* A single multiplier has no tree. */
     c.multipliers = 1;

@@ -15,6 +15,7 @@
  * case. */
 static const rs_array_config configurations[] = {
     { .unsigned_activations = RS_NO,
+      .channel_shifts = RS_NO,
       .average_pooling = RS_YES,
       .lanes = 1,
       .multipliers = 1,
@@ -24,6 +25,7 @@ static const rs_array_config configurations[] = {
       .bus_bits = 16,
       .outstanding = 1 },
     { .unsigned_activations = RS_YES,
+      .channel_shifts = RS_YES,
       .average_pooling = RS_YES,
       .lanes = 4,
       .multipliers = 4,
@@ -34,6 +36,7 @@ static const rs_array_config configurations[] = {
       .outstanding = 16,
       .tree_registers = RS_TREE_EVERY },
     { .unsigned_activations = RS_YES,
+      .channel_shifts = RS_YES,
       .average_pooling = RS_NO,
       .lanes = 3,
       .multipliers = 5,
@@ -47,6 +50,7 @@ static const rs_array_config configurations[] = {
       .tree_registers = RS_TREE_EVERY_SECOND,
       .rounding = RS_ROUND_NEAREST_EVEN },
     { .unsigned_activations = RS_NO,
+      .channel_shifts = RS_NO,
       .average_pooling = RS_NO,
       .lanes = 8,
       .multipliers = 3,
@@ -58,6 +62,7 @@ static const rs_array_config configurations[] = {
       .overflow = RS_OVERFLOW_WRAP,
       .rounding = RS_ROUND_NEAREST_UP },
     { .unsigned_activations = RS_NO,
+      .channel_shifts = RS_NO,
       .average_pooling = RS_YES,
       .lanes = 2,
       .multipliers = 8,
@@ -69,6 +74,7 @@ static const rs_array_config configurations[] = {
       .tree_registers = RS_TREE_EVERY_SECOND,
       .rounding = RS_ROUND_TRUNCATE },
     { .unsigned_activations = RS_NO,
+      .channel_shifts = RS_NO,
       .average_pooling = RS_YES,
       .lanes = 5,
       .multipliers = 2,
@@ -78,6 +84,7 @@ static const rs_array_config configurations[] = {
       .bus_bits = 16,
       .outstanding = 3 },
     { .unsigned_activations = RS_YES,
+      .channel_shifts = RS_YES,
       .average_pooling = RS_YES,
       .lanes = 16,
       .multipliers = 7,
@@ -89,6 +96,7 @@ static const rs_array_config configurations[] = {
       .overflow = RS_OVERFLOW_SATURATE,
       .tree_registers = RS_TREE_EVERY },
     { .unsigned_activations = RS_NO,
+      .channel_shifts = RS_NO,
       .average_pooling = RS_YES,
       .lanes = 7,
       .multipliers = 16,
@@ -99,6 +107,33 @@ static const rs_array_config configurations[] = {
       .outstanding = 33,
       .first_level = RS_FIRST_LEVEL_PAPER,
       .tree_registers = RS_TREE_EVERY_SECOND },
+    { .pe = RS_PE_SHIFTER,
+      .zero_code = RS_YES,
+      .channel_shifts = RS_NO,
+      .unsigned_activations = RS_YES,
+      .average_pooling = RS_YES,
+      .lanes = 6,
+      .multipliers = 5,
+      .activation_bits = 8,
+      .weight_bits = 4,
+      .accumulator_bits = 28,
+      .bus_bits = 64,
+      .outstanding = 9,
+      .tree_registers = RS_TREE_EVERY,
+      .rounding = RS_ROUND_NEAREST_EVEN },
+    { .pe = RS_PE_SHIFTER,
+      .zero_code = RS_NO,
+      .channel_shifts = RS_NO,
+      .unsigned_activations = RS_NO,
+      .average_pooling = RS_NO,
+      .lanes = 3,
+      .multipliers = 4,
+      .activation_bits = 12,
+      .weight_bits = 5,
+      .accumulator_bits = 27,
+      .bus_bits = 128,
+      .outstanding = 20,
+      .overflow = RS_OVERFLOW_SATURATE },
 };
 enum { CONFIGURATIONS = sizeof configurations / sizeof *configurations };
 
@@ -118,6 +153,9 @@ static rs_array_config random_configuration(rs_rng *rng)
                           .multipliers = pick(rng, 1, 20),
                           .activation_bits = pick(rng, 1, 16),
                           .weight_bits = pick(rng, 1, 16),
+                          .pe = (rs_pe)(pick(rng, 0, 3) == 0),
+                          .zero_code = one_in_two(rng) ? RS_YES : RS_NO,
+                          .channel_shifts = one_in_two(rng) ? RS_YES : RS_NO,
                           .unsigned_activations = one_in_two(rng) ? RS_YES : RS_NO,
                           .average_pooling = one_in_two(rng) ? RS_YES : RS_NO,
                           .bus_bits = 16 << pick(rng, 0, 5),
@@ -128,15 +166,19 @@ static rs_array_config random_configuration(rs_rng *rng)
                           .rounding = (rs_rounding)pick(rng, 0, 3) };
     if (c.unsigned_activations == RS_YES && c.activation_bits > 15)
         c.activation_bits = 15;
+    if (c.pe == RS_PE_SHIFTER)
+        c.weight_bits = pick(rng, 2, RS_SHIFTER_MAX_BITS);
     /* Wide enough for most biases, not for every sum. */
-    c.accumulator_bits = c.activation_bits + c.weight_bits + pick(rng, 0, 8);
+    c.accumulator_bits = rs_array_tree_bits(&c, 0) + pick(rng, 0, 8);
+    if (c.accumulator_bits > RS_ACCUMULATOR_MAX_BITS)
+        c.accumulator_bits = RS_ACCUMULATOR_MAX_BITS;
     return c;
 }
 
 /* What a campaign has compared since `before`: a long one shows that it goes on. */
 static void progress(const rs_array_config *c, const rs_lockstep_result *before, const rs_lockstep_result *sum)
 {
-    print_message("# %dx%d, %dx%d bits: %lld nets, %llu events, model built in %.1f s\n", c->lanes, c->multipliers,
+    print_message("# %dx%d, %s, %dx%d bits: %lld nets, %llu events, model built in %.1f s\n", c->lanes, c->multipliers, rs_pe_name(c->pe),
                   c->activation_bits, c->weight_bits, (long long)(sum->images - before->images),
                   (unsigned long long)(sum->events[RS_EVENT_READ] + sum->events[RS_EVENT_OUTPUT] +
                                        sum->events[RS_EVENT_WRITE] - before->events[RS_EVENT_READ] -

@@ -141,6 +141,17 @@ static void test_image(void **state)
     }
 }
 
+/* Section 1: the weight of a shifter's word; of a multiplier's the word itself. */
+static int32_t weight_of(const rs_array_config *c, int32_t word)
+{
+    if (c->pe != RS_PE_SHIFTER)
+        return word;
+    int code = word & ((1 << (c->weight_bits - 1)) - 1);
+    if (c->zero_code == RS_YES && code-- == 0)
+        return 0;
+    return word < 0 ? -(1 << code) : 1 << code;
+}
+
 /* Every weight and bias of a program, found again where section 2 says. */
 static int64_t check_packing(const rs_qnet *net, const rs_program *program)
 {
@@ -155,17 +166,22 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
         const int channels = in->channels;
         const bool whole = op->kernel_h == in->height && op->kernel_w == in->width && !op->pad_h && !op->pad_w &&
                            op->dilation_h == 1 && op->dilation_w == 1;
+        const int own_bits = c->accumulator_bits + (c->channel_shifts == RS_YES ? 7 : 0);
         int64_t beat = d->weight_addr;
         for (int g = 0; g < d->groups; g++) {
             const int lanes = g + 1 == d->groups ? d->lanes_last : c->lanes;
             for (int lane = 0; lane < lanes; lane++) {
-                const int64_t bit = beat * c->bus_bits + (int64_t)lane * c->accumulator_bits;
+                const int64_t bit = beat * c->bus_bits + (int64_t)lane * own_bits;
                 const int low = c->accumulator_bits > 32 ? 32 : c->accumulator_bits;
                 const uint64_t mask = low == 32 ? 0xffffffffu : (1u << low) - 1;
                 assert_int_equal((uint64_t)rs_bits_get(program->memory, bit, low) & mask,
                                  (uint64_t)op->bias[g * c->lanes + lane] & mask);
+                if (own_bits > c->accumulator_bits)
+                    assert_int_equal(d->shift + rs_bits_get(program->memory, bit + c->accumulator_bits, 7),
+                                     op->weight_fl ? op->shift + op->weight_fl[g * c->lanes + lane] - op->weight_format.fl
+                                                   : op->shift);
             }
-            beat += (lanes * c->accumulator_bits + c->bus_bits - 1) / c->bus_bits;
+            beat += (lanes * own_bits + c->bus_bits - 1) / c->bus_bits;
             /* Steps in the order of the loop nest; a segment is a kernel row, a kernel point, or the whole kernel. */
             const int seg1 = whole ? 1 : op->kernel_h, seg2 = whole || op->dilation_w == 1 ? 1 : op->kernel_w;
             const int seg_len = whole                 ? op->kernel_h * op->kernel_w * channels
@@ -177,7 +193,7 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
                         for (int lane = 0; lane < lanes; lane++)
                             for (int x = 0; x < c->multipliers; x++) {
                                 const int k = first + x, o = g * c->lanes + lane;
-                                int32_t expected = 0;
+                                int32_t expected = weight_of(c, 0); /* a word of zero bits */
                                 if (k < seg_len) {
                                     const int ch = k % channels, point = k / channels;
                                     const int ky = whole ? point / op->kernel_w : s1;
@@ -187,7 +203,7 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
                                 }
                                 const int64_t bit = beat * c->bus_bits +
                                                     ((int64_t)lane * c->multipliers + x) * c->weight_bits;
-                                assert_int_equal(rs_bits_get(program->memory, bit, c->weight_bits), expected);
+                                assert_int_equal(weight_of(c, rs_bits_get(program->memory, bit, c->weight_bits)), expected);
                                 compared++;
                             }
                         beat += (lanes * c->multipliers * c->weight_bits + c->bus_bits - 1) / c->bus_bits;
@@ -414,8 +430,32 @@ static void test_what_cannot_run(void **state)
     net->ops[1].type = RS_QOP_MAX_POOL;
     int lengths[4] = { 1, 2, 3, 4 };
     net->ops[0].weight_fl = lengths;
-    refused(net, &c, "layer 'conv0': fractional lengths that differ by output channel cannot run on the array");
+    c.channel_shifts = RS_NO;
+    refused(net, &c, "with a fractional length for each channel, the layer 'conv0' needs it, but array.channel_shifts is no");
+    c.channel_shifts = RS_AUTO;
     net->ops[0].weight_fl = NULL;
+    c.pe = RS_PE_SHIFTER;
+    refused(net, &c, "the weights of layer 'conv0' are 8-bit integers, but array.pe is shifter, which takes powers of two only");
+    for (int i = 0; i < 4 * 4 * 9; i++)
+        net->ops[0].weights[i] = i % 3 ? i % 8 == 0 ? -128 : 1 : 0;
+    net->ops[0].weight_number = RS_NUMBER_POWER2;
+    net->ops[0].weight_power2 = (rs_power2) { -7, 0, true };
+    net->ops[0].weight_format = (rs_fxp) { 9, 7 };
+    c.zero_code = RS_NO;
+    refused(net, &c, "with weights of zero, the layer 'conv0' needs it, but array.zero_code is no; expected yes, or auto");
+    c.zero_code = RS_AUTO;
+    c.weight_bits = 4;
+    refused(net, &c, "the weights of layer 'conv0' are 5 bits wide, but array.weight_bits is 4");
+    c.weight_bits = 8;
+    refused(net, &c, "array.weight_bits is 8, but array.pe is shifter; expected 2 to 5, or auto");
+    c.weight_bits = RS_BITS_AUTO;
+    rs_program *shifts = compiled(net, &c);
+    assert_true(shifts->config.weight_bits == 5 && shifts->config.zero_code == RS_YES);
+    rs_program_free(shifts);
+    c.pe = RS_PE_MULTIPLIER;
+    shifts = compiled(net, &c);
+    assert_int_equal(shifts->config.weight_bits, 9);
+    rs_program_free(shifts);
     net->tensors[2].format.bits = 17;
     refused(net, &c, "quantize the net to at most 16 bits");
     net->tensors[2].format.bits = 8;

@@ -361,7 +361,7 @@ static void check_every_format(void **state)
     int64_t expected = 0;
     for (int f = 0; f < RS_ROM_FORMATS; f++) {
         char *folder = rs_format("%s/lenet-%s", rs_test_folder(), rs_rom_format_name((rs_rom_format)f));
-        const rs_rom_options options = { (rs_rom_format)f, 5, 16, 8, 32 };
+        const rs_rom_options options = { (rs_rom_format)f, 5, 16, 8, 32, RS_WEIGHT_INTEGER };
         int64_t words = 0, compared = 0;
         rs_assert_ok(rs_rom_export(q, &options, folder, &words, diag), diag);
         assert_true(f == 0 || words == expected);
@@ -393,21 +393,21 @@ static void check_errors(void **state)
         rs_status status;
         const char *message;
     } CASES[] = {
-        { { RS_ROM_HEX, 0, 4, 0, 0 }, RS_USAGE, "lanes: 0, expected 1 to 64" },
-        { { RS_ROM_HEX, 65, 4, 0, 0 }, RS_USAGE, "lanes: 65" },
-        { { RS_ROM_HEX, 4, 65, 0, 0 }, RS_USAGE, "multipliers: 65" },
-        { { RS_ROM_HEX, 4, 4, 17, 0 }, RS_USAGE, "weight bits: 17" },
-        { { RS_ROM_HEX, 4, 4, 0, 49 }, RS_USAGE, "bias bits: 49" },
-        { { RS_ROM_FORMATS, 4, 4, 0, 0 }, RS_USAGE, "format" },
-        { { RS_ROM_HEX, 4, 4, 7, 0 }, RS_BAD_INPUT, "layer 'conv1': weight" },
-        { { RS_ROM_HEX, 4, 4, 0, 8 }, RS_BAD_INPUT, "layer 'conv1': the bias of output channel" },
+        { { RS_ROM_HEX, 0, 4, 0, 0, RS_WEIGHT_INTEGER }, RS_USAGE, "lanes: 0, expected 1 to 64" },
+        { { RS_ROM_HEX, 65, 4, 0, 0, RS_WEIGHT_INTEGER }, RS_USAGE, "lanes: 65" },
+        { { RS_ROM_HEX, 4, 65, 0, 0, RS_WEIGHT_INTEGER }, RS_USAGE, "multipliers: 65" },
+        { { RS_ROM_HEX, 4, 4, 17, 0, RS_WEIGHT_INTEGER }, RS_USAGE, "weight bits: 17" },
+        { { RS_ROM_HEX, 4, 4, 0, 49, RS_WEIGHT_INTEGER }, RS_USAGE, "bias bits: 49" },
+        { { RS_ROM_FORMATS, 4, 4, 0, 0, RS_WEIGHT_INTEGER }, RS_USAGE, "format" },
+        { { RS_ROM_HEX, 4, 4, 7, 0, RS_WEIGHT_INTEGER }, RS_BAD_INPUT, "layer 'conv1': weight" },
+        { { RS_ROM_HEX, 4, 4, 0, 8, RS_WEIGHT_INTEGER }, RS_BAD_INPUT, "layer 'conv1': the bias of output channel" },
     };
     q->ops[0].weights[3] = 127;
     q->ops[0].bias[2] = 1000;
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
         rs_assert_error(rs_rom_export(q, &CASES[i].options, folder, NULL, diag), CASES[i].status, diag,
                         CASES[i].message);
-    const rs_rom_options options = { RS_ROM_HEX, 4, 8, 0, 0 };
+    const rs_rom_options options = { RS_ROM_HEX, 4, 8, 0, 0, RS_WEIGHT_INTEGER };
     rs_assert_error(rs_rom_verify(q, folder, &n, diag), RS_BAD_INPUT, diag, "cannot open");
     rs_assert_ok(rs_rom_export(q, &options, folder, NULL, diag), diag);
     rs_assert_ok(rs_rom_verify(q, folder, &n, diag), diag);
@@ -465,7 +465,7 @@ static void check_faults(void **state)
         rs_qnet_free(q);
         q = rs_test_random_qnet(&rng, &random);
     }
-    const rs_rom_options options = { RS_ROM_NPY, 1, 2, 0, 0 };
+    const rs_rom_options options = { RS_ROM_NPY, 1, 2, 0, 0, RS_WEIGHT_INTEGER };
     const char *folder = rs_test_path("rom-faults");
     int failures = 0;
     for (int kind = 0; kind < RS_FAULT_KINDS; kind++)

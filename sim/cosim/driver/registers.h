@@ -61,6 +61,8 @@
 #define RS_REG_RULES_UNSIGNED_MASK 0x00200000u /* UNSIGNED */
 #define RS_REG_RULES_AVERAGE_SHIFT 22
 #define RS_REG_RULES_AVERAGE_MASK 0x00400000u /* AVERAGE */
+#define RS_REG_RULES_CHANNEL_SHIFT_SHIFT 23
+#define RS_REG_RULES_CHANNEL_SHIFT_MASK 0x00800000u /* CHANNEL_SHIFT */
 #define RS_REG_ACT_DEPTH 0x090u /* read only: elements of one half of the activation buffer */
 #define RS_REG_OUT_DEPTH 0x094u /* read only: elements of one half of the output buffer */
 #define RS_REG_WGT_DEPTH 0x098u /* read only: steps of one half of the weight buffer */

@@ -58,7 +58,8 @@ accelerator::accelerator(sc_core::sc_module_name name, const rs_array_config *co
     value_[RS_REG_RULES / 4] = parameter("OVERFLOW") << RS_REG_RULES_OVERFLOW_SHIFT | parameter("FIRST_LEVEL") << RS_REG_RULES_FIRST_LEVEL_SHIFT |
                                parameter("TREE_REGS") << RS_REG_RULES_TREE_REGS_SHIFT | parameter("ROUNDING") << RS_REG_RULES_ROUNDING_SHIFT |
                                parameter("PE") << RS_REG_RULES_PE_SHIFT | parameter("ZERO_CODE") << RS_REG_RULES_ZERO_CODE_SHIFT |
-                               parameter("UNSIGNED") << RS_REG_RULES_UNSIGNED_SHIFT | parameter("AVERAGE") << RS_REG_RULES_AVERAGE_SHIFT;
+                               parameter("UNSIGNED") << RS_REG_RULES_UNSIGNED_SHIFT | parameter("AVERAGE") << RS_REG_RULES_AVERAGE_SHIFT |
+                               parameter("CHANNEL_SHIFT") << RS_REG_RULES_CHANNEL_SHIFT_SHIFT;
     value_[RS_REG_ACT_DEPTH / 4] = parameter("ACT_DEPTH");
     value_[RS_REG_OUT_DEPTH / 4] = parameter("OUT_DEPTH");
     value_[RS_REG_WGT_DEPTH / 4] = parameter("WGT_DEPTH");

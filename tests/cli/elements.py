@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Whole networks on arrays of every kind of processing element: quantized, simulated, compared with the RTL, estimated, exported.
+
+test-options: variants=release limit=300
+"""
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from checks import ROOT, Checks, ristretto
+
+check = Checks()
+os.chdir(ROOT)
+os.environ.setdefault("RISTRETTO_CACHE", "build/cache")
+ZOO = "model/zoo/lenet"
+NET = ["--model", f"{ZOO}/lenet_train_test.prototxt", "--weights", f"{ZOO}/lenet.caffemodel"]
+DIGITS = ["--data", f"{ZOO}/digits"]
+FEW = ["--calibration", "0:40", "--search", "0:40", "--test", "40:20", "--error-margin", "30"]
+ARRAY = ["--array", "configs/arrays/small-4x4.yaml"]
+TECHNOLOGY = ["--technology", "configs/technologies/horowitz-45nm.yaml"]
+scratch = tempfile.TemporaryDirectory()
+
+
+def quantize(name, *arguments):
+    out = os.path.join(scratch.name, name)
+    r = ristretto("quantize", *NET, *DIGITS, *FEW, "--out", out, "--json", *arguments)
+    check(f"{name}: quantized", r.returncode == 0, r.stderr)
+    return ["--qnet", os.path.join(out, "qnet")]
+
+
+def report(name, *arguments):
+    r = ristretto(*arguments, "--json")
+    check(f"{name}: {arguments[0]} ends well", r.returncode == 0, r.stderr)
+    return json.loads(r.stdout) if r.returncode == 0 else {}
+
+
+def on_array(name, qnet, *settings):
+    """The model's images against the exact engine's, and the RTL's against the model's where Verilator is there."""
+    settings = [word for setting in settings for word in ("--set", setting)]
+    simulated = report(name, "simulate", *qnet, *ARRAY, *settings, *DIGITS, "--images", "20")
+    check(f"{name}: the model has the engine's scores", simulated.get("equal") is True and simulated.get("compared") == 200)
+    if shutil.which("verilator"):
+        compared = report(name, "cosim", *qnet, *ARRAY, *settings, *DIGITS, "--images", "1")
+        check(f"{name}: the RTL has the model's beats and cycles", compared.get("equal") is True and compared.get("engine_values", 0) > 4000)
+    else:
+        check.skip(f"{name}: the RTL", "verilator is not installed")
+    return simulated
+
+
+def area(name, qnet, *settings):
+    """Area of the processing elements, and bits of a weight."""
+    settings = [word for setting in settings for word in ("--set", setting)]
+    estimated = report(name, "estimate", *qnet, *ARRAY, *settings, *TECHNOLOGY)
+    return estimated["blocks"][0]
+
+
+# Powers of two: as shifts, and as integers on multipliers.
+powers = quantize("powers", "--scheme", "power-of-two")
+shifts = on_array("shifters", powers, "array.pe=shifter")
+check.equal("shifters: bits of a weight", shifts["array"]["weight_bits"], 4)
+check.equal("shifters: the kind of element", shifts["array"]["pe"], "shifter")
+integers = report("multipliers", "simulate", *powers, *ARRAY, *DIGITS, "--images", "20")
+check("multipliers: the same net as integers of 9 bits", integers["array"]["weight_bits"] == 9 and integers["equal"] is True)
+check.equal("multipliers: the same scores", integers["hits"], shifts["hits"])
+small, large = area("shifters", powers, "array.pe=shifter"), area("multipliers", powers)
+check("shifters are smaller", small["name"] == "shifters" and large["name"] == "multipliers" and small["um2"] < large["um2"])
+for kind in ("memh", "npy"):
+    roms = report("shifters", "export", *powers, *ARRAY, "--set", "array.pe=shifter", "--format", kind, "--out", os.path.join(scratch.name, kind))
+    check(f"shifters: {kind} ROMs hold the shifts", roms.get("weight_bits") == 4 and roms.get("compared", 0) > 400000)
+with open(os.path.join(scratch.name, "memh", "conv1.json")) as f:
+    check.equal("shifters: the ROMs say so", json.load(f)["weights"]["encoding"], "shift")
+r = ristretto("simulate", "--qnet", os.path.join(scratch.name, "powers", "qnet"), *ARRAY, "--set", "array.pe=shifters")
+check("an element that is none is refused", r.returncode == 2 and "did you mean 'shifter'?" in r.stderr, r.stderr)
+
+# A fractional length a channel.
+channels = quantize("channels", "--channel-weights")
+simulated = report("channels", "simulate", *channels, *ARRAY, *DIGITS, "--images", "20")
+check("channels: the model has the engine's scores", simulated.get("equal") is True and simulated.get("compared") == 200)
+r = ristretto("simulate", *channels, *ARRAY, "--set", "array.pe=shifter")
+check("channels: integers on shifters are refused", r.returncode == 3 and "set array.pe: multiplier" in r.stderr, r.stderr)
+check.done()
