@@ -55,8 +55,28 @@ static rs_dut_fault fault_named(const char *name)
     return RS_DUT_FAULT_NONE;
 }
 
+/* What the array cannot do without, and a foreign unit can. */
+static rs_status need(const rs_args *args, const char *name, const char *value, rs_diag *diag)
+{
+    return rs_args_given(args, name) ? RS_OK : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s %s is missing; only --dut goes without it", name, value);
+}
+
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
 {
+    if (rs_args_given(args, "dut"))
+        return rs_command_cosim_unit(args, diag);
+    static const char *const for_units[] = { "layer", "vectors", "random" };
+    const size_t errors = rs_diag_errors(diag);
+    (void)need(args, "qnet", "FOLDER", diag);
+    (void)need(args, "array", "FILE", diag);
+    (void)need(args, "data", "PATH", diag);
+    for (size_t i = 0; i < sizeof for_units / sizeof for_units[0]; i++)
+        if (rs_args_given(args, for_units[i]))
+            rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s is for --dut", for_units[i]);
+    if (rs_args_int(args, "trace-to") < rs_args_int(args, "trace-from"))
+        rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--trace-to lies before --trace-from");
+    if (rs_diag_errors(diag) > errors)
+        return RS_USAGE;
     rs_qnet *qnet = NULL;
     rs_array_config *config = NULL;
     rs_dataset *set = NULL;

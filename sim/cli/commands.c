@@ -38,9 +38,12 @@ const rs_option rs_common_options[] = {
 #define OUT(text) { .name = "out", .letter = 'o', .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = true, .help = text }
 #define REPORT \
     { .name = "report", .type = RS_OPTION_FILE, .value = "FILE", .help = "put the result into this report.json as well, which is made if it is not there" }
-#define QNET { .name = "qnet", .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = true, .help = "quantized network, as 'ristretto quantize' writes it" }
-#define ARRAY \
-    { .name = "array", .letter = 'a', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "YAML file of the array; 'ristretto help array' lists its keys" }, \
+#define QNET QNET_OF(true)
+#define QNET_OF(is_required) \
+    { .name = "qnet", .type = RS_OPTION_FOLDER, .value = "FOLDER", .required = is_required, .help = "quantized network, as 'ristretto quantize' writes it" }
+#define ARRAY ARRAY_OF(true)
+#define ARRAY_OF(is_required) \
+    { .name = "array", .letter = 'a', .type = RS_OPTION_FILE, .value = "FILE", .required = is_required, .help = "YAML file of the array; 'ristretto help array' lists its keys" }, \
     { .name = "set", .type = RS_OPTION_TEXT, .value = "KEY=VALUE", .repeated = true, .help = "set a key of the array's file, such as array.lanes=8" }
 
 #define STATE \
@@ -195,9 +198,19 @@ static const rs_option simulate_options[] = {
 };
 
 static const rs_option cosim_options[] = {
-    QNET, ARRAY, DATA(true), RESIZE, IMAGES("number of images to run"),
+    QNET_OF(false), ARRAY_OF(false), DATA(false), RESIZE, IMAGES("number of images to run"),
+    { .name = "dut", .type = RS_OPTION_FILE, .value = "FILE",
+      .help = "try a multiply-accumulate unit that is not ours: YAML file of its adapter; 'ristretto help adapter' lists its keys" },
+    { .name = "layer", .type = RS_OPTION_TEXT, .value = "NAME", .help = "with --dut: operands of this layer only [all layers with weights]" },
+    { .name = "vectors", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "200",
+      .help = "with --dut: output values of each layer and image; 0: all of them" },
+    { .name = "random", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 10000000, .fallback = "1000", .help = "with --dut: random sums" },
     { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1",
-      .help = "seed of the values that RTL registers without a reset wake up with" },
+      .help = "seed of the values that RTL registers without a reset wake up with, and of random operands" },
+    { .name = "trace", .type = RS_OPTION_FILE, .value = "FILE",
+      .help = "write a waveform (FST) of the first image, and beside it a save file for GTKWave with the signals grouped by unit" },
+    { .name = "trace-from", .type = RS_OPTION_INT, .value = "CYCLE", .min = 0, .max = MOST, .fallback = "0", .help = "first cycle in the waveform" },
+    { .name = "trace-to", .type = RS_OPTION_INT, .value = "CYCLE", .min = 0, .max = MOST, .fallback = "9999", .help = "last cycle in it" },
     { .name = "wave", .type = RS_OPTION_FILE, .value = "FILE", .help = "on a mismatch, write a waveform (FST) of the cycles around it" },
     { .name = "plant", .type = RS_OPTION_CHOICE, .value = "FAULT", .choices = "flip|late|drop|duplicate",
       .help = "plant a fault in one output beat of the RTL, to see it caught" },
@@ -260,7 +273,7 @@ static const rs_option help_options[] = {
     END
 };
 static const rs_option help_places[] = {
-    { .name = "TOPIC", .type = RS_OPTION_TEXT, .help = "a command, or a file: array, technology, run-file" },
+    { .name = "TOPIC", .type = RS_OPTION_TEXT, .help = "a command, or a file: array, adapter, technology, run-file" },
     END
 };
 
@@ -326,9 +339,13 @@ const rs_command rs_commands[] = {
     { .name = "cosim", .summary = "run images through the Verilated RTL in lockstep with the array model",
       .description = "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole images through it and through the C "
                      "model side by side, and compares every read, every output beat, every write, and the cycle of each. It stops at the first "
-                     "difference, shows what differs where and how to run it again, and ends with status 1.",
+                     "difference, shows what differs where and how to run it again, and ends with status 1.\n\n"
+                     "With --dut it tries a unit that is not ours instead, a multiplier with an accumulator or a dot product in Verilog, of which a small "
+                     "adapter file says what its ports mean (docs/foreign-rtl.md): corner cases, random sums, and, with --qnet and --data, the operands "
+                     "of a network's layers. Every sum is compared, and every rounded output if the unit has one.",
       .options = cosim_options, .run = rs_command_cosim,
-      .examples = LIST("ristretto cosim --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --data model/zoo/lenet/digits --images 100") },
+      .examples = LIST("ristretto cosim --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --data model/zoo/lenet/digits --images 100",
+                       "ristretto cosim --dut configs/units/serial-mac.yaml") },
     { .name = "estimate", .summary = "area of the array, energy of the network on it, against 32-bit float",
       .description = "Multiplies what the array model counts - operations, bits moved in each memory, register bits clocked - with the numbers of a "
                      "technology, each of which names its source. docs/area-and-energy.md gives the formulas.",

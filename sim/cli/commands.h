@@ -16,6 +16,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag);
 rs_status rs_command_finetune(const rs_args *args, rs_diag *diag);
 rs_status rs_command_simulate(const rs_args *args, rs_diag *diag);
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag);
+/* cosim with --dut: a unit that is not ours. */
+rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag);
 rs_status rs_command_estimate(const rs_args *args, rs_diag *diag);
 rs_status rs_command_export(const rs_args *args, rs_diag *diag);
 rs_status rs_command_data(const rs_args *args, rs_diag *diag);

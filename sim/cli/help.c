@@ -6,10 +6,12 @@
 #include "cli/commands.h"
 #include "cli/manual.h"
 #include "config/array_schema.h"
+#include "config/unit_config.h"
 #include "energy/technology.h"
 
 static const struct { const char *topic, *title; const rs_schema *schema; } files[] = {
     { "array", "Keys of an array's YAML file", rs_array_schema },
+    { "adapter", "Keys of the adapter of a foreign unit (cosim --dut)", rs_unit_schema },
     { "technology", "Keys of a technology's YAML file", rs_technology_schema },
     { "run-file", "Keys of a run's YAML file", rs_run_schema },
 };

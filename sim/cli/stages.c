@@ -444,8 +444,8 @@ static rs_status score_images(machine *m, const rs_qnet *qnet, const rs_dataset 
 }
 
 /* The images of a slice in memory, as they enter the net. */
-static rs_status hold_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over, rs_dataset **held,
-                             rs_diag *diag)
+rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over, rs_dataset **held,
+                          rs_diag *diag)
 {
     const rs_qtensor *in = &qnet->tensors[0];
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
@@ -468,7 +468,7 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
     *section = NULL;
     machine m;
     array_scores s = { .images = 0 };
-    rs_status status = set != NULL ? hold_images(qnet, set, slice, over, &held, diag) : RS_OK;
+    rs_status status = set != NULL ? rs_stage_images(qnet, set, slice, over, &held, diag) : RS_OK;
     if (status == RS_OK)
         status = open_machine(qnet, config, &m, diag);
     if (status != RS_OK) {
@@ -549,7 +549,7 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
     rs_program *program = NULL;
     int32_t *scores = NULL;
     o.first_image = slice.first;
-    rs_status status = hold_images(qnet, set, slice, over, &part, diag);
+    rs_status status = rs_stage_images(qnet, set, slice, over, &part, diag);
     if (status == RS_OK)
         status = rs_program_compile(qnet, config, &program, diag);
     if (status == RS_OK && (scores = RS_NEW_ARRAY(int32_t, (size_t)(part->count * classes))) == NULL)

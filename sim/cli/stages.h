@@ -33,7 +33,12 @@ typedef struct rs_quantize_stage {
 /* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag);
 
-/* Images larger than the net's input are cropped to it; `over` (NULL: nothing) may resize them before. set NULL: cycles only.
+/* The images of a slice, as the quantized network takes them, in memory. Images larger than the net's input are cropped to it; `over`
+ * (NULL: nothing) may resize them before. */
+rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over, rs_dataset **held,
+                          rs_diag *diag);
+
+/* Images as rs_stage_images takes them; set NULL: cycles only.
  * RS_MISMATCH: the array model's scores differ from the exact engine's. */
 rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
                             const rs_data_override *over, json_t **section, rs_diag *diag);

@@ -151,6 +151,9 @@ static rs_status set_scalar(const context *c, const rs_schema *s, const char *te
 
 static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix, void *target);
 
+static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml *node, const char *name, void *target);
+static rs_status set_default(const context *c, const rs_schema *s, rs_loc loc, const char *name, void *target);
+
 static void make_name(char *buffer, const char *prefix, const char *key)
 {
     snprintf(buffer, LONGEST_PATH, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", key);
@@ -175,9 +178,16 @@ static rs_status read_list(const context *c, const rs_schema *s, const rs_yaml *
     for (size_t i = 0; i < node->n; i++) {
         const rs_yaml *item = node->items[i];
         snprintf(buffer, sizeof buffer, "%.150s[%zu]", name, i);
-        const rs_status one = item->kind == RS_YAML_MAP
-                                  ? read_map(c, s->fields, item, item->loc, buffer, items + i * s->size)
-                                  : rs_error(c->diag, c->wrong, item->loc, NULL, "%s must be keys with values", buffer);
+        rs_status one = RS_OK;
+        if (item->kind == RS_YAML_MAP) {
+            one = read_map(c, s->fields, item, item->loc, buffer, items + i * s->size);
+        } else if (item->kind == RS_YAML_SCALAR && s->plain_entries) {
+            one = read_field(c, &s->fields[0], item, buffer, items + i * s->size);
+            for (const rs_schema *f = &s->fields[1]; one == RS_OK && f->key != NULL; f++)
+                one = set_default(c, f, item->loc, buffer, items + i * s->size);
+        } else {
+            one = rs_error(c->diag, c->wrong, item->loc, NULL, "%s must be %skeys with values", buffer, s->plain_entries ? "a word, or " : "");
+        }
         if (status == RS_OK)
             status = one;
     }

@@ -37,6 +37,7 @@ typedef struct rs_schema {
     const rs_schema_word *words;   /* ends with a NULL name */
     const struct rs_schema *fields; /* ends with a NULL key */
     size_t size, count_offset;
+    bool plain_entries;         /* LIST: an entry may be a word alone, which is its first field */
     const char *unit;           /* or NULL */
     const char *doc;            /* one sentence, no full stop */
 } rs_schema;

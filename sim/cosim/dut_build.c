@@ -56,14 +56,15 @@ __attribute__((format(printf, 2, 3))) static void add_format(list *l, const char
 }
 
 typedef struct build {
+    const rs_dut_recipe *recipe;
     rs_arena *arena;
     char *home;        /* holds rtl/ and sim/cosim/dut/ */
     char *cache;       /* folder */
     char *verilator, *compiler;
     char *root;        /* Verilator's folder of headers and runtime */
     bool clang, trace;
-    list parameters;   /* -G... */
     list rtl;          /* paths */
+    list design;       /* Verilator's arguments that name the design: parameters, folders, sources */
     list flags;        /* of the compiler, for model and runtime alike */
     uint64_t key[2], runtime_key[2];
     char *library, *runtime, *folder, *log;
@@ -191,9 +192,11 @@ static rs_status hash_file(uint64_t key[2], const char *path, rs_diag *diag)
     return status;
 }
 
-/* Adds what a command prints, through a file in the cache folder; the first line of it can be had, too. */
-static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument, char **line,
-                             rs_diag *diag)
+static char *tail_of(const char *path);
+
+/* Adds what a command prints, through a file in the cache folder; the first line of it can be had, too. A command that fails is an
+ * error with `wrong`; what it printed is shown if that is RS_BAD_INPUT. */
+static rs_status hash_command(build *b, uint64_t key[2], const char *const *argv, char **line, rs_status wrong, rs_diag *diag)
 {
     char *log = rs_format("%s/output-XXXXXX", b->cache);
     if (log == NULL)
@@ -205,11 +208,16 @@ static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const 
         return status;
     }
     close(file);
-    const char *argv[] = { tool, option, argument, NULL };
     int code = 0;
     rs_status status = rs_tool_run(argv, NULL, log, &code, diag);
-    if (status == RS_OK && code != 0)
-        status = rs_error(diag, RS_RESOURCE, RS_FILE(tool), install_hint, "'%s' ended with status %d", option, code);
+    if (status == RS_OK && code != 0 && wrong == RS_BAD_INPUT) {
+        char *tail = tail_of(log);
+        status = rs_error(diag, wrong, RS_NOWHERE, NULL, "%s ended with status %d on %s:\n%s", argv[0], code, b->recipe->what,
+                          tail != NULL ? tail : "(it printed nothing)");
+        rs_free(tail);
+    } else if (status == RS_OK && code != 0) {
+        status = rs_error(diag, wrong, RS_FILE(argv[0]), install_hint, "'%s' ended with status %d", argv[1], code);
+    }
     uint8_t *text = NULL;
     size_t size = 0;
     if (status == RS_OK)
@@ -225,6 +233,13 @@ static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const 
     return status;
 }
 
+static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument, char **line,
+                             rs_diag *diag)
+{
+    const char *argv[] = { tool, option, argument, NULL };
+    return hash_command(b, key, argv, line, RS_RESOURCE, diag);
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -236,11 +251,10 @@ static bool has_suffix(const char *name, const char *suffix)
     return n > m && strcmp(name + n - m, suffix) == 0;
 }
 
-static rs_status list_folder(build *b, list *l, const char *name, rs_diag *diag)
+/* Adds the design's files in a folder. */
+static rs_status list_folder(list *l, const char *folder, rs_diag *diag)
 {
-    char *folder = rs_format("%s/%s", b->home, name);
-    if (folder == NULL)
-        return rs_out_of_memory(diag);
+    static const char *const endings[] = { ".sv", ".svh", ".vlt", ".v", ".vh" };
     rs_status status = RS_OK;
     DIR *dir = opendir(folder);
     if (dir == NULL) {
@@ -249,23 +263,77 @@ static rs_status list_folder(build *b, list *l, const char *name, rs_diag *diag)
         const size_t first = l->n;
         const struct dirent *entry;
         while ((entry = readdir(dir)) != NULL)
-            if (has_suffix(entry->d_name, ".sv") || has_suffix(entry->d_name, ".svh") || has_suffix(entry->d_name, ".vlt"))
-                add_format(l, "%s/%s", folder, entry->d_name);
+            for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+                if (has_suffix(entry->d_name, endings[i]))
+                    add_format(l, "%s/%s", folder, entry->d_name);
         closedir(dir);
         qsort(&l->items[first], l->n - first, sizeof l->items[0], by_name);
         if (l->failed || l->n > MAX_FILES)
             status = rs_out_of_memory(diag);
     }
-    rs_free(folder);
     return status;
 }
 
-static void set_parameters(build *b, const rs_array_config *c)
+/* The array's own sources, the package first. */
+static rs_status set_array(build *b, rs_diag *diag)
 {
-    rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
-    const int n = rs_array_parameters(c, parameters);
-    for (int i = 0; i < n; i++)
-        add_format(&b->parameters, "-G%s=%" PRId64, parameters[i].name, parameters[i].value);
+    static const char *const folders[] = { "rtl", "rtl/checks" };
+    rs_status status = RS_OK;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && status == RS_OK; i++) {
+        char *folder = rs_format("%s/%s", b->home, folders[i]);
+        status = folder != NULL ? list_folder(&b->rtl, folder, diag) : rs_out_of_memory(diag);
+        rs_free(folder);
+    }
+    add_format(&b->design, "-I%s/rtl", b->home);
+    add_format(&b->design, "%s/rtl/ristretto_pkg.sv", b->home);
+    for (size_t i = 0; i < b->rtl.n; i++)
+        if (!has_suffix(b->rtl.items[i], "/ristretto_pkg.sv") && !has_suffix(b->rtl.items[i], ".svh"))
+            add(&b->design, b->rtl.items[i]);
+    return status;
+}
+
+/* Verilator runs in a folder of its own. */
+static rs_status add_path(list *l, const char *option, const char *path, rs_diag *diag)
+{
+    char *absolute = realpath(path, NULL);
+    if (absolute == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "cannot be read: %s", strerror(errno));
+    add_format(l, "%s%s", option, absolute);
+    free(absolute);
+    return RS_OK;
+}
+
+static rs_status set_foreign(build *b, rs_diag *diag)
+{
+    const rs_dut_recipe *r = b->recipe;
+    rs_status status = RS_OK;
+    add(&b->design, "--no-timing");
+    add(&b->design, "--relative-includes");
+    if (r->language != NULL) {
+        add(&b->design, "--default-language");
+        add(&b->design, r->language);
+    }
+    for (size_t i = 0; r->defines != NULL && r->defines[i] != NULL; i++)
+        add_format(&b->design, "-D%s", r->defines[i]);
+    for (size_t i = 0; r->include != NULL && r->include[i] != NULL && status == RS_OK; i++) {
+        status = add_path(&b->design, "-I", r->include[i], diag);
+        if (status == RS_OK)
+            status = list_folder(&b->rtl, r->include[i], diag);
+    }
+    for (size_t i = 0; r->sources[i] != NULL && status == RS_OK; i++) {
+        status = add_path(&b->design, "", r->sources[i], diag);
+        if (status == RS_OK)
+            add(&b->rtl, r->sources[i]);
+    }
+    return status;
+}
+
+static rs_status set_design(build *b, rs_diag *diag)
+{
+    for (size_t i = 0; b->recipe->parameters != NULL && b->recipe->parameters[i] != NULL; i++)
+        add_format(&b->design, "-G%s", b->recipe->parameters[i]);
+    const rs_status status = b->recipe->sources != NULL ? set_foreign(b, diag) : set_array(b, diag);
+    return status == RS_OK && (b->design.failed || b->rtl.failed) ? rs_out_of_memory(diag) : status;
 }
 
 static rs_status set_flags(build *b, rs_diag *diag)
@@ -284,7 +352,38 @@ static rs_status set_flags(build *b, rs_diag *diag)
     add_format(&b->flags, "%s/include", b->root);
     add(&b->flags, "-isystem");
     add_format(&b->flags, "%s/include/vltstd", b->root);
-    return b->flags.failed || b->parameters.failed ? rs_out_of_memory(diag) : RS_OK;
+    return b->flags.failed ? rs_out_of_memory(diag) : RS_OK;
+}
+
+/* A file of sim/cosim/dut/. */
+static rs_status hash_part(build *b, uint64_t key[2], const char *name, rs_diag *diag)
+{
+    char *path = rs_format("%s/sim/cosim/dut/%s", b->home, name);
+    const rs_status status = path != NULL ? hash_file(key, path, diag) : rs_out_of_memory(diag);
+    rs_free(path);
+    return status;
+}
+
+/* A foreign design includes files of which nobody told us: its preprocessed text holds them. */
+static rs_status hash_foreign(build *b, rs_diag *diag)
+{
+    list command = { .arena = b->arena };
+    add(&command, b->verilator);
+    add(&command, "-E");
+    add(&command, "-P");
+    for (size_t i = 0; i < b->design.n; i++)
+        if (strncmp(b->design.items[i], "-G", 2) != 0)
+            add(&command, b->design.items[i]);
+    if (command.failed)
+        return rs_out_of_memory(diag);
+    if (b->recipe->language != NULL)
+        hash_text(b->key, b->recipe->language);
+    rs_status status = hash_command(b, b->key, command.items, NULL, RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = hash_part(b, b->key, "unit_adapter.h", diag);
+    if (status == RS_OK && b->recipe->code != NULL)
+        status = hash_file(b->key, b->recipe->code, diag);
+    return status;
 }
 
 static rs_status make_keys(build *b, rs_diag *diag)
@@ -301,27 +400,25 @@ static rs_status make_keys(build *b, rs_diag *diag)
         status = set_flags(b, diag);
     if (status != RS_OK)
         return status;
-    char *shim[] = { rs_format("%s/sim/cosim/dut/runtime.h", b->home), rs_format("%s/sim/cosim/dut/shim.h", b->home),
-                     rs_format("%s/sim/cosim/dut/shim.cc", b->home) };
-    if (shim[0] == NULL || shim[1] == NULL || shim[2] == NULL)
-        status = rs_out_of_memory(diag);
     /* Flags name folders, which do not matter: two copies of the same sources share their models. */
     for (size_t i = 0; i < b->flags.n; i++)
         if (b->flags.items[i][0] == '-')
             hash_text(key, b->flags.items[i]);
-    if (status == RS_OK)
-        status = hash_file(key, shim[0], diag);
-
+    static const char *const common[] = { "runtime.h", "model.h" };
+    const char *const shim[] = { b->recipe->header, b->recipe->shim };
+    for (size_t i = 0; status == RS_OK && i < sizeof common / sizeof common[0]; i++)
+        status = hash_part(b, key, common[i], diag);
     b->key[0] = key[0];
     b->key[1] = key[1];
-    for (size_t i = 0; i < b->parameters.n; i++)
-        hash_text(b->key, b->parameters.items[i]);
-    for (size_t i = 1; status == RS_OK && i < sizeof shim / sizeof shim[0]; i++)
-        status = hash_file(b->key, shim[i], diag);
+    hash_text(b->key, b->recipe->top);
+    for (size_t i = 0; b->recipe->parameters != NULL && b->recipe->parameters[i] != NULL; i++)
+        hash_text(b->key, b->recipe->parameters[i]);
+    for (size_t i = 0; status == RS_OK && i < sizeof shim / sizeof shim[0]; i++)
+        status = hash_part(b, b->key, shim[i], diag);
     for (size_t i = 0; status == RS_OK && i < b->rtl.n; i++)
         status = hash_file(b->key, b->rtl.items[i], diag);
-    for (size_t i = 0; i < sizeof shim / sizeof shim[0]; i++)
-        rs_free(shim[i]);
+    if (status == RS_OK && b->recipe->sources != NULL)
+        status = hash_foreign(b, diag);
     return status;
 }
 
@@ -363,7 +460,8 @@ static rs_status run_step(build *b, const list *command, const char *what, rs_di
     }
     char *tail = tail_of(kept != NULL ? kept : b->log);
     char *hint = rs_format("the whole output is in %s", kept != NULL ? kept : b->log);
-    status = rs_error(diag, RS_INTERNAL, RS_NOWHERE, hint, "%s ended with status %d while the RTL model was built:\n%s", what, code,
+    status = rs_error(diag, b->recipe->sources != NULL ? RS_BAD_INPUT : RS_INTERNAL, RS_NOWHERE, hint,
+                      "%s ended with status %d while %s was built:\n%s", what, code, b->recipe->what,
                       tail != NULL ? tail : "(it printed nothing)");
     rs_free(hint);
     rs_free(tail);
@@ -395,7 +493,12 @@ static rs_status write_unity(build *b, const char *path, rs_diag *diag)
     if (status != RS_OK)
         return status;
     FILE *file = rs_output_stream(out);
-    fprintf(file, "#include \"%s/sim/cosim/dut/shim.cc\"\n", b->home);
+    if (b->recipe->code != NULL) {
+        char *code = realpath(b->recipe->code, NULL);
+        fprintf(file, "#define RS_UNIT_CODE_FILE \"%s\"\n", code != NULL ? code : b->recipe->code);
+        free(code);
+    }
+    fprintf(file, "#include \"%s/sim/cosim/dut/%s\"\n", b->home, b->recipe->shim);
     for (size_t i = 0; i < fast.n; i++)
         fprintf(file, "#include \"model/%s\"\n", fast.items[i]);
     fprintf(file, "#ifdef __clang__\n#pragma clang optimize off\n#else\n#pragma GCC optimize(\"O0\")\n#endif\n");
@@ -447,21 +550,55 @@ static rs_status build_runtime(build *b, rs_diag *diag)
 static rs_status verilate(build *b, rs_diag *diag)
 {
     static const char *const options[] = { "--cc", "-O3", "-Wno-fatal", "--assert", "--x-assign", "unique", "--x-initial", "unique",
-                                           "--prefix", "Vdut", "--top-module", "ristretto_array", "-Mdir", "model" };
+                                           "--prefix", "Vdut", "-Mdir", "model" };
     list command = { .arena = b->arena };
     add(&command, b->verilator);
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
         add(&command, options[i]);
+    add(&command, "--top-module");
+    add(&command, b->recipe->top);
     if (b->trace)
         add(&command, "--trace-fst");
-    for (size_t i = 0; i < b->parameters.n; i++)
-        add(&command, b->parameters.items[i]);
-    add_format(&command, "-I%s/rtl", b->home);
-    add_format(&command, "%s/rtl/ristretto_pkg.sv", b->home);
-    for (size_t i = 0; i < b->rtl.n; i++)
-        if (!has_suffix(b->rtl.items[i], "/ristretto_pkg.sv") && !has_suffix(b->rtl.items[i], ".svh"))
-            add(&command, b->rtl.items[i]);
+    for (size_t i = 0; i < b->design.n; i++)
+        add(&command, b->design.items[i]);
     return run_step(b, &command, "verilator", diag);
+}
+
+/* The ports of the model, which verilator declares in its header as VL_IN8(&name,7,0) or VL_OUT8((&name)[4],7,0), as lines
+ * RS_PORT(name, IN, elements, bits). The ports of the array are known; those of another unit are not. */
+static rs_status write_ports(build *b, rs_diag *diag)
+{
+    char *from = rs_format("%s/model/Vdut.h", b->folder), *to = rs_format("%s/ports.inc", b->folder);
+    uint8_t *text = NULL;
+    size_t size = 0;
+    rs_output *out = NULL;
+    rs_status status = from != NULL && to != NULL ? rs_read_file(from, MAX_SOURCE_BYTES, false, &text, &size, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK)
+        status = rs_output_open(to, &out, diag);
+    static const struct { const char *macro, *direction; } kinds[] = { { "VL_INOUT", "INOUT" }, { "VL_IN", "IN" }, { "VL_OUT", "OUT" } };
+    for (char *line = (char *)text, *next; status == RS_OK && line != NULL && *line != '\0'; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next != '\0')
+            *next++ = '\0';
+        line += strspn(line, " ");
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            if (strncmp(line, kinds[k].macro, strlen(kinds[k].macro)) != 0)
+                continue;
+            char name[256];
+            int elements = 0, high = 0, low = 0;
+            const char *at = strchr(line, '(');
+            const bool plain = at != NULL && sscanf(at, "(&%255[A-Za-z0-9_$],%d,%d", name, &high, &low) == 3; /* banned-ok: Verilator wrote it */
+            if (plain || (at != NULL && sscanf(at, "((&%255[A-Za-z0-9_$])[%d],%d,%d", name, &elements, &high, &low) == 4)) /* banned-ok: the same */
+                fprintf(rs_output_stream(out), "RS_PORT(%s, %s, %d, %d)\n", name, kinds[k].direction, elements, high - low + 1);
+            break;
+        }
+    }
+    if (out != NULL)
+        status = rs_output_commit(out, diag);
+    rs_free(text);
+    rs_free(from);
+    rs_free(to);
+    return status;
 }
 
 static rs_status compile(build *b, rs_diag *diag)
@@ -509,7 +646,7 @@ static int remove_entry(const char *path, const struct stat *status, int kind, s
     return 0;
 }
 
-static rs_status build_library(build *b, const rs_array_config *config, rs_diag *diag)
+static rs_status build_library(build *b, rs_diag *diag)
 {
     b->folder = rs_format("%s/build-XXXXXX", b->cache);
     if (b->folder == NULL)
@@ -520,12 +657,14 @@ static rs_status build_library(build *b, const rs_array_config *config, rs_diag 
         return status;
     }
     b->log = rs_format("%s/log", b->folder);
-    char *what = rs_format("building the RTL model, %d x %d", config->lanes, config->multipliers);
+    char *what = rs_format("building %s", b->recipe->what);
     rs_status status = b->log != NULL && what != NULL ? RS_OK : rs_out_of_memory(diag);
     if (status == RS_OK) {
         rs_progress *progress = rs_progress_begin(what, 3, "steps");
         rs_progress_update(progress, 0, "verilator");
         status = verilate(b, diag);
+        if (status == RS_OK && b->recipe->sources != NULL)
+            status = write_ports(b, diag);
         if (status == RS_OK) {
             rs_progress_update(progress, 1, "runtime");
             status = build_runtime(b, diag);
@@ -554,13 +693,30 @@ static int lock(const build *b)
 
 rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, char **path, double *seconds, rs_diag *diag)
 {
+    rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
+    const int n = rs_array_parameters(config, parameters);
+    rs_arena *arena = rs_arena_new();
+    if (arena == NULL)
+        return rs_out_of_memory(diag);
+    list words = { .arena = arena };
+    for (int i = 0; i < n; i++)
+        add_format(&words, "%s=%" PRId64, parameters[i].name, parameters[i].value);
+    char what[64];
+    snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
+    const rs_dut_recipe recipe = { .what = what, .top = "ristretto_array", .shim = "shim.cc", .header = "shim.h", .parameters = words.items };
+    const rs_status status = words.failed ? rs_out_of_memory(diag) : rs_dut_build_recipe(&recipe, trace, again, path, seconds, diag);
+    rs_arena_free(arena);
+    return status;
+}
+
+rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool again, char **path, double *seconds, rs_diag *diag)
+{
     *path = NULL;
     *seconds = 0;
-    build b = { .arena = rs_arena_new(), .trace = trace };
+    build b = { .recipe = recipe, .arena = rs_arena_new(), .trace = trace };
     if (b.arena == NULL)
         return rs_out_of_memory(diag);
-    b.parameters.arena = b.rtl.arena = b.flags.arena = b.arena;
-    set_parameters(&b, config);
+    b.design.arena = b.rtl.arena = b.flags.arena = b.arena;
 
     rs_status status = find_home(&b, diag);
     if (status == RS_OK)
@@ -568,9 +724,7 @@ rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, ch
     if (status == RS_OK)
         status = find_cache(&b, diag);
     if (status == RS_OK)
-        status = list_folder(&b, &b.rtl, "rtl", diag);
-    if (status == RS_OK)
-        status = list_folder(&b, &b.rtl, "rtl/checks", diag);
+        status = set_design(&b, diag);
     if (status == RS_OK)
         status = make_keys(&b, diag);
     if (status == RS_OK) {
@@ -588,7 +742,7 @@ rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, ch
             status = rs_error(diag, RS_RESOURCE, RS_FILE(b.cache), "set RISTRETTO_CACHE to a folder that can be written",
                               "the cache folder cannot be written: %s", strerror(errno));
         } else if (again || !rs_file_exists(b.library)) {
-            status = build_library(&b, config, diag);
+            status = build_library(&b, diag);
             *seconds = rs_seconds() - start;
         }
         if (file >= 0)

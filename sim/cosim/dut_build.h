@@ -1,11 +1,28 @@
-/* Building and caching the Verilated model of one set of parameters. Used by dut.c. */
+/* Building and caching Verilated models: of the array for one set of parameters (dut.c), of other people's units (unit.c). */
 #ifndef RISTRETTO_COSIM_DUT_BUILD_H
 #define RISTRETTO_COSIM_DUT_BUILD_H
 
 #include "config/array_config.h"
 
+/* What a library is made of. All members but `what`, `top`, `shim` and `header` may be NULL. */
+typedef struct rs_dut_recipe {
+    const char *what;   /* for messages: "the RTL model, 16 x 16" */
+    const char *top;    /* module */
+    const char *shim;   /* what drives it, and the interface to that: files in sim/cosim/dut/ */
+    const char *header;
+    const char *const *parameters; /* "LANES=16", ends with NULL */
+    /* Other people's design; NULL: the array's own, rtl/ and rtl/checks/. Each list ends with NULL. A failure of Verilator or the
+     * compiler is then RS_BAD_INPUT. */
+    const char *const *sources;
+    const char *const *include; /* folders */
+    const char *const *defines; /* "NAME" or "NAME=VALUE" */
+    const char *language;       /* such as "1364-2005": of all sources */
+    const char *code;           /* C++ that the shim includes: "rs_unit_code.h" */
+} rs_dut_recipe;
+
 /* The path of the shared object in the cache, built first if it is not there. *seconds: what the build took, 0 if none.
  * again: build even if it is there (it could not be loaded). rs_free releases *path. */
 rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, char **path, double *seconds, rs_diag *diag);
+rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool again, char **path, double *seconds, rs_diag *diag);
 
 #endif

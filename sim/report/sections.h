@@ -11,6 +11,7 @@ void rs_print_quantize(const json_t *section, FILE *stream);
 void rs_print_finetune(const json_t *section, FILE *stream);
 void rs_print_simulate(const json_t *section, FILE *stream);
 void rs_print_cosim(const json_t *section, FILE *stream);
+void rs_print_unit(const json_t *section, FILE *stream);
 void rs_print_estimate(const json_t *section, FILE *stream);
 void rs_print_export(const json_t *section, FILE *stream);
 

@@ -1,0 +1,193 @@
+/* ristretto cosim --dut: other people's multiply-accumulate unit. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cosim/unit.h"
+#include "quant/engine.h"
+
+/* Where the sums came from, in their order. */
+static json_t *origins(const rs_unit_vectors *v)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; list != NULL && i < v->n;) {
+        int64_t n = i;
+        while (n < v->n && strcmp(v->sums[n].layer, v->sums[i].layer) == 0)
+            n++;
+        /* The images of a layer are one line. */
+        json_t *entry = NULL;
+        size_t k;
+        json_t *other;
+        json_array_foreach(list, k, other)
+            if (strcmp(json_string_value(json_object_get(other, "name")), v->sums[i].layer) == 0)
+                entry = other;
+        if (entry != NULL)
+            json_integer_set(json_object_get(entry, "sums"), json_integer_value(json_object_get(entry, "sums")) + (json_int_t)(n - i));
+        else if (json_array_append_new(list, json_pack("{s:s, s:I}", "name", v->sums[i].layer, "sums", (json_int_t)(n - i))) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+        i = n;
+    }
+    return list;
+}
+
+static rs_status unit_json(const rs_unit_config *config, const rs_unit_ranges *r, const rs_unit_vectors *v, const rs_unit_result *x, json_t **section,
+                           rs_diag *diag)
+{
+    *section = json_pack("{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "unit", config->name, "adapter",
+                         config->path, "top", config->top, "products", config->products, "accumulates", config->accumulates, "activation_bits",
+                         r->activation_bits, "weight_bits", r->weight_bits, "sum_bits", r->sum_bits, "output_bits", r->output_bits, "vectors", origins(v),
+                         "sums", (json_int_t)x->sums, "groups", (json_int_t)x->groups, "macs", (json_int_t)x->products, "sum_results",
+                         (json_int_t)x->sum_results, "outputs", (json_int_t)x->outputs, "cycles", (json_int_t)x->cycles, "cycles_per_second",
+                         x->seconds > 0.0 ? (double)x->cycles / x->seconds : 0.0, "build_seconds", x->build_seconds, "equal", !x->differs);
+    static const char *const names[] = { "sum_latency", "output_latency" };
+    for (int k = 0; k < 2 && *section != NULL; k++)
+        if (x->last_latency[k] > 0)
+            (void)json_object_set_new(*section, names[k], json_pack("[i, i]", x->first_latency[k], x->last_latency[k]));
+    if (*section != NULL && x->differs) {
+        const rs_unit_mismatch *m = &x->mismatch;
+        json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:s}", "what", rs_divergence_name(m->what), "result", m->result, "port",
+                                   m->port, "cycle", (json_int_t)m->cycle, "sum", (json_int_t)m->sum_number, "group", m->group, "before",
+                                   (json_int_t)m->before, "expected", (json_int_t)m->expected, "got", (json_int_t)m->got, "guess", m->guess);
+        if (object != NULL && m->sum != NULL) {
+            json_t *a = json_array(), *w = json_array();
+            for (int i = 0; i < config->products; i++) {
+                const size_t at = (size_t)m->group * (size_t)config->products + (size_t)i;
+                (void)json_array_append_new(a, json_integer(m->sum->activations[at]));
+                (void)json_array_append_new(w, json_integer(m->sum->weights[at]));
+            }
+            json_t *place = json_pack("{s:s, s:o, s:o}", "layer", m->sum->layer, "activations", a, "weights", w);
+            (void)json_object_update(object, place);
+            json_decref(place);
+            if (m->sum->image >= 0) {
+                place = json_pack("{s:I, s:i, s:i, s:i}", "image", (json_int_t)m->sum->image, "channel", m->sum->c, "row", m->sum->y, "column", m->sum->x);
+                (void)json_object_update(object, place);
+                json_decref(place);
+            }
+        }
+        if (json_object_set_new(*section, "mismatch", object) != 0) {
+            json_decref(*section);
+            *section = NULL;
+        }
+    }
+    return *section != NULL ? RS_OK : rs_out_of_memory(diag);
+}
+
+/* The sums of a network on its images. */
+static rs_status network_vectors(const rs_args *args, const rs_unit_config *config, const rs_unit_ranges *ranges, uint64_t seed, rs_unit_vectors *v,
+                                 char **network, rs_diag *diag)
+{
+    rs_qnet *qnet = NULL;
+    rs_dataset *set = NULL, *part = NULL;
+    rs_engine *engine = NULL;
+    int32_t **tensors = NULL;
+    rs_slice slice = { 0, 0 };
+    rs_data_override over;
+    rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK)
+        status = rs_qnet_read(rs_args_text(args, "qnet"), &qnet, diag);
+    if (status == RS_OK)
+        status = rs_open_data(args, &set, diag);
+    if (status == RS_OK) {
+        slice = (rs_slice){ rs_args_int(args, "first"), rs_args_given(args, "images") ? rs_args_int(args, "images") : 1 };
+        status = rs_slice_resolve(&slice, set, "--first, --images", RS_USAGE, diag);
+    }
+    if (status == RS_OK)
+        status = rs_stage_images(qnet, set, slice, &over, &part, diag);
+    if (status == RS_OK)
+        status = rs_engine_new(qnet, false, &engine, diag);
+    if (status == RS_OK && ((tensors = (int32_t **)rs_calloc((size_t)qnet->n_tensors, sizeof *tensors)) == NULL || (*network = rs_strdup(qnet->name)) == NULL))
+        status = rs_out_of_memory(diag);
+    for (int i = 0; status == RS_OK && i < qnet->n_tensors; i++) {
+        const rs_qtensor *t = &qnet->tensors[i];
+        if ((tensors[i] = RS_NEW_ARRAY(int32_t, (size_t)t->channels * (size_t)t->height * (size_t)t->width)) == NULL)
+            status = rs_out_of_memory(diag);
+    }
+    for (int64_t i = 0; status == RS_OK && i < part->count; i++) {
+        const int64_t pixels = (int64_t)part->channels * part->height * part->width;
+        status = rs_engine_trace(engine, part->pixels + i * pixels, tensors, NULL, diag);
+        if (status == RS_OK)
+            status = rs_unit_layers(v, config, ranges, qnet, tensors, slice.first + i, rs_args_text(args, "layer"), rs_args_int(args, "vectors"), seed, diag);
+    }
+    for (int i = 0; tensors != NULL && i < qnet->n_tensors; i++)
+        rs_free(tensors[i]);
+    rs_free((void *)tensors);
+    rs_engine_free(engine);
+    rs_dataset_free(part);
+    rs_dataset_free(set);
+    rs_qnet_free(qnet);
+    return status;
+}
+
+/* The same run again, with a waveform of cycles from ... to. */
+static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const char *file, uint64_t from, uint64_t to, rs_diag *diag)
+{
+    rs_unit *unit = NULL;
+    rs_unit_result again;
+    rs_status status = rs_unit_open(config, seed, file, from, to, &unit, NULL);
+    if (status == RS_OK) {
+        status = rs_unit_run(unit, v, seed, &again, NULL);
+        rs_unit_close(unit);
+    }
+    if (status != RS_OK && status != RS_MISMATCH)
+        return rs_error(diag, status, RS_FILE(file), NULL, "the waveform cannot be written");
+    fprintf(stderr, "waveform of cycles %llu to %llu: %s\n", (unsigned long long)from, (unsigned long long)to, file);
+    return RS_OK;
+}
+
+rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
+{
+    static const char *const not_for_units[] = { "array", "set", "plant" };
+    const uint64_t seed = (uint64_t)rs_args_int(args, "seed");
+    rs_unit_config *config = NULL;
+    rs_unit *unit = NULL;
+    rs_unit_vectors *v = NULL;
+    rs_unit_result result;
+    json_t *section = NULL;
+    char *network = NULL;
+    rs_status status = RS_OK;
+    for (size_t i = 0; i < sizeof not_for_units / sizeof not_for_units[0]; i++)
+        if (rs_args_given(args, not_for_units[i]))
+            status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s is not for --dut: the unit's adapter says what it is", not_for_units[i]);
+    if (rs_args_given(args, "qnet") != rs_args_given(args, "data"))
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--qnet and --data go together: a layer's operands come from images");
+    if (rs_args_given(args, "layer") && !rs_args_given(args, "qnet"))
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--layer needs --qnet and --data");
+    if (status == RS_OK)
+        status = rs_unit_config_read(rs_args_text(args, "dut"), &config, diag);
+    if (status == RS_OK)
+        status = rs_unit_open(config, seed, NULL, 0, 0, &unit, diag);
+    if (status == RS_OK)
+        status = rs_unit_vectors_new(config->products, &v, diag);
+    if (status == RS_OK)
+        status = rs_unit_corners(v, config, rs_unit_get_ranges(unit), diag);
+    if (status == RS_OK)
+        status = rs_unit_random(v, config, rs_unit_get_ranges(unit), rs_args_int(args, "random"), seed, diag);
+    if (status == RS_OK && rs_args_given(args, "qnet"))
+        status = network_vectors(args, config, rs_unit_get_ranges(unit), seed, v, &network, diag);
+    if (status == RS_OK) {
+        status = rs_unit_run(unit, v, seed, &result, diag);
+        if (status == RS_OK || (status == RS_MISMATCH && result.differs)) {
+            if (result.differs)
+                rs_unit_print(config, &result.mismatch, stderr);
+            rs_status made = unit_json(config, rs_unit_get_ranges(unit), v, &result, &section, diag);
+            if (made == RS_OK && network != NULL && json_object_set_new(section, "network", json_string(network)) != 0)
+                made = rs_out_of_memory(diag);
+            const char *wave = rs_args_text(args, "wave"), *trace = rs_args_text(args, "trace");
+            const uint64_t at = result.mismatch.cycle;
+            if (made == RS_OK && result.differs && wave != NULL)
+                made = traced(config, v, seed, wave, at > 200 ? at - 200 : 0, at + 50, diag);
+            if (made == RS_OK && trace != NULL)
+                made = traced(config, v, seed, trace, (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
+            status = made != RS_OK ? made : status;
+        }
+    }
+    rs_unit_vectors_free(v);
+    rs_unit_close(unit);
+    rs_unit_config_free(config);
+    rs_free(network);
+    return rs_show_section(args, "unit", section, status, diag);
+}

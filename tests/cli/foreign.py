@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""cosim --dut: units that are not ours, right and wrong, and adapters with mistakes in them.
+
+test-options: limit=400
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from checks import ROOT, Checks, ristretto
+
+check = Checks()
+os.chdir(ROOT)
+if not shutil.which("verilator"):
+    check.skip("foreign units", "Verilator is not installed")
+    check.done()
+UNITS, FOREIGN = "configs/units", "tests/rtl/foreign"
+folder = tempfile.mkdtemp()
+
+
+def adapter(base, *changes):
+    """A copy of an adapter with changes, its sources where they were."""
+    with open(base, encoding="utf-8") as f:
+        text = f.read()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    where = os.path.join(ROOT, os.path.dirname(base))
+    for suffix in (".v", ".sv", ".cc"):
+        for name in os.listdir(where):
+            if name.endswith(suffix):
+                text = text.replace(f"[{name}]", f"[{where}/{name}]").replace(f"code: {name}", f"code: {where}/{name}")
+    text = text.replace("../../rtl", f"{ROOT}/rtl")
+    path = os.path.join(folder, "adapter.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def right(name, path, *more, sums=0, outputs=0):
+    r = ristretto("cosim", "--dut", path, "--json", *more)
+    got = json.loads(r.stdout) if r.returncode == 0 else {}
+    check(name, got.get("equal") is True and got["sum_results"] >= sums and got["outputs"] >= outputs and got["sum_results"] + got["outputs"] > 500,
+          r.stdout + r.stderr)
+    return got
+
+
+def wrong(name, path, *parts, more=()):
+    """A difference that is found and named; returns the mismatch."""
+    r = ristretto("cosim", "--dut", path, "--json", *more)
+    got = json.loads(r.stdout) if r.returncode == 1 else {"mismatch": {}}
+    check(name, r.returncode == 1 and got.get("equal") is False and all(p in r.stderr for p in parts), r.stdout + r.stderr)
+    return got["mismatch"]
+
+
+def refused(name, path, *parts, status=3, more=()):
+    r = ristretto("cosim", "--dut", path, *more)
+    check(name, r.returncode == status and all(p.replace("ADAPTER", path) in r.stderr for p in parts), f"{r.returncode}\n{r.stdout}{r.stderr}")
+
+
+# Units that are what their adapters say.
+SERIAL = f"{UNITS}/serial-mac.yaml"
+right("one multiplier, enable and clear", SERIAL, sums=5000)
+right("our own lane", f"{UNITS}/lane.yaml", outputs=1000)
+stream = right("a stream with back-pressure that saturates", f"{FOREIGN}/dot_stream.yaml", sums=1000)
+check("its latency is measured", stream.get("sum_latency", [0])[0] == 2, stream)
+right("bit-serial, start and done, an addend", f"{FOREIGN}/booth_serial.yaml", sums=5000)
+right("no clock, nine ports, an unpacked array", f"{FOREIGN}/comb_dot.yaml", sums=1000)
+right("clock enable, bias loaded before, rounded output, code", f"{FOREIGN}/ce_mac.yaml", sums=5000, outputs=1000)
+
+# Tree registers need an enable each: a few lines of C++.
+code = os.path.join(folder, "lane.cc")
+with open(code, "w", encoding="utf-8") as f:
+    f.write("struct unit_adapter : rs_unit_adapter {\n"
+            "    unsigned behind = 0; // bit i: operands were given i + 1 cycles ago\n"
+            "    void drive(Vdut &dut, const rs_unit_cycle &cycle) override\n"
+            "    {\n"
+            "        dut.tree_en_i = (behind >> 1 & 1) | (behind >> 2 & 1) << 1;\n"
+            "        behind = behind << 1 | (cycle.operands ? 1 : 0);\n"
+            "    }\n"
+            "};\n")
+LANE = [("- { name: MULS, value: 16 }", "- { name: MULS, value: 16 }\n    - { name: TREE_REGS, value: 2 }"),
+        ("bias_i, delay: 2", "bias_i, delay: 4"), ("acc_en_i, when: operands, delay: 2", "acc_en_i, when: operands, delay: 4"),
+        ("when: first, delay: 2", "when: first, delay: 4"), ("when: last, delay: 3", "when: last, delay: 5"), ("latency: 4", "latency: 6"),
+        ("  - { port: tree_en_i, value: 0 }          # the tree has no registers\n", ""),
+        ("  top: rst_lane", f"  top: rst_lane\n  code: {code}")]
+right("our lane with registers in its tree, through C++", adapter(f"{UNITS}/lane.yaml", *LANE), outputs=1000)
+
+# The operands of a network.
+QNET = os.path.join(folder, "q", "qnet")
+r = ristretto("quantize", "--model", "model/zoo/lenet/lenet_train_test.prototxt", "--weights", "model/zoo/lenet/lenet.caffemodel", "--data",
+              "model/zoo/lenet/digits", "--calibration", "0:20", "--search", "0:20", "--test", "20:4", "--convolution-bits", "8",
+              "--inner-product-bits", "8", "--activation-bits", "8", "--error-margin", "50", "--out", os.path.dirname(QNET))
+NET = ["--qnet", QNET, "--data", "model/zoo/lenet/digits", "--random", "10"]
+check("a network to try units with", r.returncode == 0, r.stderr)
+got = right("a lane on LeNet", f"{UNITS}/lane.yaml", *NET, "--images", "2", "--vectors", "300", outputs=1800)
+check("all its layers", [v["name"] for v in got.get("vectors", [])] == ["corners", "random", "conv1", "conv2", "ip1", "ip2"], got)
+right("one multiplier on one layer, every output", SERIAL, *NET, "--layer", "ip2", "--vectors", "0", sums=5000)
+
+# Mistakes in the design.
+PLAIN = "- { name: WIDTH, value: 8 }"
+m = wrong("a wrong product is found", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 1 }")), "operands  -128 x -128", "expected  16384", "got       -16384")
+check("its operands are named", m.get("activations") == [-128] and m.get("weights") == [-128] and m["expected"] == 16384 and m["got"] == -16384, m)
+m = wrong("an enable that is not looked at", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 2 }")), "before", "expected", "got")
+check("is found where there is a gap", m.get("sum", 0) % 2 == 1 and m.get("group", 0) > 0, m)
+wrong("a register too many", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 3 }")), "the right one is there 1 cycle later: sum.latency: 3?")
+m = wrong("one wrong pair of operands is found by a network's", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 4 }")), "operands  5 x 3", "of conv",
+          more=[*NET[:-1], "0"])
+check("and it says which output of which image", m.get("image") == 0 and {"layer", "channel", "row", "column"} <= set(m), m)
+m = wrong("a lane with another rounding, on a network", adapter(f"{UNITS}/lane.yaml", ("- { name: MULS", "- { name: ROUNDING, value: 3 }\n    - { name: MULS")),
+          "output.rounding: truncate", more=NET)
+
+# Mistakes in what the adapter says, with a guess.
+wrong("a latency that is too long", adapter(SERIAL, ("latency: 2 ", "latency: 3 ")), "the right one was there 1 cycle before: sum.latency: 2?")
+wrong("wrap in place of saturate", adapter(f"{FOREIGN}/dot_stream.yaml", ("saturate", "wrap")), "the sum at 'm_sum' is wrong")
+wrong("a latency beside valid", adapter(f"{FOREIGN}/booth_serial.yaml", ("latency: 17", "latency: 16")), "right, but 1 cycles too late")
+wrong("no valid ever", adapter(f"{FOREIGN}/booth_serial.yaml", ("port: start, when: operands", "port: start, value: 0"), ("latency: 17", "valid_when: high")),
+      "no sum has come in 1000 cycles")
+wrong("more results than sums", adapter(f"{FOREIGN}/dot_stream.yaml", ("when: last", "when: operands")), "a sum that nothing was given for")
+wrong("a unit that never takes operands", adapter(f"{FOREIGN}/booth_serial.yaml", ("ready_value: 0", "ready_value: 1"), ("start, when: operands", "start, value: 0")),
+      "it takes no operands for 1000 cycles")
+wrong("unsigned operands", adapter(f"{FOREIGN}/comb_dot.yaml", ("signed: false", "signed: true")), "it fits activations that are unsigned")
+
+# Messages.
+with open(SERIAL, encoding="utf-8") as f:
+    lines = f.read().splitlines()
+
+
+def line_of(word):
+    return next(i + 1 for i, text in enumerate(lines) if word in text)
+
+
+refused("a key that does not exist", adapter(SERIAL, ("latency: 2", "latncy: 2")), f"ADAPTER:{line_of('latency')}:3: error: unknown key 'latncy' in 'sum'",
+        "did you mean 'latency'?")
+refused("ports that do not exist, all at once", adapter(SERIAL, ("port: acc", "port: ac"), ("port: en,", "port: ena,")),
+        f"ADAPTER:{line_of('port: acc')}:9: error: sum.port: the module 'serial_mac' has no port 'ac'", "did you mean 'acc'?",
+        f"ADAPTER:{line_of('port: en,')}:13: error: signals[0].port: the module 'serial_mac' has no port 'ena'", "did you mean 'en'?")
+refused("an output where an input is expected", adapter(SERIAL, ("port: x", "port: acc")), "activations.port: the port 'acc' of 'serial_mac' is an output, expected an input")
+refused("words that do not divide", adapter(SERIAL, ("clock:\n", "unit: { products: 3 }\nclock:\n")), "the 8 bits of the port 'x' do not divide into 3 words",
+        "is unit.products right?")
+refused("nothing that says when", adapter(SERIAL, ("  latency: 2 ", "  signed: true ")), "sum.latency or sum.valid is missing", "a register behind an adder: latency: 1")
+refused("nothing that begins a sum", adapter(SERIAL, ("  - { port: clear, when: first }\n", "")), "nothing tells the unit where a sum begins",
+        "{ port: clear, when: first }")
+refused("an addend of a unit that accumulates", adapter(SERIAL, ("weights:", "addend: { port: y }\nweights:")), "a unit that accumulates has no addend")
+refused("a source that does not exist", adapter(SERIAL, ("serial_mac.v", "nothing.v")), "nothing.v: error: cannot be read")
+refused("a module that does not exist", adapter(SERIAL, ("top: serial_mac", "top: serial_mc")), "serial_mc", "verilator")
+broken = os.path.join(folder, "broken.v")
+with open(broken, "w", encoding="utf-8") as f:
+    f.write("module serial_mac(input wire a;\nendmodule\n")
+refused("a design that is not Verilog", adapter(SERIAL, ("[serial_mac.v]", f"[{broken}]")), "broken.v:1", "syntax error")
+refused("a layer that the unit cannot hold", adapter(SERIAL, ("value: 8", "value: 4")), "the activations of layer 'conv1' go from -128 to 127, the unit's from -8 to 7",
+        more=NET)
+refused("a layer that does not exist", SERIAL, "has no layer 'ip3' with weights", "did you mean 'ip1'?", status=2, more=[*NET, "--layer", "ip3"])
+refused("a network without images", SERIAL, "--qnet and --data go together", status=2, more=["--qnet", QNET])
+refused("an array beside it", SERIAL, "--array is not for --dut", status=2, more=["--array", "configs/arrays/lenet.yaml"])
+
+shutil.rmtree(folder)
+check.done()

@@ -1,0 +1,1 @@
+`define CE_ACC 18
