@@ -63,6 +63,8 @@ static rs_status need(const rs_args *args, const char *name, const char *value, 
 
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
 {
+    if (rs_args_int(args, "trace-to") < rs_args_int(args, "trace-from"))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--trace-to lies before --trace-from");
     if (rs_args_given(args, "dut"))
         return rs_command_cosim_unit(args, diag);
     static const char *const for_units[] = { "layer", "vectors", "random" };
@@ -73,8 +75,6 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
     for (size_t i = 0; i < sizeof for_units / sizeof for_units[0]; i++)
         if (rs_args_given(args, for_units[i]))
             rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s is for --dut", for_units[i]);
-    if (rs_args_int(args, "trace-to") < rs_args_int(args, "trace-from"))
-        rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--trace-to lies before --trace-from");
     if (rs_diag_errors(diag) > errors)
         return RS_USAGE;
     rs_qnet *qnet = NULL;
@@ -102,6 +102,11 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
             .dut_fault_beat = (uint64_t)rs_args_int(args, "plant-beat"),
         };
         status = rs_stage_cosim(qnet, config, set, slice, &over, &options, &section, diag);
+        if ((status == RS_OK || (status == RS_MISMATCH && section != NULL)) && rs_args_given(args, "trace")) {
+            const rs_status traced = rs_stage_trace(qnet, config, set, slice, &over, &options, rs_args_text(args, "trace"),
+                                                    (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
+            status = status == RS_OK ? traced : status;
+        }
     }
     rs_free(command);
     rs_dataset_free(set);

@@ -576,6 +576,22 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
     return status;
 }
 
+rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
+                         const rs_lockstep_options *options, const char *path, uint64_t from, uint64_t to, rs_diag *diag)
+{
+    rs_dataset *part = NULL;
+    rs_program *program = NULL;
+    const rs_slice one = { slice.first, 1 };
+    rs_status status = rs_stage_images(qnet, set, one, over, &part, diag);
+    if (status == RS_OK)
+        status = rs_program_compile(qnet, config, &program, diag);
+    if (status == RS_OK)
+        status = rs_lockstep_trace(program, part->pixels, slice.first, options->x_seed, path, from, to, diag);
+    rs_program_free(program);
+    rs_dataset_free(part);
+    return status;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- estimate */
 
 static json_t *energy_json(const rs_layer_energy *layer)

@@ -47,6 +47,10 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
 rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
                          const rs_data_override *over, const rs_lockstep_options *options, json_t **section, rs_diag *diag);
 
+/* A waveform of cycles from ... to of the RTL on the first image of the slice. */
+rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
+                         const rs_lockstep_options *options, const char *path, uint64_t from, uint64_t to, rs_diag *diag);
+
 rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology, json_t **section, rs_diag *diag);
 
 /* Writes ROMs into `folder` and, if the format can be read, reads them back. format: index into rs_export_formats. */

@@ -404,7 +404,7 @@ static rs_status make_keys(build *b, rs_diag *diag)
     for (size_t i = 0; i < b->flags.n; i++)
         if (b->flags.items[i][0] == '-')
             hash_text(key, b->flags.items[i]);
-    static const char *const common[] = { "runtime.h", "model.h" };
+    static const char *const common[] = { "runtime.h", "model.h", "wave.h" };
     const char *const shim[] = { b->recipe->header, b->recipe->shim };
     for (size_t i = 0; status == RS_OK && i < sizeof common / sizeof common[0]; i++)
         status = hash_part(b, key, common[i], diag);

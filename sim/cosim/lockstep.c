@@ -703,6 +703,56 @@ static rs_status write_wave(const campaign *c, rs_lockstep_mismatch *m, uint8_t 
     return status;
 }
 
+/* DONE comes in the cycle behind the last. */
+static bool note_end(void *context, const rs_event *event)
+{
+    if (event->kind == RS_EVENT_DONE)
+        *(uint64_t *)context = event->cycle;
+    return true;
+}
+
+rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed, const char *path,
+                            uint64_t from, uint64_t to, rs_diag *diag)
+{
+    uint8_t *memory = rs_calloc((size_t)program->memory_beats, (size_t)rs_program_beat_bytes(program));
+    uint8_t *before = rs_calloc((size_t)program->memory_beats, (size_t)rs_program_beat_bytes(program));
+    const size_t bytes = (size_t)(program->memory_beats * rs_program_beat_bytes(program));
+    rs_array *array = NULL;
+    rs_dut *dut = NULL;
+    rs_status status = memory && before ? rs_array_new(program, &array, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK)
+        prepare_memory(program, pixels, memory);
+    /* The segment in which the window begins: its memory comes from the model. */
+    uint64_t base = 0;
+    int found = -1;
+    for (int i = 0; i < program->n_segments && status == RS_OK && found < 0; i++) {
+        uint64_t end = 0;
+        memcpy(before, memory, bytes);
+        status = rs_array_run_segment(array, i, memory, (uint64_t)image, note_end, &end, NULL, diag);
+        if (from < base + end)
+            found = i;
+        else
+            base += end;
+    }
+    if (status == RS_OK && found < 0)
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "a waveform from cycle %" PRIu64 " on is empty: the image takes %" PRIu64 " cycles", from, base);
+    if (status == RS_OK) {
+        const rs_program_segment *segment = &program->segments[found];
+        const rs_dut_options options = { .x_seed = x_seed, .trace = path, .trace_from = from - base, .trace_to = to - base };
+        status = rs_dut_open(&program->config, &options, &dut, diag);
+        if (status == RS_OK)
+            status = rs_dut_start(dut, program->descriptors + segment->first, segment->count, before, program->memory_beats, (uint64_t)image, diag);
+        bool finished = false;
+        if (status == RS_OK)
+            status = rs_dut_advance(dut, options.trace_to + 1, NULL, NULL, &finished, diag);
+        rs_dut_close(dut);
+    }
+    rs_array_free(array);
+    rs_free(memory);
+    rs_free(before);
+    return status;
+}
+
 static void move_messages(rs_diag *from, rs_diag *to)
 {
     for (size_t i = 0; rs_diag_message(from, i); i++) {

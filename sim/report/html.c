@@ -554,7 +554,7 @@ static void print_estimate(const json_t *s, FILE *out)
 
 void rs_report_html(const json_t *report, FILE *out)
 {
-    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim, print_estimate, NULL };
+    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim, NULL, print_estimate, NULL };
     const char *name = rs_j_text(report, "name");
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>", out);
     rs_html_text(name, out);

@@ -12,6 +12,7 @@
 #include "Vdut.h"
 #include "model.h"
 #include "verilated.h"
+#include "wave.h"
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
@@ -48,6 +49,7 @@ struct rs_shim {
 #if VM_TRACE
     std::unique_ptr<VerilatedFstC> trace;
     bool trace_open = false;
+    uint64_t trace_base = 0, trace_time = 0;
     std::string trace_path;
 #endif
     rs_shim_memory memory{};
@@ -133,8 +135,10 @@ struct rs_shim {
     {
         enter();
 #if VM_TRACE
-        if (trace_open)
+        if (trace_open) {
             trace->close();
+            write_save_file(trace_path);
+        }
 #endif
         model->final();
     }
@@ -145,18 +149,19 @@ struct rs_shim {
         model->clk_i = 0;
         model->eval();
 #if VM_TRACE
-        dump(2 * total_cycles);
+        dump(0);
 #endif
         model->clk_i = 1;
         model->eval();
 #if VM_TRACE
-        dump(2 * total_cycles + 1);
+        dump(1);
 #endif
         total_cycles++;
     }
 
 #if VM_TRACE
-    void dump(uint64_t time)
+    // Cycle t of the first run lies at time 2 t; those of later runs come behind it.
+    void dump(unsigned half)
     {
         if (!trace || cycle < options.trace_from || cycle > options.trace_to || !started)
             return;
@@ -164,7 +169,8 @@ struct rs_shim {
             trace->open(trace_path.c_str());
             trace_open = true;
         }
-        trace->dump(time);
+        trace_time = trace_base + 2 * cycle + half;
+        trace->dump(trace_time);
     }
 #endif
 
@@ -355,6 +361,10 @@ bool shim_start(rs_shim *shim, const rs_shim_memory *memory, uint32_t n_descript
         return false;
     }
     shim->slot = 0;
+#if VM_TRACE
+    if (shim->trace_open)
+        shim->trace_base = shim->trace_time + 1;
+#endif
     shim->memory = *memory;
     shim->n_descriptors = n_descriptors;
     shim->model->n_desc_i = static_cast<uint16_t>(n_descriptors);

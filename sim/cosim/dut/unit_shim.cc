@@ -11,6 +11,7 @@
 #include "model.h"
 #include "unit_adapter.h"
 #include "verilated.h"
+#include "wave.h"
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
@@ -102,8 +103,10 @@ struct rs_unit_shim {
     {
         enter();
 #if VM_TRACE
-        if (trace_open)
+        if (trace_open) {
             trace->close();
+            write_save_file(trace_path);
+        }
 #endif
         model->final();
     }
