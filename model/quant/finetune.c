@@ -156,7 +156,7 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
         if (rs_layer_group(&t->test_net->layers[i]) != RS_GROUPS)
             t->formats->weights[i] = rs_power2_fxp(o->power2);
     if (st == RS_OK && o->unsigned_activations)
-        st = rs_formats_use_unsigned(t->test_net, t->formats, diag);
+        st = rs_formats_use_unsigned(t->test_net, data, t->formats, diag);
     if (st == RS_OK) {
         t->formats->wide_scores = o->wide_scores;
         round_test_weights(t);

@@ -95,7 +95,5 @@ rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const 
  * changes unless a layer with biases writes the scores and they have a format of their own. */
 rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
                                   rs_rounding rounding, rs_formats *formats, float *constant, rs_diag *diag);
-/* The layer whose biases move the scores as above; -1: there is none. */
-int rs_scores_layer(const rs_net *net, const rs_formats *formats);
 
 #endif

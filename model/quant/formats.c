@@ -20,9 +20,10 @@ rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag)
         f->activation_minifloat = RS_NEW_ARRAY(rs_minifloat, blobs);
         f->weight_power2 = RS_NEW_ARRAY(rs_power2, layers);
         f->bias = RS_NEW_ARRAY(float *, layers);
+        f->rounded = RS_NEW_ARRAY(float *, layers);
         ok = f->weights != NULL && f->activations != NULL && f->is_unsigned != NULL && f->weight_fl != NULL && f->weight_number != NULL &&
              f->activation_number != NULL && f->weight_minifloat != NULL && f->activation_minifloat != NULL &&
-             f->weight_power2 != NULL && f->bias != NULL;
+             f->weight_power2 != NULL && f->bias != NULL && f->rounded != NULL;
     }
     if (!ok) {
         rs_formats_free(f);
@@ -41,6 +42,8 @@ void rs_formats_free(rs_formats *formats)
             rs_free(formats->weight_fl[i]);
         if (formats->bias != NULL)
             rs_free(formats->bias[i]);
+        if (formats->rounded != NULL)
+            rs_free(formats->rounded[i]);
     }
     rs_free(formats->weights);
     rs_free(formats->activations);
@@ -52,6 +55,7 @@ void rs_formats_free(rs_formats *formats)
     rs_free(formats->activation_minifloat);
     rs_free(formats->weight_power2);
     rs_free(formats->bias);
+    rs_free(formats->rounded);
     rs_free(formats);
 }
 

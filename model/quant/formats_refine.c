@@ -79,13 +79,17 @@ static bool move(refiner *r, int k, int by)
 {
     if (k < r->net->n_layers) {
         rs_fxp *f = &r->formats->weights[k];
-        if (r->keep_weights || f->bits == 0 || k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
+        if (r->keep_weights || f->bits == 0 || r->formats->weight_number[k] != RS_NUMBER_FIXED || k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
             return false;
         f->fl += by;
+        const int64_t channels = r->formats->weight_fl[k] != NULL ? r->net->layers[k].params[0].shape.dim[0] : 0;
+        for (int64_t o = 0; o < channels; o++)
+            r->formats->weight_fl[k][o] += by;
         return true;
     }
     const int blob = k - r->net->n_layers;
-    if (r->plan->format_class[blob] != blob || r->formats->activations[blob].bits == 0)
+    if (r->plan->format_class[blob] != blob || r->formats->activations[blob].bits == 0 ||
+        r->formats->activation_number[blob] != RS_NUMBER_FIXED)
         return false;
     const int fl = r->formats->activations[blob].fl + by;
     if (fl < RS_FL_MIN || fl > RS_FL_MAX)
@@ -263,5 +267,46 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
     rs_free(rounded);
     rs_emulator_free(r.emulator);
     rs_plan_free(r.plan);
+    return st;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- all together */
+
+/* Takes the constant off the scores by the biases of the formats. */
+static rs_status move_scores(const rs_net *net, float constant, rs_formats *formats, rs_diag *diag)
+{
+    const int i = rs_scores_layer(net, formats);
+    const rs_layer *layer = &net->layers[i];
+    const size_t n = (size_t)rs_shape_count(&layer->params[1].shape, 0);
+    if (formats->bias[i] == NULL) {
+        formats->bias[i] = RS_NEW_ARRAY(float, n);
+        if (formats->bias[i] == NULL)
+            return rs_out_of_memory(diag);
+        memcpy(formats->bias[i], layer->params[1].data, n * sizeof(float));
+    }
+    for (size_t o = 0; o < n; o++)
+        formats->bias[i][o] -= constant;
+    return RS_OK;
+}
+
+rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt, int64_t refine, rs_bias_rule bias_rule,
+                             rs_rounding rounding, rs_formats *formats, rs_diag *diag)
+{
+    enum { PASSES = 3, ADAPT_IMAGES = 1024 };
+    rs_status st = RS_OK;
+    if (adapt)
+        st = rs_formats_adapt(net, data, set, ADAPT_IMAGES, bias_rule, rounding, formats, diag);
+    if (st != RS_OK || refine <= 0)
+        return st;
+    st = rs_formats_refine(net, data, set, refine, bias_rule, rounding, adapt, PASSES, formats, NULL, diag);
+    if (st == RS_OK && adapt)
+        st = rs_formats_adapt(net, data, set, ADAPT_IMAGES, bias_rule, rounding, formats, diag);
+    float constant = 0.0f;
+    if (st == RS_OK)
+        st = rs_formats_place_scores(net, data, set, refine, bias_rule, rounding, formats, &constant, diag);
+    if (st == RS_OK && constant != 0.0f)
+        st = move_scores(net, constant, formats, diag);
+    if (st == RS_OK && constant != 0.0f)
+        st = rs_formats_refine(net, data, set, refine, bias_rule, rounding, adapt, PASSES, formats, NULL, diag);
     return st;
 }

@@ -197,6 +197,7 @@ typedef struct rs_formats {
     rs_minifloat *weight_minifloat, *activation_minifloat;
     rs_power2 *weight_power2;
     float **bias; /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */
+    float **rounded; /* per layer: weights that replace the layer's, numbers of its format already; NULL: its own, rounded to nearest */
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);

@@ -202,7 +202,7 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             WRONG(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
             return false;
         }
-    return quantize_values(b, index, weights->data, count, biases, op, input);
+    return quantize_values(b, index, b->formats->rounded[index] ? b->formats->rounded[index] : weights->data, count, biases, op, input);
 }
 
 /* Copies a window's geometry; sizes have been checked by shape inference, this guards the conversion. */

@@ -29,7 +29,7 @@ typedef struct single {
 typedef struct search {
     const rs_net *net;
     const rs_data_param *data;
-    const rs_dataset *set;
+    const rs_dataset *set, *calibration;
     rs_dataset scored; /* the images that score a trial */
     const rs_quantize_options *options;
     rs_plan *plan;
@@ -40,6 +40,8 @@ typedef struct search {
     single *singles;
     int *order; /* in which the singles of a batch run */
     rs_search_state state;
+    rs_trial last;            /* the combination that was scored last, and its formats; or NULL */
+    rs_formats *last_formats;
     double saved; /* when the checkpoint was written */
     rs_quantize_result *result;
 } search;
@@ -77,6 +79,11 @@ static rs_status check_options(const rs_quantize_options *o, rs_diag *diag)
                         "rounding '%s', expected a deterministic mode", rs_rounding_name(o->rounding));
     if (o->rules.scheme == RS_SCHEME_MINIFLOAT && (o->wide_scores || o->unsigned_activations || o->channel_weights))
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "wide scores, unsigned values and formats by channel are of fixed point, not of minifloat");
+    if (o->refine_images < 0 || (o->refine_images > 0 && (o->rules.scheme == RS_SCHEME_STATIC || o->rules.scheme == RS_SCHEME_MINIFLOAT)))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "formats are improved on %lld images, expected at least 0; only those of dynamic fixed point "
+                        "can be moved", (long long)o->refine_images);
+    if (o->adaptive_weights && o->rules.scheme == RS_SCHEME_STATIC)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "adaptive rounding moves fractional lengths, but static fixed point has one for all numbers");
     return rs_format_rules_check(&o->rules, diag);
 }
 
@@ -129,22 +136,25 @@ static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int 
     const rs_quantize_options *o = s->options;
     rs_status st = rs_formats_make_groups(s->net, s->ranges, &o->rules, bits, fl, formats, diag);
     if (st == RS_OK && o->unsigned_activations)
-        st = rs_formats_use_unsigned(s->net, *formats, diag);
-    if (st == RS_OK && o->channel_weights)
-        st = rs_formats_use_channels(s->net, *formats, diag);
+        st = rs_formats_use_unsigned(s->net, s->data, *formats, diag);
     if (st == RS_OK)
         (*formats)->wide_scores = o->wide_scores;
+    if (st == RS_OK && o->channel_weights)
+        st = rs_formats_use_channels(s->net, *formats, diag);
     return st;
 }
 
-/* Scores a combination on integers; *qnet and *formats (may be NULL) keep what was built. */
-static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **formats, rs_qnet **qnet, rs_diag *diag)
+/* Scores a combination on integers (if it has images); its formats are kept as the last ones. *qnet (may be NULL) keeps what was built. */
+static rs_status score_exact(search *s, rs_trial *trial, bool improve, rs_qnet **qnet, rs_diag *diag)
 {
+    const rs_quantize_options *o = s->options;
     rs_formats *f = NULL;
     rs_qnet *q = NULL;
     rs_engine *engine = NULL;
     rs_score score = { .images = 0 };
     rs_status st = choose_formats(s, trial->bits, trial->fl, &f, diag);
+    if (st == RS_OK && improve)
+        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule, o->rounding, f, diag);
     if (st == RS_OK)
         st = rs_qnet_build(s->net, f, s->data, s->options->bias_rule, s->options->rounding, &q, diag);
     if (st == RS_OK && trial->images > 0) {
@@ -155,8 +165,10 @@ static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **form
         trial->ties = score.ties;
     }
     rs_engine_free(engine);
-    if (st == RS_OK && formats != NULL) {
-        *formats = f;
+    if (st == RS_OK) {
+        rs_formats_free(s->last_formats);
+        s->last = *trial;
+        s->last_formats = f;
         f = NULL;
     }
     if (st == RS_OK && qnet != NULL) {
@@ -169,12 +181,12 @@ static rs_status score_exact(const search *s, rs_trial *trial, rs_formats **form
 }
 
 /* A net that the integer engine refuses is refused before the search, not after it. */
-static rs_status check_buildable(const search *s, rs_diag *diag)
+static rs_status check_buildable(search *s, rs_diag *diag)
 {
     rs_trial widest = { .group = RS_GROUPS, .images = 0 };
     for (int g = 0; g < RS_GROUPS; g++)
         widest.bits[g] = s->most[g];
-    return score_exact(s, &widest, NULL, NULL, diag);
+    return score_exact(s, &widest, false, NULL, diag);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ trials */
@@ -322,7 +334,7 @@ static rs_status combine(search *s, const int bits[RS_GROUPS], int fl, rs_trial 
         return interrupted(s, diag);
     *trial = (rs_trial){ .group = RS_GROUPS, .fl = fl, .images = s->state.images, .exact = true };
     memcpy(trial->bits, bits, sizeof trial->bits);
-    rs_status st = score_exact(s, trial, NULL, NULL, diag);
+    rs_status st = score_exact(s, trial, true, NULL, diag);
     if (st == RS_INTERRUPTED)
         return interrupted(s, diag);
     if (st == RS_OK)
@@ -450,11 +462,18 @@ static rs_status finish(search *s, rs_trial *best, rs_diag *diag)
     r->hits = best->hits;
     r->ties = best->ties;
     r->target_met = best->hits >= r->needed_hits;
+    /* The combination that was scored last is often the best one; else its formats are found once more. */
     rs_trial unscored = *best;
     unscored.images = 0;
-    const rs_status st = score_exact(s, &unscored, &r->formats, &r->qnet, diag);
+    rs_status st = RS_OK;
+    if (s->last_formats != NULL && s->last.images > 0 && same_bits(s->last.bits, best->bits) && s->last.fl == best->fl)
+        st = rs_qnet_build(s->net, s->last_formats, s->data, s->options->bias_rule, s->options->rounding, &r->qnet, diag);
+    else
+        st = score_exact(s, &unscored, true, &r->qnet, diag);
     if (st != RS_OK)
         return st;
+    r->formats = s->last_formats;
+    s->last_formats = NULL;
     r->weight_max = s->ranges->weight_max;
     r->blob_min = s->ranges->blob_min;
     r->blob_max = s->ranges->blob_max;
@@ -479,6 +498,7 @@ static void release(search *s)
 {
     for (int i = 0; i < s->n_singles; i++)
         rs_formats_free(s->singles[i].formats);
+    rs_formats_free(s->last_formats);
     rs_free(s->singles);
     rs_free(s->order);
     rs_free(s->state.counts);
@@ -541,12 +561,15 @@ rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dat
     search s = { .net = net, .data = data, .set = search_set, .options = options };
     s.state.images = asked <= 0 || asked > most ? most : asked;
     s.scored = rs_dataset_slice(search_set, 0, s.state.images);
-    const int64_t images = options->calibration_images;
+    const int64_t images = options->calibration_images <= 0 || options->calibration_images > calibration->count ? calibration->count
+                                                                                                                  : options->calibration_images;
+    const rs_dataset seen = rs_dataset_slice(calibration, 0, images);
+    s.calibration = &seen;
     s.result = RS_NEW(rs_quantize_result);
     if (s.result == NULL)
         st = rs_out_of_memory(diag);
     if (st == RS_OK)
-        st = run(&s, calibration, images <= 0 || images > calibration->count ? calibration->count : images, diag);
+        st = run(&s, calibration, images, diag);
     if (st == RS_OK) {
         s.result->seconds = rs_seconds() - start;
         *result = s.result;

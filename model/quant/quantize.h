@@ -96,11 +96,28 @@ rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_f
 rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const int bits[RS_GROUPS], int fl,
                                  rs_formats **formats, rs_diag *diag);
 
-/* Changes chosen formats: activations that are never below zero, because a ReLU came before, become unsigned, with one more fractional bit;
- * each output channel's weights get a fractional length of their own, from their largest magnitude. What has bits = 0 stays, and what
- * is not fixed point. */
-rs_status rs_formats_use_unsigned(const rs_net *net, rs_formats *formats, rs_diag *diag);
+/* Changes chosen formats: activations that are never below zero, because a ReLU came before or because they are bytes (`data`: no mean and a
+ * scale above zero; NULL: unknown), become unsigned, with one more fractional bit; each output channel's weights get a fractional length of
+ * their own, from their largest magnitude, but not those of scores as wide as the accumulator. What has bits = 0 stays, and what is not fixed
+ * point. */
+rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, rs_formats *formats, rs_diag *diag);
 rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
+
+/* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come near to the float net's:
+ * one weight after the other is rounded, and those that follow take over what its error does (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023),
+ * behind inputs that are rounded already; the mean that remains goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and
+ * moves the fractional lengths of weights where others lose less. Takes the first `images` of the set (0: all), fewer if their blobs need more
+ * than 256 MB. Layers of more than 2,048 inputs an output stay as they are. The result depends on no number of threads. */
+rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
+                           rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+
+/* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked for; fractional lengths and
+ * the place of the scores by rs_formats_refine and rs_formats_place_scores (quant/finetune.h), on the first `refine` images (0: not at all). */
+rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt, int64_t refine, rs_bias_rule bias_rule,
+                             rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+
+/* The weighted layer with biases that writes the scores, if they have a format; -1: there is none. */
+int rs_scores_layer(const rs_net *net, const rs_formats *formats);
 
 /* The group a layer's weights belong to; RS_GROUPS for a layer that has none. */
 rs_group rs_layer_group(const rs_layer *layer);
@@ -120,6 +137,9 @@ typedef struct rs_quantize_options {
     bool unsigned_activations;   /* behind ReLUs */
     bool channel_weights;        /* a fractional length for the weights of each output channel */
     bool wide_scores;            /* the last layer's outputs as wide as its accumulator */
+    /* Of the calibration images: combinations are improved on so many before they are scored (rs_formats_improve); 0: not at all. */
+    int64_t refine_images;
+    bool adaptive_weights;       /* weights of combinations are rounded by rs_formats_adapt, on up to 1,024 calibration images */
     rs_bias_rule bias_rule;
     rs_rounding rounding;        /* of requantize; minifloat: nearest_even is what its standards have */
     rs_format_rules rules;
@@ -168,5 +188,7 @@ void rs_quantize_result_free(rs_quantize_result *result);
 
 /* Sets each weighted layer's quantization field from the formats, for rs_caffe_write_quantized. */
 void rs_formats_apply(const rs_formats *formats, rs_net *net);
+/* Puts the weights and biases that replace a layer's (rounded, bias) into the net; false: there are none. */
+bool rs_formats_give_params(const rs_formats *formats, rs_net *net);
 
 #endif

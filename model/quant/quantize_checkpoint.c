@@ -154,7 +154,9 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
     h = hash_real(h, options->error_margin);
     const int64_t fields[] = { options->min_bits, options->max_bits, options->fixed_bits[0], options->fixed_bits[1],
                                options->fixed_bits[2], (int64_t)options->bias_rule, (int64_t)options->rounding,
-                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores + 8 * options->original_search };
+                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores +
+                                   8 * options->original_search + 16 * options->adaptive_weights,
+                               options->refine_images };
     return hash_rules(hash_bytes(h, fields, sizeof fields), &options->rules);
 }
 

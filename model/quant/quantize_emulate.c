@@ -258,7 +258,8 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
                 return rs_out_of_memory(diag);
             if (p == 0) {
                 const size_t slice = fl != NULL ? (size_t)rs_shape_count(&source->params[0].shape, 1) : PARAM_SLICE;
-                param_job job = { .from = source->params[p].data, .to = *room, .n = n, .slice = slice, .format = format, .fl = fl };
+                const float *from = formats->rounded[i] != NULL ? formats->rounded[i] : source->params[p].data;
+                param_job job = { .from = from, .to = *room, .n = n, .slice = slice, .format = format, .fl = fl };
                 rs_parallel((n + slice - 1) / slice, param_task, &job);
             } else {
                 const float *from = formats->bias[i] != NULL ? formats->bias[i] : source->params[p].data;
@@ -294,9 +295,7 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
 
 /* -------------------------------------------------------------------------------------------------------------- runs */
 
-/* What a blob is rounded to. Unsigned values are rounded behind their ReLU: as signed ones of one bit more. Scores as wide as their
- * accumulator stay as they are. */
-static rs_number_format activation_format(const rs_formats *formats, const rs_plan *plan, int blob)
+rs_number_format rs_emulated_activation(const rs_formats *formats, const rs_plan *plan, int blob)
 {
     rs_number_format format = rs_formats_activation(formats, blob);
     if (formats->wide_scores && plan->format_class[blob] == plan->format_class[plan->scores])
@@ -352,11 +351,11 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 
     int changed = plan->n_layers; /* the first layer that gives other values than in float */
     for (int i = plan->n_layers - 1; i >= 0; i--) {
-        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? activation_format(formats, plan, plan->rounded[i]) : no_format;
+        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? rs_emulated_activation(formats, plan, plan->rounded[i]) : no_format;
         if (e->hook_format[i].fixed.bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
             changed = i;
     }
-    const rs_number_format input = formats != NULL ? rs_formats_activation(formats, plan->input) : no_format;
+    const rs_number_format input = formats != NULL ? rs_emulated_activation(formats, plan, plan->input) : no_format;
     if (e->input_rounded || input.fixed.bits > 0) {
         if (e->input_rounded)
             e->valid = 0;

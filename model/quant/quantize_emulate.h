@@ -41,6 +41,10 @@ const float *rs_emulator_scores(const rs_emulator *emulator);
 void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl, rs_number_format input,
                      rs_bias_rule rule);
 
+/* What a blob is rounded to in float emulation: unsigned values behind their ReLU, as signed ones of one bit more; scores as wide as their
+ * accumulator stay as they are (no bits). */
+rs_number_format rs_emulated_activation(const rs_formats *formats, const rs_plan *plan, int blob);
+
 /* A hash of the weights and biases as the formats round them: trials with the same hash and the same formats of activations give the same
  * scores. */
 rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding,

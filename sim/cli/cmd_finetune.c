@@ -186,22 +186,6 @@ static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, r
     return st;
 }
 
-/* FIRST:LAST */
-static rs_status exponents(const rs_args *args, rs_power2 *format, rs_diag *diag)
-{
-    const char *text = rs_args_text(args, "exponents"), *colon = strchr(text, ':');
-    char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
-    if (first == NULL)
-        return rs_out_of_memory(diag);
-    int64_t low = 0, high = 0;
-    const bool good = colon != NULL && rs_parse_int(first, &low) && rs_parse_int(colon + 1, &high) && low >= -64 && low <= high && high <= 64;
-    rs_free(first);
-    if (!good)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--exponents takes FIRST:LAST, such as -8:-1, not '%s'", text);
-    *format = (rs_power2){ .min_exponent = (int)low, .max_exponent = (int)high, .zero = rs_args_flag(args, "zero-code") };
-    return RS_OK;
-}
-
 rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
 {
     rs_finetune_options o;
@@ -234,6 +218,7 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     log_to to = { .out = rs_args_flag(args, "json") ? stderr : stdout };
     o.log = quiet ? NULL : print_event;
     o.log_context = &to;
+    const rs_rule_texts texts = { .prefix = "--", .status = RS_USAGE };
     rs_solver_param *solver = NULL;
     rs_dataset *test_set = NULL;
     rs_finetune_result *r = NULL;
@@ -241,7 +226,7 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.power2_weights = strcmp(rs_args_text(args, "scheme"), "power-of-two") == 0;
     rs_status status = validation_slice(args, &o, diag);
     if (status == RS_OK)
-        status = exponents(args, &o.power2, diag);
+        status = rs_read_exponents(rs_args_text(args, "exponents"), rs_args_flag(args, "zero-code"), &texts, &o.power2, diag);
     if (status == RS_OK)
         status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
     if (status == RS_OK && !rs_args_flag(args, "no-test"))

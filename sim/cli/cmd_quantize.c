@@ -43,85 +43,29 @@ static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *di
     return RS_OK;
 }
 
-static rs_status read_minifloat(const rs_args *args, const char *option, rs_minifloat *format, rs_diag *diag)
-{
-    const char *text = rs_args_text(args, option);
-    if (text == NULL || rs_minifloat_parse(text, format))
-        return RS_OK;
-    static const char *const names[] = { "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16" };
-    const char *near = rs_nearest(text, names, sizeof names / sizeof *names);
-    char *hint = near != NULL ? rs_format("did you mean '%s'?", near) : NULL;
-    const rs_status status = rs_error(diag, RS_USAGE, RS_NOWHERE, hint,
-                                      "--%s takes e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K with E from 1 to 8, K from 0 to 10 and "
-                                      "E + K up to 15, not '%s'", option, text);
-    rs_free(hint);
-    return status;
-}
-
-static rs_status read_exponents(const rs_args *args, rs_power2 *format, rs_diag *diag)
-{
-    const char *text = rs_args_text(args, "exponents"), *colon = strchr(text, ':');
-    char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
-    int64_t low = 0, high = 0;
-    if (first == NULL)
-        return rs_out_of_memory(diag);
-    const bool good = colon != NULL && rs_parse_int(first, &low) && rs_parse_int(colon + 1, &high) && low >= RS_FL_MIN && high <= RS_FL_MAX &&
-                      low <= high && high - low <= RS_POWER2_MAX_RANGE;
-    rs_free(first);
-    *format = (rs_power2){ (int)low, (int)high, rs_args_flag(args, "zero-code") };
-    return good ? RS_OK
-                : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--exponents takes FIRST:LAST from %d to %d and at most %d of them, such as -8:-1, not '%s'",
-                           RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE + 1, text);
-}
-
-/* An option of another scheme is a mistake, not something to be passed over. */
-static rs_status check_scheme_options(const rs_args *args, rs_scheme scheme, rs_diag *diag)
-{
-    static const struct { const char *option; rs_scheme scheme; } own[] = {
-        { "minifloat", RS_SCHEME_MINIFLOAT },   { "minifloat-weights", RS_SCHEME_MINIFLOAT }, { "exponent-bits", RS_SCHEME_MINIFLOAT },
-        { "exponents", RS_SCHEME_POWER2 },      { "exponents-by-layer", RS_SCHEME_POWER2 },   { "zero-code", RS_SCHEME_POWER2 },
-        { "weight-range", RS_SCHEME_DYNAMIC },  { "channel-weights", RS_SCHEME_DYNAMIC },
-    };
-    rs_status status = RS_OK;
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (rs_args_given(args, own[i].option) && own[i].scheme != scheme)
-            status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s belongs to --scheme %s, not to %s", own[i].option, rs_scheme_name(own[i].scheme),
-                              rs_scheme_name(scheme));
-    if (scheme == RS_SCHEME_MINIFLOAT && (rs_args_flag(args, "unsigned") || strcmp(rs_args_text(args, "scores"), "accumulator") == 0))
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--unsigned and --scores accumulator belong to fixed point, not to minifloat");
-    return status;
-}
-
 static rs_status read_rules(const rs_args *args, rs_quantize_options *o, rs_diag *diag)
 {
+    const rs_rule_texts texts = { .prefix = "--",
+                                  .status = RS_USAGE,
+                                  .minifloat = rs_args_text(args, "minifloat"),
+                                  .minifloat_weights = rs_args_text(args, "minifloat-weights"),
+                                  .exponents = rs_args_text(args, "exponents"),
+                                  .zero_code = rs_args_flag(args, "zero-code"),
+                                  .original = strcmp(rs_args_text(args, "compat"), "ristretto") == 0 };
     rs_format_rules *rules = &o->rules;
-    rs_status status = read_scheme(args, &rules->scheme, diag);
-    if (status == RS_OK)
-        status = check_scheme_options(args, rules->scheme, diag);
+    const rs_status status = read_scheme(args, &rules->scheme, diag);
     rules->weight_range = range_named(rs_args_text(args, "weight-range"));
     rules->activation_range = range_named(rs_args_text(args, "activation-range"));
     rules->percentile = rs_args_real(args, "percentile");
     rules->bias_correction = rs_args_flag(args, "bias-correction");
     rules->exponent_bits = (int)rs_args_int(args, "exponent-bits");
     rules->power2_by_layer = rs_args_flag(args, "exponents-by-layer");
-    if (status == RS_OK)
-        status = read_minifloat(args, "minifloat", &rules->activation_minifloat, diag);
-    rules->weight_minifloat = rules->activation_minifloat;
-    if (status == RS_OK)
-        status = read_minifloat(args, "minifloat-weights", &rules->weight_minifloat, diag);
-    if (status == RS_OK)
-        status = read_exponents(args, &rules->power2, diag);
     const char *rounding = rs_args_text(args, "rounding");
     o->rounding = rounding != NULL                        ? rounding_named(rounding)
                   : rules->scheme == RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN
                                                           : RS_ROUND_NEAREST;
     o->bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
-    if (strcmp(rs_args_text(args, "compat"), "ristretto") == 0) {
-        o->original_search = true;
-        o->bias_rule = RS_BIAS_WEIGHTS;
-        rules->original_lengths = true;
-    }
-    return status;
+    return status == RS_OK ? rs_read_rules(&texts, o, diag) : status;
 }
 
 /* --data, or what the prototxt names; the batch size that the prototxt gives, for --iterations. */
@@ -146,6 +90,18 @@ static rs_status open_data(const rs_args *args, const char *model, rs_dataset **
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--data is missing, and '%s' names no data", model);
     rs_net_free(net);
     return status;
+}
+
+/* --calibration-data; the slices are counted in it. */
+static rs_status open_calibration(const rs_args *args, const rs_net *net, rs_dataset **set, rs_diag *diag)
+{
+    const char *path = rs_args_text(args, "calibration-data");
+    if (path == NULL)
+        return RS_OK;
+    if (rs_args_given(args, "iterations"))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--iterations counts batches of --data; with --calibration-data use --calibration and --search");
+    const rs_status status = rs_dataset_open(path, NULL, true, set, diag);
+    return status == RS_OK ? rs_stage_hold(net, set, diag) : status;
 }
 
 /* The first --iterations batches, for calibration and search. */
@@ -182,7 +138,7 @@ static rs_status choose_out(const rs_args *args, char **out, rs_diag *diag)
 
 rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
 {
-    rs_dataset *set = NULL;
+    rs_dataset *set = NULL, *chosen_on = NULL;
     rs_net *net = NULL;
     json_t *section = NULL;
     char *out = NULL;
@@ -192,6 +148,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     stage.options.unsigned_activations = rs_args_flag(args, "unsigned");
     stage.options.channel_weights = rs_args_flag(args, "channel-weights");
     stage.options.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
+    stage.options.adaptive_weights = strcmp(rs_args_text(args, "weight-rounding"), "adaptive") == 0;
+    stage.options.refine_images = rs_args_int(args, "refine");
     stage.options.error_margin = rs_args_real(args, "error-margin");
     stage.options.min_bits = (int)rs_args_int(args, "min-bits");
     stage.options.max_bits = (int)rs_args_int(args, "max-bits");
@@ -210,21 +168,26 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = open_data(args, stage.model, &set, &batch, diag);
     if (status == RS_OK)
-        status = rs_slice_option(args, "calibration", set, &stage.calibration, diag);
+        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
-        status = rs_slice_option(args, "search", set, &stage.search, diag);
+        status = open_calibration(args, net, &chosen_on, diag);
+    stage.chosen_on = chosen_on;
+    const rs_dataset *counted = chosen_on != NULL ? chosen_on : set;
+    if (status == RS_OK)
+        status = rs_slice_option(args, "calibration", counted, &stage.calibration, diag);
+    if (status == RS_OK)
+        status = rs_slice_option(args, "search", counted, &stage.search, diag);
     if (status == RS_OK)
         status = rs_slice_option(args, "test", set, &stage.test, diag);
     if (status == RS_OK)
         status = take_iterations(args, batch, set, &stage, diag);
-    if (status == RS_OK)
-        status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
         status = rs_stage_hold(net, &set, diag);
     if (status == RS_OK)
         status = rs_stage_quantize(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
+    rs_dataset_free(chosen_on);
     rs_free(out);
     return rs_show_section(args, "quantize", section, status, diag);
 }

@@ -67,19 +67,42 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = c->convolution_bits;
     stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = c->inner_product_bits;
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
-    stage.options.rounding = (rs_rounding)c->rounding;
+    stage.options.rounding = c->rounding >= 0                       ? (rs_rounding)c->rounding
+                             : c->scheme == (int)RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN
+                                                                     : RS_ROUND_NEAREST;
     stage.options.bias_rule = (rs_bias_rule)c->bias_format;
     stage.options.unsigned_activations = c->unsigned_activations;
     stage.options.channel_weights = c->channel_weights;
     stage.options.wide_scores = c->wide_scores == 1;
+    stage.options.adaptive_weights = c->adaptive_weights == 1;
+    stage.options.refine_images = c->refine_images;
+    stage.options.rules.scheme = (rs_scheme)c->scheme;
+    stage.options.rules.weight_range = (rs_range_rule)c->weight_range;
+    stage.options.rules.activation_range = (rs_range_rule)c->activation_range;
+    stage.options.rules.percentile = c->percentile;
+    stage.options.rules.bias_correction = c->bias_correction;
+    stage.options.rules.exponent_bits = c->exponent_bits;
+    stage.options.rules.power2_by_layer = c->exponents_by_layer;
+    const rs_rule_texts texts = { .prefix = "quantize.", .status = RS_BAD_INPUT, .minifloat = c->minifloat, .minifloat_weights = c->minifloat_weights,
+                                  .exponents = c->exponents, .zero_code = c->zero_code, .original = c->compat == 1 };
     json_t *section = NULL;
-    rs_status status = rs_slice_resolve(&stage.calibration, r->set, "data.calibration", RS_BAD_INPUT, diag);
+    rs_dataset *chosen_on = NULL;
+    rs_status status = rs_read_rules(&texts, &stage.options, diag);
+    if (status == RS_OK && c->calibration_path[0] != '\0')
+        status = rs_dataset_open(c->calibration_path, c->path, true, &chosen_on, diag);
+    if (status == RS_OK && chosen_on != NULL)
+        status = rs_stage_hold(r->net, &chosen_on, diag);
+    stage.chosen_on = chosen_on;
+    const rs_dataset *counted = chosen_on != NULL ? chosen_on : r->set;
     if (status == RS_OK)
-        status = rs_slice_resolve(&stage.search, r->set, "data.search", RS_BAD_INPUT, diag);
+        status = rs_slice_resolve(&stage.calibration, counted, "data.calibration", RS_BAD_INPUT, diag);
+    if (status == RS_OK)
+        status = rs_slice_resolve(&stage.search, counted, "data.search", RS_BAD_INPUT, diag);
     if (status == RS_OK)
         status = rs_slice_resolve(&stage.test, r->set, "data.test", RS_BAD_INPUT, diag);
     if (status == RS_OK)
         status = rs_stage_quantize(r->net, r->set, &stage, &section, diag);
+    rs_dataset_free(chosen_on);
     status = take(r, "quantize", section, status, diag);
     if (status != RS_OK)
         return status;

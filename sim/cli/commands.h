@@ -36,6 +36,19 @@ rs_status rs_parse_means(const char *text, const char *what, rs_status wrong, rs
 rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_data_override *over, rs_diag *diag);
 /* --first and --images, resolved against the data set. */
 rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
+/* What is written in words of how numbers become formats, by options or by the keys of a run. */
+typedef struct rs_rule_texts {
+    const char *prefix;          /* of names in messages: "--", "quantize." */
+    rs_status status;            /* of a failure */
+    const char *minifloat, *minifloat_weights; /* NULL or "": searched; the same as the other */
+    const char *exponents;       /* FIRST:LAST */
+    bool zero_code, original;    /* original: the rules of the original Ristretto */
+} rs_rule_texts;
+/* Adds those to the options, whose other fields are set, and checks that they go together. */
+rs_status rs_read_rules(const rs_rule_texts *texts, rs_quantize_options *options, rs_diag *diag);
+/* `exponents` alone. */
+rs_status rs_read_exponents(const char *text, bool zero, const rs_rule_texts *texts, rs_power2 *format, rs_diag *diag);
+
 /* "FIRST:COUNT"; `option` is named in the message. RS_USAGE. */
 rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag);
 /* "FIRST:COUNT" of an option, resolved against the data set; all of it if the option is not given. */

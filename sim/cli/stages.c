@@ -209,14 +209,16 @@ static rs_status scores_json(const rs_net *net, const rs_qnet *qnet, const rs_da
                              rs_diag *diag)
 {
     const rs_slice all = { 0, set->count };
+    const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
+    const bool apart = chosen_on != set;
     rs_engine *engine = NULL;
     *scores = json_array();
     rs_status status = rs_engine_new(qnet, false, &engine, diag);
     if (status == RS_OK)
-        status = score_slice(net, engine, set, stage->search, "search", *scores, diag);
-    if (status == RS_OK && !same_slice(stage->test, stage->search))
+        status = score_slice(net, engine, chosen_on, stage->search, "search", *scores, diag);
+    if (status == RS_OK && (apart || !same_slice(stage->test, stage->search)))
         status = score_slice(net, engine, set, stage->test, "test", *scores, diag);
-    if (status == RS_OK && !same_slice(stage->search, all) && !same_slice(stage->test, all))
+    if (status == RS_OK && !apart && !same_slice(stage->search, all) && !same_slice(stage->test, all))
         status = score_slice(net, engine, set, all, "all", *scores, diag);
     rs_engine_free(engine);
     return status;
@@ -226,7 +228,8 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
 {
     char *qnet = rs_path_join(stage->out, "qnet"), *prototxt = rs_path_join(stage->out, "quantized.prototxt");
     char *json = rs_path_join(stage->out, "quantize.json"), *folded = rs_path_join(stage->out, "folded.caffemodel");
-    rs_status status = qnet == NULL || prototxt == NULL || json == NULL || folded == NULL ? rs_out_of_memory(diag) : RS_OK;
+    char *weights = rs_path_join(stage->out, "quantized.caffemodel");
+    rs_status status = qnet == NULL || prototxt == NULL || json == NULL || folded == NULL || weights == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (status == RS_OK)
         status = rs_qnet_write(r->qnet, qnet, diag);
     if (status == RS_OK) {
@@ -237,20 +240,24 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
     }
     if (status == RS_OK && net->n_folded > 0) /* the weights that quantized.prototxt goes with */
         status = rs_caffe_write_weights(net, folded, diag);
+    if (status == RS_OK && rs_formats_give_params(r->formats, net)) /* from here on, the net has them */
+        status = rs_caffe_write_weights(net, weights, diag);
     if (status == RS_OK)
         status = rs_json_write(section, json, diag);
     rs_free(qnet);
     rs_free(prototxt);
     rs_free(json);
     rs_free(folded);
+    rs_free(weights);
     return status;
 }
 
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag)
 {
     *section = NULL;
-    const rs_dataset calibration = rs_dataset_slice(set, stage->calibration.first, stage->calibration.count);
-    const rs_dataset search = rs_dataset_slice(set, stage->search.first, stage->search.count);
+    const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
+    const rs_dataset calibration = rs_dataset_slice(chosen_on, stage->calibration.first, stage->calibration.count);
+    const rs_dataset search = rs_dataset_slice(chosen_on, stage->search.first, stage->search.count);
     rs_quantize_options options = stage->options;
     char *checkpoint = rs_path_join(stage->out, "search.json");
     rs_quantize_result *r = NULL;
@@ -269,12 +276,14 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     if (status == RS_OK) {
         const rs_format_rules *rules = &options.rules;
         static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT", "INTEGER_POWER_OF_2_WEIGHTS" };
-        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:f, "
+        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:s, s:I, s:s, s:f, "
                                   "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
                                   "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
                                   rs_range_rule_name(rules->weight_range), "activation_range", rs_range_rule_name(rules->activation_range), "percentile",
                                   rules->percentile, "bias_correction", rules->bias_correction, "compat",
-                                  options.original_search, "fl", r->fl, "network", net->name, "data", set->path, "error_margin", options.error_margin, "calibration_first",
+                                  options.original_search, "fl", r->fl, "network", net->name, "data", set->path, "calibration_data", chosen_on->path,
+                                  "refine_images", (json_int_t)options.refine_images, "weight_rounding", options.adaptive_weights ? "adaptive" : "nearest",
+                                  "error_margin", options.error_margin, "calibration_first",
                                   (json_int_t)stage->calibration.first, "calibration_images", (json_int_t)stage->calibration.count, "images",
                                   (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties,
                                   "needed_hits", (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties,

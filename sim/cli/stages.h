@@ -24,7 +24,9 @@ rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *w
 rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section, rs_diag *diag);
 
 typedef struct rs_quantize_stage {
-    rs_slice calibration, search, test; /* resolved; test may be the same as search */
+    const rs_dataset *chosen_on;        /* formats are chosen on its images; NULL: on those of the set that is scored at the end */
+    rs_slice calibration, search;       /* of that set; resolved */
+    rs_slice test;                      /* resolved; may be the same as search */
     rs_quantize_options options;        /* checkpoint and image counts are set by the stage */
     const char *model;                  /* prototxt whose quantized form is written */
     const char *quantized;              /* the quantized prototxt is also written here; or NULL */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "fxp/fxp.h"
+#include "quant/quantize.h"
 
 #define AT(field) offsetof(rs_run_config, field)
 #define MOST 9007199254740991.0
@@ -25,6 +26,7 @@ static const rs_schema_word sets[] = {
 };
 static const rs_schema_word searched[] = { { "auto", 0, "searched" }, { NULL, 0, NULL } };
 static const rs_schema_word roundings[] = {
+    { "auto", -1, "nearest; of minifloats nearest_even" },
     { "nearest", RS_ROUND_NEAREST, "ties away from zero" },
     { "nearest_even", RS_ROUND_NEAREST_EVEN, NULL },
     { "nearest_up", RS_ROUND_NEAREST_UP, NULL },
@@ -41,6 +43,27 @@ static const rs_schema_word bias_rules[] = {
     { "accumulator", RS_BIAS_ACCUMULATOR, "at the accumulator's least significant bit" },
     { "weights", RS_BIAS_WEIGHTS, "in the weights' format, as in the original Ristretto" },
     { NULL, 0, NULL },
+};
+static const rs_schema_word schemes[] = {
+    { "dynamic", RS_SCHEME_DYNAMIC, "a fractional length for each layer's weights and each layer's outputs" },
+    { "static", RS_SCHEME_STATIC, "one width and one fractional length for all numbers" },
+    { "minifloat", RS_SCHEME_MINIFLOAT, NULL },
+    { "power-of-two", RS_SCHEME_POWER2, "weights; layer outputs in dynamic fixed point" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word range_rules[] = {
+    { "max", RS_RANGE_MAX, "of the largest magnitude" },
+    { "percentile", RS_RANGE_PERCENTILE, "of the magnitude that so many percent do not exceed" },
+    { "squared_error", RS_RANGE_SQUARED_ERROR, "of the least sum of squared errors" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word weight_roundings[] = {
+    { "nearest", 0, NULL },
+    { "adaptive", 1, "so that the layer's outputs on calibration images stay near" },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word programs[] = {
+    { "none", 0, NULL }, { "ristretto", 1, "the rules of the original Ristretto" }, { NULL, 0, NULL },
 };
 static const rs_schema_word yes_no[] = { { "false", 0, NULL }, { "true", 1, NULL }, { NULL, 0, NULL } };
 
@@ -64,6 +87,8 @@ static const rs_schema data_fields[] = {
     { .key = "crop", .type = RS_SCHEMA_INT, .offset = AT(data_crop), .min = 0, .max = 65535, .fallback = "0", .unit = "pixels",
       .doc = "side of the square in the middle that is taken; 0: as the net says" },
     { .key = "gray", .type = RS_SCHEMA_BOOL, .offset = AT(data_gray), .fallback = "false", .doc = "read color images as gray" },
+    { .key = "calibration_path", .type = RS_SCHEMA_PATH, .offset = AT(calibration_path), .fallback = "",
+      .doc = "labelled images (the training half of a folder) that formats are chosen on; calibration and search are counted in them; empty: path" },
     { .key = "calibration", .type = RS_SCHEMA_MAP, .offset = AT(calibration), .fields = slice_fields, .doc = "images that give the ranges" },
     { .key = "search", .type = RS_SCHEMA_MAP, .offset = AT(search), .fields = slice_fields, .doc = "images that score a trial" },
     { .key = "test", .type = RS_SCHEMA_MAP, .offset = AT(test), .fields = slice_fields, .doc = "images that the search does not see" },
@@ -74,6 +99,7 @@ static const rs_schema data_fields[] = {
     { .key = name, .type = RS_SCHEMA_INT, .offset = AT(member), .min = 1, .max = 16, .words = searched, .fallback = "auto", .unit = "bits", .doc = text }
 
 static const rs_schema quantize_fields[] = {
+    { .key = "scheme", .type = RS_SCHEMA_ENUM, .offset = AT(scheme), .words = schemes, .fallback = "dynamic", .doc = "kind of numbers" },
     { .key = "error_margin", .type = RS_SCHEMA_REAL, .offset = AT(error_margin), .min = 0, .max = 100, .fallback = "1", .unit = "percentage points",
       .doc = "accuracy that may be lost" },
     { .key = "min_bits", .type = RS_SCHEMA_INT, .offset = AT(min_bits), .min = 1, .max = 16, .fallback = "1", .unit = "bits", .doc = "smallest width tried" },
@@ -81,13 +107,36 @@ static const rs_schema quantize_fields[] = {
     WIDTH("convolution_bits", convolution_bits, "width of convolution weights"),
     WIDTH("inner_product_bits", inner_product_bits, "width of fully connected weights"),
     WIDTH("activation_bits", activation_bits, "width of layer outputs"),
-    { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "nearest", .doc = "rounding of weights and of requantize" },
+    { .key = "rounding", .type = RS_SCHEMA_ENUM, .offset = AT(rounding), .words = roundings, .fallback = "auto",
+      .doc = "rounding of requantize" },
     { .key = "bias_format", .type = RS_SCHEMA_ENUM, .offset = AT(bias_format), .words = bias_rules, .fallback = "accumulator", .doc = "how biases become integers" },
     { .key = "unsigned_activations", .type = RS_SCHEMA_BOOL, .offset = AT(unsigned_activations), .fallback = "false",
-      .doc = "layer outputs behind a ReLU are unsigned, with one more fractional bit" },
+      .doc = "layer outputs behind a ReLU, and bytes without a mean, are unsigned, with one more fractional bit" },
     { .key = "channel_weights", .type = RS_SCHEMA_BOOL, .offset = AT(channel_weights), .fallback = "false",
       .doc = "the weights of each output channel have a fractional length of their own" },
     { .key = "scores", .type = RS_SCHEMA_ENUM, .offset = AT(wide_scores), .words = score_words, .fallback = "format", .doc = "how wide the class scores are" },
+    { .key = "weight_rounding", .type = RS_SCHEMA_ENUM, .offset = AT(adaptive_weights), .words = weight_roundings, .fallback = "nearest",
+      .doc = "how weights become numbers" },
+    { .key = "refine", .type = RS_SCHEMA_INT64, .offset = AT(refine_images), .min = 0, .max = MOST, .fallback = "0",
+      .doc = "calibration images on which the fractional lengths of a combination are improved; 0: not" },
+    { .key = "weight_range", .type = RS_SCHEMA_ENUM, .offset = AT(weight_range), .words = range_rules, .fallback = "max",
+      .doc = "how the integer lengths of weights are found" },
+    { .key = "activation_range", .type = RS_SCHEMA_ENUM, .offset = AT(activation_range), .words = range_rules, .fallback = "max",
+      .doc = "how those of layer outputs are found" },
+    { .key = "percentile", .type = RS_SCHEMA_REAL, .offset = AT(percentile), .min = 0.001, .max = 100, .fallback = "99.99",
+      .doc = "share of the magnitudes that percentile ranges hold" },
+    { .key = "bias_correction", .type = RS_SCHEMA_BOOL, .offset = AT(bias_correction), .fallback = "false",
+      .doc = "take the mean error that rounded weights make out of the biases" },
+    { .key = "minifloat", .type = RS_SCHEMA_STRING, .offset = AT(minifloat), .fallback = "",
+      .doc = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K; empty: searched" },
+    { .key = "minifloat_weights", .type = RS_SCHEMA_STRING, .offset = AT(minifloat_weights), .fallback = "", .doc = "that of weights; empty: the same" },
+    { .key = "exponent_bits", .type = RS_SCHEMA_INT, .offset = AT(exponent_bits), .min = 0, .max = 8, .fallback = "0", .unit = "bits",
+      .doc = "of the minifloats that are searched; 0: what the ranges need, at least 4" },
+    { .key = "exponents", .type = RS_SCHEMA_STRING, .offset = AT(exponents), .fallback = "-8:-1", .doc = "FIRST:LAST of weights that are powers of two" },
+    { .key = "exponents_by_layer", .type = RS_SCHEMA_BOOL, .offset = AT(exponents_by_layer), .fallback = "false",
+      .doc = "as many exponents, ending at that of each layer's largest weight" },
+    { .key = "zero_code", .type = RS_SCHEMA_BOOL, .offset = AT(zero_code), .fallback = "false", .doc = "weights that are powers of two can be zero as well" },
+    { .key = "compat", .type = RS_SCHEMA_ENUM, .offset = AT(compat), .words = programs, .fallback = "none", .doc = "whose rules are followed (docs/quantizer.md)" },
     { .key = NULL },
 };
 

@@ -23,12 +23,18 @@ typedef struct rs_run_config {
     double data_scale;
     int data_crop;
     bool data_gray;
+    char *calibration_path; /* formats are chosen on these images; "": on those of data_path */
     rs_slice calibration, search, test;
     double error_margin;
     int min_bits, max_bits;
     int convolution_bits, inner_product_bits, activation_bits; /* 0: searched */
-    int rounding, bias_format;                                 /* rs_rounding, rs_bias_rule */
-    bool unsigned_activations, channel_weights;
+    int rounding, bias_format;                                 /* rs_rounding, or -1: as the scheme has it; rs_bias_rule */
+    int scheme, weight_range, activation_range;                /* rs_scheme, rs_range_rule */
+    bool unsigned_activations, channel_weights, bias_correction, exponents_by_layer, zero_code;
+    int adaptive_weights, compat, exponent_bits;
+    int64_t refine_images;
+    double percentile;
+    char *minifloat, *minifloat_weights, *exponents;
     int wide_scores;                                           /* 1: as wide as the accumulator */
     char *array, *technology;                                  /* technology "": no estimate */
     int64_t simulate_images, cosim_images;                     /* 0: cycles only; no co-simulation */

@@ -51,6 +51,19 @@ for name, arguments, precision, fields in (
     if name == "static":
         check.equal("static: one fractional length", {layer["output_fl"] for layer in report["layers"]}, {report["fl"]})
 
+# Formats chosen on one set of images, scores on another; weights rounded by what they do to the outputs.
+report, _ = quantize("apart", "--calibration-data", f"{ZOO}/digits", "--weight-rounding", "adaptive", "--refine", "40", "--unsigned", "--channel-weights",
+                     "--scores", "accumulator", "--convolution-bits", "4", "--inner-product-bits", "4", "--activation-bits", "4")
+if report is not None:
+    check.equal("apart: what was scored", [(s["name"], s["first"], s["images"]) for s in report["scores"]], [("search", 0, 40), ("test", 40, 20)])
+    check("apart: the data are named", "digits" in report["calibration_data"] and report["weight_rounding"] == "adaptive", report)
+    with open(os.path.join(folder, "apart", "qnet", "qnet.json")) as f:
+        check("apart: the input is unsigned", '"signed": false' in json.dumps(json.load(f)["tensors"][0]))
+    # The rounded weights are written; quantized to nearest in the same formats they stay as they are.
+    r = ristretto("test", "--model", f"{ZOO}/lenet_train_test.prototxt", "--weights", os.path.join(folder, "apart", "quantized.caffemodel"),
+                  *DIGITS, "--images", "20")
+    check("apart: the rounded weights can be read", r.returncode == 0, r.stderr)
+
 # The original's own words. Its output file is written at the end, and a failure leaves the old one as it is.
 target = os.path.join(folder, "original.prototxt")
 with open(target, "w") as f:
@@ -71,13 +84,16 @@ r = ristretto("quantize", "--model", target, *NET[2:], *DIGITS, *FEW, "--out", o
 check("a quantized net is quantized again", r.returncode == 0, r.stderr)
 
 for name, arguments, message in (
-        ("a format of another scheme", ["--minifloat", "4:3"], "--minifloat belongs to --scheme minifloat, not to dynamic"),
+        ("a format of another scheme", ["--minifloat", "4:3"], "--minifloat belongs to the scheme minifloat, not to dynamic"),
         ("an unknown minifloat", ["--scheme", "minifloat", "--minifloat", "e4m4"], "did you mean 'e4m3'?"),
         ("too many exponents", ["--scheme", "power-of-two", "--exponents=-20:-1"], "--exponents takes FIRST:LAST"),
         ("two schemes", ["--scheme", "static", "--trimming-mode", "minifloat"], "contradict each other"),
+        ("static formats that move", ["--scheme", "static", "--refine", "10"], "--refine moves fractional lengths"),
         ("wide minifloat scores", ["--scheme", "minifloat", "--scores", "accumulator"], "belong to fixed point")):
     r = ristretto("quantize", *NET, *DIGITS, "--out", os.path.join(folder, "none"), *arguments)
     check(f"{name} is refused", r.returncode == 2 and message in r.stderr, r.stderr)
+r = ristretto("quantize", *NET, *DIGITS, "--out", os.path.join(folder, "none"), "--calibration-data", os.path.join(folder, "nowhere"))
+check("a missing set for calibration is an error", r.returncode == 3 and "nowhere: error:" in r.stderr, r.stderr)
 r = ristretto("quantize", *NET, *DIGITS)
 check("no place for the results is refused", r.returncode == 2 and "--out is missing" in r.stderr, r.stderr)
 check("nothing is left of them", not os.path.exists(os.path.join(folder, "none")))

@@ -419,7 +419,7 @@ static void check_graph(void **state)
             rs_qnet *q = NULL;
             rs_assert_ok(rs_formats_choose(net, ranges, (const int[RS_GROUPS]){ bits, bits, bits }, &f, diag), diag);
             if (variant & 1)
-                rs_assert_ok(rs_formats_use_unsigned(net, f, diag), diag);
+                rs_assert_ok(rs_formats_use_unsigned(net, NULL, f, diag), diag);
             if (variant & 2)
                 rs_assert_ok(rs_formats_use_channels(net, f, diag), diag);
             f->wide_scores = variant & 4;
