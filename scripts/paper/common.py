@@ -33,6 +33,20 @@ class Run:
         self.command = command
 
 
+class Net:
+    """One network: options of finetune, and of quantize with formats chosen on training images."""
+
+    def __init__(self, finetune, quantize):
+        self.finetune = finetune
+        self.quantize = quantize
+
+
+# Without training, and without labels: unsigned numbers where nothing is negative, a format an output channel, class scores as wide as the
+# accumulator, weights rounded by what they do to the outputs.
+UNTUNED = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
+UNTUNED_POWER2 = ["--scheme", "power-of-two", "--unsigned", "--scores", "accumulator", "--weight-rounding", "adaptive"]
+
+
 class Paper:
     def __init__(self, name, description):
         parser = argparse.ArgumentParser(prog=f"scripts/paper/{name}", description=description)
@@ -41,6 +55,7 @@ class Paper:
         parser.add_argument("--out", default=os.path.join(ROOT, "build", "paper"), help="folder of tables, plots and kept results [build/paper]")
         parser.add_argument("--threads", default="0", help="threads; results do not depend on it")
         parser.add_argument("--nets", default="", help="only the nets whose names contain one of these words, separated by commas")
+        parser.add_argument("--cifar-weights", default="", help="caffemodel of CIFAR-10 Full, in place of that of the zoo")
         parser.add_argument("--quick", action="store_true",
                             help="few images and iterations: to see that everything works, not for numbers to quote")
         self.options = parser.parse_args()
@@ -59,22 +74,29 @@ class Paper:
         return not words or any(w in net.lower() for w in words)
 
     def nets(self):
-        """Nets that can be trained here: name, solver, weights, options of finetune that say what to validate on; or why not."""
+        """Nets that can be trained here: name, Net; or why not."""
         mnist = os.path.join(self.data, "mnist")
         cifar = os.path.join(self.data, "cifar10")
+        lenet = os.path.join(ZOO, "lenet")
         full = os.path.join(ZOO, "cifar10_full")
-        nets = [("LeNet", os.path.join(ZOO, "lenet", "lenet_solver.prototxt"), os.path.join(ZOO, "lenet", "lenet.caffemodel"), mnist,
+        nets = [("LeNet", os.path.join(lenet, "lenet_solver.prototxt"), os.path.join(lenet, "lenet_train_test.prototxt"),
+                 os.path.join(lenet, "lenet.caffemodel"), mnist,
                  # The images held out of training, which the weights have never seen.
-                 ["--validation", mnist, "--validation-images", "0:10000"]),
-                ("CIFAR-10 Full", os.path.join(full, "solver.prototxt"), os.path.join(full, "cifar10_full.caffemodel"), cifar, [])]
-        for name, solver, weights, data, validation in nets:
+                 ["--validation", mnist, "--validation-images", "0:10000"], "0:10000"),
+                ("CIFAR-10 Full", os.path.join(full, "solver.prototxt"), os.path.join(full, "train_test.prototxt"),
+                 self.options.cifar_weights or os.path.join(full, "cifar10_full.caffemodel"), cifar, [], "0:4000")]
+        for name, solver, model, weights, data, validation, chosen_on in nets:
             if not self.wanted(name):
                 continue
             missing = [p for p in (solver, weights, data) if not os.path.exists(p)]
             if missing:
                 self.say(f"{name}: left out, {os.path.relpath(missing[0])} is not there")
                 continue
-            yield name, ["--solver", solver, "--weights", weights, *validation]
+            if self.quick:
+                chosen_on = "0:500"
+            yield name, Net(["--solver", solver, "--weights", weights, *validation],
+                            ["--model", model, "--weights", weights, "--data", data, "--calibration-data", data, "--calibration", chosen_on,
+                             "--search", chosen_on])
 
     def sample_nets(self):
         """Nets with weights from elsewhere, scored on the ImageNet samples: name, options of quantize."""
@@ -135,13 +157,22 @@ class Paper:
 
     def finetune(self, what, net, bits, more):
         """bits: outputs, convolution, fully connected; 0: float in training, 16 bits in validation."""
-        return self.run(what, ["finetune", *net, "--activation-bits", str(bits[0]), "--convolution-bits", str(bits[1]), "--inner-product-bits",
+        return self.run(what, ["finetune", *net.finetune, "--activation-bits", str(bits[0]), "--convolution-bits", str(bits[1]), "--inner-product-bits",
                                str(bits[2]), *more])
 
-    def untuned(self, what, net, bits, refine=True):
-        images = "500" if self.quick else "4000"
-        return self.finetune(what, net, bits, ["--iterations", "0", "--calibration", "500" if self.quick else "5000",
-                                               "--refine", images if refine else "0"])
+    def quantize(self, what, quantize, bits, more):
+        """Fixed widths: outputs, convolution, fully connected (None: those of the scheme). The result's "test" is the score of the test images."""
+        widths = []
+        for option, width in zip(("--activation-bits", "--convolution-bits", "--inner-product-bits"), bits):
+            widths += [option, str(width)] if width is not None else []
+        run = self.run(what, ["quantize", *quantize, *widths, *more])
+        if run.result:
+            run.result["test"] = [s for s in run.result["scores"] if s["name"] == "test"][0]
+        return run
+
+    def untuned(self, what, net, bits):
+        """Formats from training images alone; nothing is trained."""
+        return self.quantize(what, net.quantize, bits, UNTUNED)
 
     # ----------------------------------------------------------------------------------------------------------- output
 
