@@ -20,6 +20,10 @@ module ristretto_array #(
   parameter int PROG_DEPTH = 16,
   parameter int PE = ristretto_pkg::PeMultiplier,
   parameter int ZERO_CODE = 0,
+  parameter int EXPONENT_BITS = 4,
+  parameter int MANTISSA_BITS = 3,
+  parameter int SUBNORMALS = 1,
+  parameter int SPECIAL = ristretto_pkg::SpecialNan,
   parameter int CHANNEL_SHIFT = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
@@ -80,9 +84,16 @@ module ristretto_array #(
     if (MULS < 1 || MULS > 64) $fatal(1, "MULS must be 1 to 64");
     if (ACT_BITS < 1 || ACT_BITS > 16) $fatal(1, "ACT_BITS must be 1 to 16");
     if (WGT_BITS < 1 || WGT_BITS > 16) $fatal(1, "WGT_BITS must be 1 to 16");
-    if (PE != ristretto_pkg::PeMultiplier && PE != ristretto_pkg::PeShifter) $fatal(1, "PE is not known");
+    if (PE < ristretto_pkg::PeMultiplier || PE > ristretto_pkg::PeMinifloat) $fatal(1, "PE is not known");
     if (PE == ristretto_pkg::PeShifter && (WGT_BITS < 2 || WGT_BITS > 5)) $fatal(1, "WGT_BITS of a shifter must be 2 to 5");
-    if (ACC_BITS < 2 || ACC_BITS > 48) $fatal(1, "ACC_BITS must be 2 to 48");
+    if (PE == ristretto_pkg::PeMinifloat) begin
+      if (EXPONENT_BITS < 1 || EXPONENT_BITS > 8 || MANTISSA_BITS < 0 || MANTISSA_BITS > 10)
+        $fatal(1, "EXPONENT_BITS must be 1 to 8, MANTISSA_BITS 0 to 10");
+      if (ACT_BITS != 1 + EXPONENT_BITS + MANTISSA_BITS || WGT_BITS != ACT_BITS)
+        $fatal(1, "ACT_BITS and WGT_BITS must be those of the minifloat");
+      if (UNSIGNED != 0 || AVERAGE != 0 || CHANNEL_SHIFT != 0) $fatal(1, "minifloats have no UNSIGNED, AVERAGE, CHANNEL_SHIFT");
+      if (ACC_BITS < 2 || ACC_BITS > 112) $fatal(1, "ACC_BITS must be 2 to 112");
+    end else if (ACC_BITS < 2 || ACC_BITS > 48) $fatal(1, "ACC_BITS must be 2 to 48");
     if (BUS_BITS < 16 || BUS_BITS > 1024 || (1 << $clog2(BUS_BITS)) != BUS_BITS)
       $fatal(1, "BUS_BITS must be a power of two from 16 to 1024");
     if (ACT_DEPTH < 1 || OUT_DEPTH < 1 || WGT_DEPTH < 1) $fatal(1, "buffers must not be empty");
@@ -388,6 +399,10 @@ module ristretto_array #(
       .LANE(l),
       .PE(PE),
       .ZERO_CODE(ZERO_CODE),
+      .EXPONENT_BITS(EXPONENT_BITS),
+      .MANTISSA_BITS(MANTISSA_BITS),
+      .SUBNORMALS(SUBNORMALS),
+      .SPECIAL(SPECIAL),
       .CHANNEL_SHIFT(CHANNEL_SHIFT),
       .UNSIGNED(UNSIGNED),
       .AVERAGE(AVERAGE)
@@ -417,7 +432,8 @@ module ristretto_array #(
 
     rst_pool_max #(
       .ACT_BITS(ACT_BITS),
-      .UNSIGNED(UNSIGNED)
+      .UNSIGNED(UNSIGNED),
+      .MAGNITUDES((PE == ristretto_pkg::PeMinifloat) ? 1 : 0)
     ) u_pool (
       .clk_i,
       .en_i(at_pool.valid && at_pool.last),

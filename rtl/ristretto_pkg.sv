@@ -3,6 +3,7 @@ package ristretto_pkg;
   // Values of the parameters PE, OVERFLOW, FIRST_LEVEL, TREE_REGS and ROUNDING.
   localparam int PeMultiplier = 0;
   localparam int PeShifter = 1;
+  localparam int PeMinifloat = 2;
   localparam int OverflowWrap = 0;
   localparam int OverflowSaturate = 1;
   localparam int FirstLevelExact = 0;
@@ -14,6 +15,10 @@ package ristretto_pkg;
   localparam int RoundNearestEven = 1;
   localparam int RoundNearestUp = 2;
   localparam int RoundTruncate = 3;
+  // Which codes of a minifloat are no numbers (parameter SPECIAL): none, the highest magnitude, the highest exponent.
+  localparam int SpecialFinite = 0;
+  localparam int SpecialNan = 1;
+  localparam int SpecialIeee = 2;
 
   // Bits of a lane among the biases with CHANNEL_SHIFT: what its channel shifts more than the descriptor says.
   localparam int ChannelShiftBits = 7;
@@ -46,6 +51,23 @@ package ristretto_pkg;
   // Width of a processing element's product; act_bits with the sign that unsigned activations need.
   function automatic int product_bits(input int pe, input int act_bits, input int wgt_bits);
     product_bits = act_bits + ((pe == PeShifter) ? (1 << (wgt_bits - 1)) : wgt_bits);
+  endfunction
+
+  // Minifloats: the code of the largest number, the bits of it as a multiple of the smallest, and the width of a product.
+  function automatic int minifloat_max_code(input int exponent_bits, input int mantissa_bits, input int special);
+    minifloat_max_code = (1 << (exponent_bits + mantissa_bits)) - 1 -
+                         ((special == SpecialNan) ? 1 : (special == SpecialIeee) ? (1 << mantissa_bits) : 0);
+  endfunction
+
+  function automatic int minifloat_integer_bits(input int exponent_bits, input int mantissa_bits, input int subnormals,
+                                                input int special);
+    minifloat_integer_bits = mantissa_bits + 1 + (minifloat_max_code(exponent_bits, mantissa_bits, special) >> mantissa_bits) -
+                             ((subnormals != 0) ? 1 : 0);
+  endfunction
+
+  function automatic int minifloat_product_bits(input int exponent_bits, input int mantissa_bits, input int subnormals,
+                                                input int special);
+    minifloat_product_bits = 2 * minifloat_integer_bits(exponent_bits, mantissa_bits, subnormals, special) + 1;
   endfunction
 
   // Width behind the adder tree over `inputs` words of `in_bits` bits.

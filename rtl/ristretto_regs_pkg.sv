@@ -28,6 +28,7 @@ package ristretto_regs_pkg;
   localparam logic [9:0] BusBits = 10'h027;
   localparam logic [9:0] Outstanding = 10'h028;
   localparam logic [9:0] ProgDepth = 10'h029;
+  localparam logic [9:0] Minifloat = 10'h02a;
 
   // The lowest bit of each field.
   localparam int ControlStartLsb = 0;
@@ -50,12 +51,16 @@ package ristretto_regs_pkg;
   localparam int RulesUnsignedLsb = 21;
   localparam int RulesAverageLsb = 22;
   localparam int RulesChannelShiftLsb = 23;
+  localparam int MinifloatExponentLsb = 0;
+  localparam int MinifloatMantissaLsb = 4;
+  localparam int MinifloatSubnormalsLsb = 8;
+  localparam int MinifloatSpecialLsb = 12;
 
   function automatic logic is_readable(input logic [9:0] word);
     case (word)
       Id, Version, Status, IrqEnable, IrqStatus, ListLo, ListHi, ListCount, MemoryLo, MemoryHi,
       CyclesLo, CyclesHi, RunCyclesLo, RunCyclesHi, Saturations, Overflows, Lanes, Muls, Widths,
-      Rules, ActDepth, OutDepth, WgtDepth, BusBits, Outstanding, ProgDepth: is_readable = 1'b1;
+      Rules, ActDepth, OutDepth, WgtDepth, BusBits, Outstanding, ProgDepth, Minifloat: is_readable = 1'b1;
       default: is_readable = 1'b0;
     endcase
   endfunction

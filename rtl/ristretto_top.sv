@@ -19,6 +19,10 @@ module ristretto_top #(
   parameter int PROG_DEPTH = 16,
   parameter int PE = ristretto_pkg::PeMultiplier,
   parameter int ZERO_CODE = 0,
+  parameter int EXPONENT_BITS = 4,
+  parameter int MANTISSA_BITS = 3,
+  parameter int SUBNORMALS = 1,
+  parameter int SPECIAL = ristretto_pkg::SpecialNan,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
   parameter int CHANNEL_SHIFT = 0,
@@ -169,6 +173,10 @@ module ristretto_top #(
     .PROG_DEPTH(PROG_DEPTH),
     .PE(PE),
     .ZERO_CODE(ZERO_CODE),
+    .EXPONENT_BITS(EXPONENT_BITS),
+    .MANTISSA_BITS(MANTISSA_BITS),
+    .SUBNORMALS(SUBNORMALS),
+    .SPECIAL(SPECIAL),
     .UNSIGNED(UNSIGNED),
     .AVERAGE(AVERAGE),
     .CHANNEL_SHIFT(CHANNEL_SHIFT)
@@ -281,7 +289,12 @@ module ristretto_top #(
     .WGT_DEPTH(WGT_DEPTH),
     .BUS_BITS(BUS_BITS),
     .OUTSTANDING(OUTSTANDING),
-    .PROG_DEPTH(PROG_DEPTH)
+    .PROG_DEPTH(PROG_DEPTH),
+    .MINIFLOAT((PE != ristretto_pkg::PeMinifloat) ? 32'd0 :
+               (32'(EXPONENT_BITS) << ristretto_regs_pkg::MinifloatExponentLsb) |
+               (32'(MANTISSA_BITS) << ristretto_regs_pkg::MinifloatMantissaLsb) |
+               (32'(SUBNORMALS) << ristretto_regs_pkg::MinifloatSubnormalsLsb) |
+               (32'(SPECIAL) << ristretto_regs_pkg::MinifloatSpecialLsb))
   ) u_registers (
     .clk_i,
     .rst_ni,

@@ -13,6 +13,10 @@ module rst_lane #(
   parameter int LANE = 0,
   parameter int PE = ristretto_pkg::PeMultiplier,
   parameter int ZERO_CODE = 0,
+  parameter int EXPONENT_BITS = 4,
+  parameter int MANTISSA_BITS = 3,
+  parameter int SUBNORMALS = 1,
+  parameter int SPECIAL = ristretto_pkg::SpecialNan,
   parameter int CHANNEL_SHIFT = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 0,
@@ -44,7 +48,10 @@ module rst_lane #(
   output logic [ACT_BITS-1:0]        result_o,        // from t+5+T
   output logic                       sat_o            // from t+5+T
 );
-  localparam int ProductBits = ristretto_pkg::product_bits(PE, InBits, WGT_BITS);
+  localparam bit Minifloat = (PE == ristretto_pkg::PeMinifloat);
+  localparam int ProductBits = Minifloat
+      ? ristretto_pkg::minifloat_product_bits(EXPONENT_BITS, MANTISSA_BITS, SUBNORMALS, SPECIAL)
+      : ristretto_pkg::product_bits(PE, InBits, WGT_BITS);
   localparam int TreeBits = ristretto_pkg::tree_bits(MULS, ProductBits, FIRST_LEVEL);
 
   // Processing elements.
@@ -60,21 +67,38 @@ module rst_lane #(
     logic signed [ProductBits-1:0] product, direct, product_q;
     assign act = act_i[i*InBits +: InBits];
 
-    rst_pe #(
-      .PE(PE),
-      .ACT_BITS(InBits),
-      .WGT_BITS(WGT_BITS),
-      .ZERO_CODE(ZERO_CODE)
-    ) u_pe (
-      .act_i(act),
-      .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
-      .product_o(product)
-    );
+    if (Minifloat) begin : gen_minifloat
+      rst_minifloat_pe #(
+        .EXPONENT_BITS(EXPONENT_BITS),
+        .MANTISSA_BITS(MANTISSA_BITS),
+        .SUBNORMALS(SUBNORMALS),
+        .PRODUCT_BITS(ProductBits)
+      ) u_pe (
+        .act_i(act),
+        .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
+        .direct_i((i == LANE) && direct_i),
+        .align_i,
+        .product_o(product)
+      );
+    end else begin : gen_integer
+      rst_pe #(
+        .PE(PE),
+        .ACT_BITS(InBits),
+        .WGT_BITS(WGT_BITS),
+        .ZERO_CODE(ZERO_CODE)
+      ) u_pe (
+        .act_i(act),
+        .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
+        .product_o(product)
+      );
+    end
 
-    if (i == LANE) begin : gen_direct
-      assign direct = ProductBits'(act) <<< align_i;
-    end else begin : gen_idle
+    if (i != LANE) begin : gen_idle
       assign direct = '0;
+    end else if (Minifloat) begin : gen_direct_minifloat
+      assign direct = product;
+    end else begin : gen_direct
+      assign direct = ProductBits'(act) <<< align_i;
     end
     always_ff @(posedge clk_i) begin
       if (product_en_i) product_q <= direct_i ? direct : product;
@@ -141,23 +165,43 @@ module rst_lane #(
   logic [ACT_BITS-1:0] result_d;
   logic sat_d;
 
-  rst_requantize #(
-    .ACC_BITS(ACC_BITS),
-    .ACT_BITS(ACT_BITS),
-    .ROUNDING(ROUNDING),
-    .AVERAGE(AVERAGE),
-    .UNSIGNED(UNSIGNED)
-  ) u_requantize (
-    .acc_i(acc_q),
-    .relu_i,
-    .scale_i,
-    .shift_i(shift),
-    .out_bits_i,
-    .lowest_i,
-    .unsigned_i,
-    .out_o(result_d),
-    .sat_o(sat_d)
-  );
+  if (Minifloat) begin : gen_minifloat_result
+    rst_minifloat_round #(
+      .ACC_BITS(ACC_BITS),
+      .EXPONENT_BITS(EXPONENT_BITS),
+      .MANTISSA_BITS(MANTISSA_BITS),
+      .SUBNORMALS(SUBNORMALS),
+      .SPECIAL(SPECIAL),
+      .ROUNDING(ROUNDING)
+    ) u_round (
+      .acc_i(acc_q),
+      .relu_i,
+      .shift_i(shift[5:0]),
+      .lowest_i,
+      .out_o(result_d),
+      .sat_o(sat_d)
+    );
+    logic unused_integer;
+    assign unused_integer = ^{scale_i, out_bits_i, unsigned_i, shift[6]};
+  end else begin : gen_integer_result
+    rst_requantize #(
+      .ACC_BITS(ACC_BITS),
+      .ACT_BITS(ACT_BITS),
+      .ROUNDING(ROUNDING),
+      .AVERAGE(AVERAGE),
+      .UNSIGNED(UNSIGNED)
+    ) u_requantize (
+      .acc_i(acc_q),
+      .relu_i,
+      .scale_i,
+      .shift_i(shift),
+      .out_bits_i,
+      .lowest_i,
+      .unsigned_i,
+      .out_o(result_d),
+      .sat_o(sat_d)
+    );
+  end
 
   always_ff @(posedge clk_i) begin
     if (result_en_i) begin

@@ -1,7 +1,8 @@
 // The maximum over the positions of a pooling window, for one lane.
 module rst_pool_max #(
   parameter int ACT_BITS = 8,
-  parameter int UNSIGNED = 0
+  parameter int UNSIGNED = 0,
+  parameter int MAGNITUDES = 0  // 1: values are a sign and a magnitude, as minifloats are
 ) (
   input  logic                clk_i,
   input  logic                en_i,
@@ -20,9 +21,18 @@ module rst_pool_max #(
     assign flip = 1'b0;
   end
   localparam logic [ACT_BITS-1:0] Highest = ACT_BITS'(1) << (ACT_BITS - 1);
-  logic [ACT_BITS-1:0] mask;
-  assign mask = flip ? Highest : '0;
-  assign greater = $signed(data_i ^ mask) > $signed(max_o ^ mask);
+  logic [ACT_BITS-1:0] data_key, max_key;
+  if (MAGNITUDES != 0) begin : gen_magnitudes
+    // The larger the magnitude behind a sign, the lower the number.
+    assign data_key = data_i[ACT_BITS-1] ? data_i ^ ~Highest : data_i;
+    assign max_key = max_o[ACT_BITS-1] ? max_o ^ ~Highest : max_o;
+    logic unused_flip;
+    assign unused_flip = flip;
+  end else begin : gen_integers
+    assign data_key = data_i ^ (flip ? Highest : '0);
+    assign max_key = max_o ^ (flip ? Highest : '0);
+  end
+  assign greater = $signed(data_key) > $signed(max_key);
 
   always_ff @(posedge clk_i) begin
     if (en_i) max_o <= (first_i || greater) ? data_i : max_o;

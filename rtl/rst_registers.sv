@@ -9,7 +9,8 @@ module rst_registers #(
   parameter logic [31:0] WGT_DEPTH = 1,
   parameter logic [31:0] BUS_BITS = 16,
   parameter logic [31:0] OUTSTANDING = 1,
-  parameter logic [31:0] PROG_DEPTH = 1
+  parameter logic [31:0] PROG_DEPTH = 1,
+  parameter logic [31:0] MINIFLOAT = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -212,6 +213,7 @@ module rst_registers #(
       ristretto_regs_pkg::BusBits: value = BUS_BITS;
       ristretto_regs_pkg::Outstanding: value = OUTSTANDING;
       ristretto_regs_pkg::ProgDepth: value = PROG_DEPTH;
+      ristretto_regs_pkg::Minifloat: value = MINIFLOAT;
       default: value = '0;
     endcase
   end

@@ -134,7 +134,7 @@ static json_t *export_lanes(const layer *l, bool bias, rs_rom_format format, con
 }
 
 /* In the order of rs_weight_code. */
-static const char *const code_names[] = { "integer", "shift", "shift_zero" };
+static const char *const code_names[] = { "integer", "shift", "shift_zero", "minifloat" };
 enum { CODES = sizeof code_names / sizeof *code_names };
 
 static json_t *describe_tensor(const rs_qtensor *t)

@@ -8,7 +8,8 @@
 typedef enum rs_weight_code {
     RS_WEIGHT_INTEGER,   /* two's complement */
     RS_WEIGHT_SHIFT,     /* of +-2^c: the sign in the highest bit, c below; there is no zero */
-    RS_WEIGHT_SHIFT_ZERO /* the same with c + 1, and 0 for zero */
+    RS_WEIGHT_SHIFT_ZERO, /* the same with c + 1, and 0 for zero */
+    RS_WEIGHT_MINIFLOAT   /* of a signed code: its sign in the highest bit, its magnitude below */
 } rs_weight_code;
 
 /* What the word of `bits` bits holds for a weight, as a two's complement number. Shifts: the weight is +-2^c, or 0 if there is a
@@ -17,6 +18,8 @@ static inline int64_t rs_weight_encode(rs_weight_code code, int32_t weight, int 
 {
     if (code == RS_WEIGHT_INTEGER)
         return weight;
+    if (code == RS_WEIGHT_MINIFLOAT)
+        return weight < 0 ? -(int64_t)weight - (INT64_C(1) << (bits - 1)) : weight;
     int64_t c = 0;
     for (int64_t m = weight < 0 ? -(int64_t)weight : weight; m > 1; m /= 2)
         c++;

@@ -92,7 +92,7 @@ static inline rs_weight_order rs_weight_order_of(const rs_qnet *qnet, const rs_q
 static inline int rs_weight_code_bits(rs_weight_code code, const rs_qop *op)
 {
     rs_power2 format = op->weight_power2;
-    if (code == RS_WEIGHT_INTEGER)
+    if (code == RS_WEIGHT_INTEGER || code == RS_WEIGHT_MINIFLOAT)
         return op->weight_format.bits;
     format.zero = code == RS_WEIGHT_SHIFT_ZERO;
     const int bits = rs_power2_bits(format);

@@ -205,10 +205,16 @@ static int minifloat_bits(const rs_qnet *qnet, const rs_qop *op)
     return (sum > bias ? sum : bias) + 2;
 }
 
+/* Of an activation as a product with one, and of the sum of so many. */
+static int direct_minifloat_bits(const rs_qtensor *in, int inputs)
+{
+    return rs_minifloat_integer_bits(in->minifloat) + rs_minifloat_fl(in->minifloat) + 1 + rs_fxp_bits_for_bound(inputs) - 1;
+}
+
 int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
 {
     if (rs_qnet_minifloat(qnet))
-        return rs_qop_weighted(op) ? minifloat_bits(qnet, op) : 64;
+        return rs_qop_weighted(op) ? minifloat_bits(qnet, op) : direct_minifloat_bits(&qnet->tensors[op->input], op->n_inputs);
     return rs_fxp_bits_for_bound(rs_qop_bound(qnet, op, from_weights));
 }
 

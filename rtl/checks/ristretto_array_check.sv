@@ -132,11 +132,12 @@ module ristretto_array_check #(
   a_lanes: assert property (step.valid |-> step.lanes != '0 && 32'(step.lanes) <= LANES);
   a_shift: assert property (at_result.valid |->
     32'(at_result.shift) >= ristretto_pkg::ShiftMin && 32'(at_result.shift) <= ristretto_pkg::ShiftMax);
+  a_places: assert property (at_result.valid && PE == ristretto_pkg::PeMinifloat |-> 32'(at_result.shift) >= 0);
   a_out_bits: assert property (at_result.valid |->
     at_result.out_bits != '0 && 32'(at_result.out_bits) <= ACT_BITS);
 
   a_signs: assert property (step.valid |-> UNSIGNED != 0 || !(step.in_unsigned || step.out_unsigned));
-  a_align: assert property (step.valid && step.direct |->
+  a_align: assert property (step.valid && step.direct && PE != ristretto_pkg::PeMinifloat |->
     32'(step.align) + ACT_BITS <= ristretto_pkg::product_bits(PE, ACT_BITS, WGT_BITS));
   a_direct_lanes: assert property (step.valid && step.direct |-> 32'(step.lanes) <= MULS);
   a_scale: assert property (at_result.valid |-> AVERAGE != 0 || at_result.scale == 16'd1);

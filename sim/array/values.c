@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "array/kernels.h"
+#include "array/minifloat.h"
 #include "base/memory.h"
 
 /* How a layer's sums are taken. All give the same values where they apply. */
@@ -10,6 +11,7 @@ typedef enum method {
     SUM_U8,   /* 32 bits, no overflow of the accumulator possible, at most 8-bit data */
     SUM_S16,  /* the same for 16-bit data */
     SUM_STEPS, /* 64 bits, step by step */
+    SUM_MINIFLOAT, /* 128 bits, with and without weights */
     SUM_DIRECT /* no weights: an activation a step and channel */
 } method;
 
@@ -27,6 +29,7 @@ typedef struct block {
     void *weights;                      /* set after set */
     int32_t *start;                     /* [sets][set_stride], kernels */
     int64_t *bias;                      /* [sets][set_stride] */
+    rs_sum128 *wide_bias;               /* [outputs], minifloat */
     int32_t *shifts;                    /* [stride], of requantize by channel; NULL: the descriptor's */
     /* The beats that all this was made from. */
     uint8_t *raw;
@@ -44,6 +47,9 @@ struct rs_values {
     int32_t *sums, *row; /* one row of the convolution: sums, then values */
     int32_t *set_sums;   /* of one set */
     int64_t *wide, *set_wide, *tree;
+    /* Minifloat: numbers by word, sums of a row, a window. */
+    int64_t *numbers, *window;
+    rs_sum128 *sums128;
     uint32_t *row_overflows, *set_overflows;
     int32_t *out;
     uint32_t *saturations, *overflows;
@@ -134,6 +140,67 @@ static bool sums_fit(const rs_program *program, const block *b, const int16_t *w
     return true;
 }
 
+/* Whether sums of minifloats can leave the accumulator. */
+static bool minifloat_overflows(const rs_program *program, const block *b, const int64_t *numbers)
+{
+    const rs_array_config *config = &program->config;
+    const rs_sum128 limit = (rs_sum128)1 << (config->accumulator_bits - 1);
+    const int64_t largest = numbers[rs_minifloat_max_code(config->minifloat)], *weights = b->weights;
+    const int64_t per_channel = (int64_t)b->first->steps * config->multipliers;
+    if (b->first->mode != RS_MODE_WEIGHTS)
+        return (rs_sum128)largest * b->first->steps * (INT64_C(1) << b->first->align) >= limit;
+    for (int64_t c = 0; c < b->outputs; c++) {
+        rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
+        for (int64_t i = 0; i < per_channel; i++)
+            sum += (rs_sum128)largest * (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
+        if (sum >= limit)
+            return true;
+    }
+    return false;
+}
+
+/* A number of up to 128 bits. */
+static rs_sum128 bits_128(const uint8_t *bytes, int64_t bit, int bits)
+{
+    enum { PART = 24 };
+    rs_sum128 value = 0, place = 1;
+    int at = 0;
+    for (; at + PART < bits; at += PART, place *= 1 << PART)
+        value += place * (rs_bits_get(bytes, bit + at, PART) & ((1 << PART) - 1));
+    return value + place * rs_bits_get(bytes, bit + at, bits - at);
+}
+
+/* Weights as integers, [channel][step * X + i]. */
+static rs_status prepare_minifloat(const rs_program *program, block *b, const int64_t *numbers, rs_diag *diag)
+{
+    const rs_array_config *config = &program->config;
+    const rs_descriptor *d = b->first;
+    const int64_t per_channel = (int64_t)d->steps * config->multipliers, beat = config->bus_bits;
+    const uint32_t mask = (UINT32_C(1) << config->weight_bits) - 1;
+    rs_free(b->weights);
+    rs_free(b->wide_bias);
+    b->how = SUM_MINIFLOAT;
+    b->padded = d->seg_len;
+    int64_t *weights = b->weights = RS_NEW_ARRAY(int64_t, (size_t)(b->outputs * per_channel));
+    b->wide_bias = RS_NEW_ARRAY(rs_sum128, (size_t)b->outputs);
+    if (!weights || !b->wide_bias)
+        return rs_out_of_memory(diag);
+    int64_t at = 0, channel = 0;
+    for (int g = 0; d->mode == RS_MODE_WEIGHTS && g < d->groups; g++) {
+        const int64_t lanes = rs_descriptor_lanes(d, config, g);
+        for (int64_t lane = 0; lane < lanes; lane++)
+            b->wide_bias[channel + lane] = bits_128(b->raw, at + lane * rs_array_bias_bits(config), config->accumulator_bits);
+        at += rs_descriptor_bias_beats(d, g) * beat;
+        for (int64_t step = 0; step < d->steps; step++, at += rs_descriptor_step_beats(d, g) * beat)
+            for (int64_t i = 0; i < lanes * config->multipliers; i++)
+                weights[(channel + i / config->multipliers) * per_channel + step * config->multipliers + i % config->multipliers] =
+                    numbers[(uint32_t)rs_bits_get(b->raw, at + i * config->weight_bits, config->weight_bits) & mask];
+        channel += lanes;
+    }
+    b->checked = minifloat_overflows(program, b, numbers);
+    return RS_OK;
+}
+
 /* Index of output channel c among the rounded-up sets. */
 static int64_t slot_of(const block *b, int64_t c)
 {
@@ -206,8 +273,10 @@ static method choose_method(const rs_program *program, block *b, const int16_t *
     return SUM_S16;
 }
 
-static rs_status prepare_weights(const rs_program *program, block *b, rs_diag *diag)
+static rs_status prepare_weights(const rs_program *program, block *b, const int64_t *numbers, rs_diag *diag)
 {
+    if (program->config.pe == RS_PE_MINIFLOAT)
+        return prepare_minifloat(program, b, numbers, diag);
     const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers, slots = b->sets * b->set_stride;
     int16_t *weights = RS_NEW_ARRAY(int16_t, (size_t)(b->outputs * per_channel));
     int64_t *bias = RS_NEW_ARRAY(int64_t, (size_t)b->outputs);
@@ -437,8 +506,55 @@ static void direct_sums(rs_values *values, const block *b, const rs_descriptor *
     }
 }
 
+/* Sums of minifloats of row cy, with and without weights. */
+static void minifloat_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+{
+    const rs_array_config *config = &values->program->config;
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left;
+    const int64_t per_channel = (int64_t)d->steps * config->multipliers;
+    const uint32_t mask = (UINT32_C(1) << config->activation_bits) - 1;
+    const bool direct = d->mode != RS_MODE_WEIGHTS, saturate = config->overflow == RS_OVERFLOW_SATURATE;
+    for (int64_t cx = 0; cx < d->conv_w; cx++) {
+        const int16_t *words = (const int16_t *)values->ifmap + start + cx * d->step_col;
+        rs_sum128 *sums = values->sums128 + cx * b->stride;
+        uint32_t *overflows = values->row_overflows + cx * b->stride;
+        memset(overflows, 0, (size_t)b->outputs * sizeof *overflows);
+        for (int64_t c = 0; c < b->outputs; c++)
+            sums[c] = direct ? 0 : b->wide_bias[c];
+        for (int64_t s = 0; direct && s < b->segments; s++)
+            for (int64_t c = 0; c < b->outputs; c++) {
+                const int64_t number = values->numbers[(uint16_t)words[values->segment_offsets[s] + c] & mask];
+                const rs_sum128 product = (rs_sum128)number * (INT64_C(1) << d->align);
+                overflows[c] += rs_minifloat_accumulate(&sums[c], product, config->accumulator_bits, saturate);
+            }
+        for (int64_t set = 0; !direct && set < b->sets; set++) {
+            const rs_minifloat_job job = { .activations = words + set * d->set_cols,
+                                           .segments = values->segment_offsets,
+                                           .n_segments = b->segments,
+                                           .length = d->seg_len,
+                                           .chunks = b->chunks,
+                                           .multipliers = config->multipliers,
+                                           .numbers = values->numbers,
+                                           .mask = mask,
+                                           .weights = (const int64_t *)b->weights + set * b->set_outputs * per_channel,
+                                           .channels = b->set_outputs,
+                                           .checked = b->checked,
+                                           .saturate = saturate,
+                                           .bits = config->accumulator_bits,
+                                           .window = values->window,
+                                           .sums = sums + set * b->set_outputs,
+                                           .overflows = overflows + set * b->set_outputs };
+            rs_minifloat_sum(&job);
+        }
+    }
+}
+
 static void row_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
 {
+    if (b->how == SUM_MINIFLOAT) {
+        minifloat_sums(values, b, d, p, cy);
+        return;
+    }
     if (b->how == SUM_DIRECT) {
         direct_sums(values, b, d, p, cy);
         return;
@@ -489,7 +605,14 @@ static uint64_t requantize_part(rs_values *values, const block *b, const rs_desc
     const int bits = d->out_bits + d->out_unsigned;
     const bool narrow = b->how == SUM_U8 || b->how == SUM_S16 || (b->how == SUM_DIRECT && b->narrow);
     uint64_t saturations = 0;
-    if (b->shifts)
+    const rs_array_config *config = &values->program->config;
+    if (b->how == SUM_MINIFLOAT)
+        for (int64_t k = i; k < i + n; k++)
+            values->row[k] = k % b->stride < b->outputs
+                                 ? rs_minifloat_of_sum(values->sums128[k], 2 * rs_minifloat_fl(config->minifloat), d->relu,
+                                                       config->minifloat, mode, &saturations)
+                                 : 0;
+    else if (b->shifts)
         saturations = requantize_channels(values, b, d, i, n);
     else if (narrow && scale == 1)
         rs_fxp_requantize_array(values->sums + i, (size_t)n, d->relu, shift, bits, mode, values->row + i, &saturations);
@@ -528,7 +651,10 @@ static uint64_t requantize(rs_values *values, const block *b, const rs_descripto
 static void lose_outside(rs_values *values, const block *b, const rs_descriptor *d, int64_t cy)
 {
     const int64_t row = d->origin_row + cy * d->step_row;
-    const int32_t least = d->out_unsigned ? 0 : (int32_t)rs_fxp_min(d->out_bits);
+    const rs_array_config *config = &values->program->config;
+    const int32_t least = config->pe == RS_PE_MINIFLOAT ? -(int32_t)rs_minifloat_max_code(config->minifloat)
+                          : d->out_unsigned             ? 0
+                                                        : (int32_t)rs_fxp_min(d->out_bits);
     for (int64_t cx = 0; cx < d->conv_w; cx++) {
         const int64_t col = d->origin_col + cx * d->step_col;
         if (row < 0 || row >= d->in_rows || col < 0 || col >= d->row_elems)
@@ -611,7 +737,7 @@ rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bo
     /* Weights seldom change: they are unpacked anew only if they did. */
     if (d == b->first && b->raw && memcmp(b->raw, memory + b->raw_from, (size_t)b->raw_bytes) != 0) {
         memcpy(b->raw, memory + b->raw_from, (size_t)b->raw_bytes);
-        const rs_status status = prepare_weights(values->program, b, diag);
+        const rs_status status = prepare_weights(values->program, b, values->numbers, diag);
         if (status != RS_OK)
             return status;
     }
@@ -658,14 +784,14 @@ rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bo
 static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e, const int32_t *from, int64_t n)
 {
     const int64_t per_beat = rs_array_elements_per_beat(config);
-    if (config->activation_bits == 8) {
+    if (config->activation_bits == 8 && config->pe != RS_PE_MINIFLOAT) {
         for (int64_t c = 0; c < n; c++)
             to[e + c] = (uint8_t)from[c];
         return;
     }
     for (int64_t c = 0; c < n; c++, e++)
         rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
-                    config->activation_bits, from[c]);
+                    config->activation_bits, rs_program_word(config, from[c]));
 }
 
 void rs_values_store(const rs_values *values, const rs_tile *tile, int index, uint8_t *memory)
@@ -717,6 +843,8 @@ static rs_status new_block(rs_values *values, const rs_descriptor *d, rs_diag *d
     b->stride = round_up(b->outputs, RS_LANE_BLOCK);
     b->set_stride = round_up(b->set_outputs, RS_LANE_BLOCK);
     if (d->mode != RS_MODE_WEIGHTS) {
+        if (program->config.pe == RS_PE_MINIFLOAT)
+            return prepare_minifloat(program, b, values->numbers, diag);
         prepare_direct(program, b);
         return RS_OK;
     }
@@ -726,7 +854,7 @@ static rs_status new_block(rs_values *values, const rs_descriptor *d, rs_diag *d
     if (!b->raw)
         return rs_out_of_memory(diag);
     memcpy(b->raw, program->memory + b->raw_from, (size_t)b->raw_bytes);
-    return prepare_weights(program, b, diag);
+    return prepare_weights(program, b, values->numbers, diag);
 }
 
 static rs_status find_blocks(rs_values *v, rs_diag *diag)
@@ -756,14 +884,17 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
     v->program = program;
     v->blocks = RS_NEW_ARRAY(block, (size_t)program->n_descriptors);
     v->block_of = RS_NEW_ARRAY(int, (size_t)program->n_descriptors);
-    rs_status status = v->blocks && v->block_of ? find_blocks(v, diag) : rs_out_of_memory(diag);
-    int64_t ifmap = 1, segments = 1, row = 1, channels = 1, out = 1, beats = 1, set_row = 1;
+    if (program->config.pe == RS_PE_MINIFLOAT)
+        v->numbers = rs_minifloat_numbers(program->config.minifloat);
+    rs_status status = v->blocks && v->block_of && (v->numbers || program->config.pe != RS_PE_MINIFLOAT) ? find_blocks(v, diag) : rs_out_of_memory(diag);
+    int64_t window = 1, ifmap = 1, segments = 1, row = 1, channels = 1, out = 1, beats = 1, set_row = 1;
     for (int i = 0; i < program->n_descriptors && status == RS_OK; i++) {
         const rs_descriptor *d = &program->descriptors[i];
         const block *b = &v->blocks[v->block_of[i]];
         /* Weights may change, and with them the padding. */
         const plane p = plane_of(d, max64(direct_width(b, d), round_up(d->seg_len, RS_PACK_U8)));
         ifmap = max64(ifmap, p.rows * p.width * (d->second_beats ? 2 : 1));
+        window = max64(window, (int64_t)d->steps * program->config.multipliers);
         segments = max64(segments, (int64_t)d->seg1_count * d->seg2_count);
         channels = max64(channels, b->stride);
         row = max64(row, d->conv_w * b->stride);
@@ -785,7 +916,11 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
         v->out = RS_NEW_ARRAY(int32_t, (size_t)out);
         v->saturations = RS_NEW_ARRAY(uint32_t, (size_t)beats);
         v->overflows = RS_NEW_ARRAY(uint32_t, (size_t)beats);
-        if (!v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
+        if (v->numbers) {
+            v->window = RS_NEW_ARRAY(int64_t, (size_t)window);
+            v->sums128 = RS_NEW_ARRAY(rs_sum128, (size_t)row);
+        }
+        if ((v->numbers && (!v->window || !v->sums128)) || !v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
             !v->out || !v->saturations || !v->overflows || !v->set_sums || !v->set_wide || !v->set_overflows)
             status = rs_out_of_memory(diag);
     }
@@ -806,6 +941,7 @@ void rs_values_free(rs_values *values)
         rs_free(values->blocks[i].start);
         rs_free(values->blocks[i].bias);
         rs_free(values->blocks[i].shifts);
+        rs_free(values->blocks[i].wide_bias);
         rs_free(values->blocks[i].raw);
     }
     rs_free(values->blocks);
@@ -819,6 +955,9 @@ void rs_values_free(rs_values *values)
     rs_free(values->set_overflows);
     rs_free(values->wide);
     rs_free(values->tree);
+    rs_free(values->numbers);
+    rs_free(values->window);
+    rs_free(values->sums128);
     rs_free(values->row_overflows);
     rs_free(values->out);
     rs_free(values->saturations);

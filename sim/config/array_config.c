@@ -10,6 +10,7 @@
 static const rs_schema_word elements[] = {
     { "multiplier", RS_PE_MULTIPLIER, "two's complement weights" },
     { "shifter", RS_PE_SHIFTER, "weights are powers of two: a sign and a shift, 2 to 5 bits" },
+    { "minifloat", RS_PE_MINIFLOAT, "activations and weights are minifloats; sums are exact fixed point" },
     { NULL, 0, NULL },
 };
 static const rs_schema_word overflows[] = {
@@ -49,6 +50,17 @@ static const rs_schema_word choices[] = {
     { NULL, 0, NULL },
 };
 
+static const rs_schema_word auto_format[] = { { "auto", 0, "as the net needs" }, { NULL, 0, NULL } };
+
+static bool parse_minifloat(const char *text, void *slot)
+{
+    rs_minifloat format = { 0 };
+    if (strcmp(text, "auto") != 0 && !rs_minifloat_parse(text, &format))
+        return false;
+    memcpy(slot, &format, sizeof format);
+    return true;
+}
+
 static const rs_schema array_fields[] = {
     { .key = "lanes", .type = RS_SCHEMA_INT, .offset = AT(lanes), .min = 1, .max = 64, .doc = "output channels computed at once (Tm)" },
     { .key = "multipliers", .type = RS_SCHEMA_INT, .offset = AT(multipliers), .min = 1, .max = 64,
@@ -57,12 +69,15 @@ static const rs_schema array_fields[] = {
       .doc = "processing element: how a product is made" },
     { .key = "zero_code", .type = RS_SCHEMA_ENUM, .offset = AT(zero_code), .words = choices, .fallback = "auto",
       .doc = "of a shifter: whether a weight can be zero; its code then means that, and all others shift by one less" },
+    { .key = "minifloat", .type = RS_SCHEMA_VALUE, .offset = AT(minifloat), .parse = parse_minifloat, .words = auto_format, .fallback = "auto",
+      .what = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent and mantissa bits such as 4:3",
+      .doc = "with pe minifloat: the format of its numbers" },
     { .key = "activation_bits", .type = RS_SCHEMA_INT, .offset = AT(activation_bits), .min = 1, .max = 16, .words = auto_width,
       .fallback = "auto", .unit = "bits", .doc = "width of activations" },
     { .key = "weight_bits", .type = RS_SCHEMA_INT, .offset = AT(weight_bits), .min = 1, .max = 16, .words = auto_width,
       .fallback = "auto", .unit = "bits", .doc = "width of weights" },
-    { .key = "accumulator_bits", .type = RS_SCHEMA_INT, .offset = AT(accumulator_bits), .min = 2, .max = RS_ACCUMULATOR_MAX_BITS,
-      .words = accumulator_width, .fallback = "auto", .unit = "bits", .doc = "width of the accumulators" },
+    { .key = "accumulator_bits", .type = RS_SCHEMA_INT, .offset = AT(accumulator_bits), .min = 2, .max = RS_MINIFLOAT_ACCUMULATOR_MAX_BITS,
+      .words = accumulator_width, .fallback = "auto", .unit = "bits", .doc = "width of the accumulators; more than 48 for minifloats only" },
     { .key = "overflow", .type = RS_SCHEMA_ENUM, .offset = AT(overflow), .words = overflows, .fallback = "wrap",
       .doc = "what an accumulator that is too narrow does" },
     { .key = "first_level", .type = RS_SCHEMA_ENUM, .offset = AT(first_level), .words = first_levels, .fallback = "exact",

@@ -5,10 +5,11 @@
 #include "base/diag.h"
 #include "export/weight_code.h"
 #include "fxp/fxp.h"
+#include "fxp/minifloat.h"
 
 typedef enum rs_first_level { RS_FIRST_LEVEL_EXACT = 0, RS_FIRST_LEVEL_PAPER = 1 } rs_first_level;
 typedef enum rs_tree_registers { RS_TREE_NONE = 0, RS_TREE_EVERY = 1, RS_TREE_EVERY_SECOND = 2 } rs_tree_registers;
-typedef enum rs_pe { RS_PE_MULTIPLIER = 0, RS_PE_SHIFTER = 1 } rs_pe;
+typedef enum rs_pe { RS_PE_MULTIPLIER = 0, RS_PE_SHIFTER = 1, RS_PE_MINIFLOAT = 2 } rs_pe;
 typedef enum rs_overflow { RS_OVERFLOW_WRAP = 0, RS_OVERFLOW_SATURATE = 1 } rs_overflow;
 
 /* Whether the array has something that not every net needs. */
@@ -26,8 +27,9 @@ typedef struct rs_array_config {
     int lanes, multipliers;              /* 1 to 64 */
     rs_pe pe;                            /* what multiplies */
     rs_choice zero_code;                 /* of a shifter: a code for the weight zero */
+    rs_minifloat minifloat;              /* numbers of RS_PE_MINIFLOAT; exponent_bits 0: as the net needs */
     int activation_bits, weight_bits;    /* 1 to 16, or RS_BITS_AUTO */
-    int accumulator_bits;                /* 2 to 48, RS_BITS_AUTO or RS_BITS_WEIGHTS */
+    int accumulator_bits;                /* 2 to 48 (minifloat: RS_MINIFLOAT_ACCUMULATOR_MAX_BITS), RS_BITS_AUTO or RS_BITS_WEIGHTS */
     rs_overflow overflow;
     rs_first_level first_level;
     rs_tree_registers tree_registers;
@@ -48,7 +50,7 @@ typedef struct rs_array_config {
     uint64_t stall_seed;
 } rs_array_config;
 
-/* "multiplier", "shifter": the words of array.pe. */
+/* "multiplier", "shifter", "minifloat": the words of array.pe. */
 const char *rs_pe_name(rs_pe pe);
 
 rs_status rs_array_config_read(const char *path, rs_array_config **config, rs_diag *diag);
@@ -69,6 +71,12 @@ int rs_array_levels(const rs_array_config *config);              /* of the tree:
 int rs_array_tree_stages(const rs_array_config *config);         /* T */
 int rs_array_tree_bits(const rs_array_config *config, int level); /* width behind level 1..levels; level 0: products */
 /* What a lane has of a group's biases: the bias, and what its channel adds to the shift. */
+/* Sums of minifloats may be wider than others. */
+enum { RS_MINIFLOAT_ACCUMULATOR_MAX_BITS = 112 };
+static inline int rs_array_accumulator_max_bits(const rs_array_config *config)
+{
+    return config->pe == RS_PE_MINIFLOAT ? RS_MINIFLOAT_ACCUMULATOR_MAX_BITS : (int)RS_ACCUMULATOR_MAX_BITS;
+}
 enum { RS_CHANNEL_SHIFT_BITS = 7, RS_SHIFTER_MAX_BITS = 5 /* of weight_bits; at least 2 */ };
 int rs_array_bias_bits(const rs_array_config *config);
 rs_weight_code rs_array_weight_code(const rs_array_config *config);

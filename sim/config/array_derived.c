@@ -33,9 +33,10 @@ int rs_array_tree_bits(const rs_array_config *config, int level)
 {
     const int products = config->activation_bits + (config->unsigned_activations == RS_YES) +
                          (config->pe == RS_PE_SHIFTER ? 1 << (config->weight_bits - 1) : config->weight_bits);
+    const int bits = config->pe == RS_PE_MINIFLOAT ? 2 * rs_minifloat_integer_bits(config->minifloat) + 1 : products;
     if (level == 0)
-        return products;
-    return products + level + (config->first_level == RS_FIRST_LEVEL_PAPER);
+        return bits;
+    return bits + level + (config->first_level == RS_FIRST_LEVEL_PAPER);
 }
 
 int rs_array_bias_bits(const rs_array_config *config)
@@ -45,9 +46,10 @@ int rs_array_bias_bits(const rs_array_config *config)
 
 rs_weight_code rs_array_weight_code(const rs_array_config *config)
 {
-    return config->pe != RS_PE_SHIFTER        ? RS_WEIGHT_INTEGER
-           : config->zero_code == RS_YES ? RS_WEIGHT_SHIFT_ZERO
-                                         : RS_WEIGHT_SHIFT;
+    return config->pe == RS_PE_MULTIPLIER  ? RS_WEIGHT_INTEGER
+           : config->pe == RS_PE_MINIFLOAT ? RS_WEIGHT_MINIFLOAT
+           : config->zero_code == RS_YES   ? RS_WEIGHT_SHIFT_ZERO
+                                           : RS_WEIGHT_SHIFT;
 }
 
 int rs_array_elements_per_beat(const rs_array_config *config)

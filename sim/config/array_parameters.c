@@ -2,6 +2,9 @@
 
 int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX])
 {
+    /* Without minifloats they mean nothing, and are the same for all arrays. */
+    const rs_minifloat none = { .exponent_bits = 4, .mantissa_bits = 3, .subnormals = true, .special = RS_MINIFLOAT_NAN };
+    const rs_minifloat minifloat = c->pe == RS_PE_MINIFLOAT ? c->minifloat : none;
     const rs_array_parameter all[] = {
         { "LANES", c->lanes },
         { "MULS", c->multipliers },
@@ -20,6 +23,10 @@ int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[
         { "PROG_DEPTH", c->program_depth },
         { "PE", (int64_t)c->pe },
         { "ZERO_CODE", c->pe == RS_PE_SHIFTER && c->zero_code == RS_YES },
+        { "EXPONENT_BITS", minifloat.exponent_bits },
+        { "MANTISSA_BITS", minifloat.mantissa_bits },
+        { "SUBNORMALS", minifloat.subnormals },
+        { "SPECIAL", (int64_t)minifloat.special },
         { "CHANNEL_SHIFT", c->channel_shifts == RS_YES },
         { "UNSIGNED", c->unsigned_activations == RS_YES },
         { "AVERAGE", c->average_pooling == RS_YES },

@@ -49,6 +49,7 @@ static const char *expected(const rs_schema *s, char *buffer, size_t size)
     case RS_SCHEMA_ENUM: break;
     case RS_SCHEMA_STRING: what = "a text"; break;
     case RS_SCHEMA_PATH: what = "a path"; break;
+    case RS_SCHEMA_VALUE: what = s->what; break;
     case RS_SCHEMA_MAP: what = "keys with values"; break;
     case RS_SCHEMA_LIST: what = "a list"; break;
     }
@@ -134,6 +135,8 @@ static rs_status set_scalar(const context *c, const rs_schema *s, const char *te
             return not_expected(c, s, loc, name, text);
         store_int(target, s->offset, word);
         return RS_OK;
+    case RS_SCHEMA_VALUE:
+        return s->parse(text, at(target, s->offset)) ? RS_OK : not_expected(c, s, loc, name, text);
     case RS_SCHEMA_STRING:
     case RS_SCHEMA_PATH:
         /* An empty text stands for "none", which only a key with that default may say. */

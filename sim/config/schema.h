@@ -16,6 +16,7 @@ typedef enum rs_schema_type {
     RS_SCHEMA_BOOL,   /* bool */
     RS_SCHEMA_ENUM,   /* int: one of `words` */
     RS_SCHEMA_STRING, /* char *, an allocation of its own */
+    RS_SCHEMA_VALUE,  /* read by `parse`, or one of `words`, which `parse` takes as well */
     RS_SCHEMA_PATH,   /* char *: a relative one is taken from the folder of the file; "" stays "" */
     RS_SCHEMA_MAP,    /* a struct at `offset` with `fields` */
     RS_SCHEMA_LIST    /* a pointer to structs of `size` bytes with `fields`, and their number, a size_t, at `count_offset` */
@@ -38,6 +39,9 @@ typedef struct rs_schema {
     const struct rs_schema *fields; /* ends with a NULL key */
     size_t size, count_offset;
     bool plain_entries;         /* LIST: an entry may be a word alone, which is its first field */
+    /* VALUE: reads a text into the slot, and what it must be. */
+    bool (*parse)(const char *text, void *slot);
+    const char *what;
     const char *unit;           /* or NULL */
     const char *doc;            /* one sentence, no full stop */
 } rs_schema;

@@ -161,6 +161,9 @@ static bool pass_on(void *context, const rs_shim_event *from)
     int32_t values[64];
     const bool is_unsigned = from->kind == RS_SHIM_OUTPUT && from->descriptor >= 0 && from->descriptor < to->dut->n_descriptors &&
                              to->dut->descriptors[from->descriptor].out_unsigned != 0;
+    const bool codes = from->kind == RS_SHIM_OUTPUT && to->dut->config.pe == RS_PE_MINIFLOAT;
+    for (int i = 0; codes && i < from->n_values && i < 64; i++)
+        values[i] = rs_program_value(&to->dut->config, from->values[i]);
     if (is_unsigned)
         for (int i = 0; i < from->n_values && i < 64; i++)
             values[i] = (int32_t)((uint32_t)from->values[i] & ((1U << to->dut->config.activation_bits) - 1U));
@@ -172,7 +175,7 @@ static bool pass_on(void *context, const rs_shim_event *from)
         .n_values = from->n_values,
         .saturations = from->saturations,
         .overflows = from->overflows,
-        .values = is_unsigned ? values : from->values,
+        .values = is_unsigned || codes ? values : from->values,
         .data = from->data,
     };
     return to->sink(to->context, &event);

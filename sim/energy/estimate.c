@@ -73,12 +73,19 @@ static double result_register_bits(const rs_array_config *c, bool is_float)
     return 2.0 * (is_float ? FLOAT_BITS : c->activation_bits);
 }
 
-/* A processing element. A shifter has a stage for each bit of the code, and an adder that negates. */
+/* A processing element. A shifter has a stage for each bit of the code, and an adder that negates. Minifloat: the significands'
+ * multiplier, the exponents' adder, the shifter that puts the product into its place, and an adder that negates. */
 static rs_cost element_cost(const rs_array_config *c, const rs_technology *t)
 {
     const int product = rs_array_tree_bits(c, 0);
     if (c->pe == RS_PE_MULTIPLIER)
         return rs_cost_multiplier(t, c->activation_bits, c->weight_bits);
+    if (c->pe == RS_PE_MINIFLOAT) {
+        const int significand = c->minifloat.mantissa_bits + 1, exponent = c->minifloat.exponent_bits + 1;
+        const rs_cost multiply = rs_cost_multiplier(t, significand, significand), add = rs_cost_linear(&t->adders, exponent),
+                      place = rs_cost_shifter(t, product, exponent), sign = rs_cost_linear(&t->adders, product);
+        return (rs_cost){ multiply.pj + add.pj + place.pj + sign.pj, multiply.um2 + add.um2 + place.um2 + sign.um2 };
+    }
     const rs_cost shift = rs_cost_shifter(t, product, c->weight_bits - 1), negate = rs_cost_linear(&t->adders, product);
     return (rs_cost){ shift.pj + negate.pj, shift.um2 + negate.um2 };
 }
@@ -130,7 +137,8 @@ void rs_estimate_area(const rs_array_config *c, const rs_technology *t, rs_estim
     e->n_blocks = 0;
     e->um2 = e->float_um2 = 0.0;
 
-    add_block(e, c->pe == RS_PE_SHIFTER ? "shifters" : "multipliers", products, m, (double)products * element_cost(c, t).um2, (double)products * fmul.um2);
+    add_block(e, c->pe == RS_PE_SHIFTER ? "shifters" : c->pe == RS_PE_MINIFLOAT ? "minifloat multipliers" : "multipliers", products, m,
+              (double)products * element_cost(c, t).um2, (double)products * fmul.um2);
     for (int level = 1; level <= rs_array_levels(c); level++) {
         char name[40];
         const int64_t adders = lanes * adders_in(c, level);

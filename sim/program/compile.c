@@ -28,12 +28,13 @@ static int accumulator_bits(const rs_compiler *c, bool from_weights, const char 
     *name = "";
     for (int i = 0; i < c->qnet->n_ops; i++) {
         const rs_qop *op = &c->qnet->ops[i];
-        if (rs_qop_on_host(op))
+        if (rs_compiler_on_host(c, op))
             continue;
         /* Everything passes the accumulator, poolings too. */
         const rs_qtensor *in = &c->qnet->tensors[op->input];
         int here = rs_qtensor_signed_bits(in);
-        if (rs_qop_weighted(op) || op->type == RS_QOP_ADD || op->type == RS_QOP_AVERAGE_POOL) {
+        if (rs_qop_weighted(op) || op->type == RS_QOP_ADD || op->type == RS_QOP_AVERAGE_POOL ||
+            c->config->pe == RS_PE_MINIFLOAT) {
             const int sum = rs_qop_accumulator_bits(c->qnet, op, from_weights);
             here = sum > here ? sum : here;
         }
@@ -56,6 +57,60 @@ static void resolve_choice(rs_compiler *c, rs_choice *choice, bool needed, const
                                      what, name, key));
 }
 
+/* All numbers of the net and of the array are minifloats of one format. */
+static void resolve_minifloat(rs_compiler *c)
+{
+    rs_array_config *config = &c->program->config;
+    const rs_loc loc = RS_FILE(config->path);
+    const rs_qnet *qnet = c->qnet;
+    if (config->minifloat.exponent_bits == 0)
+        config->minifloat = qnet->tensors[0].minifloat;
+    char ours[16], other[16];
+    rs_minifloat_name(config->minifloat, ours, sizeof ours);
+    const int places = rs_minifloat_fl(config->minifloat);
+    if (places < 0 || places > 31 || places > rs_minifloat_integer_bits(config->minifloat)) {
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL, "array.minifloat: the bias %d is out of the array's reach",
+                                     config->minifloat.bias));
+        return;
+    }
+    for (int i = 0; i < qnet->n_tensors + qnet->n_ops; i++) {
+        const bool tensor = i < qnet->n_tensors;
+        const rs_qop *op = tensor ? NULL : &qnet->ops[i - qnet->n_tensors];
+        const rs_minifloat format = tensor ? qnet->tensors[i].minifloat : op->weight_minifloat;
+        if ((!tensor && !rs_qop_weighted(op)) || rs_minifloat_equal(format, config->minifloat))
+            continue;
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "quantize the net with --scheme minifloat and one format, such as --minifloat e4m3",
+                                     "%s '%s' %s %s, but the numbers of the array are %s", tensor ? "blob" : "the weights of layer",
+                                     tensor ? qnet->tensors[i].name : op->name, tensor ? "is" : "are",
+                                     rs_minifloat_name(format, other, sizeof other), ours));
+        return;
+    }
+    const int bits = rs_minifloat_bits(config->minifloat);
+    int *const widths[] = { &config->activation_bits, &config->weight_bits };
+    for (int i = 0; i < 2; i++) {
+        if (*widths[i] == RS_BITS_AUTO)
+            *widths[i] = bits;
+        if (*widths[i] != bits)
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                                         "array.%s_bits is %d, but the array's numbers are %s; expected %d, or auto",
+                                         i ? "weight" : "activation", *widths[i], ours, bits));
+    }
+    const struct {
+        rs_choice *choice;
+        const char *key;
+    } choices[] = { { &config->unsigned_activations, "unsigned_activations" },
+                    { &config->average_pooling, "average_pooling" },
+                    { &config->channel_shifts, "channel_shifts" } };
+    for (int i = 0; i < 3; i++) {
+        if (*choices[i].choice == RS_YES)
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                                         "array.%s is yes, which an array of minifloats does not have; expected no, or auto",
+                                         choices[i].key));
+        *choices[i].choice = RS_NO;
+    }
+    config->zero_code = RS_NO;
+}
+
 /* Weights: of an array of shifters, powers of two only. On multipliers these are integers as all others are. */
 static void resolve_weights(rs_compiler *c)
 {
@@ -76,12 +131,6 @@ static void resolve_weights(rs_compiler *c)
     }
     resolve_choice(c, &config->channel_shifts, channels, "channel_shifts", channels ? channels->name : "",
                    "with a fractional length for each channel, the layer");
-    if (!heaviest) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
-                                     "net '%s' has no convolution and no inner product: nothing to run",
-                                     c->qnet->name ? c->qnet->name : ""));
-        return;
-    }
     if (config->pe != RS_PE_SHIFTER) {
         config->zero_code = RS_NO;
     } else if (other) {
@@ -107,10 +156,10 @@ static void resolve_weights(rs_compiler *c)
                   heaviest->name, "array.weight_bits");
 }
 
-static void resolve_widths(rs_compiler *c)
+/* Widths of what is not minifloat. */
+static void resolve_integers(rs_compiler *c)
 {
     rs_array_config *config = &c->program->config;
-    const rs_loc loc = RS_FILE(config->path);
     const rs_qtensor *widest = &c->qnet->tensors[0], *is_unsigned = NULL;
     for (int i = 0; i < c->qnet->n_tensors; i++) {
         const rs_qtensor *t = &c->qnet->tensors[i];
@@ -131,18 +180,43 @@ static void resolve_widths(rs_compiler *c)
     resolve_choice(c, &config->average_pooling, average, "average_pooling", average ? average->name : "",
                    "average pooling");
     resolve_weights(c);
+}
+
+static void resolve_widths(rs_compiler *c)
+{
+    rs_array_config *config = &c->program->config;
+    const rs_loc loc = RS_FILE(config->path);
+    int weighted = 0;
+    for (int i = 0; i < c->qnet->n_ops; i++)
+        weighted += rs_qop_weighted(&c->qnet->ops[i]);
+    if (weighted == 0) {
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                                     "net '%s' has no convolution and no inner product: nothing to run",
+                                     c->qnet->name ? c->qnet->name : ""));
+        return;
+    }
+    if (config->pe == RS_PE_MINIFLOAT)
+        resolve_minifloat(c);
+    else
+        resolve_integers(c);
     if (c->status != RS_OK)
         return;
     if (config->accumulator_bits == RS_BITS_AUTO || config->accumulator_bits == RS_BITS_WEIGHTS) {
         const char *name;
         config->accumulator_bits = accumulator_bits(c, config->accumulator_bits == RS_BITS_WEIGHTS, &name);
-        if (config->accumulator_bits > RS_ACCUMULATOR_MAX_BITS)
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "narrower weights or activations need less",
+        if (config->accumulator_bits > rs_array_accumulator_max_bits(config))
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc,
+                                         config->pe == RS_PE_MINIFLOAT ? "formats of fewer exponent bits need less"
+                                                                       : "narrower weights or activations need less",
                                          "layer '%s': its sums need %d bits; accumulators have at most %d", name,
-                                         config->accumulator_bits, (int)RS_ACCUMULATOR_MAX_BITS));
+                                         config->accumulator_bits, rs_array_accumulator_max_bits(config)));
+    } else if (config->accumulator_bits > rs_array_accumulator_max_bits(config)) {
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+                                     "array.accumulator_bits is %d; only an array of minifloats may have more than %d",
+                                     config->accumulator_bits, rs_array_accumulator_max_bits(config)));
     }
     if (config->rounding != c->qnet->rounding)
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "set array.rounding, or quantize with another --rounding",
                                      "array.rounding is %s, but net '%s' rounds %s; expected the same",
                                      rs_rounding_name(config->rounding), c->qnet->name ? c->qnet->name : "",
                                      rs_rounding_name(c->qnet->rounding)));
@@ -154,7 +228,13 @@ static void resolve_widths(rs_compiler *c)
 static void put_bias(const rs_program *program, const rs_qop *op, int64_t channel, int64_t bit)
 {
     const rs_array_config *config = &program->config;
-    rs_bits_put(program->memory, bit, config->accumulator_bits, op->bias[channel]);
+    /* Minifloats: shifted to the accumulator's lowest bit; the memory is zero so far. */
+    const int places = config->pe == RS_PE_MINIFLOAT ? 2 * rs_minifloat_fl(config->minifloat) - op->bias_fl : 0;
+    for (int at = places; at < config->accumulator_bits; at += 32) {
+        const int bits = config->accumulator_bits - at < 32 ? config->accumulator_bits - at : 32;
+        const int64_t part = op->bias[channel] >> (at - places < 63 ? at - places : 63);
+        rs_bits_put(program->memory, bit + at, bits, part);
+    }
     if (config->channel_shifts == RS_YES)
         rs_bits_put(program->memory, bit + config->accumulator_bits, RS_CHANNEL_SHIFT_BITS,
                     rs_qop_shift(op, channel) - op->shift);
@@ -257,9 +337,14 @@ static rs_status compile(rs_compiler *c)
 rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config, rs_program **program, rs_diag *diag)
 {
     *program = NULL;
-    if (rs_qnet_minifloat(qnet))
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme dynamic, static or power-of-two",
-                        "network '%s' has minifloat numbers, which the array's compiler does not support", qnet->name);
+    if (rs_qnet_minifloat(qnet) && config->pe != RS_PE_MINIFLOAT)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path),
+                        "set array.pe: minifloat, or quantize it with the scheme dynamic, static or power-of-two",
+                        "the numbers of network '%s' are minifloats, but array.pe is %s", qnet->name, rs_pe_name(config->pe));
+    if (!rs_qnet_minifloat(qnet) && config->pe == RS_PE_MINIFLOAT)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path),
+                        "quantize it with --scheme minifloat, or set array.pe: multiplier",
+                        "the numbers of network '%s' are integers, but array.pe is minifloat", qnet->name);
     rs_compiler c = { .qnet = qnet, .diag = diag, .program = RS_NEW(rs_program) };
     if (!c.program)
         return rs_out_of_memory(diag);

@@ -28,6 +28,12 @@ static inline void rs_compiler_note(rs_compiler *c, rs_status status)
         c->status = status;
 }
 
+/* Averages of minifloats are taken in binary64. */
+static inline bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op)
+{
+    return rs_qop_on_host(op) || (op->type == RS_QOP_AVERAGE_POOL && c->config->pe == RS_PE_MINIFLOAT);
+}
+
 static inline int64_t rs_divide_up(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;

@@ -17,7 +17,8 @@ void rs_program_load_image(const rs_program *program, const uint8_t *pixels, uin
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
             rs_bits_put(memory, bit_of(program, &program->tensors[0], at, c), program->config.activation_bits,
-                        rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at]));
+                        rs_program_word(&program->config,
+                                        rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at])));
 }
 
 void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, int tensor, int32_t *out)
@@ -28,7 +29,7 @@ void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, in
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++) {
             const int32_t value = rs_bits_get(memory, bit_of(program, &program->tensors[tensor], at, c), bits);
-            out[c * area + at] = t->is_unsigned ? (int32_t)((uint32_t)value & ((UINT32_C(1) << bits) - 1)) : value;
+            out[c * area + at] = t->is_unsigned ? (int32_t)((uint32_t)value & ((UINT32_C(1) << bits) - 1)) : rs_program_value(&program->config, value);
         }
 }
 
@@ -39,7 +40,7 @@ void rs_program_write_tensor(const rs_program *program, uint8_t *memory, int ten
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
             rs_bits_put(memory, bit_of(program, &program->tensors[tensor], at, c), program->config.activation_bits,
-                        values[c * area + at]);
+                        rs_program_word(&program->config, values[c * area + at]));
 }
 
 static int64_t size_of(const rs_qtensor *t)

@@ -73,15 +73,8 @@ static void check_op(rs_compiler *c, const rs_qop *op)
 {
     const rs_qnet *qnet = c->qnet;
     const rs_qtensor *out = &qnet->tensors[op->output];
-    if (rs_qop_on_host(op))
+    if (rs_compiler_on_host(c, op))
         return;
-    for (int k = 0; k <= op->n_inputs; k++) {
-        const rs_qtensor *t = k < op->n_inputs ? &qnet->tensors[op->inputs[k]] : out;
-        if (t->number != RS_NUMBER_FIXED) {
-            refuse(c, op, NULL, "activations that are not fixed point cannot run on the array");
-            return;
-        }
-    }
     if (c->config->unsigned_activations == RS_YES && c->config->activation_bits > 15)
         refuse(c, op, "15 bits are enough for unsigned ones", "an array of 16-bit activations cannot take unsigned ones");
     if (out->format.bits > RS_QNET_MAX_BITS)
@@ -188,6 +181,8 @@ static rs_status plan_op(rs_compiler *c, int i, bool *taken)
         status = add_layer(c, RS_LAYER_MAX_POOL, i, op->name, op->input, op->output, &layer);
         break;
     case RS_QOP_AVERAGE_POOL:
+        if (rs_compiler_on_host(c, op))
+            return add_layer(c, RS_LAYER_HOST, i, op->name, op->input, op->output, &layer);
         status = add_layer(c, RS_LAYER_AVERAGE_POOL, i, op->name, op->input, op->output, &layer);
         break;
     case RS_QOP_ADD:
@@ -276,7 +271,7 @@ static rs_status lay_out(rs_compiler *c)
         out->pixel = c->widths[op->output] = channels;
         if (op->type == RS_QOP_CONCAT) {
             status = lay_out_concat(c, op);
-        } else if (!rs_qop_weighted(op) && !rs_qop_on_host(op)) {
+        } else if (!rs_qop_weighted(op) && !rs_compiler_on_host(c, op)) {
             out->pixel = c->widths[op->output] = in->pixel;
             if (in->place)
                 status = place(c, out, 0, channels, in->place, 0, channels);

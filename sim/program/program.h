@@ -84,6 +84,16 @@ void rs_program_write_tensor(const rs_program *program, uint8_t *memory, int ten
 /* Runs a layer of the host: from its input in memory to its output. */
 rs_status rs_program_run_host(const rs_program *program, int layer, uint8_t *memory, rs_diag *diag);
 
+/* The word of an activation in memory, as a two's complement number, and back: of minifloats a sign and a magnitude. */
+static inline int64_t rs_program_word(const rs_array_config *config, int32_t value)
+{
+    return config->pe == RS_PE_MINIFLOAT ? rs_weight_encode(RS_WEIGHT_MINIFLOAT, value, config->activation_bits) : value;
+}
+static inline int32_t rs_program_value(const rs_array_config *config, int32_t word)
+{
+    return config->pe == RS_PE_MINIFLOAT && word < 0 ? -(word + (1 << (config->activation_bits - 1))) : word;
+}
+
 /* Elements of `bits` bits in a beat string, shared by model, test bench and exporter. */
 int32_t rs_bits_get(const uint8_t *memory, int64_t bit, int bits);       /* sign-extended, bits 1 to 32 */
 void rs_bits_put(uint8_t *memory, int64_t bit, int bits, int64_t value); /* bits 1 to 64 */

@@ -362,6 +362,8 @@ static void average(const rs_compiler *c, const geometry *g, bool last_row, bool
     *shift = g->op->shift;
     if (g->layer->kind == RS_LAYER_COPY && g->op->type == RS_QOP_CONCAT)
         *shift = rs_qop_concat_shift(c->qnet, g->op, g->layer->part);
+    if (c->config->pe == RS_PE_MINIFLOAT) /* products have twice the places of a number */
+        *shift = rs_minifloat_fl(c->config->minifloat);
     if (g->layer->kind != RS_LAYER_AVERAGE_POOL)
         return;
     const int64_t area = rs_qop_area(c->qnet, g->op, last_row ? g->out->height - 1 : 0,
@@ -490,6 +492,8 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
         v.align = rs_qop_align(c->qnet, op, 0);
         v.align_second = rs_qop_align(c->qnet, op, 1);
     }
+    if (config->pe == RS_PE_MINIFLOAT && g->direct)
+        v.align = v.align_second = rs_minifloat_fl(config->minifloat);
     const int first = program->segments[c->segment].first;
     v.wait_stored = wait > first ? wait - first : 0;
     v.origin_elems = v.origin_row * v.row_elems + b->in_offset;
@@ -519,7 +523,7 @@ static void check_layer(rs_compiler *c, const geometry *g)
 {
     const rs_array_config *config = c->config;
     const rs_program_layer *layer = g->layer;
-    if (layer->kind == RS_LAYER_ADD) {
+    if (layer->kind == RS_LAYER_ADD && config->pe != RS_PE_MINIFLOAT) {
         const int most = rs_array_tree_bits(config, 0) - config->activation_bits -
                          (config->unsigned_activations == RS_YES);
         for (int i = 0; i < 2; i++)
@@ -540,7 +544,8 @@ static void check_layer(rs_compiler *c, const geometry *g)
     }
     for (int o = 0; o < g->conv->channels; o++) {
         const int64_t bias = g->op->bias[o];
-        if (bias < rs_fxp_min(config->accumulator_bits) || bias > rs_fxp_max(config->accumulator_bits)) {
+        const int places = config->pe == RS_PE_MINIFLOAT ? 2 * rs_minifloat_fl(config->minifloat) - g->op->bias_fl : 0;
+        if (bias != 0 && rs_fxp_bits_for_bound(bias < 0 ? -(bias + 1) : bias) + places > config->accumulator_bits) {
             rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->path),
                                          "array.accumulator_bits: auto derives a width that holds every sum",
                                          "layer '%s': the bias of output channel %d, %" PRId64

@@ -37,11 +37,13 @@ def report(name, *arguments):
     return json.loads(r.stdout) if r.returncode == 0 else {}
 
 
-def on_array(name, qnet, *settings):
+def on_array(name, qnet, *settings, rtl=True):
     """The model's images against the exact engine's, and the RTL's against the model's where Verilator is there."""
     settings = [word for setting in settings for word in ("--set", setting)]
     simulated = report(name, "simulate", *qnet, *ARRAY, *settings, *DIGITS, "--images", "20")
     check(f"{name}: the model has the engine's scores", simulated.get("equal") is True and simulated.get("compared") == 200)
+    if not rtl:
+        return simulated
     if shutil.which("verilator"):
         compared = report(name, "cosim", *qnet, *ARRAY, *settings, *DIGITS, "--images", "1")
         check(f"{name}: the RTL has the model's beats and cycles", compared.get("equal") is True and compared.get("engine_values", 0) > 4000)
@@ -81,4 +83,20 @@ simulated = report("channels", "simulate", *channels, *ARRAY, *DIGITS, "--images
 check("channels: the model has the engine's scores", simulated.get("equal") is True and simulated.get("compared") == 200)
 r = ristretto("simulate", *channels, *ARRAY, "--set", "array.pe=shifter")
 check("channels: integers on shifters are refused", r.returncode == 3 and "set array.pe: multiplier" in r.stderr, r.stderr)
+
+# Minifloats: the same format for every number.
+FLOATS = ["array.pe=minifloat", "array.rounding=nearest_even"]
+for name, encoding in (("e4m3", "e4m3"), ("gysel", "4:3")):
+    floats = quantize(name, "--scheme", "minifloat", "--minifloat", encoding)
+    simulated = on_array(name, floats, *FLOATS, rtl=name == "e4m3")
+    check.equal(f"{name}: 8 bits a number", (simulated["array"]["activation_bits"], simulated["array"]["weight_bits"]), (8, 8))
+check.equal("minifloats: the blocks of the estimate", area("gysel", floats, *FLOATS)["name"], "minifloat multipliers")
+r = ristretto("simulate", *floats, *ARRAY)
+check("minifloats on multipliers are refused", r.returncode == 3 and "set array.pe: minifloat" in r.stderr, r.stderr)
+r = ristretto("simulate", *floats, *ARRAY, "--set", "array.pe=minifloat", "--set", "array.minifloat=e5m2")
+check("another format is refused", r.returncode == 3 and "is 4:3, but the numbers of the array are e5m2" in r.stderr, r.stderr)
+r = ristretto("simulate", *powers, *ARRAY, "--set", "array.pe=minifloat")
+check("integers on minifloats are refused", r.returncode == 3 and "--scheme minifloat" in r.stderr, r.stderr)
+r = ristretto("simulate", *powers, *ARRAY, "--set", "array.minifloat=e9m9")
+check("a format that is none is refused", r.returncode == 2 and "array.minifloat must be" in r.stderr, r.stderr)
 check.done()

@@ -25,6 +25,14 @@ prove pe PE=0 ACT_BITS=4 WGT_BITS=4
 prove pe PE=1 ACT_BITS=8 WGT_BITS=4
 prove pe PE=1 ACT_BITS=5 WGT_BITS=3 ZERO_CODE=1
 prove tree INPUTS=5 IN_BITS=3
+prove minifloat_pe EXPONENT_BITS=2 MANTISSA_BITS=1
+prove minifloat_pe EXPONENT_BITS=3 MANTISSA_BITS=2 SPECIAL=2
+prove minifloat_pe EXPONENT_BITS=3 MANTISSA_BITS=0 SUBNORMALS=0
+for rounding in 0 1 2 3; do
+    prove minifloat_round ROUNDING=$rounding
+done
+prove minifloat_round ROUNDING=1 SUBNORMALS=0 MANTISSA_BITS=2 SHIFT=2
+check_status 1 'a wrong rounding of minifloats is refuted' scripts/formal/prove minifloat_round ROUNDING=0 SPECIFIED=1
 prove tree INPUTS=7 IN_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
 prove requantize ACC_BITS=6 ACT_BITS=2 ROUNDING=0 UNSIGNED=1
 
@@ -37,6 +45,12 @@ if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
     prove pe PE=1 ACT_BITS=9 WGT_BITS=5 ZERO_CODE=1
     prove tree INPUTS=8 IN_BITS=4 TREE_REGS=2
     prove tree INPUTS=8 IN_BITS=8
+    prove minifloat_pe EXPONENT_BITS=4 MANTISSA_BITS=3 SPECIAL=1
+    for rounding in 0 1 2 3; do
+        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=3 MANTISSA_BITS=2 SHIFT=4 ACC_BITS=16
+        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=3 MANTISSA_BITS=0 SHIFT=3 SUBNORMALS=0 ACC_BITS=12
+        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=2 MANTISSA_BITS=3 SHIFT=2 SPECIAL=2 SUBNORMALS=0 ACC_BITS=12
+    done
     for rounding in 0 1 2 3; do
         prove requantize ACC_BITS=10 ACT_BITS=4 ROUNDING=$rounding
         prove requantize ACC_BITS=8 ACT_BITS=3 ROUNDING=$rounding UNSIGNED=1 SCALE=21845

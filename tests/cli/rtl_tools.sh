@@ -36,6 +36,13 @@ lint '16 x 16' -GLANES=16 -GMULS=16 -GTREE_REGS=2 -GROUNDING=2 -GBUS_BITS=128 -G
 lint 'largest' -GLANES=64 -GMULS=64 -GACT_BITS=16 -GWGT_BITS=16 -GACC_BITS=48 -GTREE_REGS=1 -GROUNDING=3 \
     -GACT_DEPTH=65536 -GOUT_DEPTH=65536 -GWGT_DEPTH=65535 -GBUS_BITS=1024 -GOUTSTANDING=256 -GPROG_DEPTH=65535
 
+lint 'shifters' -GPE=1 -GWGT_BITS=4 -GCHANNEL_SHIFT=1 -GUNSIGNED=1 -GTREE_REGS=1
+lint 'shifters with a zero' -GPE=1 -GWGT_BITS=2 -GZERO_CODE=1 -GLANES=2 -GMULS=5
+lint 'minifloats, e4m3' -GPE=2 -GAVERAGE=0 -GACC_BITS=50 -GROUNDING=1
+lint 'minifloats, e5m2' -GPE=2 -GAVERAGE=0 -GEXPONENT_BITS=5 -GMANTISSA_BITS=2 -GSPECIAL=2 -GACC_BITS=90 -GTREE_REGS=2
+lint 'minifloats, 3:0' -GPE=2 -GAVERAGE=0 -GEXPONENT_BITS=3 -GMANTISSA_BITS=0 -GSUBNORMALS=0 -GSPECIAL=0 -GACT_BITS=4 -GWGT_BITS=4 \
+    -GROUNDING=2
+
 # shellcheck disable=SC2086
 for bus in 16 32 512; do
     check "Verilator's lint, the top level with a bus of $bus bits" verilator --lint-only -Wall --assert -Irtl rtl/lint.vlt $rtl \
@@ -58,6 +65,10 @@ if command -v yosys >/dev/null; then
         hierarchy -check -top ristretto_array; proc; check -assert; rename -top ristretto_array; write_verilog -noattr $scratch/netlist.v"
     check 'Yosys elaborates and checks the top level' yosys -q -p "read_verilog -sv -Irtl $rtl rtl/ristretto_top.sv;
         hierarchy -check -top ristretto_top; proc; check -assert"
+    for element in "-set PE 1 -set WGT_BITS 4 -set ZERO_CODE 1 -set CHANNEL_SHIFT 1" "-set PE 2 -set AVERAGE 0 -set ACC_BITS 44"; do
+        check "Yosys elaborates processing elements, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam -set LANES 2 -set MULS 3 \
+            -set ACT_DEPTH 64 -set OUT_DEPTH 64 -set WGT_DEPTH 16 -set PROG_DEPTH 4 $element ristretto_array; hierarchy -check -top ristretto_array; proc; check -assert"
+    done
     check 'Yosys elaborates odd sizes' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $odd ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert"
     if command -v iverilog >/dev/null; then

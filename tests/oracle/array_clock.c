@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "oracle/formats.h"
 #include "oracle/fxp.h"
+
+__extension__ typedef __int128 wide; /* sums of minifloats */
 
 enum { MAX_LANES = 64, MAX_MULS = 64, MAX_STAGES = 16, UNDEFINED = INT32_MIN };
 
@@ -38,13 +41,29 @@ static uint64_t mix(uint64_t z)
 }
 
 /* Bit by bit. */
-static int64_t bits_at(const uint8_t *string, int64_t first, int n)
+static wide wide_at(const uint8_t *string, int64_t first, int n)
 {
-    int64_t value = 0;
+    wide value = 0;
     for (int i = 0; i < n; i++)
         if (string[(first + i) / 8] >> ((first + i) % 8) & 1)
-            value += i == n - 1 ? -(INT64_C(1) << i) : INT64_C(1) << i;
+            value += i == n - 1 ? -((wide)1 << i) : (wide)1 << i;
     return value;
+}
+
+static int64_t bits_at(const uint8_t *string, int64_t first, int n)
+{
+    return (int64_t)wide_at(string, first, n);
+}
+
+/* A sign and a magnitude, as minifloats are, from the word's two's complement reading; and back. */
+static int32_t code_of_word(int64_t word, int bits)
+{
+    return (int32_t)(word < 0 ? -(word + (INT64_C(1) << (bits - 1))) : word);
+}
+
+static int64_t word_of_code(int32_t code, int bits)
+{
+    return code < 0 ? -(int64_t)code - (INT64_C(1) << (bits - 1)) : code;
 }
 
 static void set_bits(uint8_t *string, int64_t first, int n, int64_t value)
@@ -74,7 +93,7 @@ typedef struct step {
     int descriptor, group;
     int64_t element; /* of the output buffer */
     int out_half;
-    int64_t bias[MAX_LANES], sum[MAX_LANES];
+    wide bias[MAX_LANES], sum[MAX_LANES];
     int channel_shift[MAX_LANES];
 } step;
 
@@ -121,7 +140,7 @@ typedef struct machine {
     int free_countdown[2]; /* cycles until weights_busy of the half is cleared; -1: none pending */
 
     step pipe[MAX_STAGES];
-    int64_t accumulator[MAX_LANES];
+    wide accumulator[MAX_LANES];
     uint32_t position_overflows;
     result rounded, pooled;
     struct {
@@ -129,7 +148,7 @@ typedef struct machine {
         int scale, shift;
         int lanes, descriptor, out_half;
         int64_t element;
-        int64_t sum[MAX_LANES];
+        wide sum[MAX_LANES];
         int channel_shift[MAX_LANES];
         uint32_t overflows;
     } summed;
@@ -141,6 +160,7 @@ typedef struct machine {
     int64_t d_beat;
     bool done;
 
+    rs_oracle_minifloat numbers; /* of an array of minifloats */
     rs_event_sink sink;
     void *context;
     rs_oracle_run *totals;
@@ -214,9 +234,31 @@ static void beat_arrives(machine *m, const flight *f)
 
 /* ---------------------------------------------------------------------------------------------- sequencer */
 
+/* Minifloat, section 10 of arithmetic.md: the integer that a signed code is a multiple of 2^-fl of. */
+static int64_t number_of(const rs_minifloat *f, int32_t code)
+{
+    const int64_t magnitude = code < 0 ? -(int64_t)code : code, hidden = INT64_C(1) << f->mantissa_bits;
+    int64_t exponent = magnitude / hidden, value = magnitude % hidden;
+    if (exponent > 0 || (!f->subnormals && magnitude > 0))
+        value += hidden;
+    if (f->subnormals && exponent > 0)
+        exponent--; /* the field 1 has the places of the field 0 */
+    while (exponent-- > 0)
+        value *= 2;
+    return code < 0 ? -value : value;
+}
+
+/* Its places, fl. */
+static int places_of(const rs_minifloat *f)
+{
+    return f->bias + f->mantissa_bits - (f->subnormals ? 1 : 0);
+}
+
 /* The number that the word of a weight, sign-extended, stands for. */
 static int64_t weight_of(const machine *m, int64_t word)
 {
+    if (m->config->pe == RS_PE_MINIFLOAT)
+        return number_of(&m->config->minifloat, code_of_word(word, m->config->weight_bits));
     if (m->config->pe != RS_PE_SHIFTER)
         return word;
     const int64_t half_range = INT64_C(1) << (m->config->weight_bits - 1);
@@ -269,23 +311,25 @@ static step make_step(machine *m)
             (int64_t)m->ch * m->X + i < d->seg_len) {
             const int32_t element = m->ifmap[half(m, m->s_descriptor)][row_start + col + i];
             REQUIRE(element != UNDEFINED);
-            activation[i] = element;
+            activation[i] = m->config->pe == RS_PE_MINIFLOAT
+                                ? number_of(&m->config->minifloat, code_of_word(element, m->config->activation_bits))
+                                : element;
             if (d->in_unsigned && element < 0)
                 activation[i] += INT64_C(1) << m->config->activation_bits;
         }
     }
     if (d->mode != 0) {
         for (int lane = 0; lane < lanes; lane++)
-            s.sum[lane] = activation[lane] * (INT64_C(1) << (m->s1 > 0 ? d->align_second : d->align));
+            s.sum[lane] = (wide)activation[lane] * (INT64_C(1) << (m->s1 > 0 ? d->align_second : d->align));
         return s;
     }
     REQUIRE(number < m->config->weight_steps);
     for (int lane = 0; lane < lanes; lane++) {
         const int own_bits = m->config->channel_shifts == RS_YES ? A + 7 : A;
-        s.bias[lane] = bits_at(weights, (int64_t)lane * own_bits, A);
+        s.bias[lane] = wide_at(weights, (int64_t)lane * own_bits, A);
         s.channel_shift[lane] = own_bits > A ? (int)bits_at(weights, (int64_t)lane * own_bits + A, 7) : 0;
         for (int i = 0; i < m->X; i++)
-            s.sum[lane] += activation[i] * weight_of(m, bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n));
+            s.sum[lane] += (wide)activation[i] * weight_of(m, bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n));
     }
     return s;
 }
@@ -400,7 +444,25 @@ static bool clock_datapath(machine *m)
         mpz_t sum;
         mpz_init(sum);
         for (int lane = 0; lane < m->summed.lanes; lane++) {
-            mpz_set_si(sum, m->summed.sum[lane]);
+            if (m->config->pe == RS_PE_MINIFLOAT) {
+                const int bits = m->config->activation_bits;
+                mpz_set_si(sum, (int64_t)(m->summed.sum[lane] / ((wide)1 << 60)));
+                mpz_mul_2exp(sum, sum, 60);
+                mpz_t rest;
+                mpz_init_set_si(rest, (int64_t)(m->summed.sum[lane] % ((wide)1 << 60)));
+                mpz_add(sum, sum, rest);
+                mpz_clear(rest);
+                uint64_t changed = 0;
+                const uint32_t word = rs_oracle_minifloat_requantize(&m->numbers, sum, 2 * places_of(&m->config->minifloat),
+                                                                     d->relu != 0, m->config->rounding, &changed);
+                REQUIRE(d->shift == places_of(&m->config->minifloat));
+                saturations += m->summed.outside ? 0 : changed;
+                m->rounded.value[lane] = m->summed.outside ? -(int32_t)(m->numbers.n - 1)
+                                         : word >> (bits - 1) ? -(int32_t)(word & ((1u << (bits - 1)) - 1))
+                                                              : (int32_t)word;
+                continue;
+            }
+            mpz_set_si(sum, (int64_t)m->summed.sum[lane]);
             mpz_mul_si(sum, sum, m->summed.scale);
             int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift + m->summed.channel_shift[lane], 40, m->config->rounding, 0, &ignored);
             const int64_t low = d->out_unsigned ? 0 : -(INT64_C(1) << (d->out_bits - 1)),
@@ -427,16 +489,25 @@ static bool clock_datapath(machine *m)
         if (s->first)
             m->position_overflows = 0;
         for (int lane = 0; lane < s->lanes; lane++) {
-            const int64_t exact = (s->first ? s->bias[lane] : m->accumulator[lane]) + s->sum[lane];
-            int64_t kept;
-            if (m->config->overflow == RS_OVERFLOW_SATURATE) {
-                mpz_t wide;
-                mpz_init_set_si(wide, exact);
+            const wide exact = (s->first ? s->bias[lane] : m->accumulator[lane]) + s->sum[lane];
+            wide kept;
+            if (m->config->pe == RS_PE_MINIFLOAT) {
+                const wide range = (wide)1 << A, high = range / 2 - 1, low = -range / 2;
+                kept = exact;
+                if (m->config->overflow == RS_OVERFLOW_SATURATE) {
+                    kept = exact > high ? high : exact < low ? low : exact;
+                } else {
+                    kept %= range;
+                    kept += kept > high ? -range : kept < low ? range : 0;
+                }
+            } else if (m->config->overflow == RS_OVERFLOW_SATURATE) {
+                mpz_t sum;
+                mpz_init_set_si(sum, (int64_t)exact);
                 uint64_t ignored = 0;
-                kept = rs_oracle_saturate(wide, A, &ignored);
-                mpz_clear(wide);
+                kept = rs_oracle_saturate(sum, A, &ignored);
+                mpz_clear(sum);
             } else {
-                kept = rs_oracle_wrap(exact, A);
+                kept = rs_oracle_wrap((int64_t)exact, A);
             }
             m->position_overflows += kept != exact;
             m->accumulator[lane] = kept;
@@ -669,7 +740,8 @@ static void clock_cycle(machine *m)
             for (int i = 0; i < here; i++) {
                 const int32_t value = m->out[out_half][old->d_beat * m->E + i];
                 REQUIRE(value != UNDEFINED);
-                set_bits(data, (int64_t)i * m->config->activation_bits, m->config->activation_bits, value);
+                set_bits(data, (int64_t)i * m->config->activation_bits, m->config->activation_bits,
+                         m->config->pe == RS_PE_MINIFLOAT ? word_of_code(value, m->config->activation_bits) : value);
             }
             const int64_t address = d->ofmap_addr + runs * ((int64_t)d->run_beats + d->run_skip) + place;
             memcpy(m->memory + address * m->beat_bytes, data, (size_t)m->beat_bytes);
@@ -741,6 +813,8 @@ void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory
         for (int64_t i = 0; i < config->output_elements; i++)
             m->out[h][i] = UNDEFINED;
     }
+    if (config->pe == RS_PE_MINIFLOAT)
+        rs_oracle_minifloat_init(&m->numbers, config->minifloat);
     m->sink = sink;
     m->context = context;
     totals->cycles = totals->stalled = totals->saturations = totals->overflows = 0;
@@ -758,6 +832,8 @@ void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory
         free(m->out[h]);
         free(m->weights[h]);
     }
+    if (config->pe == RS_PE_MINIFLOAT)
+        rs_oracle_minifloat_clear(&m->numbers);
     free(m->flights);
     free(m);
 }

@@ -259,6 +259,43 @@ static void make_powers(rs_rng *rng, rs_qnet *q, rs_qop *op, int exponents, bool
     }
 }
 
+/* All numbers become minifloats of one format; sums are about as large as its largest number. */
+static void make_minifloat(rs_rng *rng, rs_qnet *q, rs_minifloat f)
+{
+    const rs_fxp bits = { rs_minifloat_bits(f), 0 };
+    for (int t = 0; t < q->n_tensors; t++) {
+        q->tensors[t].number = RS_NUMBER_MINIFLOAT;
+        q->tensors[t].minifloat = f;
+        q->tensors[t].format = bits;
+        q->tensors[t].is_unsigned = false;
+    }
+    const double largest = rs_minifloat_value(rs_minifloat_max_code(f), f);
+    q->pixel_scale = ldexpf(1, ilogb(largest) - pick(rng, 5, 12));
+    for (int i = 0; q->pixel_table && i < q->tensors[0].channels * 256; i++)
+        q->pixel_table[i] = rs_qtensor_quantize(&q->tensors[0], (double)(((float)(i % 256) - q->pixel_mean[i / 256]) * q->pixel_scale),
+                                                RS_ROUND_NEAREST_EVEN, NULL);
+    for (int i = 0; i < q->n_ops; i++) {
+        rs_qop *op = &q->ops[i];
+        op->shift = 0;
+        if (!rs_qop_weighted(op))
+            continue;
+        const int channels = q->tensors[op->output].channels;
+        const int64_t terms = (int64_t)q->tensors[op->input].channels / op->groups * op->kernel_h * op->kernel_w;
+        const uint32_t codes = rs_minifloat_max_code(f) + 1;
+        const bool small = !one_in(rng, 4); /* else most sums saturate */
+        op->weight_number = RS_NUMBER_MINIFLOAT;
+        op->weight_minifloat = f;
+        op->weight_format = bits;
+        op->bias_fl = 2 * rs_minifloat_fl(f) < 24 ? 2 * rs_minifloat_fl(f) : 24;
+        for (int64_t k = 0; k < terms * channels; k++) {
+            const int32_t code = (int32_t)(rs_rng_next(rng) % (small ? codes / 2 + 1 : codes));
+            op->weights[k] = one_in(rng, 8) ? (int32_t)codes - 1 : one_in(rng, 2) ? code : -code;
+        }
+        for (int o = 0; o < channels; o++)
+            op->bias[o] = (one_in(rng, 2) ? 1 : -1) * (int64_t)(rs_rng_next(rng) >> 33 >> (rs_rng_next(rng) % 31));
+    }
+}
+
 /* Fractional lengths by channel around the layer's. */
 static void make_channel_fl(rs_rng *rng, rs_qop *op, int channels)
 {
@@ -282,6 +319,14 @@ static rs_qnet *any_net(rs_rng *rng, const rs_array_config *config, int activati
     const int widest = shifter ? 16 : weight_bits; /* a shift of 14 places is an integer of 16 bits */
     rs_qnet *q = limits.chains || one_in(rng, 2) ? random_net(rng, activation_bits, widest, limits)
                                                  : random_graph(rng, activation_bits, widest, limits);
+    if (config->pe == RS_PE_MINIFLOAT) {
+        for (int i = 0; i < q->n_ops; i++) {
+            rs_free(q->ops[i].weight_fl);
+            q->ops[i].weight_fl = NULL;
+        }
+        make_minifloat(rng, q, config->minifloat);
+        return q;
+    }
     const bool powers = shifter || one_in(rng, 8);
     for (int i = 0; i < q->n_ops; i++) {
         rs_qop *op = &q->ops[i];
@@ -356,6 +401,14 @@ rs_array_config rs_test_array(int lanes, int multipliers)
                                .outstanding = 32 };
 }
 
+rs_minifloat rs_test_minifloat(rs_rng *rng)
+{
+    static const char *const names[] = { "e4m3", "e5m2", "e2m1", "e3m2", "e2m3", "4:3", "3:0", "2:2", "1:4", "5:2" };
+    rs_minifloat format;
+    assert_true(rs_minifloat_parse(names[pick(rng, 0, sizeof names / sizeof *names - 1)], &format));
+    return format;
+}
+
 static rs_array_config random_array(rs_rng *rng, rs_test_limits limits)
 {
     static const int stalls[] = { 0, 0, 50, 90 };
@@ -372,7 +425,10 @@ static rs_array_config random_array(rs_rng *rng, rs_test_limits limits)
     c.stall_seed = rs_rng_next(rng);
     if (one_in(rng, 3))
         c.accumulator_bits = RS_BITS_WEIGHTS;
-    if (one_in(rng, 4)) {
+    if (one_in(rng, 5)) {
+        c.pe = RS_PE_MINIFLOAT;
+        c.minifloat = rs_test_minifloat(rng);
+    } else if (one_in(rng, 4)) {
         c.pe = RS_PE_SHIFTER;
         c.zero_code = (rs_choice)pick(rng, RS_AUTO, RS_YES);
     }
@@ -448,14 +504,14 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
             config.activation_bits = config.weight_bits = RS_BITS_AUTO;
     }
     if (one_in(&rng, 3)) { /* accumulators that may overflow, as narrow as the biases allow or a little wider */
-        for (int bits = 2; bits <= RS_ACCUMULATOR_MAX_BITS; bits++) {
+        for (int bits = 2; bits <= rs_array_accumulator_max_bits(&config); bits++) {
             config.accumulator_bits = bits;
             if (compiles(&c, &config))
                 break;
         }
         config.accumulator_bits += pick(&rng, 0, 5);
-        config.accumulator_bits = config.accumulator_bits > RS_ACCUMULATOR_MAX_BITS ? RS_ACCUMULATOR_MAX_BITS
-                                                                                    : config.accumulator_bits;
+        if (config.accumulator_bits > rs_array_accumulator_max_bits(&config))
+            config.accumulator_bits = rs_array_accumulator_max_bits(&config);
     }
     if (one_in(&rng, 3)) {
         shrink(&c, &config, NULL, &config.weight_steps);
@@ -496,11 +552,11 @@ const char *rs_test_case_text(const rs_test_case *c, char *text, size_t size)
 {
     const rs_array_config *a = &c->program->config;
     int n = snprintf(text, size,
-                     "seed %llu case %llu: %dx%d, %s, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
+                     "seed %llu case %llu: %dx%d, %s %d:%d, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
                      "outstanding %d, stalls %d %%, "
                      "buffers %lld/%d/%lld, %d descriptors:",
                      (unsigned long long)c->seed, (unsigned long long)c->number, a->lanes, a->multipliers,
-                     rs_pe_name(a->pe), a->activation_bits, a->weight_bits, a->accumulator_bits,
+                     rs_pe_name(a->pe), a->minifloat.exponent_bits, a->minifloat.mantissa_bits, a->activation_bits, a->weight_bits, a->accumulator_bits,
                      a->overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate", (int)a->tree_registers, a->bus_bits,
                      a->latency, a->outstanding, a->stall_percent, (long long)a->activation_elements, a->weight_steps,
                      (long long)a->output_elements, c->program->n_descriptors);

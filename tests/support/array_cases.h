@@ -42,6 +42,9 @@ rs_qnet *rs_test_qnet_lenet(uint64_t seed, int bits);
 /* An array that is large enough for small nets. */
 rs_array_config rs_test_array(int lanes, int multipliers);
 
+/* A format of at most 8 bits. */
+rs_minifloat rs_test_minifloat(rs_rng *rng);
+
 /* Events, kept. */
 typedef struct rs_test_events {
     rs_event *events; /* values and data point into blocks of their own */

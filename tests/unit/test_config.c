@@ -70,7 +70,7 @@ static const wrong cases[] = {
     { TEXT("array: {lanes: [1, 2], multipliers: 8}\n" BUFFERS), 1, 16,
       "array.lanes must be a whole number from 1 to 64, not a list", NULL },
     { TEXT("array: {lanes: 4, multipliers: 8, accumulator_bits: wieghts}\n" BUFFERS), 1, 53,
-      "array.accumulator_bits must be a whole number from 2 to 48, or auto or weights, not 'wieghts'", "did you mean 'weights'?" },
+      "array.accumulator_bits must be a whole number from 2 to 112, or auto or weights, not 'wieghts'", "did you mean 'weights'?" },
     { TEXT("array: {lanes: 4, multipliers: 8, overflow: clip}\n" BUFFERS), 1, 45, "array.overflow must be wrap or saturate, not 'clip'", NULL },
     { TEXT("array: {lanes: 4, multipliers: 8, rounding: stochastic}\n" BUFFERS), 1, 45,
       "array.rounding must be nearest, nearest_even, nearest_up or truncate, not 'stochastic'", NULL },
@@ -160,7 +160,17 @@ static void check_set(void **state)
     assert_int_equal(c->stall_seed, 9007199254740991);
     assert_int_equal(c->accumulator_bits, RS_BITS_WEIGHTS);
     assert_string_equal(c->name, "other");
+    assert_int_equal(c->minifloat.exponent_bits, 0); /* auto */
+    assert_int_equal(rs_array_config_set(c, "array.minifloat=e5m2", diag), RS_OK);
+    assert_true(c->minifloat.exponent_bits == 5 && c->minifloat.bias == 15 && c->minifloat.special == RS_MINIFLOAT_IEEE);
+    assert_int_equal(rs_array_config_set(c, "array.minifloat=3:2", diag), RS_OK);
+    assert_true(c->minifloat.mantissa_bits == 2 && !c->minifloat.subnormals);
+    assert_int_equal(rs_array_config_set(c, "array.pe=minifloat", diag), RS_OK);
+    assert_int_equal(c->pe, RS_PE_MINIFLOAT);
     static const struct { const char *assignment, *message; } bad[] = {
+        { "array.pe=mulitplier", "array.pe must be multiplier, shifter or minifloat, not 'mulitplier'" },
+        { "array.minifloat=3.2", "array.minifloat must be e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent and mantissa bits such as "
+                                 "4:3, or auto, not '3.2'" },
         { "array.lanes=65", "array.lanes must be a whole number from 1 to 64, not '65'" },
         { "array.lane=6", "unknown key 'lane' in 'array'" },
         { "aray.lanes=6", "unknown key 'aray'" },

@@ -151,6 +151,15 @@ static void check_area(void **state)
     rs_estimate_area(&shifting, technology, &e);
     assert_near(find(&e, "weight buffer")->um2, (2 * 64 * 8 * 4 + 2 * 2 * 31) / 0.826);
 
+    /* e4m3: significands of 4 bits, exponents of 4 and a carry, and products of 37 bits that a shifter of 5 stages places. */
+    rs_array_config floats = small_array();
+    floats.pe = RS_PE_MINIFLOAT;
+    assert_true(rs_minifloat_parse("e4m3", &floats.minifloat));
+    floats.accumulator_bits = 48;
+    rs_estimate_area(&floats, technology, &e);
+    assert_near(find(&e, "minifloat multipliers")->um2, 8 * (282 / 4.0 + 36 * 5 / 8.0 + 249.6 * 37 / 32 + 137 * 37 / 32.0));
+    assert_int_equal(find(&e, "adder tree, level 2")->bits, 39);
+
     /* A single multiplier has no tree. */
     c.multipliers = 1;
     rs_estimate_area(&c, technology, &e);

@@ -134,6 +134,41 @@ static const rs_array_config configurations[] = {
       .bus_bits = 128,
       .outstanding = 20,
       .overflow = RS_OVERFLOW_SATURATE },
+#define MINIFLOAT_ARRAY .pe = RS_PE_MINIFLOAT, .unsigned_activations = RS_NO, .average_pooling = RS_NO, .channel_shifts = RS_NO
+    { MINIFLOAT_ARRAY,
+      .minifloat = { 4, 3, 7, true, RS_MINIFLOAT_NAN }, /* e4m3 */
+      .lanes = 3,
+      .multipliers = 4,
+      .activation_bits = 8,
+      .weight_bits = 8,
+      .accumulator_bits = 48,
+      .bus_bits = 64,
+      .outstanding = 11,
+      .rounding = RS_ROUND_NEAREST_EVEN },
+    { MINIFLOAT_ARRAY,
+      .minifloat = { 5, 2, 15, true, RS_MINIFLOAT_IEEE }, /* e5m2 */
+      .lanes = 2,
+      .multipliers = 3,
+      .activation_bits = 8,
+      .weight_bits = 8,
+      .accumulator_bits = 80,
+      .bus_bits = 128,
+      .outstanding = 5,
+      .tree_registers = RS_TREE_EVERY,
+      .rounding = RS_ROUND_TRUNCATE },
+    { MINIFLOAT_ARRAY,
+      .minifloat = { 2, 1, 1, true, RS_MINIFLOAT_FINITE }, /* e2m1 */
+      .lanes = 5,
+      .multipliers = 6,
+      .activation_bits = 4,
+      .weight_bits = 4,
+      .accumulator_bits = 14,
+      .bus_bits = 32,
+      .outstanding = 8,
+      .overflow = RS_OVERFLOW_SATURATE,
+      .first_level = RS_FIRST_LEVEL_PAPER,
+      .tree_registers = RS_TREE_EVERY_SECOND,
+      .rounding = RS_ROUND_NEAREST },
 };
 enum { CONFIGURATIONS = sizeof configurations / sizeof *configurations };
 
@@ -149,11 +184,13 @@ static bool one_in_two(rs_rng *rng)
 
 static rs_array_config random_configuration(rs_rng *rng)
 {
+    const int kind = pick(rng, 0, 5);
     rs_array_config c = { .lanes = pick(rng, 1, 20),
                           .multipliers = pick(rng, 1, 20),
                           .activation_bits = pick(rng, 1, 16),
                           .weight_bits = pick(rng, 1, 16),
-                          .pe = (rs_pe)(pick(rng, 0, 3) == 0),
+                          .pe = kind == 4 ? RS_PE_SHIFTER : kind == 5 ? RS_PE_MINIFLOAT : RS_PE_MULTIPLIER,
+                          .minifloat = rs_test_minifloat(rng),
                           .zero_code = one_in_two(rng) ? RS_YES : RS_NO,
                           .channel_shifts = one_in_two(rng) ? RS_YES : RS_NO,
                           .unsigned_activations = one_in_two(rng) ? RS_YES : RS_NO,
@@ -168,10 +205,14 @@ static rs_array_config random_configuration(rs_rng *rng)
         c.activation_bits = 15;
     if (c.pe == RS_PE_SHIFTER)
         c.weight_bits = pick(rng, 2, RS_SHIFTER_MAX_BITS);
+    if (c.pe == RS_PE_MINIFLOAT) {
+        c.activation_bits = c.weight_bits = rs_minifloat_bits(c.minifloat);
+        c.unsigned_activations = c.average_pooling = c.channel_shifts = RS_NO;
+    }
     /* Wide enough for most biases, not for every sum. */
     c.accumulator_bits = rs_array_tree_bits(&c, 0) + pick(rng, 0, 8);
-    if (c.accumulator_bits > RS_ACCUMULATOR_MAX_BITS)
-        c.accumulator_bits = RS_ACCUMULATOR_MAX_BITS;
+    if (c.accumulator_bits > rs_array_accumulator_max_bits(&c))
+        c.accumulator_bits = rs_array_accumulator_max_bits(&c);
     return c;
 }
 

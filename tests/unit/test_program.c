@@ -144,6 +144,8 @@ static void test_image(void **state)
 /* Section 1: the weight of a shifter's word; of a multiplier's the word itself. */
 static int32_t weight_of(const rs_array_config *c, int32_t word)
 {
+    if (c->pe == RS_PE_MINIFLOAT) /* a sign and a magnitude; nets hold signed codes */
+        return word < 0 ? -(word + (1 << (c->weight_bits - 1))) : word;
     if (c->pe != RS_PE_SHIFTER)
         return word;
     int code = word & ((1 << (c->weight_bits - 1)) - 1);
@@ -167,6 +169,7 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
         const bool whole = op->kernel_h == in->height && op->kernel_w == in->width && !op->pad_h && !op->pad_w &&
                            op->dilation_h == 1 && op->dilation_w == 1;
         const int own_bits = c->accumulator_bits + (c->channel_shifts == RS_YES ? 7 : 0);
+        const int places = c->pe == RS_PE_MINIFLOAT ? 2 * rs_minifloat_fl(c->minifloat) - op->bias_fl : 0;
         int64_t beat = d->weight_addr;
         for (int g = 0; g < d->groups; g++) {
             const int lanes = g + 1 == d->groups ? d->lanes_last : c->lanes;
@@ -175,7 +178,7 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
                 const int low = c->accumulator_bits > 32 ? 32 : c->accumulator_bits;
                 const uint64_t mask = low == 32 ? 0xffffffffu : (1u << low) - 1;
                 assert_int_equal((uint64_t)rs_bits_get(program->memory, bit, low) & mask,
-                                 (uint64_t)op->bias[g * c->lanes + lane] & mask);
+                                 (uint64_t)op->bias[g * c->lanes + lane] << places & mask);
                 if (own_bits > c->accumulator_bits)
                     assert_int_equal(d->shift + rs_bits_get(program->memory, bit + c->accumulator_bits, 7),
                                      op->weight_fl ? op->shift + op->weight_fl[g * c->lanes + lane] - op->weight_format.fl

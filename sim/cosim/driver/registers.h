@@ -69,6 +69,15 @@
 #define RS_REG_BUS_BITS 0x09cu /* read only: width of the memory port */
 #define RS_REG_OUTSTANDING 0x0a0u /* read only: reads in flight, at most */
 #define RS_REG_PROG_DEPTH 0x0a4u /* read only: descriptors of the program memory; a longer list is run in parts */
+#define RS_REG_MINIFLOAT 0x0a8u /* read only: the numbers of an array of minifloats; 0 for others */
+#define RS_REG_MINIFLOAT_EXPONENT_SHIFT 0
+#define RS_REG_MINIFLOAT_EXPONENT_MASK 0x0000000fu /* EXPONENT_BITS */
+#define RS_REG_MINIFLOAT_MANTISSA_SHIFT 4
+#define RS_REG_MINIFLOAT_MANTISSA_MASK 0x000000f0u /* MANTISSA_BITS */
+#define RS_REG_MINIFLOAT_SUBNORMALS_SHIFT 8
+#define RS_REG_MINIFLOAT_SUBNORMALS_MASK 0x00000100u /* SUBNORMALS */
+#define RS_REG_MINIFLOAT_SPECIAL_SHIFT 12
+#define RS_REG_MINIFLOAT_SPECIAL_MASK 0x00003000u /* SPECIAL */
 
 /* Every register: X(name, address, readable, writable). */
 #define RS_REGISTERS(X) \
@@ -98,6 +107,7 @@
     X(WGT_DEPTH, 0x098u, 1, 0) \
     X(BUS_BITS, 0x09cu, 1, 0) \
     X(OUTSTANDING, 0x0a0u, 1, 0) \
-    X(PROG_DEPTH, 0x0a4u, 1, 0)
+    X(PROG_DEPTH, 0x0a4u, 1, 0) \
+    X(MINIFLOAT, 0x0a8u, 1, 0)
 
 #endif

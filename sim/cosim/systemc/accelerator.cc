@@ -65,6 +65,11 @@ accelerator::accelerator(sc_core::sc_module_name name, const rs_array_config *co
     value_[RS_REG_WGT_DEPTH / 4] = parameter("WGT_DEPTH");
     value_[RS_REG_BUS_BITS / 4] = parameter("BUS_BITS");
     value_[RS_REG_OUTSTANDING / 4] = parameter("OUTSTANDING");
+    if (config->pe == RS_PE_MINIFLOAT)
+        value_[RS_REG_MINIFLOAT / 4] = parameter("EXPONENT_BITS") << RS_REG_MINIFLOAT_EXPONENT_SHIFT |
+                                       parameter("MANTISSA_BITS") << RS_REG_MINIFLOAT_MANTISSA_SHIFT |
+                                       parameter("SUBNORMALS") << RS_REG_MINIFLOAT_SUBNORMALS_SHIFT |
+                                       parameter("SPECIAL") << RS_REG_MINIFLOAT_SPECIAL_SHIFT;
     value_[RS_REG_PROG_DEPTH / 4] = parameter("PROG_DEPTH");
     SC_HAS_PROCESS(accelerator);
     SC_THREAD(run);
