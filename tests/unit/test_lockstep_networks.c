@@ -157,7 +157,7 @@ static rs_qnet *quantized(rs_net *net, const trial *t, const rs_dataset *set)
     rs_assert_ok(rs_ranges_measure(net, &data, set, set->count, &ranges, diag), diag);
     rs_assert_ok(rs_formats_choose(net, ranges, t->bits, &formats, diag), diag);
     if (t->is_unsigned)
-        rs_assert_ok(rs_formats_use_unsigned(net, formats, diag), diag);
+        rs_assert_ok(rs_formats_use_unsigned(net, NULL, formats, diag), diag);
     rs_assert_ok(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag), diag);
     rs_ranges_free(ranges);
     rs_formats_free(formats);
