@@ -1,8 +1,10 @@
 #include "cosim/dut.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/progress.h"
@@ -27,6 +29,7 @@ struct rs_dut {
     rs_shim *shim;
     rs_descriptor *descriptors; /* in the program memory */
     int n_descriptors;
+    char *coverage; /* file of counts; NULL: none */
 };
 
 static rs_status load(rs_dut *dut, rs_diag *diag)
@@ -71,6 +74,11 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
         if (status == RS_OK)
             status = load(dut, diag);
     }
+    if (status == RS_OK && rs_dut_coverage_folder() != NULL) {
+        static atomic_uint opened; /* names of this process's files */
+        dut->coverage = rs_format("%s/%ld-%u.dat", rs_dut_coverage_folder(), (long)getpid(), atomic_fetch_add(&opened, 1));
+        status = dut->coverage != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
     if (status == RS_OK) {
         const rs_shim_options given = {
             .lanes = config->lanes,
@@ -81,6 +89,7 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
             .trace = options->trace,
             .trace_from = options->trace_from,
             .trace_to = options->trace_to,
+            .coverage = dut->coverage,
             .fault = (int32_t)options->fault,
             .fault_beat = options->fault_beat,
         };
@@ -107,6 +116,7 @@ void rs_dut_close(rs_dut *dut)
         dlclose(dut->library);
     rs_free(dut->descriptors);
     rs_free(dut->path);
+    rs_free(dut->coverage);
     rs_free(dut);
 }
 

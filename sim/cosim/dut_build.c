@@ -62,7 +62,7 @@ typedef struct build {
     char *cache;       /* folder */
     char *verilator, *compiler;
     char *root;        /* Verilator's folder of headers and runtime */
-    bool clang, trace;
+    bool clang, trace, coverage;
     list rtl;          /* paths */
     list design;       /* Verilator's arguments that name the design: parameters, folders, sources */
     list flags;        /* of the compiler, for model and runtime alike */
@@ -277,17 +277,20 @@ static rs_status list_folder(list *l, const char *folder, rs_diag *diag)
 /* The array's own sources, the package first. */
 static rs_status set_array(build *b, rs_diag *diag)
 {
-    static const char *const folders[] = { "rtl", "rtl/checks" };
+    static const char *const folders[] = { "rtl", "rtl/checks", "rtl/coverage" };
     rs_status status = RS_OK;
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0] && status == RS_OK; i++) {
+    for (size_t i = 0; i < (b->coverage ? 3U : 2U) && status == RS_OK; i++) {
         char *folder = rs_format("%s/%s", b->home, folders[i]);
         status = folder != NULL ? list_folder(&b->rtl, folder, diag) : rs_out_of_memory(diag);
         rs_free(folder);
     }
     add_format(&b->design, "-I%s/rtl", b->home);
+    for (size_t i = 0; i < b->rtl.n; i++) /* before what they speak of */
+        if (has_suffix(b->rtl.items[i], ".vlt"))
+            add(&b->design, b->rtl.items[i]);
     add_format(&b->design, "%s/rtl/ristretto_pkg.sv", b->home);
     for (size_t i = 0; i < b->rtl.n; i++)
-        if (!has_suffix(b->rtl.items[i], "/ristretto_pkg.sv") && !has_suffix(b->rtl.items[i], ".svh"))
+        if (has_suffix(b->rtl.items[i], ".sv") && !has_suffix(b->rtl.items[i], "/ristretto_pkg.sv"))
             add(&b->design, b->rtl.items[i]);
     return status;
 }
@@ -339,11 +342,14 @@ static rs_status set_design(build *b, rs_diag *diag)
 static rs_status set_flags(build *b, rs_diag *diag)
 {
     static const char *const flags[] = { "-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w",
-                                         "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
+                                         "-DVERILATOR=1", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         add(&b->flags, flags[i]);
+    if (b->coverage)
+        add(&b->flags, "-O1"); /* counters make the model large and slow anyway */
     if (!b->clang)
         add(&b->flags, "-fno-gnu-unique");
+    add(&b->flags, b->coverage ? "-DVM_COVERAGE=1" : "-DVM_COVERAGE=0");
     add(&b->flags, b->trace ? "-DVM_TRACE=1" : "-DVM_TRACE=0");
     add(&b->flags, b->trace ? "-DVM_TRACE_FST=1" : "-DVM_TRACE_FST=0");
     add(&b->flags, "-include");
@@ -423,6 +429,12 @@ static rs_status make_keys(build *b, rs_diag *diag)
 }
 
 /* -------------------------------------------------------------------------------------------------------------- build */
+
+const char *rs_dut_coverage_folder(void)
+{
+    const char *folder = getenv("RISTRETTO_RTL_COVERAGE");
+    return folder != NULL && *folder != '\0' ? folder : NULL;
+}
 
 /* The last lines of a file as one indented text. rs_free. */
 static char *tail_of(const char *path)
@@ -513,6 +525,7 @@ static rs_status build_runtime(build *b, rs_diag *diag)
         return RS_OK;
     static const char *const plain[] = { "verilated.cpp", "verilated_threads.cpp" };
     static const char *const traced[] = { "verilated_fst_c.cpp" };
+    static const char *const covered[] = { "verilated_cov.cpp" };
     char *unity = rs_format("%s/runtime.cc", b->folder);
     rs_output *out = NULL;
     rs_status status = unity != NULL ? rs_output_open(unity, &out, diag) : rs_out_of_memory(diag);
@@ -521,6 +534,8 @@ static rs_status build_runtime(build *b, rs_diag *diag)
             fprintf(rs_output_stream(out), "#include \"%s\"\n", plain[i]);
         for (size_t i = 0; b->trace && i < sizeof traced / sizeof traced[0]; i++)
             fprintf(rs_output_stream(out), "#include \"%s\"\n", traced[i]);
+        for (size_t i = 0; b->coverage && i < sizeof covered / sizeof covered[0]; i++)
+            fprintf(rs_output_stream(out), "#include \"%s\"\n", covered[i]);
         status = rs_output_commit(out, diag);
     }
     if (status == RS_OK) {
@@ -559,6 +574,10 @@ static rs_status verilate(build *b, rs_diag *diag)
     add(&command, b->recipe->top);
     if (b->trace)
         add(&command, "--trace-fst");
+    if (b->coverage) {
+        add(&command, "--coverage-line");
+        add(&command, "--coverage-toggle");
+    }
     for (size_t i = 0; i < b->design.n; i++)
         add(&command, b->design.items[i]);
     return run_step(b, &command, "verilator", diag);
@@ -713,7 +732,10 @@ rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool agai
 {
     *path = NULL;
     *seconds = 0;
-    build b = { .recipe = recipe, .arena = rs_arena_new(), .trace = trace };
+    build b = { .recipe = recipe,
+                .arena = rs_arena_new(),
+                .trace = trace,
+                .coverage = rs_dut_coverage_folder() != NULL && recipe->sources == NULL };
     if (b.arena == NULL)
         return rs_out_of_memory(diag);
     b.design.arena = b.rtl.arena = b.flags.arena = b.arena;

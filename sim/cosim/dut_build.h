@@ -25,4 +25,8 @@ typedef struct rs_dut_recipe {
 rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, char **path, double *seconds, rs_diag *diag);
 rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool again, char **path, double *seconds, rs_diag *diag);
 
+/* $RISTRETTO_RTL_COVERAGE, for scripts/rtl-coverage: models count lines and toggles, and each one leaves its counts in this folder
+ * when it is closed. NULL: not set. */
+const char *rs_dut_coverage_folder(void);
+
 #endif

@@ -464,6 +464,13 @@ static void shrink(const rs_test_case *c, rs_array_config *config, int64_t *elem
         *steps = (int)high;
 }
 
+void rs_test_case_shrink(const rs_test_case *c, rs_array_config *config)
+{
+    shrink(c, config, NULL, &config->weight_steps);
+    shrink(c, config, &config->activation_elements, NULL);
+    shrink(c, config, &config->output_elements, NULL);
+}
+
 static void finish(rs_test_case *c, rs_rng *rng, const rs_array_config *config)
 {
     rs_diag *diag = rs_diag_new();
@@ -514,9 +521,7 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
             config.accumulator_bits = rs_array_accumulator_max_bits(&config);
     }
     if (one_in(&rng, 3)) {
-        shrink(&c, &config, NULL, &config.weight_steps);
-        shrink(&c, &config, &config.activation_elements, NULL);
-        shrink(&c, &config, &config.output_elements, NULL);
+        rs_test_case_shrink(&c, &config);
     } else {
         config.activation_elements = config.output_elements = 1 << 16; /* what the oracle allocates */
     }

@@ -28,6 +28,8 @@ typedef struct rs_test_limits {
 rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits limits);
 /* The same nets on a given array (its widths are the most that the net has). config's strings are not touched. */
 rs_test_case rs_test_case_on(uint64_t seed, uint64_t number, const rs_array_config *config, rs_test_limits limits);
+/* Makes the buffers of `config` as small as they can be for this net. */
+void rs_test_case_shrink(const rs_test_case *c, rs_array_config *config);
 void rs_test_case_free(rs_test_case *c);
 /* The case in one line, for messages. */
 const char *rs_test_case_text(const rs_test_case *c, char *text, size_t size);

@@ -13,6 +13,9 @@
 #include "model.h"
 #include "verilated.h"
 #include "wave.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
@@ -51,6 +54,9 @@ struct rs_shim {
     bool trace_open = false;
     uint64_t trace_base = 0, trace_time = 0;
     std::string trace_path;
+#endif
+#if VM_COVERAGE
+    std::string coverage_path;
 #endif
     rs_shim_memory memory{};
     uint32_t n_descriptors = 0;
@@ -92,6 +98,11 @@ struct rs_shim {
         }
 #endif
         options.trace = nullptr;
+#if VM_COVERAGE
+        if (given.coverage != nullptr)
+            coverage_path = given.coverage;
+#endif
+        options.coverage = nullptr;
         beat_bytes = static_cast<size_t>(given.bus_bits) / 8;
         output_bytes.resize((static_cast<size_t>(given.lanes * given.act_bits) + 7) / 8 + 8);
         values.resize(static_cast<size_t>(given.lanes));
@@ -141,6 +152,10 @@ struct rs_shim {
         }
 #endif
         model->final();
+#if VM_COVERAGE
+        if (!coverage_path.empty())
+            context.coveragep()->write(coverage_path.c_str());
+#endif
     }
 
     // The inputs of a cycle are set; its outputs, which depend on registers only, were read. Goes to the next cycle.

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_SHIM_INTERFACE = 1 };
+enum { RS_SHIM_INTERFACE = 2 };
 
 /* In the order of rs_event_kind (array/array.h). */
 enum { RS_SHIM_READ, RS_SHIM_OUTPUT, RS_SHIM_WRITE, RS_SHIM_DONE };
@@ -36,6 +36,7 @@ typedef struct rs_shim_options {
     bool no_overflow;                    /* assert that no accumulation overflows */
     const char *trace;                   /* FST file; NULL: none. Needs a model built with tracing */
     uint64_t trace_from, trace_to;       /* first and last cycle in the file, counted over all runs */
+    const char *coverage;                /* file of coverage counts, written at the end; NULL: none. Needs a model built for it */
     int32_t fault;
     uint64_t fault_beat;                 /* output beats counted from 0 over all runs */
 } rs_shim_options;
