@@ -18,6 +18,8 @@ struct rs_array {
     uint64_t *stored;       /* by descriptor: cycle from which it counts as stored */
     int64_t *positions;     /* by descriptor: convolution positions of a group */
     rs_layer_stats *layers; /* used when the caller wants none, so that there is one way */
+    rs_activity_sink watch;
+    void *watch_context;
 };
 
 typedef struct run {
@@ -50,6 +52,15 @@ static void emit(run *r, const rs_event *event)
     e.cycle += r->base;
     if (!r->sink(r->context, &e))
         r->stopped = true;
+}
+
+static void watch(const run *r, rs_unit_of_array unit, rs_activity_kind kind, int descriptor, int group, uint64_t from, uint64_t to)
+{
+    if (!r->array->watch || to <= from)
+        return;
+    const rs_activity activity = { .unit = unit, .kind = kind, .layer = r->layer, .descriptor = descriptor, .group = group,
+                                   .from = r->base + from, .to = r->base + to };
+    r->array->watch(r->array->watch_context, &activity);
 }
 
 /* The half of the activation and output buffers that descriptor d uses. */
@@ -117,6 +128,7 @@ static void store(run *r, int d, uint64_t full_from)
     const uint64_t wait = r->storer + 1, seen = wait > full_from ? wait : full_from;
     const uint64_t last = rs_port_write(r->port, seen + 2, context.descriptor->ofmap_beats, r->sink ? store_beat : NULL,
                                         &context);
+    watch(r, RS_UNIT_STORER, RS_ACTIVITY_STORE, d, -1, seen + 2, last + 1);
     r->array->stored[d] = last + 1;
     r->output_free_from[half_of(r, d)] = last + 1;
     r->storer = last + 1;
@@ -177,6 +189,9 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
         ifmap = r->ifmap_full_from[buffers] > weights ? r->ifmap_full_from[buffers] : weights;
         output = r->output_free_from[buffers] > ifmap ? r->output_free_from[buffers] : ifmap;
     }
+    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_WEIGHTS, index, group, wait, weights);
+    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_IFMAP, index, group, weights, ifmap);
+    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_OUTPUT, index, group, ifmap, output);
     attribute(r, wait, weights, &stats->wait_weights);
     attribute(r, weights, ifmap, &stats->wait_ifmap);
     attribute(r, ifmap, output, &stats->wait_output);
@@ -186,6 +201,7 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
                    last = start + steps - 1;
     const uint64_t lanes = (uint64_t)rs_descriptor_lanes(d, r->config, group),
                    multipliers = (uint64_t)r->config->multipliers;
+    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_COMPUTE, index, group, start, last + 1);
     stats->compute_cycles += steps;
     stats->activation_buffer_reads += steps * multipliers;
     stats->weight_buffer_reads += direct ? 0 : steps * lanes * multipliers;
@@ -212,7 +228,8 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
 typedef struct load_context {
     run *run;
     int64_t address, beats, second;
-    int index;
+    int index, group; /* group -1: the ifmap */
+    rs_activity_kind waits_for;
 } load_context;
 
 static bool load_beat(void *context, int64_t beat, uint64_t cycle)
@@ -235,6 +252,8 @@ static uint64_t load(load_context *context, uint64_t from, uint64_t holds_from, 
     const uint64_t left = from > holds_from ? from : holds_from;
     const uint64_t last = rs_port_read(r->port, left + 1, context->beats + second_beats, r->sink ? load_beat : NULL,
                                        context);
+    watch(r, RS_UNIT_LOADER, context->waits_for, context->index, context->group, from, left);
+    watch(r, RS_UNIT_LOADER, context->group < 0 ? RS_ACTIVITY_LOAD_IFMAP : RS_ACTIVITY_LOAD_WEIGHTS, context->index, context->group, left + 1, last + 1);
     *full_from = last + (uint64_t)r->config->latency + 1;
     return last + 1;
 }
@@ -244,7 +263,8 @@ static uint64_t load_weights(run *r, const rs_descriptor *d, int index, int grou
     rs_layer_stats *stats = &r->stats[r->layer];
     const int half = (int)(r->group % 2); /* the group that is loaded is the one that the sequencer takes next */
     const int64_t bias = rs_descriptor_bias_beats(d, group), weights = d->steps * rs_descriptor_step_beats(d, group);
-    load_context context = { .run = r, .address = *address, .beats = bias + weights, .index = index };
+    load_context context = { .run = r, .address = *address, .beats = bias + weights, .index = index, .group = group,
+                             .waits_for = RS_ACTIVITY_WAIT_BUFFER };
     loader = load(&context, loader, r->weights_free_from[half], 0, &r->weights_full_from[half]);
     *address += bias + weights;
     stats->bias_beats += (uint64_t)bias;
@@ -262,7 +282,8 @@ static uint64_t load_ifmap(run *r, const rs_descriptor *d, int index, uint64_t l
     if (d->wait_stored && r->array->stored[r->first_descriptor + d->wait_stored - 1] > holds)
         holds = r->array->stored[r->first_descriptor + d->wait_stored - 1];
     load_context context = {
-        .run = r, .address = d->ifmap_addr, .beats = d->ifmap_beats, .second = d->second_addr, .index = index
+        .run = r, .address = d->ifmap_addr, .beats = d->ifmap_beats, .second = d->second_addr, .index = index, .group = -1,
+        .waits_for = holds > r->ifmap_free_from[half] ? RS_ACTIVITY_WAIT_STORED : RS_ACTIVITY_WAIT_BUFFER
     };
     loader = load(&context, loader, holds, d->second_beats, &r->ifmap_full_from[half]);
     const uint64_t beats = (uint64_t)d->ifmap_beats + (uint64_t)d->second_beats;
@@ -424,6 +445,12 @@ rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *dia
     }
     *array = a;
     return RS_OK;
+}
+
+void rs_array_watch(rs_array *array, rs_activity_sink sink, void *context)
+{
+    array->watch = sink;
+    array->watch_context = context;
 }
 
 void rs_array_free(rs_array *array)

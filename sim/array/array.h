@@ -63,9 +63,33 @@ typedef struct rs_run_stats {
     rs_layer_stats *layers;    /* by program layer; owned by the caller, room for the program's n_layers */
 } rs_run_stats;
 
+/* What a unit of the array does over some cycles: for pictures of a run. */
+typedef enum rs_unit_of_array { RS_UNIT_LOADER, RS_UNIT_SEQUENCER, RS_UNIT_STORER, RS_UNITS_OF_ARRAY } rs_unit_of_array;
+typedef enum rs_activity_kind {
+    RS_ACTIVITY_COMPUTE,      /* sequencer */
+    RS_ACTIVITY_LOAD_WEIGHTS, /* loader: from the first cycle that may ask for a beat to the last acceptance */
+    RS_ACTIVITY_LOAD_IFMAP,
+    RS_ACTIVITY_STORE,        /* storer, the same */
+    RS_ACTIVITY_WAIT_WEIGHTS, /* sequencer */
+    RS_ACTIVITY_WAIT_IFMAP,
+    RS_ACTIVITY_WAIT_OUTPUT,  /* sequencer: no half of the output buffer is free */
+    RS_ACTIVITY_WAIT_BUFFER,  /* loader: the half is in use */
+    RS_ACTIVITY_WAIT_STORED,  /* loader: the ifmap is not in memory yet */
+    RS_ACTIVITIES
+} rs_activity_kind;
+typedef struct rs_activity {
+    rs_unit_of_array unit;
+    rs_activity_kind kind;
+    int layer, descriptor, group; /* of the program; group: of the descriptor, -1: of all */
+    uint64_t from, to;            /* cycles [from, to), counted over the segments */
+} rs_activity;
+typedef void (*rs_activity_sink)(void *context, const rs_activity *activity);
+
 typedef struct rs_array rs_array;
 rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *diag);
 void rs_array_free(rs_array *array);
+/* From now on runs tell what the units do, in the order of each unit. NULL: no more. */
+void rs_array_watch(rs_array *array, rs_activity_sink sink, void *context);
 
 /* One image through the array, and through the host between its segments: cycles of the segments are counted on, each ends with
  * a DONE, and the host's take none. `memory` is laid out as program->memory with the image loaded; ofmaps are written to it.

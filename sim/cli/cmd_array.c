@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "report/timeline.h"
 
 rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
 {
@@ -13,7 +14,10 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
     json_t *section = NULL;
     rs_slice slice = { 0, 0 };
     rs_data_override over;
+    const char *timeline = rs_args_text(args, "timeline");
     rs_status status = rs_transform_options(args, &over, diag);
+    if (status == RS_OK && timeline != NULL)
+        status = rs_timeline_check_name(timeline, "--timeline", diag);
     if (status == RS_OK)
         status = rs_open_array(args, &qnet, &config, diag);
     if (status == RS_OK && rs_args_text(args, "data") != NULL) {
@@ -25,6 +29,8 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
     }
     if (status == RS_OK)
         status = rs_stage_simulate(qnet, config, set, slice, &over, &section, diag);
+    if (status == RS_OK && timeline != NULL)
+        status = rs_stage_timeline(qnet, config, timeline, diag);
     rs_dataset_free(set);
     rs_array_config_free(config);
     rs_qnet_free(qnet);

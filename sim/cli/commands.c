@@ -200,7 +200,10 @@ static const rs_option finetune_options[] = {
 };
 
 static const rs_option simulate_options[] = {
-    QNET, ARRAY, DATA(false), RESIZE, IMAGES("number of images to run through the array model"), REPORT, END
+    QNET, ARRAY, DATA(false), RESIZE, IMAGES("number of images to run through the array model"),
+    { .name = "timeline", .type = RS_OPTION_FILE, .value = "FILE",
+      .help = "draw what loader, sequencer and storer do, and what they wait for: a picture (.svg), or a trace for Chrome or Perfetto (.json)" },
+    REPORT, END
 };
 
 static const rs_option cosim_options[] = {
@@ -341,7 +344,8 @@ const rs_command rs_commands[] = {
                      "images go through the array model bit by bit, and every score is compared with the exact engine's (status 1 if one differs).",
       .options = simulate_options, .run = rs_command_simulate,
       .examples = LIST("ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml",
-                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --set array.lanes=8 --json") },
+                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --set array.lanes=8 --json",
+                       "ristretto simulate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --timeline build/lenet/timeline.svg") },
     { .name = "cosim", .summary = "run images through the Verilated RTL in lockstep with the array model",
       .description = "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole images through it and through the C "
                      "model side by side, and compares every read, every output beat, every write, and the cycle of each. It stops at the first "

@@ -14,6 +14,7 @@
 #include "program/program.h"
 #include "quant/engine.h"
 #include "report/report.h"
+#include "report/timeline.h"
 #include "train/score.h"
 #include "train/train.h"
 
@@ -507,6 +508,25 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
     }
     close_machine(&m);
     rs_dataset_free(held);
+    return status;
+}
+
+rs_status rs_stage_timeline(const rs_qnet *qnet, const rs_array_config *config, const char *path, rs_diag *diag)
+{
+    machine m;
+    rs_timeline *timeline = NULL;
+    rs_status status = open_machine(qnet, config, &m, diag);
+    if (status != RS_OK)
+        return status;
+    status = rs_timeline_new(m.program, &timeline, diag);
+    if (status == RS_OK) {
+        rs_array_watch(m.array, rs_timeline_add, timeline);
+        status = rs_array_run(m.array, NULL, 0, NULL, NULL, &m.stats, diag);
+    }
+    if (status == RS_OK)
+        status = rs_timeline_write(timeline, m.stats.cycles, path, diag);
+    rs_timeline_free(timeline);
+    close_machine(&m);
     return status;
 }
 

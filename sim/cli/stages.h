@@ -45,6 +45,9 @@ rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice s
 rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
                             const rs_data_override *over, json_t **section, rs_diag *diag);
 
+/* What the units of the array do for one image: rs_timeline_write. */
+rs_status rs_stage_timeline(const rs_qnet *qnet, const rs_array_config *config, const char *path, rs_diag *diag);
+
 /* options: first_image is set by the stage. RS_MISMATCH: the RTL and the model differ; the report of it goes to stderr, and the section says so. */
 rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
                          const rs_data_override *over, const rs_lockstep_options *options, json_t **section, rs_diag *diag);

@@ -22,7 +22,8 @@ static const char style[] =
     ".pair>*{min-width:0}\n"
     ".plot{overflow-x:auto;margin:6px 0}svg{display:block;width:100%;height:auto}.plot svg{min-width:480px}\n"
     "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}svg .tick,svg .axis{fill:var(--soft)}"
-    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 4}.faint{opacity:.5}\n"
+    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 4}.roof{stroke:var(--bad);stroke-width:1.6;fill:none}"
+    ".leader{stroke:var(--soft);stroke-width:.6;opacity:.7}.halo{paint-order:stroke;stroke:var(--card);stroke-width:3}.faint{opacity:.5}\n"
     ".ring{fill:var(--card)!important;stroke-width:2.6}\n"
     ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:8px 0 4px;font-size:13px}.legend li{display:flex;gap:6px;align-items:center}"
     ".legend svg{width:12px;height:12px}\n"
@@ -349,6 +350,36 @@ static void print_utilisation(const json_t *s, FILE *out)
     rs_svg_bars("Utilisation of the multipliers by layer", "% of all multipliers in all cycles", "%", names, 1, 2, bars, n, 100.0, out);
 }
 
+static void print_roofline(const json_t *s, FILE *out)
+{
+    static rs_roof_point points[MOST_LAYERS];
+    static const char *const names[] = { "bound by the multipliers", "bound by the bus" };
+    const json_t *a = json_object_get(s, "array");
+    const double peak = rs_j_real(a, "lanes") * rs_j_real(a, "multipliers"), bytes = rs_j_real(a, "bus_bits") / 8.0;
+    if (!(peak > 0.0) || !(bytes > 0.0))
+        return;
+    int n = 0;
+    size_t i;
+    json_t *layer;
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        const double beats = rs_j_real(layer, "ifmap_beats") + rs_j_real(layer, "weight_beats") + rs_j_real(layer, "bias_beats") + rs_j_real(layer, "ofmap_beats");
+        if (n == MOST_LAYERS || !(rs_j_real(layer, "macs") > 0.0) || !(beats > 0.0))
+            continue;
+        const double intensity = rs_j_real(layer, "macs") / (beats * bytes);
+        points[n++] = (rs_roof_point){ .name = rs_j_text(layer, "name"), .intensity = intensity, .rate = rs_ratio(rs_j_real(layer, "macs"), rs_j_real(layer, "cycles")),
+                                       .color = intensity * bytes < peak };
+    }
+    if (n == 0)
+        return;
+    fputs("<h3>Against the limits of the array</h3>\n", out);
+    rs_svg_roofline("Multiply-accumulates a cycle by layer, against what multipliers and bus allow", peak, bytes, points, n, out);
+    rs_svg_legend(names, 2, 0, out);
+    fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy in every cycle, on the flat every multiplier is. "
+          "What lies below the line waits, or has lanes and multipliers without work; the bars above say which. A layer whose weights "
+          "come while the one before still computes can lie a little above the slope.</p>\n", out);
+}
+
 static void print_simulate(const json_t *s, FILE *out)
 {
     static const char *const heads[] = { "Layer", "MACs", "cycles", "computing", "ifmap", "weights", "ofmap", "saturations", "overflows" };
@@ -366,6 +397,7 @@ static void print_simulate(const json_t *s, FILE *out)
     fputs(" Measured by the cycle model, which the RTL is compared with beat for beat.</p>\n", out);
     print_cycles(s, out);
     print_utilisation(s, out);
+    print_roofline(s, out);
     open_table(heads, 9, "lrrrrrrrr", out);
     size_t i;
     json_t *layer;

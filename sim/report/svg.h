@@ -12,6 +12,9 @@ void rs_html_text(const char *text, FILE *stream);
 enum { RS_SHORT_TEXT = 32 };
 const char *rs_short_text(double value, char *buffer);
 
+/* A step of 1, 2 or 5 times a power of ten that gives about `wanted` ticks. */
+double rs_nice_step(double range, int wanted);
+
 typedef struct rs_plot_line {
     const char *name;
     int n, color;
@@ -43,6 +46,16 @@ typedef struct rs_plot_bar {
 /* names, unit: for the text under the pointer. limit: end of the axis, 0: the longest bar. color: of the parts (color + part). */
 void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts, int color,
                  const rs_plot_bar *bars, int n, double limit, FILE *stream);
+
+/* A roofline: how many operations a cycle a kernel can do (y), by the operations that it does with each byte (x), both logarithmic.
+ * peak: operations a cycle; bytes: of the memory a cycle. Names stand beside their points where there is room; elsewhere a number
+ * does, and a list behind the picture says whose it is. */
+typedef struct rs_roof_point {
+    const char *name;
+    double intensity, rate;
+    int color;
+} rs_roof_point;
+void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof_point *points, int n, FILE *stream);
 
 /* The key to the colors, as HTML. */
 void rs_svg_legend(const char *const *names, int n, int color, FILE *stream);

@@ -1,7 +1,8 @@
 /* Speed, side by side in one run: `make bench`. Prints a table of ratios; the machine's own matrix product rate comes first, so that they can
  * be judged on any machine. The embedded digits, repeated, stand for MNIST's test set: time does not depend on what the pixels show.
  *
- *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits */
+ *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits
+ *   bench ZOO ARRAY layers     the array alone: layers of the published networks */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,6 +247,135 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
     rs_array_config_free(config);
 }
 
+/* --------------------------------------------------------------------------------- layers of the published networks */
+
+static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input);
+
+/* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate. */
+static rs_qnet *random_qnet(const char *zoo, const char *file)
+{
+    rs_net *net = random_net(zoo, file, RS_TEST, NULL);
+    rs_formats *formats = NULL;
+    rs_qnet *qnet = NULL;
+    must(rs_formats_new(net, &formats, diag));
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
+            formats->weights[i] = (rs_fxp){ 8, 9 };
+    for (int i = 0; i < net->n_blobs; i++)
+        formats->activations[i] = (rs_fxp){ 8, 3 };
+    const rs_data_param data = { .scale = 0.1f };
+    must(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag));
+    rs_formats_free(formats);
+    rs_net_free(net);
+    return qnet;
+}
+
+/* An array of n x n that reads n bytes of weights a cycle, 8x8 bits. */
+static rs_array_config *square_array(const char *path, int n)
+{
+    rs_array_config *c = NULL;
+    must(rs_array_config_read(path, &c, diag));
+    c->lanes = c->multipliers = n;
+    c->activation_bits = c->weight_bits = 8;
+    c->bus_bits = 8 * n;
+    c->activation_elements = c->output_elements = 1 << 18;
+    c->weight_steps = 1024;
+    c->average_pooling = RS_YES;
+    c->program_depth = 4096;
+    return c;
+}
+
+static void bench_layers(const char *zoo, const char *array_path)
+{
+    static const struct { const char *file, *op, *title; int ops; } layers[] = {
+        { "squeezenet_v1.1/deploy.prototxt", "conv1", "SqueezeNet conv1", 1 },
+        { "squeezenet_v1.1/deploy.prototxt", "fire2/squeeze1x1", "SqueezeNet fire2/squeeze1x1", 1 },
+        { "caffenet/deploy.prototxt", "conv2", "CaffeNet conv2", 1 },
+        { "lenet/lenet.prototxt", "conv2", "LeNet conv2", 1 },
+    };
+    enum { LAYERS = sizeof layers / sizeof layers[0] };
+    rs_set_threads(1);
+    printf("\nSame layer, same array, one thread; RTL with all assertions on\n  %-36s %10s %12s %6s %12s %14s %12s %10s %10s\n", "", "cycles", "MACs", "used", "RTL",
+           "bits+cycles", "cycles only", "ratio", "ratio");
+    for (int i = 0; i < LAYERS; i++) {
+        rs_qnet *whole = random_qnet(zoo, layers[i].file), part;
+        rs_qtensor tensors[3];
+        rs_qop ops[2];
+        int at = 0;
+        while (at < whole->n_ops && strcmp(whole->ops[at].name, layers[i].op) != 0)
+            at++;
+        if (at == whole->n_ops)
+            must(rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "no layer '%s' in %s", layers[i].op, layers[i].file));
+        cut_layer(whole, at, layers[i].ops, &part, tensors, ops);
+        const size_t inputs = (size_t)tensors[0].channels * (size_t)tensors[0].height * (size_t)tensors[0].width;
+        uint8_t *pixels = need(rs_calloc(inputs, 1));
+        for (size_t k = 0; k < inputs; k++)
+            pixels[k] = (uint8_t)(k * 31);
+        for (int n = 16; n <= 64; n += 48) {
+            rs_array_config *config = square_array(array_path, n);
+            rs_program *program = NULL;
+            must(rs_program_compile(&part, config, &program, diag));
+            const rates r = array_rates(program, pixels);
+            char title[64], a[32], b[32], c[32], d[32], e[32];
+            snprintf(title, sizeof title, "%s, %d x %d", layers[i].title, n, n);
+            number((double)r.cycles, a);
+            number(r.rtl, b);
+            number(r.model, c);
+            snprintf(d, sizeof d, "%.3g", r.cycles_only);
+            const double macs = (double)rs_qop_macs(whole, &whole->ops[at]);
+            number(macs, e);
+            printf("  %-36s %10s %12s %5.1f%% %12s %14s %12s %8.0f x %8.0f x\n", title, a, e, 100.0 * macs / ((double)r.cycles * n * n), b, c, d,
+                   r.model / r.rtl, r.cycles_only / r.rtl);
+            fflush(stdout);
+            rs_program_free(program);
+            rs_array_config_free(config);
+        }
+        rs_free(part.pixel_table);
+        rs_free(pixels);
+        rs_qnet_free(whole);
+    }
+    rs_set_threads(0);
+}
+
+/* One image of a whole network on the model of the array, bits and cycles. */
+static void bench_whole(const char *zoo, const char *array_path)
+{
+    static const struct { const char *file, *title; double wanted; } nets[] = { { "squeezenet_v1.1/deploy.prototxt", "SqueezeNet v1.1", 0.1 },
+                                                                                  { "googlenet/deploy.prototxt", "GoogLeNet", 0.4 } };
+    rs_set_threads(1);
+    for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
+        for (int n = 16; n <= 64; n += 48) {
+            rs_array_config *config = square_array(array_path, n);
+            rs_qnet *qnet = random_qnet(zoo, nets[i].file);
+            rs_program *p = NULL;
+            rs_array *array = NULL;
+            must(rs_program_compile(qnet, config, &p, diag));
+            must(rs_array_new(p, &array, diag));
+            const size_t bytes = (size_t)(p->memory_beats * rs_program_beat_bytes(p));
+            uint8_t *memory = need(rs_calloc(1, bytes));
+            rs_layer_stats *stats_layers = need(RS_NEW_ARRAY(rs_layer_stats, (size_t)p->n_layers));
+            rs_run_stats stats = { .n_layers = p->n_layers, .layers = stats_layers };
+            double rate = 0.0;
+            memcpy(memory, p->memory, bytes);
+            for (int k = 0; k < 5; k++) {
+                const double begin = cpu_seconds();
+                must(rs_array_run(array, memory, 0, NULL, NULL, &stats, diag));
+                rate = best(rate, 1.0 / (cpu_seconds() - begin));
+            }
+            char title[80];
+            snprintf(title, sizeof title, "%s, one image, bits and cycles, %d x %d", nets[i].title, n, n);
+            row(title, 1.0 / rate, "s", nets[i].wanted, "s, the aim", nets[i].wanted * rate);
+            rs_array_free(array);
+            rs_program_free(p);
+            rs_qnet_free(qnet);
+            rs_free(memory);
+            rs_free(stats_layers);
+            rs_array_config_free(config);
+        }
+    }
+    rs_set_threads(0);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- training */
 
 static void bench_training(const char *solver_path)
@@ -333,13 +463,19 @@ int main(int argc, char **argv)
 {
     rs_blas_select_kernel(argv);
     if (argc != 4) {
-        fputs("bench ZOO ARRAY SOLVER\n", stderr);
+        fputs("bench ZOO ARRAY SOLVER\nbench ZOO ARRAY layers\n", stderr);
         return RS_USAGE;
     }
     diag = rs_diag_new();
     rs_progress_silence();
     rs_blas_one_thread();
     const char *zoo = argv[1];
+    if (strcmp(argv[3], "layers") == 0) { /* these alone */
+        bench_whole(zoo, argv[2]);
+        bench_layers(zoo, argv[2]);
+        rs_diag_free(diag);
+        return RS_OK;
+    }
     char *net_path = need(rs_format("%s/lenet_train_test.prototxt", zoo)), *weights = need(rs_format("%s/lenet.caffemodel", zoo));
     char *digits_path = need(rs_format("%s/digits", zoo));
     rs_dataset *digits = NULL;
@@ -376,6 +512,8 @@ int main(int argc, char **argv)
     bench_array(result->qnet, argv[2], set);
     bench_training(argv[3]);
     bench_networks(zoo);
+    bench_whole(zoo, argv[2]);
+    bench_layers(zoo, argv[2]);
 
     rs_diag_print(diag, stderr);
     rs_quantize_result_free(result);

@@ -49,7 +49,8 @@ faults("finetune", ["finetune", "--solver", f"{folder}/solver.prototxt", "--weig
                     "--out", "{out}/tuned"],
        # The solverstate names its weights by their path. Sanitizers are slow, and look for what is done with memory.
        kinds=("alloc",) if os.environ.get("RISTRETTO_VARIANT") == "asan" else ("alloc", "read", "write"), ignore=("tuned/finetune_iter_1.solverstate",))
-faults("simulate", ["simulate", *QNET, *ARRAY, *DIGITS, "--images", "1", "--report", "{out}/report.json"])
+faults("simulate", ["simulate", *QNET, *ARRAY, *DIGITS, "--images", "1", "--report", "{out}/report.json", "--timeline", "{out}/timeline.svg"])
+faults("simulate --timeline", ["simulate", *QNET, *ARRAY, "--timeline", "{out}/timeline.json"], kinds=("alloc", "write"))
 if shutil.which("verilator"):
     faults("cosim --dut", ["cosim", "--dut", "configs/units/serial-mac.yaml", *QNET, *DIGITS, "--images", "1", "--layer", "ip2", "--vectors", "2",
                            "--random", "2", "--report", "{out}/report.json"], kinds=("alloc", "read"))
