@@ -39,7 +39,7 @@ static rs_status collect(refiner *r, float *y, rs_diag *diag)
     return st;
 }
 
-static double cross_entropy(const float *scores, int64_t classes, int32_t label)
+double rs_cross_entropy(const float *scores, int64_t classes, int32_t label)
 {
     double most = (double)scores[0], sum = 0.0;
     for (int64_t c = 1; c < classes; c++)
@@ -61,7 +61,7 @@ static rs_status judge(refiner *r, quality *q, rs_diag *diag)
         st = rs_emulator_run(r->emulator, r->formats, r->bias_rule, r->rounding, 1, &hits, &ties, diag);
         const float *scores = rs_emulator_scores(r->emulator);
         for (int64_t i = 0; i < n && st == RS_OK; i++)
-            q->loss += cross_entropy(scores + i * classes, classes, r->set->labels[first + i]);
+            q->loss += rs_cross_entropy(scores + i * classes, classes, r->set->labels[first + i]);
         q->hits += hits;
         if (st == RS_OK && rs_interrupted())
             st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted while formats were chosen");

@@ -35,6 +35,9 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 /* The scores of the last run, [n][classes]; valid until the next one. */
 const float *rs_emulator_scores(const rs_emulator *emulator);
 
+/* -log softmax of the label's score. */
+double rs_cross_entropy(const float *scores, int64_t classes, int32_t label);
+
 /* Biases in float emulation. At the accumulator's LSB if the input's format is known; in float activations there is no such LSB: then a bias stays
  * as it is, unless it has the weights' format. That of a minifloat sum is finer than a float. weight_fl: of the weights by output channel,
  * or NULL. */

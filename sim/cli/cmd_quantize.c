@@ -183,11 +183,18 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
         status = take_iterations(args, batch, set, &stage, diag);
     if (status == RS_OK)
         status = rs_stage_hold(net, &set, diag);
-    if (status == RS_OK)
+    const char *cost = rs_args_text(args, "pareto");
+    const rs_pareto_stage pareto = { .kind = cost != NULL ? rs_cost_kind_named(cost) : RS_COST_BITS, .budget = rs_args_real(args, "budget"),
+                                     .technology = rs_args_text(args, "technology") };
+    if (status == RS_OK && cost == NULL && (rs_args_given(args, "budget") || rs_args_given(args, "technology")))
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--budget and --technology belong to --pareto bits, area or energy");
+    if (status == RS_OK && cost != NULL)
+        status = rs_stage_pareto(net, set, &stage, &pareto, &section, diag);
+    else if (status == RS_OK)
         status = rs_stage_quantize(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
     rs_dataset_free(chosen_on);
     rs_free(out);
-    return rs_show_section(args, "quantize", section, status, diag);
+    return rs_show_section(args, cost != NULL ? "pareto" : "quantize", section, status, diag);
 }

@@ -9,6 +9,7 @@
 #include "cosim/lockstep.h"
 #include "data/data.h"
 #include "net/net.h"
+#include "quant/pareto.h"
 #include "quant/qnet.h"
 #include "quant/quantize.h"
 
@@ -34,6 +35,19 @@ typedef struct rs_quantize_stage {
 } rs_quantize_stage;
 /* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag);
+
+/* Widths layer by layer instead (docs/quantizer.md): what a network costs, the most it may cost (0: the cheapest that keeps the error margin), and
+ * the YAML file of the technology (NULL: none; area and energy need one). Writes pareto.csv and pareto.json beside the chosen point's
+ * files. RS_MISMATCH: as above, or no point is within the budget. */
+typedef enum rs_cost_kind { RS_COST_BITS, RS_COST_AREA, RS_COST_ENERGY, RS_COST_KINDS } rs_cost_kind;
+rs_cost_kind rs_cost_kind_named(const char *name);
+typedef struct rs_pareto_stage {
+    rs_cost_kind kind;
+    double budget;
+    const char *technology;
+} rs_pareto_stage;
+rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, const rs_pareto_stage *pareto, json_t **section,
+                          rs_diag *diag);
 
 /* The images of a slice, as the quantized network takes them, in memory. Images larger than the net's input are cropped to it; `over`
  * (NULL: nothing) may resize them before. */

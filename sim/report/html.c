@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "report/access.h"
 #include "report/report.h"
 #include "report/svg.h"
@@ -584,9 +585,52 @@ static void print_estimate(const json_t *s, FILE *out)
     fputs("</ul></section>\n", out);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ pareto */
+
+static void print_pareto(const json_t *s, FILE *out)
+{
+    static const char *const names[] = { "front", "all that was tried" };
+    const json_t *points = json_object_get(s, "points"), *point;
+    const size_t most = json_array_size(points);
+    double *x = RS_NEW_ARRAY(double, 2 * most), *y = RS_NEW_ARRAY(double, 2 * most);
+    const double widest = rs_j_real(json_array_get(points, 0), "cost"), images = rs_j_real(s, "images");
+    double low = 100.0, high = 0.0;
+    int front = 0, all = 0;
+    for (size_t i = most; i-- > 0 && x != NULL && y != NULL;) {
+        point = json_array_get(points, i);
+        const double at = rs_percent(rs_j_real(point, "cost"), widest), accuracy = rs_percent(rs_j_real(point, "hits"), images);
+        x[most + (size_t)all] = at;
+        y[most + (size_t)all++] = accuracy;
+        low = fmin(low, accuracy);
+        high = fmax(high, accuracy);
+        if (rs_j_true(point, "front")) {
+            x[front] = at;
+            y[front++] = accuracy;
+        }
+    }
+    fputs("<section><h2>Accuracy against cost</h2>\n<p>Widths layer by layer. Cost: ", out);
+    rs_html_text(rs_j_text(s, "cost"), out);
+    fprintf(out, ", %.6g ", widest);
+    rs_html_text(rs_j_text(s, "unit"), out);
+    fputs(" at the widest.</p>\n", out);
+    if (all > 1 && high > low) {
+        const json_t *chosen = json_array_get(points, (size_t)rs_j_int(s, "chosen"));
+        const rs_plot_line lines[] = { { names[0], front, 0, x, y, rs_percent(rs_j_real(chosen, "cost"), widest) }, { names[1], all, 1, x + most, y + most, NAN } };
+        const double float_accuracy = rs_percent(rs_j_real(s, "float_hits"), images);
+        const rs_plot plot = { .label = "Accuracy against cost", .x_label = "cost, % of the widest", .y_label = "accuracy, %", .x0 = 0, .x1 = 100, .x_step = 10,
+                               .y0 = low, .y1 = fmin(100.0, fmax(high, float_accuracy) + 0.1 * (high - low)), .level_label = "float", .level = float_accuracy };
+        rs_svg_lines(&plot, lines, 2, out);
+        rs_svg_legend(names, 2, 0, out);
+    }
+    fputs("</section>\n", out);
+    rs_free(x);
+    rs_free(y);
+}
+
+
 void rs_report_html(const json_t *report, FILE *out)
 {
-    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim, NULL, print_estimate, NULL };
+    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim, NULL, print_estimate, NULL, print_pareto };
     const char *name = rs_j_text(report, "name");
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>", out);
     rs_html_text(name, out);

@@ -7,10 +7,10 @@
 #include "report/access.h"
 #include "report/sections.h"
 
-const char *const rs_report_sections[] = { "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", NULL };
+const char *const rs_report_sections[] = { "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", "pareto", NULL };
 
 static void (*const printers[])(const json_t *section, FILE *stream) = {
-    rs_print_test, rs_print_quantize, rs_print_finetune, rs_print_simulate, rs_print_cosim, rs_print_unit, rs_print_estimate, rs_print_export,
+    rs_print_test, rs_print_quantize, rs_print_finetune, rs_print_simulate, rs_print_cosim, rs_print_unit, rs_print_estimate, rs_print_export, rs_print_pareto,
 };
 
 static const char format_name[] = "ristretto-report";

@@ -13,7 +13,7 @@
 
 enum { RS_REPORT_VERSION = 1 };
 
-/* "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", in this order; ends with NULL. */
+/* "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", "pareto", in this order; ends with NULL. */
 extern const char *const rs_report_sections[];
 
 json_t *rs_report_new(const char *name);

@@ -14,5 +14,6 @@ void rs_print_cosim(const json_t *section, FILE *stream);
 void rs_print_unit(const json_t *section, FILE *stream);
 void rs_print_estimate(const json_t *section, FILE *stream);
 void rs_print_export(const json_t *section, FILE *stream);
+void rs_print_pareto(const json_t *section, FILE *stream);
 
 #endif

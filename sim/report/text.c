@@ -145,6 +145,41 @@ void rs_print_quantize(const json_t *s, FILE *stream)
     print_formats(s, stream);
 }
 
+void rs_print_pareto(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "cost", "of the widest", "right", "accuracy", "ties", "weights, layer by layer", "input and layer outputs" };
+    char text[RS_COUNT_TEXT], images[RS_COUNT_TEXT];
+    const json_t *points = json_object_get(s, "points"), *test = json_object_get(s, "test");
+    const int64_t chosen = rs_j_int(s, "chosen");
+    const double widest = rs_j_real(json_array_get(points, 0), "cost");
+    fprintf(stream, "Accuracy against cost of '%s', widths layer by layer; cost: %s in %s\n", rs_j_text(s, "network"), rs_j_text(s, "cost"), rs_j_text(s, "unit"));
+    fprintf(stream, "Float: %s of %s search images right (%.2f %%)\n", count(s, "float_hits", text), count(s, "images", images),
+            rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")));
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "rrrrrll");
+    size_t i;
+    json_t *point;
+    json_array_foreach(points, i, point)
+    {
+        if (!rs_j_true(point, "front") && (int64_t)i != chosen)
+            continue;
+        rs_table_cell(t, "%s%.6g", (int64_t)i == chosen ? "> " : "", rs_j_real(point, "cost"));
+        rs_table_cell(t, "%.1f %%", rs_percent(rs_j_real(point, "cost"), widest));
+        rs_table_cell(t, "%s", count(point, "hits", text));
+        rs_table_cell(t, "%.2f %%", rs_percent(rs_j_real(point, "hits"), rs_j_real(s, "images")));
+        rs_table_cell(t, "%s", count(point, "ties", text));
+        rs_table_cell(t, "%s", rs_j_text(point, "weights"));
+        rs_table_cell(t, "%s", rs_j_text(point, "outputs"));
+    }
+    rs_table_print(t, stream);
+    rs_table_free(t);
+    const char *how = !rs_j_true(s, "met")          ? "nothing is good enough, this is the nearest"
+                      : rs_j_real(s, "budget") > 0 ? "the best within the budget"
+                                                    : "the least that keeps the error margin";
+    fprintf(stream, "Chosen (>): %s; %zu points, %s trials in %.1f s\n", how, json_array_size(points), count(s, "trials", text), rs_j_real(s, "seconds"));
+    fprintf(stream, "Test: %s of %s images right (%.2f %%), float %.2f %%\n", count(test, "hits", text), count(test, "images", images),
+            rs_percent(rs_j_real(test, "hits"), rs_j_real(test, "images")), rs_percent(rs_j_real(test, "float_hits"), rs_j_real(test, "images")));
+}
+
 /* ---------------------------------------------------------------------------------------------------------- finetune */
 
 static void print_hits(const char *what, const json_t *s, const char *hits, const char *ties, const char *images, FILE *stream)
