@@ -9,6 +9,7 @@
 #include "export/weight_order.h"
 
 #define FORMAT_NAME "ristretto rom"
+enum { MINIFLOAT_BIAS_BITS = 32 }; /* arithmetic.md section 10 */
 enum { VERSION = 1, MOST_LANES = 64, MOST_MULTIPLIERS = 64 };
 
 /* One layer as the array sees it. */
@@ -31,7 +32,8 @@ static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options
     l.outputs = qnet->tensors[l.op->output].channels;
     l.groups = rs_weight_order_groups(&l.order);
     l.weight_bits = options->weight_bits ? options->weight_bits : rs_weight_code_bits(l.code, l.op);
-    l.bias_bits = options->bias_bits ? options->bias_bits : rs_qop_accumulator_bits(qnet, l.op, true);
+    l.bias_bits = l.code == RS_WEIGHT_MINIFLOAT ? (int)MINIFLOAT_BIAS_BITS
+                  : options->bias_bits ? options->bias_bits : rs_qop_accumulator_bits(qnet, l.op, true);
     return l;
 }
 
@@ -76,10 +78,17 @@ static char *file_name(const layer *l, bool bias, int lane, rs_rom_format format
 static rs_status check_widths(const layer *l, rs_diag *diag)
 {
     const int64_t terms = rs_qop_terms(l->qnet, l->op);
-    if (l->code != RS_WEIGHT_INTEGER && l->op->weight_number != RS_NUMBER_POWER2)
+    if ((l->code == RS_WEIGHT_MINIFLOAT) != (l->op->weight_number == RS_NUMBER_MINIFLOAT))
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are%s minifloats, the array's are%s",
+                        l->op->name, l->code == RS_WEIGHT_MINIFLOAT ? " no" : "", l->code == RS_WEIGHT_MINIFLOAT ? "" : " not");
+    if (l->code == RS_WEIGHT_MINIFLOAT && rs_weight_code_bits(l->code, l->op) != l->weight_bits)
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are codes of %d bits, not %d", l->op->name,
+                        rs_weight_code_bits(l->code, l->op), l->weight_bits);
+    const bool shifts = l->code == RS_WEIGHT_SHIFT || l->code == RS_WEIGHT_SHIFT_ZERO;
+    if (shifts && l->op->weight_number != RS_NUMBER_POWER2)
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme power-of-two, or use an array of multipliers",
                         "layer '%s': its weights are no powers of two, as an array of shifters takes them", l->op->name);
-    if (l->code != RS_WEIGHT_INTEGER && rs_weight_code_bits(l->code, l->op) > l->weight_bits)
+    if (shifts && rs_weight_code_bits(l->code, l->op) > l->weight_bits)
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights need %d bits as shifts, not %d", l->op->name,
                         rs_weight_code_bits(l->code, l->op), l->weight_bits);
     for (int64_t i = 0; l->code == RS_WEIGHT_INTEGER && i < l->outputs * terms; i++)
@@ -180,8 +189,12 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
     bad |= json_object_set_new(root, "output", describe_tensor(out));
     bad |= json_object_set_new(root, "requantize", requantize);
     bad |= json_object_set_new(weights, "encoding", json_string(code_names[l->code]));
-    bad |= json_object_set_new(weights, "fl", json_integer(op->weight_format.fl));
-    bad |= json_object_set_new(bias, "fl", json_integer(in->format.fl + op->weight_format.fl));
+    char format_name[16];
+    if (l->code == RS_WEIGHT_MINIFLOAT)
+        bad |= json_object_set_new(weights, "number", json_string(rs_minifloat_name(op->weight_minifloat, format_name, sizeof format_name)));
+    else
+        bad |= json_object_set_new(weights, "fl", json_integer(op->weight_format.fl));
+    bad |= json_object_set_new(bias, "fl", json_integer(l->code == RS_WEIGHT_MINIFLOAT ? op->bias_fl : in->format.fl + op->weight_format.fl));
     bad |= json_object_set_new(root, "weights", weights);
     bad |= json_object_set_new(root, "bias", bias);
     char *text = bad ? NULL : json_dumps(root, JSON_INDENT(2));
@@ -226,9 +239,6 @@ rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, cons
 {
     int64_t written = 0;
     rs_status status = check_options(options, diag);
-    if (status == RS_OK && rs_qnet_minifloat(qnet))
-        status = rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme dynamic, static or power-of-two",
-                          "network '%s' has minifloat numbers, of which no ROMs can be made", qnet->name);
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {
         if (!rs_qop_weighted(&qnet->ops[i]))
             continue;

@@ -720,8 +720,9 @@ rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, in
     if (status != RS_OK)
         return status;
     const rs_array_config *c = &program->config;
+    const bool minifloat = c->pe == RS_PE_MINIFLOAT;
     const rs_rom_options options = { .format = (rs_rom_format)format, .lanes = c->lanes, .multipliers = c->multipliers,
-                                     .code = rs_array_weight_code(c), .weight_bits = c->weight_bits, .bias_bits = c->accumulator_bits };
+                                     .code = rs_array_weight_code(c), .weight_bits = c->weight_bits, .bias_bits = minifloat ? 0 : c->accumulator_bits };
     const bool readable = options.format == RS_ROM_HEX || options.format == RS_ROM_NPY;
     status = rs_rom_export(qnet, &options, folder, &words, diag);
     if (status == RS_OK && readable)

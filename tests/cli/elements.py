@@ -77,6 +77,22 @@ with open(os.path.join(scratch.name, "memh", "conv1.json")) as f:
 r = ristretto("simulate", "--qnet", os.path.join(scratch.name, "powers", "qnet"), *ARRAY, "--set", "array.pe=shifters")
 check("an element that is none is refused", r.returncode == 2 and "did you mean 'shifter'?" in r.stderr, r.stderr)
 
+# The whole flow of a run file on an array of shifters.
+with open("configs/arrays/small-4x4.yaml") as f:
+    text = f.read().replace("  lanes: 4\n", "  pe: shifter\n  lanes: 4\n")
+with open(os.path.join(scratch.name, "shifters.yaml"), "w") as f:
+    f.write(text)
+if shutil.which("verilator"):
+    r = ristretto("run", "configs/runs/lenet.yaml", "--json", *[word for setting in (
+        "quantize.scheme=power-of-two", "quantize.error_margin=30", "data.calibration.count=40", "data.search.count=40", "data.test.count=20",
+        f"array={scratch.name}/shifters.yaml", "simulate.images=10", "cosim.images=1", f"out={scratch.name}/run") for word in ("--set", setting)])
+    done = json.loads(r.stdout) if r.returncode == 0 else {}
+    check("shifters: a run file goes through", r.returncode == 0, r.stderr)
+    check("shifters: the run's array", done.get("simulate", {}).get("array", {}).get("pe") == "shifter" and done["simulate"]["equal"], str(done)[:2000])
+    check("shifters: the run's ROMs hold shifts", done.get("export", {}).get("weight_bits") == 4, str(done.get("export")))
+else:
+    check.skip("shifters: a run file", "verilator is not installed")
+
 # A fractional length a channel.
 channels = quantize("channels", "--channel-weights")
 simulated = report("channels", "simulate", *channels, *ARRAY, *DIGITS, "--images", "20")
@@ -91,6 +107,12 @@ for name, encoding in (("e4m3", "e4m3"), ("gysel", "4:3")):
     simulated = on_array(name, floats, *FLOATS, rtl=name == "e4m3")
     check.equal(f"{name}: 8 bits a number", (simulated["array"]["activation_bits"], simulated["array"]["weight_bits"]), (8, 8))
 check.equal("minifloats: the blocks of the estimate", area("gysel", floats, *FLOATS)["name"], "minifloat multipliers")
+roms = report("gysel", "export", *floats, *ARRAY, "--set", FLOATS[0], "--set", FLOATS[1], "--format", "memh", "--out",
+              os.path.join(scratch.name, "codes"))
+check("gysel: the ROMs hold the codes", roms.get("weight_bits") == 8 and roms.get("compared", 0) > 400000)
+with open(os.path.join(scratch.name, "codes", "conv1.json")) as f:
+    described = json.load(f)
+check("gysel: the ROMs say so", described["weights"]["encoding"] == "minifloat" and described["weights"]["number"] == "4:3", str(described)[:500])
 r = ristretto("simulate", *floats, *ARRAY)
 check("minifloats on multipliers are refused", r.returncode == 3 and "set array.pe: minifloat" in r.stderr, r.stderr)
 r = ristretto("simulate", *floats, *ARRAY, "--set", "array.pe=minifloat", "--set", "array.minifloat=e5m2")
