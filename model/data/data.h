@@ -82,7 +82,7 @@ typedef struct rs_data_override {
     float mean[16];
     const char *mean_file; /* likewise */
     int64_t crop_size, new_height, new_width;
-    bool gray;
+    bool gray, mirror;
 } rs_data_override;
 rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *param, rs_diag *diag);
 

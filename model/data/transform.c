@@ -32,6 +32,8 @@ rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *pa
     }
     if (over->gray)
         param->color = RS_COLOR_GRAY;
+    if (over->mirror)
+        param->mirror = true;
     if (over->n_mean == 0 && over->mean_file == NULL)
         return RS_OK;
     rs_free(param->mean_file);

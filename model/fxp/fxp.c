@@ -714,3 +714,13 @@ void rs_fxp_requantize_doubles(const double *sum, size_t n, bool relu, int shift
     if (saturations)
         *saturations += saturated;
 }
+
+void rs_fxp_affine(const float *x, size_t n, float scale, int32_t zero, int32_t least, int32_t most, float *y)
+{
+    /* q - zero is limited instead of q: the same values, whole numbers that a float holds exactly. */
+    const float low = (float)(least - zero), high = (float)(most - zero);
+    for (size_t i = 0; i < n; i++) {
+        const float r = rintf(x[i] / scale);
+        y[i] = (r >= low ? (r <= high ? r : high) : low) * scale;
+    }
+}

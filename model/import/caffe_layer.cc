@@ -32,6 +32,7 @@ const std::vector<LayerType> &layer_types()
         {"Deconvolution", RS_LAYER_DECONVOLUTION, false, false, {"convolution_param"}},
         {"PReLU", RS_LAYER_PRELU, false, false, {"prelu_param"}},
         {"Clip", RS_LAYER_CLIP, false, false, {"clip_param"}},
+        {"QuantizeLinear", RS_LAYER_QUANTIZE_LINEAR, false, false, {"quantize_linear_param"}},
         {"ELU", RS_LAYER_ELU, false, false, {"elu_param"}},
         {"Sigmoid", RS_LAYER_SIGMOID, false, false, {"sigmoid_param"}},
         {"TanH", RS_LAYER_TANH, false, false, {"tanh_param"}},

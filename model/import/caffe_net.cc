@@ -357,6 +357,7 @@ private:
             case RS_LAYER_DECONVOLUTION: convolution(l, out); break;
             case RS_LAYER_ELU: out->elu_alpha = finite(p.elu_param().alpha(), l.node, "elu_param", "alpha"); break;
             case RS_LAYER_CLIP: clip(l, out); break;
+            case RS_LAYER_QUANTIZE_LINEAR: quantize_linear(l, out); break;
             case RS_LAYER_PRELU: prelu(l, out); break;
             case RS_LAYER_BATCH_NORM: batch_norm(l, out); break;
             case RS_LAYER_SCALE: scale(l, out); break;
@@ -761,6 +762,9 @@ private:
         r->floor = p.round_mode() == caffe::PoolingParameter::FLOOR;
         r->method = p.pool() == caffe::PoolingParameter::AVE ? RS_POOL_AVERAGE : RS_POOL_MAX;
         r->global = p.global_pooling();
+        r->exclude_padding = p.exclude_padding();
+        if (r->exclude_padding && r->method != RS_POOL_AVERAGE)
+            bad(node.at("exclude_padding"), "", layer_name(l.param) + ": exclude_padding is of averages, this is a maximum");
 
         // The singular fields as the lists that a convolution has.
         google::protobuf::RepeatedField<uint32_t> kernel, stride, pad;
@@ -907,6 +911,19 @@ private:
         out->clip[1] = finite(p.max(), l.node, "clip_param", "max");
         if (p.has_min() && p.has_max() && out->clip[0] > out->clip[1])
             bad(node.at("min"), "", layer_name(l.param) + ": min is greater than max");
+    }
+
+    void quantize_linear(const FileLayer &l, rs_layer *out)
+    {
+        const caffe::QuantizeLinearParameter &p = l.param.quantize_linear_param();
+        const Node node = l.node.in("quantize_linear_param");
+        constexpr int32_t limit = 65535; // two bytes, signed or not
+        rs_quantize_linear_param *q = &out->quantize_linear;
+        *q = rs_quantize_linear_param{p.scale(), p.zero_point(), p.min(), p.max()};
+        if (!(p.scale() > 0) || !std::isfinite(p.scale()))
+            bad(p.has_scale() ? node.at("scale") : node.loc(), "", layer_name(l.param) + ": expected a positive scale");
+        if (p.min() < -limit || p.max() > limit || p.min() > p.max() || p.zero_point() < p.min() || p.zero_point() > p.max())
+            bad(node.loc(), "", layer_name(l.param) + ": expected min <= zero_point <= max, of at most two bytes");
     }
 
     void lrn(const FileLayer &l, rs_layer *out)

@@ -115,6 +115,8 @@ void pooling(const rs_pooling_param &r, caffe::PoolingParameter *p)
     }
     if (r.floor)
         p->set_round_mode(caffe::PoolingParameter::FLOOR);
+    if (r.exclude_padding)
+        p->set_exclude_padding(true);
 }
 
 void scale(const rs_layer &l, caffe::LayerParameter *to)
@@ -164,8 +166,6 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
         break;
     }
     case RS_LAYER_POOLING:
-        if (l.pooling.exclude_padding)
-            return "an average that leaves out the padding (count_include_pad 0) has no form in prototxt";
         pooling(l.pooling, to->mutable_pooling_param());
         break;
     case RS_LAYER_RELU:
@@ -177,6 +177,14 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
         to->mutable_clip_param()->set_min(l.clip[0]);
         to->mutable_clip_param()->set_max(l.clip[1]);
         break;
+    case RS_LAYER_QUANTIZE_LINEAR: {
+        caffe::QuantizeLinearParameter *p = to->mutable_quantize_linear_param();
+        p->set_scale(l.quantize_linear.scale);
+        p->set_zero_point(l.quantize_linear.zero);
+        p->set_min(l.quantize_linear.least);
+        p->set_max(l.quantize_linear.most);
+        break;
+    }
     case RS_LAYER_PRELU:
         if (l.prelu.shared)
             to->mutable_prelu_param()->set_channel_shared(true);

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* Reads a model as a net in the phase TEST, with shapes inferred and weights set; docs/networks.md lists the operators and what
- * becomes of them. `input` gives the shape of the first input where the model leaves it open, or another one (NULL: the model's; an
- * open batch is 1). RS_BAD_INPUT: an operator, attribute or type that is not supported, by node, operator and index, all of them at
+ * becomes of them. `input` gives the first input another shape (NULL: the model's; an open batch is 1);
+ * with a batch of 0, only what the model leaves open is taken from it. RS_BAD_INPUT: an operator, attribute or type that is not supported, by node, operator and index, all of them at
  * once; weights in other files; a file that is damaged. */
 rs_status rs_onnx_read(const char *path, const rs_shape *input, rs_net **net, rs_diag *diag);
 

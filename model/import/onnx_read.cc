@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <new>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,7 @@ struct Value {
     TensorPtr constant;      // or a constant
     bool unusable = false;   // an error was found where it is made: no more is said about it
     std::string flat;        // the blob, as N x the rest; the name of the node that says so
+    int quantized = -1;      // the QuantizeLinear layer whose integers these are; the blob holds what they stand for
     int64_t pad[4] = {0, 0, 0, 0}; // zeros around the blob's pixels: top, left, bottom, right
     bool padded() const { return pad[0] != 0 || pad[1] != 0 || pad[2] != 0 || pad[3] != 0; }
 };
@@ -62,20 +64,18 @@ public:
         count_uses();
         for (const onnx::TensorProto &t : graph_.initializer())
             initializers_[t.name()] = &t;
+        find_normalizations();
         inputs();
         if (errors_ == 0)
             for (int i = 0; i < graph_.node_size(); i++)
-                node(i);
+                if (inner_.count(i) == 0)
+                    node(i);
         if (errors_ == 0)
             outputs();
         if (errors_ == 0 && build_.net()->n_layers < 2)
             complain("", "the model has no layers");
         if (errors_ > 0)
             return RS_BAD_INPUT;
-        if (quantized_ > 0)
-            rs_warn(diag_, rs_loc{path_, 0, 0}, "quantize the net anew",
-                    "%d value%s of layers quantized in the model (QuantizeLinear); here they are floats", quantized_,
-                    quantized_ == 1 ? " is" : "s are");
         *net = build_.release();
         return RS_OK;
     }
@@ -156,9 +156,9 @@ private:
                 continue;
             }
             rs_shape shape = {0, {0}};
-            if (first && input_ != nullptr)
+            if (first && input_ != nullptr && input_->dim[0] > 0)
                 shape = *input_;
-            else if (!input_shape(type.shape(), who, &shape))
+            else if (!input_shape(type.shape(), who, first ? input_ : nullptr, &shape))
                 continue;
             first = false;
             const int blob = build_.new_blob(in.name());
@@ -173,7 +173,7 @@ private:
             complain("", "the model has no input");
     }
 
-    bool input_shape(const onnx::TensorShapeProto &from, const std::string &who, rs_shape *shape)
+    bool input_shape(const onnx::TensorShapeProto &from, const std::string &who, const rs_shape *open, rs_shape *shape)
     {
         if (from.dim_size() < 1 || from.dim_size() > RS_MAX_AXES) {
             complain("", who + " has " + std::to_string(from.dim_size()) + " axes, expected 1 to " +
@@ -183,13 +183,14 @@ private:
         for (int i = 0; i < from.dim_size(); i++) {
             int64_t d = from.dim(i).dim_value();
             if (!from.dim(i).has_dim_value() || d == 0) {
-                if (i > 0) {
+                const bool given = open != nullptr && open->n_axes == from.dim_size();
+                if (i > 0 && !given) {
                     complain("give the input's shape (--input)",
                              who + " leaves axis " + std::to_string(i) + " open" +
                                  (from.dim(i).has_dim_param() ? " (" + quoted(from.dim(i).dim_param()) + ")" : ""));
                     return false;
                 }
-                d = 1;
+                d = i > 0 ? open->dim[i] : 1;
             }
             if (d < 1 || d > max_size) {
                 complain("", who + ": dimension " + std::to_string(d) + ", expected 1 to " + std::to_string(max_size));
@@ -213,6 +214,8 @@ private:
             const auto it = values_.find(o.name());
             if (it == values_.end())
                 complain("", "no node gives the output " + quoted(o.name()));
+            else if (it->second.quantized >= 0)
+                complain("", "the output " + quoted(o.name()) + " holds a QuantizeLinear's integers, expected floats");
             else if (it->second.blob >= 0 && !it->second.flat.empty())
                 flattened(&it->second);
         }
@@ -293,6 +296,9 @@ private:
         Value &v = value(i);
         if (v.constant != nullptr)
             refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) + ") is a constant, expected a layer's values");
+        if (v.quantized >= 0)
+            refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) + ") holds a QuantizeLinear's integers, expected a "
+                   "DequantizeLinear between", "export the model in the form with QuantizeLinear and DequantizeLinear (QDQ)");
         return v.flat.empty() ? v.blob : flattened(&v);
     }
 
@@ -642,7 +648,7 @@ private:
     void inner_product(const std::vector<float> &weights, int64_t outputs, int64_t inputs, const std::vector<float> *bias)
     {
         const Value &v = value(0);
-        if (v.padded())
+        if (v.padded() || v.quantized >= 0)
             (void)blob(0); // says what is wrong
         if (v.constant != nullptr)
             refuse("its first input is a constant, expected a layer's values");
@@ -1035,9 +1041,109 @@ private:
         finish();
     }
 
+    // ---- local response normalization within channels, which ONNX has no operator for, and is written as
+    //      x / (1 + alpha * AveragePool(x * x)) ^ beta
+
+    // The node that gives a name, if nothing but one other node reads it; -1: there is none.
+    int only(const std::string &name, const char *op) const
+    {
+        const auto made = makers_.find(name), uses = uses_.find(name);
+        if (made == makers_.end() || uses == uses_.end() || uses->second != 1)
+            return -1;
+        const onnx::NodeProto &n = graph_.node(made->second);
+        const bool own = n.domain().empty() || n.domain() == "ai.onnx";
+        return own && n.op_type() == op && n.output_size() == 1 ? made->second : -1;
+    }
+    // The one number that a name stands for.
+    bool number(const std::string &name, float *to) const
+    {
+        const auto init = initializers_.find(name);
+        const onnx::TensorProto *proto = init != initializers_.end() ? init->second : nullptr;
+        const auto made = makers_.find(name);
+        if (proto == nullptr && made != makers_.end() && graph_.node(made->second).op_type() == "Constant" &&
+            graph_.node(made->second).attribute_size() == 1 && graph_.node(made->second).attribute(0).has_t())
+            proto = &graph_.node(made->second).attribute(0).t();
+        Tensor t;
+        if (proto == nullptr || proto->dims_size() > 4 || !decode(*proto, &t).empty() || !t.is_float || t.size() != 1)
+            return false;
+        *to = t.floats[0];
+        return std::isfinite(*to);
+    }
+    // The node behind the one input that is no number, which goes to *to.
+    int beside(const onnx::NodeProto &n, const char *op, float *to) const
+    {
+        for (int i = 0; i < 2 && n.input_size() == 2; i++)
+            if (number(n.input(1 - i), to))
+                return only(n.input(i), op);
+        return -1;
+    }
+    static bool all_are(const onnx::AttributeProto &a, int n, int64_t value)
+    {
+        return a.ints_size() == n && std::all_of(a.ints().begin(), a.ints().end(), [=](int64_t v) { return v == value; });
+    }
+    // The side of the window of an average over squares around each place, the padding counted; 0: it is another one.
+    static int64_t square_window(const onnx::NodeProto &pool)
+    {
+        int64_t size = 0;
+        for (const auto &a : pool.attribute())
+            if (a.name() == "kernel_shape" && a.ints_size() == 2 && a.ints(0) == a.ints(1) && a.ints(0) > 0 && a.ints(0) % 2 == 1)
+                size = a.ints(0);
+        bool padded = size == 1, counted = size == 1, good = size > 0;
+        for (const auto &a : pool.attribute()) {
+            padded = padded || (a.name() == "pads" && all_are(a, 4, (size - 1) / 2));
+            counted = counted || (a.name() == "count_include_pad" && a.i() == 1);
+            good = good && (a.name() != "strides" || all_are(a, 2, 1)) && (a.name() != "ceil_mode" || a.i() == 0) &&
+                   (a.name() != "auto_pad" || a.s() == "NOTSET");
+        }
+        return good && padded && counted ? size : 0;
+    }
+
+    void find_normalizations()
+    {
+        for (int i = 0; i < graph_.node_size(); i++)
+            for (const std::string &name : graph_.node(i).output())
+                makers_.emplace(name, i);
+        for (int i = 0; i < graph_.node_size(); i++) {
+            const onnx::NodeProto &div = graph_.node(i);
+            rs_lrn_param p = {false, 0, 0, 0, 1};
+            float one = 0, two = 0;
+            if (div.op_type() != "Div" || div.input_size() != 2)
+                continue;
+            const int pow = only(div.input(1), "Pow");
+            if (pow < 0 || graph_.node(pow).input_size() != 2 || !number(graph_.node(pow).input(1), &p.beta))
+                continue;
+            const int add = only(graph_.node(pow).input(0), "Add");
+            const int mul = add < 0 ? -1 : beside(graph_.node(add), "Mul", &one);
+            const int pool = mul < 0 || one < 1 || one > 1 ? -1 : beside(graph_.node(mul), "AveragePool", &p.alpha);
+            p.size = pool < 0 || graph_.node(pool).input_size() != 1 ? 0 : square_window(graph_.node(pool));
+            if (p.size == 0)
+                continue;
+            const std::string &squares = graph_.node(pool).input(0);
+            const int product = only(squares, "Mul"), power = only(squares, "Pow"), square = product >= 0 ? product : power;
+            if (square < 0 || graph_.node(square).input_size() != 2 || graph_.node(square).input(0) != div.input(0))
+                continue;
+            const std::string &other = graph_.node(square).input(1);
+            if (product >= 0 ? other != div.input(0) : !(number(other, &two) && two >= 2 && two <= 2))
+                continue;
+            for (const int inner : {pow, add, mul, pool, square}) {
+                inner_.insert(inner);
+                uses_.erase(graph_.node(inner).output(0));
+            }
+            uses_[div.input(0)] -= product >= 0 ? 2 : 1; // one reader is left: the layer
+            within_.emplace(i, p);
+        }
+    }
+
     void binary()
     {
         const std::string &op = node_->op_type();
+        const auto normalization = within_.find(index_);
+        if (normalization != within_.end()) {
+            const int in = blob(0);
+            (void)image(in);
+            layer(RS_LAYER_LRN, {in}).lrn = normalization->second;
+            return finish();
+        }
         const bool product = op == "Mul" || op == "Div", negate = op == "Sub" || op == "Div";
         const bool first = is_constant(0), second = is_constant(1);
         if (first && second)
@@ -1093,6 +1199,7 @@ private:
         l.reshape.shape = to;
         l.reshape.shape.dim[0] = 0; // whatever the batch
         finish();
+        values_[node_->output(0)].quantized = v.quantized;
     }
 
     void reshape()
@@ -1336,6 +1443,8 @@ private:
         Value v = value(0);
         if (v.constant != nullptr)
             refuse("its input is a constant");
+        if (v.quantized >= 0)
+            (void)padded_blob(0); // says what is wrong
         const rs_shape s = shape_of(v);
         if (pads.size() != 2 * static_cast<std::size_t>(s.n_axes))
             refuse("pads has " + std::to_string(pads.size()) + " values for a value of " + text_of(s));
@@ -1462,7 +1571,7 @@ private:
         if (!real_type && !whole_type)
             refuse("to type " + std::to_string(to) + " is not supported");
         if (!is_constant(0)) {
-            if (!real_type)
+            if (!real_type || value(0).quantized >= 0)
                 refuse("a layer's values can only be floats");
             return identity();
         }
@@ -1536,7 +1645,7 @@ private:
         std::vector<float> scale;
         std::vector<int64_t> zero;
         std::size_t inner = 1; // values in a row with the same scale
-        bool is_signed = true;
+        int type = onnx::TensorProto::UINT8; // of the integers; the default
         std::size_t at(std::size_t i) const { return scale.size() == 1 ? 0 : i / inner % scale.size(); }
     };
     Step step(const std::vector<int64_t> &dims)
@@ -1558,10 +1667,7 @@ private:
             for (const int64_t z : s.zero)
                 if (z < -INT32_MAX || z > INT32_MAX)
                     refuse("a zero point is out of range");
-            const auto init = initializers_.find(node_->input(2));
-            s.is_signed = init == initializers_.end() || init->second->data_type() != onnx::TensorProto::UINT8;
-        } else {
-            s.is_signed = false; // the default is uint8
+            s.type = zero->type;
         }
         if (s.scale.size() > 1) {
             const std::size_t a = static_cast<std::size_t>(axis(integer("axis", 1), static_cast<int>(dims.size())));
@@ -1575,32 +1681,69 @@ private:
 
     void quantize()
     {
-        if (!is_constant(0)) {
-            if (has_input(1))
-                (void)constant(1, "the scale");
-            quantized_++;
-            return identity();
-        }
+        if (!is_constant(0))
+            return quantize_layer();
         const TensorPtr from = value(0).constant;
         const Step s = step(from->dims);
+        const auto range = range_of(s);
         auto t = std::make_shared<Tensor>();
         t->dims = from->dims;
         t->is_float = false;
+        t->type = s.type;
         for (std::size_t i = 0; i < from->size(); i++) {
             const std::size_t k = s.at(i);
-            const double x = from->at(i) / static_cast<double>(s.scale[k]);
+            const float x = static_cast<float>(from->at(i)) / s.scale[k];
             if (std::isnan(x))
                 refuse("a constant is not a number");
-            const int64_t q = rs_fxp_quantize(x, rs_fxp{31, 0}, RS_ROUND_NEAREST_EVEN, 0, nullptr) + s.zero[k];
-            t->ints.push_back(s.is_signed ? rs_fxp_saturate(q, 8, nullptr) : std::min<int64_t>(std::max<int64_t>(q, 0), 255));
+            const int64_t q = rs_fxp_quantize(static_cast<double>(x), rs_fxp{31, 0}, RS_ROUND_NEAREST_EVEN, 0, nullptr) + s.zero[k];
+            t->ints.push_back(std::min<int64_t>(std::max<int64_t>(q, range.first), range.second));
         }
         give(t);
     }
 
+    std::pair<int32_t, int32_t> range_of(const Step &s)
+    {
+        if (s.type != onnx::TensorProto::INT8 && s.type != onnx::TensorProto::UINT8)
+            refuse("its zero point has the type " + std::to_string(s.type) + ", expected int8 (3) or uint8 (2)");
+        const bool is_signed = s.type == onnx::TensorProto::INT8;
+        return {is_signed ? -128 : 0, is_signed ? 127 : 255};
+    }
+
+    // The one scale and zero point of a layer's values.
+    rs_quantize_linear_param affine()
+    {
+        const rs_shape shape = shape_of(value(0));
+        const Step s = step(std::vector<int64_t>(shape.dim, shape.dim + shape.n_axes));
+        if (s.scale.size() != 1)
+            refuse("a scale for each of " + std::to_string(s.scale.size()) + " channels of a layer's values, expected one");
+        const auto range = range_of(s);
+        if (s.zero[0] < range.first || s.zero[0] > range.second)
+            refuse("its zero point is " + std::to_string(s.zero[0]) + ", expected " + std::to_string(range.first) + " to " +
+                   std::to_string(range.second));
+        return rs_quantize_linear_param{s.scale[0], static_cast<int32_t>(s.zero[0]), range.first, range.second};
+    }
+
+    // A layer's values: quantized and, in the same layer, what the integers stand for. The DequantizeLinear behind it does nothing more.
+    void quantize_layer()
+    {
+        const rs_quantize_linear_param q = affine();
+        layer(RS_LAYER_QUANTIZE_LINEAR, {blob(0)}).quantize_linear = q;
+        finish();
+        values_[node_->output(0)].quantized = build_.last_layer();
+    }
+
     void dequantize()
     {
-        if (!is_constant(0))
-            return identity();
+        if (!is_constant(0)) {
+            Value v = value(0);
+            if (v.quantized < 0)
+                refuse("its input is no QuantizeLinear's");
+            const rs_quantize_linear_param mine = affine(), q = build_.layer(v.quantized).quantize_linear;
+            if (mine.scale < q.scale || mine.scale > q.scale || mine.zero != q.zero || mine.least != q.least)
+                refuse("its scale and zero point are not those of the QuantizeLinear before it");
+            v.quantized = -1;
+            return alias(node_->output(0), v);
+        }
         const TensorPtr from = value(0).constant;
         if (from->is_float)
             refuse("its input is of floats, expected integers");
@@ -1717,9 +1860,12 @@ private:
     rs_diag *diag_;
     NetBuilder build_;
     int64_t opset_ = 0, total_params_ = 0;
-    int errors_ = 0, quantized_ = 0, widened_ = 0;
+    int errors_ = 0, widened_ = 0;
     bool said_what_is_supported_ = false;
     std::map<std::string, int> uses_; // of each name, by nodes and as outputs
+    std::map<std::string, int> makers_; // the node that gives each name
+    std::map<int, rs_lrn_param> within_; // Div nodes that end a normalization within channels
+    std::set<int> inner_;                // the nodes inside of those
     std::map<std::string, const onnx::TensorProto *> initializers_;
     std::map<std::string, Value> values_;
     Value large_;

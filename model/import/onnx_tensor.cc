@@ -98,6 +98,7 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
         if (t.type == p.data_type()) {
             bytes = t.bytes;
             tensor->is_float = t.is_float;
+            tensor->type = t.type;
         }
     if (bytes == 0)
         return "its type (" + std::to_string(p.data_type()) + ") is not supported";

@@ -16,6 +16,7 @@ namespace ristretto {
 struct Tensor {
     std::vector<int64_t> dims;
     bool is_float = true;
+    int type = onnx::TensorProto::UNDEFINED; // what the file calls it, where that is known
     std::vector<float> floats;
     std::vector<int64_t> ints;
 

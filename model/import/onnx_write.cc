@@ -253,9 +253,11 @@ private:
             break;
         }
         case RS_LAYER_LRN: {
-            if (!l.lrn.across)
-                refuse("ONNX has no normalization within channels");
             const std::string x = bottom();
+            if (!l.lrn.across) {
+                within_channels(x);
+                break;
+            }
             onnx::NodeProto *n = node("LRN", {x}, top());
             set(n, "size", l.lrn.size);
             set(n, "alpha", l.lrn.alpha);
@@ -263,6 +265,7 @@ private:
             set(n, "bias", l.lrn.k);
             break;
         }
+        case RS_LAYER_QUANTIZE_LINEAR: quantize_linear(); break;
         case RS_LAYER_BATCH_NORM: batch_norm(); break;
         case RS_LAYER_SCALE:
         case RS_LAYER_BIAS: scale(); break;
@@ -378,6 +381,43 @@ private:
         }
         if (average)
             set(n, "count_include_pad", static_cast<int64_t>(padded && !p.exclude_padding));
+    }
+
+    // x / (1 + alpha * average of x * x over the window)^beta: the reader knows it again.
+    void within_channels(const std::string &x)
+    {
+        const rs_lrn_param &p = layer_->lrn;
+        const std::string name = layer_->name;
+        const std::string squares = unique(name + ".squares"), mean = unique(name + ".mean"), scaled = unique(name + ".scaled");
+        const std::string sum = unique(name + ".sum"), power = unique(name + ".power");
+        node("Mul", {x, x}, squares, "/square");
+        onnx::NodeProto *pool = node("AveragePool", {squares}, mean, "/average");
+        const int64_t side = (p.size - 1) / 2;
+        set(pool, "kernel_shape", {p.size, p.size});
+        set(pool, "strides", {1, 1});
+        set(pool, "pads", {side, side, side, side});
+        set(pool, "count_include_pad", static_cast<int64_t>(1));
+        const std::string alpha = floats(".alpha", {}, {p.alpha}), one = floats(".one", {}, {1.0F}), beta = floats(".beta", {}, {p.beta});
+        node("Mul", {mean, alpha}, scaled, "/scale");
+        node("Add", {scaled, one}, sum, "/add");
+        node("Pow", {sum, beta}, power, "/power");
+        node("Div", {x, power}, top());
+    }
+
+    // Values that are rounded to integers, and what those stand for.
+    void quantize_linear()
+    {
+        const rs_quantize_linear_param &p = layer_->quantize_linear;
+        const bool is_signed = p.least < 0;
+        if (p.least != (is_signed ? -128 : 0) || p.most != (is_signed ? 127 : 255))
+            refuse("its integers are " + std::to_string(p.least) + " to " + std::to_string(p.most) + ", expected int8 or uint8");
+        const std::string x = bottom(), scale = floats(".scale", {}, {p.scale});
+        const uint8_t byte = static_cast<uint8_t>(p.zero & 255);
+        const std::string zero = constant(std::string(layer_->name) + ".zero_point", {}, &byte, 1,
+                                          is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
+        const std::string integers = unique(std::string(layer_->name) + ".integers");
+        node("QuantizeLinear", {x, scale, zero}, integers);
+        node("DequantizeLinear", {integers, scale, zero}, top(), "/dequantize");
     }
 
     // A batch normalization, with the scaling behind it if that is all that reads it.

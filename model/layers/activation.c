@@ -1,7 +1,9 @@
-/* Sigmoid, TanH, ELU (x for x > 0, else alpha (e^x - 1)) and Clip. Their derivatives are functions of what they gave:
- *   sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha      clip 1 between the limits, else 0 */
+/* Sigmoid, TanH, ELU (x for x > 0, else alpha (e^x - 1)), Clip and QuantizeLinear. Their derivatives are functions of what they gave:
+ *   sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha      clip 1 between the limits, else 0
+ * QuantizeLinear passes the gradient on as if it did not round (the straight-through estimate), so as Clip does. */
 #include <string.h>
 
+#include "fxp/fxp.h"
 #include "layers/functions.h"
 #include "layers/layer.h"
 
@@ -17,6 +19,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     const int64_t from = first * op->bottom_size[0], to = from + n * op->bottom_size[0];
     const float *x = op->bottom[0], alpha = op->layer->elu_alpha, least = op->layer->clip[0], most = op->layer->clip[1];
+    const rs_quantize_linear_param *q = &op->layer->quantize_linear;
     float *y = op->top[0];
     switch (op->layer->type) {
     case RS_LAYER_SIGMOID:
@@ -30,6 +33,9 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     case RS_LAYER_CLIP: /* NaN stays NaN */
         for (int64_t i = from; i < to; i++)
             y[i] = x[i] < least ? least : x[i] > most ? most : x[i];
+        break;
+    case RS_LAYER_QUANTIZE_LINEAR:
+        rs_fxp_affine(x + from, (size_t)(to - from), q->scale, q->zero, q->least, q->most, y + from);
         break;
     default:
         for (int64_t i = from; i < to; i++)
@@ -48,11 +54,14 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const float *y = rs_op_output(op), *d_out = op->top_gradient[0], alpha = op->layer->elu_alpha;
     float *d_in = op->bottom_gradient[0];
     const rs_layer_type type = op->layer->type;
-    const float least = op->layer->clip[0], most = op->layer->clip[1];
+    const rs_quantize_linear_param *q = &op->layer->quantize_linear;
+    const bool clips = type == RS_LAYER_CLIP || type == RS_LAYER_QUANTIZE_LINEAR;
+    const float least = type == RS_LAYER_CLIP ? op->layer->clip[0] : (float)(q->least - q->zero) * q->scale;
+    const float most = type == RS_LAYER_CLIP ? op->layer->clip[1] : (float)(q->most - q->zero) * q->scale;
     for (int64_t i = from; i < to; i++) {
         const float slope = type == RS_LAYER_SIGMOID ? y[i] * (1.0f - y[i])
                             : type == RS_LAYER_TANH  ? 1.0f - y[i] * y[i]
-                            : type == RS_LAYER_CLIP  ? (y[i] > least && y[i] < most ? 1.0f : 0.0f)
+                            : clips                  ? (y[i] > least && y[i] < most ? 1.0f : 0.0f)
                             : y[i] > 0.0f            ? 1.0f
                                                      : y[i] + alpha;
         d_in[i] = (op->add[0] ? d_in[i] : 0.0f) + d_out[i] * slope;

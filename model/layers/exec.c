@@ -38,7 +38,7 @@ const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer)
         [RS_LAYER_ELU] = &rs_activation_ops,          [RS_LAYER_PRELU] = &rs_prelu_ops,
         [RS_LAYER_SCALE] = &rs_scale_ops,             [RS_LAYER_BIAS] = &rs_scale_ops,
         [RS_LAYER_BATCH_NORM] = &rs_batch_norm_ops,   [RS_LAYER_EUCLIDEAN_LOSS] = &rs_euclidean_loss_ops,
-        [RS_LAYER_CLIP] = &rs_activation_ops,
+        [RS_LAYER_CLIP] = &rs_activation_ops,         [RS_LAYER_QUANTIZE_LINEAR] = &rs_activation_ops,
     };
     if (layer->type == RS_LAYER_BATCH_NORM && layer->batch_norm.global_stats)
         return &rs_batch_norm_stored_ops;

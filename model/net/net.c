@@ -69,6 +69,7 @@ static const rs_layer_rule RULES[RS_LAYER_TYPES] = {
     [RS_LAYER_SIGMOID] =        { "Sigmoid",        1, 1,   1, 1,   0, true,  false, false },
     [RS_LAYER_TANH] =           { "TanH",           1, 1,   1, 1,   0, true,  false, false },
     [RS_LAYER_CLIP] =           { "Clip",           1, 1,   1, 1,   0, true,  false, false },
+    [RS_LAYER_QUANTIZE_LINEAR] = { "QuantizeLinear", 1, 1,  1, 1,   0, true,  false, false },
     [RS_LAYER_LRN] =            { "LRN",            1, 1,   1, 1,   0, false, false, false },
     [RS_LAYER_BATCH_NORM] =     { "BatchNorm",      1, 1,   1, 1,   3, true,  false, false },
     [RS_LAYER_SCALE] =          { "Scale",          1, 1,   1, 1,   2, true,  false, false },
@@ -301,4 +302,16 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag)
         }
     }
     return RS_OK;
+}
+
+int rs_net_unquantize(rs_net *net)
+{
+    int n = 0;
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_QUANTIZE_LINEAR) {
+            net->layers[i].type = RS_LAYER_DROPOUT;
+            net->layers[i].dropout_ratio = 0.5f;
+            n++;
+        }
+    return n;
 }

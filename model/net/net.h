@@ -61,6 +61,7 @@ typedef enum rs_layer_type {
     RS_LAYER_RESHAPE,
     RS_LAYER_EUCLIDEAN_LOSS,
     RS_LAYER_CLIP,          /* also ReLU6 of other frameworks: 0 to 6 */
+    RS_LAYER_QUANTIZE_LINEAR, /* ONNX's QuantizeLinear and DequantizeLinear, one behind the other */
     RS_LAYER_TYPES
 } rs_layer_type;
 
@@ -125,7 +126,7 @@ typedef struct rs_pooling_param {
     bool global;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     bool floor;           /* the output's size is rounded down (round_mode: FLOOR), as other frameworks do */
-    bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX does */
+    bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX and we do */
 } rs_pooling_param;
 
 /* Local response normalization: x * (k + alpha / n * sum of squares)^-beta. Across channels the sum runs over size channels around
@@ -176,6 +177,12 @@ typedef struct rs_eltwise_param {
     rs_eltwise_method method;
     float *coefficients;
 } rs_eltwise_param;
+
+/* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [least, most]: rs_fxp_affine. */
+typedef struct rs_quantize_linear_param {
+    float scale;
+    int32_t zero, least, most;
+} rs_quantize_linear_param;
 
 /* Axes [axis, end_axis] become one. */
 typedef struct rs_flatten_param {
@@ -272,6 +279,7 @@ typedef struct rs_layer {
         rs_flatten_param flatten;
         rs_reshape_param reshape;
         rs_judge_param judge; /* SoftmaxWithLoss and Accuracy */
+        rs_quantize_linear_param quantize_linear;
         float relu_slope;
         float elu_alpha;
         float clip[2]; /* least and most */
@@ -327,6 +335,10 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
  * inferred and weights be there. Layers whose parameters have names, to be shared, are left as they are, and so are others that
  * cannot be folded: no error. RS_BAD_INPUT: a variance that makes no finite factor. */
 rs_status rs_net_fold(rs_net *net, rs_diag *diag);
+
+/* Turns QuantizeLinear layers into Dropout, which does nothing in the test phase: values of layers are floats again. Returns how many
+ * there were. */
+int rs_net_unquantize(rs_net *net);
 
 /* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by every engine. */
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);

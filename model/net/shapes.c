@@ -467,6 +467,7 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
     case RS_LAYER_RELU:
     case RS_LAYER_ELU:
     case RS_LAYER_CLIP:
+    case RS_LAYER_QUANTIZE_LINEAR:
     case RS_LAYER_SIGMOID:
     case RS_LAYER_TANH:
     case RS_LAYER_DROPOUT: *out = in; return RS_OK;

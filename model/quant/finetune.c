@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "import/import.h"
 #include "quant/engine.h"
 #include "quant/finetune_state.h"
 #include "train/score.h"
@@ -94,7 +95,9 @@ static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
     if (set->pixels == NULL || t->validation.pixels == NULL)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
                         "fine-tuning takes images that lie in memory (IDX, CIFAR), not lists of pictures");
-    rs_status st = rs_fit_data(t->test_net, set, NULL, 1, &t->test_layer, diag);
+    rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
+    over.mirror = false;
+    rs_status st = rs_fit_data(t->test_net, set, &over, 1, &t->test_layer, diag);
     if (st != RS_OK)
         return st;
     const rs_layer *l = &t->test_net->layers[t->test_layer];
@@ -383,7 +386,7 @@ static rs_status train(tuner *t, rs_diag *diag)
     solver.snapshot_after_train = o->iterations > 0;
     solver.random_seed = (int64_t)(o->seed & INT64_MAX);
     const rs_train_extension extension = { .context = t, .begin = begin, .before = before, .after = after, .updated = updated, .test = validate, .save = save };
-    const rs_train_options options = { .data_folder = o->data_folder, .weights = o->weights, .resume = o->resume, .snapshot_prefix = prefix,
+    const rs_train_options options = { .data_folder = o->data_folder, .weights = o->weights, .transform = o->transform, .resume = o->resume, .snapshot_prefix = prefix,
                                        .seed = o->seed, .extension = &extension, .log = on_event, .log_context = t };
     rs_train_result r;
     const rs_status st = rs_train(&solver, &options, &r, diag);
@@ -411,7 +414,7 @@ rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *
     if (t.result == NULL || t.best_path == NULL)
         st = rs_out_of_memory(diag);
     if (st == RS_OK)
-        st = rs_caffe_read_net(solver->net_path, RS_TEST, &t.test_net, diag);
+        st = rs_import_net(solver->net_path, NULL, NULL, &t.test_net, diag);
     if (st == RS_OK)
         st = rs_make_folder(options->out, diag);
     if (st == RS_OK)

@@ -364,9 +364,14 @@ static bool has_rule(builder *b, const rs_layer *layer)
 {
     static const char hint[] = "only layers with a rule in docs/arithmetic.md can run on integers";
     switch (layer->type) {
+    case RS_LAYER_POOLING:
+        if (!layer->pooling.exclude_padding)
+            return true;
+        WRONG(b, layer, "the divisor of an average is the window with its padding (count_include_pad 1)",
+              "layer '%s' averages without the padding, which has no integer rule", layer->name);
+        return false;
     case RS_LAYER_CONVOLUTION:
     case RS_LAYER_INNER_PRODUCT:
-    case RS_LAYER_POOLING:
     case RS_LAYER_DROPOUT:
     case RS_LAYER_SPLIT:
     case RS_LAYER_FLATTEN:

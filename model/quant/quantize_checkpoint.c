@@ -91,6 +91,11 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
     case RS_LAYER_CLIP:
         h = hash_real(hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
         break;
+    case RS_LAYER_QUANTIZE_LINEAR:
+        h = hash_real(hash_number(hash_number(hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
+                                  layer->quantize_linear.most),
+                      (double)layer->quantize_linear.scale);
+        break;
     case RS_LAYER_CONCAT:
         h = hash_number(h, layer->concat.axis);
         break;

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/progress.h"
+#include "import/import.h"
 #include "layers/exec.h"
 #include "train/score.h"
 
@@ -133,12 +134,12 @@ rs_status rs_test(const char *net_path, const char *weights_path, const rs_datas
 {
     *result = (rs_test_result){ 0 };
     rs_net *net = NULL;
-    rs_status st = rs_caffe_read_net(net_path, RS_TEST, &net, diag);
+    rs_status st = rs_import_net(net_path, NULL, NULL, &net, diag);
     int layer = 0;
     if (st == RS_OK)
         st = rs_fit_data(net, set, NULL, 1, &layer, diag);
     if (st == RS_OK)
-        st = rs_caffe_read_weights(weights_path, net, diag);
+        st = rs_import_weights(net_path, weights_path, net, diag);
     if (st == RS_OK)
         st = rs_test_net(net, set, options, result, diag);
     rs_net_free(net);

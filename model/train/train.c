@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "import/import.h"
 #include "train/rule.h"
 #include "train/score.h"
 
@@ -69,7 +70,7 @@ static rs_status open_data(const trainer *t, const rs_net *net, bool train, int 
         return st;
     }
     if (source == NULL)
-        return rs_error(diag, RS_BAD_INPUT, l->loc, "name a folder of data on the command line",
+        return rs_error(diag, RS_BAD_INPUT, l->loc, "name images with --data",
                         "layer '%s' names no source of images", l->name);
     return rs_dataset_open_layer(&l->data, NULL, net->path, train, set, diag);
 }
@@ -77,7 +78,7 @@ static rs_status open_data(const trainer *t, const rs_net *net, bool train, int 
 /* Reads a net of the solver and fits it to its data. */
 static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, rs_dataset **set, int64_t *batch, rs_diag *diag)
 {
-    rs_status st = rs_caffe_read_net(t->solver->net_path, phase, net, diag);
+    rs_status st = rs_import_trainable(t->solver->net_path, phase, NULL, net, diag);
     if (st == RS_OK)
         st = open_data(t, *net, phase == RS_TRAIN, layer, set, diag);
     if (st != RS_OK)
@@ -87,7 +88,9 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
     if (*batch < 1)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1", l->name,
                         (long long)*batch);
-    st = rs_fit_data(*net, *set, NULL, *batch, layer, diag);
+    rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
+    over.mirror = over.mirror && phase == RS_TRAIN;
+    st = rs_fit_data(*net, *set, &over, *batch, layer, diag);
     if (st == RS_OK)
         st = rs_check_data(*net, *layer, *set, &l->data, diag);
     return st;
@@ -549,10 +552,10 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
     rs_set_data_folder(options->data_folder);
     rs_status st = set_up(&t, diag);
     rs_set_data_folder(NULL);
-    if (st == RS_OK)
+    if (st == RS_OK && !rs_is_onnx(t.net->path)) /* which has its weights already */
         st = rs_net_fill(t.net, t.seed, diag);
     if (st == RS_OK && options->weights != NULL)
-        st = rs_caffe_read_some_weights(options->weights, t.net, diag);
+        st = rs_import_some_weights(options->weights, t.net, diag);
     if (st == RS_OK && options->resume != NULL)
         st = resume(&t, options->resume, diag);
     if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL)

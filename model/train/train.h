@@ -48,7 +48,8 @@ typedef struct rs_train_options {
      * itself. A source that is a description (.json: a set less a list of images) stays; what it names is replaced
      * likewise. NULL: as the prototxt says. */
     const char *data_folder;
-    const char *weights;     /* start from these instead of the fillers; or NULL */
+    const char *weights;     /* caffemodel or ONNX model: start from these instead of the fillers, or the net's own; or NULL */
+    const rs_data_override *transform; /* in place of what the data layers say; or NULL */
     const char *resume;      /* a .solverstate; or NULL */
     const char *snapshot_prefix; /* overrides the solver's; or NULL */
     uint64_t seed;           /* used unless the solver file gives random_seed */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "config/scalar.h"
+#include "import/import.h"
 #include "quant/engine.h"
 #include "quant/finetune.h"
 #include "report/report.h"
@@ -58,7 +59,7 @@ static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_
         st = rs_qnet_write(r->qnet, qnet, diag);
     if (st == RS_OK) {
         rs_formats_apply(r->formats, r->net);
-        st = rs_caffe_write_quantized(solver->net_path, r->net, prototxt, diag);
+        st = rs_import_write_quantized(solver->net_path, r->net, prototxt, diag);
     }
     if (st == RS_OK)
         st = rs_json_write(section, json, diag);
@@ -80,7 +81,7 @@ static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score
 }
 
 /* The test images: float weights as given, integers before and after. */
-static rs_status score_test(const rs_finetune_result *r, const char *weights, const rs_dataset *set, json_t **test, rs_diag *diag)
+static rs_status score_test(const rs_finetune_result *r, const rs_finetune_options *o, const rs_dataset *set, json_t **test, rs_diag *diag)
 {
     rs_score before = { .hits = -1, .ties = -1 }, after;
     rs_test_result f = { .hits = -1, .ties = -1 };
@@ -88,8 +89,8 @@ static rs_status score_test(const rs_finetune_result *r, const char *weights, co
     rs_status st = score_qnet(r->qnet, set, &after, diag);
     if (st == RS_OK && r->first_qnet != NULL)
         st = score_qnet(r->first_qnet, set, &before, diag);
-    if (st == RS_OK && weights != NULL)
-        st = rs_stage_load(r->net->path, weights, set, NULL, &net, diag);
+    if (st == RS_OK && o->weights != NULL)
+        st = rs_stage_load(r->net->path, o->weights, set, o->transform, &net, diag);
     if (st == RS_OK && net != NULL)
         st = rs_test_net(net, set, NULL, &f, diag);
     rs_net_free(net);
@@ -102,7 +103,7 @@ static rs_status score_test(const rs_finetune_result *r, const char *weights, co
     if (ok && r->first_qnet != NULL)
         ok = json_object_set_new(*test, "first_hits", json_integer((json_int_t)before.hits)) == 0 &&
              json_object_set_new(*test, "first_ties", json_integer((json_int_t)before.ties)) == 0;
-    if (ok && weights != NULL)
+    if (ok && o->weights != NULL)
         ok = json_object_set_new(*test, "float_hits", json_integer((json_int_t)f.hits)) == 0 &&
              json_object_set_new(*test, "float_ties", json_integer((json_int_t)f.ties)) == 0;
     return ok ? RS_OK : rs_out_of_memory(diag);
@@ -128,7 +129,7 @@ static rs_status make_section(const rs_finetune_options *o, const rs_finetune_re
     }
     rs_status st = failed ? rs_out_of_memory(diag) : RS_OK;
     if (st == RS_OK && test_set != NULL)
-        st = score_test(r, o->weights, test_set, &test, diag);
+        st = score_test(r, o, test_set, &test, diag);
     if (st == RS_OK) {
         *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "network",
                              r->net->name, "bits", weight_bits(o, RS_GROUP_CONVOLUTION), weight_bits(o, RS_GROUP_INNER_PRODUCT),
@@ -159,7 +160,7 @@ static rs_status open_test_set(const rs_args *args, const rs_solver_param *solve
         return rs_dataset_open(path, NULL, false, set, diag);
     rs_net *net = NULL;
     int layer = 0;
-    rs_status st = rs_caffe_read_net(solver->net_path, RS_TEST, &net, diag);
+    rs_status st = rs_import_net(solver->net_path, NULL, NULL, &net, diag);
     if (st == RS_OK)
         st = rs_data_layer(net, &layer, diag);
     if (st == RS_OK && net->layers[layer].data.source == NULL)
@@ -223,12 +224,18 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     rs_dataset *test_set = NULL;
     rs_finetune_result *r = NULL;
     json_t *section = NULL;
+    rs_data_override transform;
     o.power2_weights = strcmp(rs_args_text(args, "scheme"), "power-of-two") == 0;
-    rs_status status = validation_slice(args, &o, diag);
+    rs_status status = rs_transform_options(args, &transform, diag);
+    o.transform = &transform;
+    if (status == RS_OK)
+        status = validation_slice(args, &o, diag);
     if (status == RS_OK)
         status = rs_read_exponents(rs_args_text(args, "exponents"), rs_args_flag(args, "zero-code"), &texts, &o.power2, diag);
     if (status == RS_OK)
         status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
+    if (status == RS_OK && o.weights == NULL && o.resume == NULL && rs_is_onnx(solver->net_path))
+        o.weights = solver->net_path; /* its own */
     if (status == RS_OK && !rs_args_flag(args, "no-test"))
         status = open_test_set(args, solver, &test_set, diag);
     if (status == RS_OK)

@@ -9,13 +9,17 @@
 rs_status rs_command_train(const rs_args *args, rs_diag *diag)
 {
     rs_solver_param *solver = NULL;
-    rs_status status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
+    rs_data_override transform;
+    rs_status status = rs_transform_options(args, &transform, diag);
+    if (status == RS_OK)
+        status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
     if (status != RS_OK)
         return status;
     const bool quiet = rs_args_flag(args, "quiet"), json = rs_args_flag(args, "json");
     const rs_train_options options = {
         .data_folder = rs_args_text(args, "data"),
         .weights = rs_args_text(args, "weights"),
+        .transform = &transform,
         .resume = rs_args_text(args, "resume"),
         .seed = (uint64_t)rs_args_int(args, "seed"),
         .max_iter = rs_args_int(args, "iterations"),

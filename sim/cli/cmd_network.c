@@ -192,12 +192,7 @@ rs_status rs_command_summary(const rs_args *args, rs_diag *diag)
 /* --weights for a net that has none of its own. */
 static rs_status read_weights(const rs_args *args, rs_net *net, rs_diag *diag)
 {
-    const char *weights = rs_args_text(args, "weights"), *path = rs_args_text(args, "NET");
-    if (rs_is_onnx(path))
-        return weights == NULL ? RS_OK : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%s brings its own weights, expected no --weights", path);
-    if (weights == NULL)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--weights is missing: %s has none of its own", path);
-    return rs_caffe_read_weights(weights, net, diag);
+    return rs_import_weights(rs_args_text(args, "NET"), rs_args_text(args, "weights"), net, diag);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ forward */

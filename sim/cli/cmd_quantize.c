@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "config/scalar.h"
-#include "import/caffe.h"
+#include "import/import.h"
 #include "train/score.h"
 
 static const struct { const char *name; rs_rounding mode; } roundings[] = {
@@ -76,6 +76,9 @@ static rs_status open_data(const rs_args *args, const char *model, rs_dataset **
     *batch = 0;
     if (rs_args_given(args, "data") && !rs_args_given(args, "iterations"))
         return rs_open_data(args, set, diag);
+    if (rs_is_onnx(model)) /* names no data, and no batches of it */
+        return rs_args_given(args, "data") ? rs_open_data(args, set, diag)
+                                            : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--data is missing: an ONNX model names no data");
     rs_status status = rs_caffe_read_net(model, RS_TEST, &net, diag);
     if (status == RS_OK)
         status = rs_data_layer(net, &layer, diag);

@@ -15,8 +15,8 @@ const rs_option rs_common_options[] = {
     END
 };
 
-#define MODEL { .name = "model", .letter = 'm', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe prototxt of the network" }
-#define WEIGHTS { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "caffemodel" }
+#define MODEL { .name = "model", .letter = 'm', .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe prototxt or ONNX model of the network" }
+#define WEIGHTS { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel, binary or HDF5; an ONNX model brings its own" }
 #define DATA(is_required) \
     { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "PATH", .required = is_required, \
       .help = "labelled images: IDX, CIFAR, NumPy or LMDB files, a list of JPEG and PNG files, or a folder (docs/data.md)" }, \
@@ -28,7 +28,8 @@ const rs_option rs_common_options[] = {
     { .name = "mean-file", .type = RS_OPTION_FILE, .value = "FILE", .help = "subtract this mean image (binaryproto) [as the net says]" }, \
     { .name = "scale", .type = RS_OPTION_REAL, .value = "X", .min = -1e9, .max = 1e9, .help = "multiply by this afterwards [as the net says]" }, \
     RESIZE, \
-    { .name = "crop", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 65535, .help = "take the N x N pixels in the middle [as the net says]" }
+    { .name = "crop", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 65535, .help = "take N x N pixels, in the middle or, in training, anywhere [as the net says]" }
+#define MIRROR { .name = "mirror", .type = RS_OPTION_FLAG, .help = "mirror every second image of the training, on average [as the net says]" }
 #define RESIZE \
     { .name = "resize", .type = RS_OPTION_TEXT, .value = "HxW", .help = "resize images to H rows of W pixels first, such as 256x256 [as the net says]" }, \
     { .name = "gray", .type = RS_OPTION_FLAG, .help = "read color images as gray" }
@@ -58,7 +59,7 @@ const rs_option rs_common_options[] = {
 static const rs_option summary_options[] = { STATE, END };
 
 static const rs_option convert_options[] = {
-    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel, binary or HDF5; an ONNX model brings its own" },
+    WEIGHTS,
     { .name = "prototxt", .type = RS_OPTION_FILE, .value = "FILE", .help = "write the description of the network" },
     { .name = "caffemodel", .type = RS_OPTION_FILE, .value = "FILE", .help = "write the weights" },
     { .name = "onnx", .type = RS_OPTION_FILE, .value = "FILE", .help = "write both as an ONNX model (operator set 13)" },
@@ -66,7 +67,7 @@ static const rs_option convert_options[] = {
 };
 
 static const rs_option forward_options[] = {
-    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel, binary or HDF5; an ONNX model brings its own" },
+    WEIGHTS,
     { .name = "data", .letter = 'd', .type = RS_OPTION_FILE, .value = "FILE", .required = true,
       .help = "NumPy array (.npy) of the inputs, as the network takes them: N x channels x height x width" },
     { .name = "blob", .type = RS_OPTION_TEXT, .value = "NAME", .help = "the values to write [the scores before a last softmax]" },
@@ -81,8 +82,9 @@ static const rs_option network_places[] = {
 static const rs_option train_options[] = {
     { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe solver file" },
     { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
+    TRANSFORM, MIRROR,
     { .name = "out", .letter = 'o', .type = RS_OPTION_FILE, .value = "PREFIX", .help = "prefix of snapshots, in place of the solver's" },
-    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "start from these weights" },
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "start from these weights: a caffemodel or ONNX model" },
     { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate" },
     { .name = "iterations", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .help = "train this many iterations, in place of the solver's max_iter" },
     { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1", .help = "seed of the initial weights, unless the solver file has one" },
@@ -158,10 +160,11 @@ static const rs_option quantize_options[] = {
 static const rs_option finetune_options[] = {
     { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true,
       .help = "Caffe solver file that the net was trained with: its net, batch size and last learning rate" },
-    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel of the trained net" },
+    { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "caffemodel or ONNX model of the trained net [an ONNX model's own]" },
     { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate of a fine-tuning with the same options" },
     OUT("writes tuned.caffemodel, qnet/, quantized.prototxt, finetune.json and snapshots here"),
     { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
+    TRANSFORM, MIRROR,
     { .name = "validation", .type = RS_OPTION_FILE, .value = "PATH", .help = "validate on this data set (its training half) [held out of the training set]" },
     { .name = "validation-images", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT",
       .help = "images of --validation [all]; without it, 0:COUNT holds the last COUNT images out of training [a tenth]" },

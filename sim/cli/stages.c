@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "energy/estimate.h"
 #include "export/rom.h"
-#include "import/caffe.h"
+#include "import/import.h"
 #include "layers/exec.h"
 #include "program/files.h"
 #include "program/program.h"
@@ -39,11 +39,18 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
     *result = NULL;
     rs_net *net = NULL;
     int layer = 0;
-    rs_status status = rs_caffe_read_net(model, RS_TEST, &net, diag);
+    /* Where an ONNX model leaves the size open, it is that of the images; a batch of 0 says so. */
+    rs_data_param as_given = { .scale = 1.0f };
+    rs_status status = over != NULL ? rs_data_override_apply(over, &as_given, diag) : RS_OK;
+    rs_shape images = status == RS_OK ? rs_dataset_shape(set, &as_given, 1) : (rs_shape){ 0 };
+    images.dim[0] = 0;
+    rs_free(as_given.mean_file);
+    if (status == RS_OK)
+        status = rs_import_net(model, NULL, &images, &net, diag);
     if (status == RS_OK)
         status = rs_fit_data(net, set, over, 1, &layer, diag);
     if (status == RS_OK)
-        status = rs_caffe_read_weights(weights, net, diag);
+        status = rs_import_weights(model, weights, net, diag);
     if (status == RS_OK)
         status = rs_net_fold(net, diag);
     if (status != RS_OK) {
@@ -235,11 +242,11 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
         status = rs_qnet_write(r->qnet, qnet, diag);
     if (status == RS_OK) {
         rs_formats_apply(r->formats, net);
-        status = rs_caffe_write_quantized(stage->model, net, prototxt, diag);
+        status = rs_import_write_quantized(stage->model, net, prototxt, diag);
         if (status == RS_OK && stage->quantized != NULL)
-            status = rs_caffe_write_quantized(stage->model, net, stage->quantized, diag);
+            status = rs_import_write_quantized(stage->model, net, stage->quantized, diag);
     }
-    if (status == RS_OK && net->n_folded > 0) /* the weights that quantized.prototxt goes with */
+    if (status == RS_OK && (net->n_folded > 0 || rs_is_onnx(stage->model))) /* the weights that quantized.prototxt goes with */
         status = rs_caffe_write_weights(net, folded, diag);
     if (status == RS_OK && rs_formats_give_params(r->formats, net)) /* from here on, the net has them */
         status = rs_caffe_write_weights(net, weights, diag);
@@ -266,6 +273,11 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     rs_status status = checkpoint == NULL ? rs_out_of_memory(diag) : rs_make_folder(stage->out, diag);
     options.checkpoint = checkpoint;
     options.calibration_images = options.search_images = 0;
+    const int quantized = rs_net_unquantize(net);
+    if (quantized > 0)
+        rs_warn(diag, RS_FILE(stage->model), "`test` and `forward` compute with the model's own",
+                "%d QuantizeLinear layer%s of the net %s left out here: formats are chosen anew, from the values as floats", quantized,
+                quantized == 1 ? "" : "s", quantized == 1 ? "is" : "are");
     if (status == RS_OK)
         status = rs_data_layer(net, &data_layer, diag);
     const rs_data_param *transform = &net->layers[data_layer].data;

@@ -13,7 +13,7 @@
 #include "quant/qnet.h"
 #include "quant/quantize.h"
 
-/* A float network with shapes and weights, ready to score `set`; `over` (NULL: nothing) in place of what its data layer says. */
+/* A float network with shapes and weights (NULL: those of an ONNX model), ready to score `set`; `over` (NULL: nothing) in place of what its data layer says. */
 rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over, rs_net **net, rs_diag *diag);
 
 /* Replaces the set by one whose images are in memory, as they enter the net, for stages that take them again and again. */
@@ -29,9 +29,10 @@ typedef struct rs_quantize_stage {
     rs_slice calibration, search;       /* of that set; resolved */
     rs_slice test;                      /* resolved; may be the same as search */
     rs_quantize_options options;        /* checkpoint and image counts are set by the stage */
-    const char *model;                  /* prototxt whose quantized form is written */
+    const char *model;                  /* prototxt or ONNX model whose quantized form is written */
     const char *quantized;              /* the quantized prototxt is also written here; or NULL */
-    const char *out;                    /* folder: quantized.prototxt, qnet/, quantize.json, search.json while it runs */
+    const char *out;                    /* folder: quantized.prototxt, qnet/, quantize.json, search.json while it runs; folded.caffemodel
+                                         * where the given weights are not those of quantized.prototxt */
 } rs_quantize_stage;
 /* RS_MISMATCH after writing everything: the margin is missed even with the largest widths. */
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag);

@@ -165,8 +165,8 @@ static const rs_schema report_fields[] = {
 
 const rs_schema rs_run_schema[] = {
     { .key = "name", .type = RS_SCHEMA_STRING, .offset = AT(name), .doc = "shown in the report" },
-    { .key = "model", .type = RS_SCHEMA_PATH, .offset = AT(model), .doc = "prototxt of the network" },
-    { .key = "weights", .type = RS_SCHEMA_PATH, .offset = AT(weights), .doc = "caffemodel" },
+    { .key = "model", .type = RS_SCHEMA_PATH, .offset = AT(model), .doc = "prototxt or ONNX model of the network" },
+    { .key = "weights", .type = RS_SCHEMA_PATH, .offset = AT(weights), .fallback = "", .doc = "caffemodel; an ONNX model brings its own" },
     { .key = "out", .type = RS_SCHEMA_PATH, .offset = AT(out), .doc = "folder for everything that is written" },
     { .key = "data", .type = RS_SCHEMA_MAP, .fields = data_fields, .doc = "labelled images" },
     { .key = "quantize", .type = RS_SCHEMA_MAP, .fields = quantize_fields, .doc = "the search" },

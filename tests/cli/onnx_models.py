@@ -17,6 +17,8 @@ try:
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
+
+    from onnx_tools import conv, dequantize_linear, lrn, model, node, pool, quantize_linear
 except ImportError as e:
     check.skip("ONNX models", f"no package {e.name} for {sys.executable} (Debian: python3-{e.name})")
     check.done()
@@ -35,93 +37,6 @@ def path(name):
 
 def r(*shape):
     return rng.standard_normal(shape).astype(np.float32)
-
-
-# ---- operators by their definitions, in double
-
-def pads_of(x, kernel, stride, dilation, pads, auto, ceil=False):
-    """(before, after) and the output's size, for height and width."""
-    out = []
-    for a in range(2):
-        size, reach = x.shape[2 + a], dilation[a] * (kernel[a] - 1) + 1
-        b, e = pads[a], pads[a + 2]
-        if auto.startswith("SAME"):
-            total = max((-(-size // stride[a]) - 1) * stride[a] + reach - size, 0)
-            b = total // 2 if auto == "SAME_UPPER" else total - total // 2
-            e = total - b
-        span = size + b + e - reach
-        n = (-(-span // stride[a]) if ceil else span // stride[a]) + 1
-        if ceil and (n - 1) * stride[a] >= size + b:
-            n -= 1
-        out.append((b, e, n))
-    return out
-
-
-def conv(x, w, bias=None, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1, auto_pad="NOTSET"):
-    (top, bottom, h), (left, right, wide) = pads_of(x, w.shape[2:], strides, dilations, pads, auto_pad)
-    padded = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (top, bottom), (left, right)))
-    y = np.zeros((x.shape[0], w.shape[0], h, wide))
-    per = w.shape[0] // group
-    for o in range(w.shape[0]):
-        c0 = o // per * w.shape[1]
-        for i in range(h):
-            for j in range(wide):
-                part = padded[:, c0:c0 + w.shape[1], i * strides[0]:, j * strides[1]:][:, :, ::dilations[0], ::dilations[1]]
-                y[:, o, i, j] = (part[:, :, :w.shape[2], :w.shape[3]] * w[o]).sum(axis=(1, 2, 3))
-    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
-
-
-def pool(x, kernel, strides=(1, 1), pads=(0, 0, 0, 0), average=False, ceil_mode=0, count_include_pad=0, auto_pad="NOTSET"):
-    (top, bottom, h), (left, right, wide) = pads_of(x, kernel, strides, (1, 1), pads, auto_pad, bool(ceil_mode))
-    y = np.zeros(x.shape[:2] + (h, wide))
-    for i in range(h):
-        for j in range(wide):
-            y0, x0 = i * strides[0] - top, j * strides[1] - left
-            y1, x1 = min(y0 + kernel[0], x.shape[2] + bottom), min(x0 + kernel[1], x.shape[3] + right)
-            area = (y1 - y0) * (x1 - x0)
-            part = x[:, :, max(y0, 0):max(min(y1, x.shape[2]), 0), max(x0, 0):max(min(x1, x.shape[3]), 0)].astype(np.float64)
-            if average:
-                y[:, :, i, j] = part.sum(axis=(2, 3)) / (area if count_include_pad else part.shape[2] * part.shape[3])
-            else:
-                y[:, :, i, j] = part.max(axis=(2, 3))
-    return y
-
-
-def lrn(x, size, alpha=1e-4, beta=0.75, bias=1.0):
-    y = np.zeros(x.shape)
-    for c in range(x.shape[1]):
-        a, b = max(0, c - (size - 1) // 2), min(x.shape[1] - 1, c + size // 2)
-        y[:, c] = x[:, c] / (bias + alpha / size * (x[:, a:b + 1].astype(np.float64) ** 2).sum(axis=1)) ** beta
-    return y
-
-
-def softmax(x):
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-# ---- models
-
-def model(nodes, inputs, outputs=("y",), constants=None, opset=13, raw=True):
-    """inputs: name -> shape; constants: name -> array."""
-    init = []
-    for name, value in (constants or {}).items():
-        value = np.asarray(value)
-        if raw:
-            init.append(numpy_helper.from_array(value, name))
-        else:
-            init.append(helper.make_tensor(name, helper.np_dtype_to_tensor_dtype(value.dtype) if hasattr(helper, "np_dtype_to_tensor_dtype")
-                                           else onnx.mapping.NP_TYPE_TO_TENSOR_TYPE[value.dtype], value.shape, value.flatten().tolist()))
-    graph = helper.make_graph(nodes, "test", [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()],
-                              [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs], init)
-    m = helper.make_model(graph, opset_imports=[helper.make_operatorsetid("", opset)])
-    m.ir_version = 7
-    return m
-
-
-def node(op, inputs, output="y", **attributes):
-    outputs = output if isinstance(output, list) else [output]
-    return helper.make_node(op, inputs, outputs, name=attributes.pop("name", ""), **attributes)
 
 
 def run(name, m, x, *options):
@@ -273,10 +188,57 @@ z = np.zeros(6, np.int8)
 qdq = model([node("QuantizeLinear", ["x", "xs", "xz"], "xq"), node("DequantizeLinear", ["xq", "xs", "xz"], "xd"),
              node("DequantizeLinear", ["q", "s", "z"], "w", axis=0), node("Conv", ["xd", "w"])], IN,
             constants={"xs": np.float32(0.02), "xz": np.uint8(128), "q": q, "s": s, "z": z})
-same("QuantizeLinear, DequantizeLinear", qdq, X, conv(X, q * s.reshape(6, 1, 1, 1)))
-got = run("quantized", qdq, X)
-check.contains("quantized values are said to be floats here", got.stderr, "hint: quantize the net anew")
+rounded = dequantize_linear(quantize_linear(X, np.float32(0.02), np.uint8(128)), np.float32(0.02), np.uint8(128))
+check("the values are rounded, and some saturate", np.abs(rounded - X).max() > 0.1)
+same("QuantizeLinear, DequantizeLinear", qdq, X, conv(rounded, q * s.reshape(6, 1, 1, 1)))
 
+# Quantized values of layers: exactly what ONNX says, ties and ends included, int8 and uint8, the zero point given, by a Constant node, or not.
+STEPS = (np.arange(2 * 4 * 9 * 8).reshape(X.shape) % 601 - 300).astype(np.float32)
+for name, unit, zero, step in (("uint8", 0.5, np.uint8(100), 0.25), ("int8", 0.037, np.int8(-5), 0.0185), ("uint8 without a zero point", 0.25, None, 0.125),
+                                ("int8, a power of two", 0.0625, np.int8(0), 0.03125), ("a zero point at the end", 1.7, np.uint8(255), 0.85)):
+    for place in ("initializer", "node"):
+        names, constants, extra = ["x", "xs"], {"xs": np.float32(unit)}, []
+        if zero is not None:
+            names.append("xz")
+            if place == "node":
+                extra = [node("Constant", [], "xz", value=numpy_helper.from_array(np.asarray(zero)))]
+            else:
+                constants["xz"] = zero
+        elif place == "node":
+            continue
+        m = model(extra + [node("QuantizeLinear", names, "q"), node("DequantizeLinear", ["q"] + names[1:], "d"), node("Relu", ["d"], "a"),
+                           node("Sub", ["d", "a"])], IN, constants=constants)
+        x = STEPS * np.float32(step)
+        z = np.uint8(0) if zero is None else zero
+        same(f"quantized values, {name}, from {'an ' if place[0] == 'i' else 'a '}{place}", m, x,
+             np.minimum(dequantize_linear(quantize_linear(x, np.float32(unit), z), np.float32(unit), z), 0), 0)
+flat_q = model([node("QuantizeLinear", ["x", "xs", "xz"], "q"), node("Flatten", ["q"], "f"), node("DequantizeLinear", ["f", "xs", "xz"], "d"),
+                node("Relu", ["d"])], IN, constants={"xs": np.float32(0.02), "xz": np.uint8(128)})
+same("a Flatten of integers", flat_q, X, np.maximum(rounded.reshape(2, -1), 0), 0)
+pair = {"xs": np.float32(0.02), "xz": np.uint8(128), "ys": np.float32(0.04)}
+for name, nodes, parts in (
+        ("integers without a DequantizeLinear", [node("QuantizeLinear", ["x", "xs", "xz"], "q"), node("Relu", ["q"])], ("holds a QuantizeLinear's integers",)),
+        ("integers as the output", [node("QuantizeLinear", ["x", "xs", "xz"])], ("the output 'y' holds a QuantizeLinear's integers",)),
+        ("another scale behind", [node("QuantizeLinear", ["x", "xs", "xz"], "q"), node("DequantizeLinear", ["q", "ys", "xz"])], ("are not those of the QuantizeLinear",)),
+        ("a DequantizeLinear alone", [node("DequantizeLinear", ["x", "xs", "xz"])], ("is no QuantizeLinear's",)),
+        ("a scale for each channel of values", [node("QuantizeLinear", ["x", "s4", "z4"], "q"), node("DequantizeLinear", ["q", "s4", "z4"])],
+         ("a scale for each of 4 channels",)),
+        ("a zero point of another type", [node("QuantizeLinear", ["x", "xs", "z32"], "q"), node("DequantizeLinear", ["q", "xs", "z32"])],
+         ("expected int8 (3) or uint8 (2)",))):
+    refused(name, model(nodes, IN, constants={**pair, "s4": np.full(4, 0.5, np.float32), "z4": np.zeros(4, np.uint8), "z32": np.int32(0)}), X, *parts)
+
+# Normalization within channels, which ONNX says in six nodes.
+for size, power, k in ((3, "Mul", 1.0), (5, "Pow", 1.0), (3, "Mul", 2.0)):
+    square = node("Mul", ["x", "x"], "q") if power == "Mul" else node("Pow", ["x", "two"], "q")
+    half = (size - 1) // 2
+    m = model([square, node("AveragePool", ["q"], "m", kernel_shape=[size, size], pads=[half] * 4, strides=[1, 1], count_include_pad=1),
+               node("Mul", ["m", "alpha"], "s"), node("Add", ["s", "k"], "a"), node("Pow", ["a", "beta"], "p"), node("Div", ["x", "p"])], IN,
+              constants={"two": np.float32(2), "alpha": np.float32(0.7), "k": np.float32(k), "beta": np.float32(0.75)})
+    if k == 1.0:
+        average = pool(X.astype(np.float64) ** 2, (size, size), pads=[half] * 4, average=True, count_include_pad=1)
+        same(f"LRN within channels, {size} x {size}, {power}", m, X, X / (1 + np.float32(0.7) * average) ** 0.75)
+    else:
+        refused("the same with another constant than 1", m, X, "(Pow): the operator is not supported")
 # A small residual network with all its parts, and its summary.
 names = {f"{p}{i}": v for i in range(2) for p, v in (("w", r(4, 4, 3, 3)), ("s", scale), ("b", shift), ("m", mean), ("v", var))}
 nodes, at = [], "x"

@@ -120,7 +120,7 @@ with open(os.path.join(few, "labels.txt"), "w", encoding="utf-8") as f:
 for line in chosen:
     os.symlink(os.path.join(samples, line.split()[0]), os.path.join(few, line.split()[0]))
 momentum = 'lr_policy: "fixed"\nmomentum: 0.9\nweight_decay: 0.0005'
-train("squeezenet", "squeezenet_v1.1", f"base_lr: 0.01\n{momentum}", 20)
+train("squeezenet", "squeezenet_v1.1", f"base_lr: 0.003\n{momentum}", 20)
 train("caffenet", "caffenet", f"base_lr: 0.01\n{momentum}", 20)
 train("googlenet", "googlenet", f"base_lr: 0.01\n{momentum}", 20)
 check.done()

@@ -306,6 +306,16 @@ static double run_layer(rs_oracle *o, int index)
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = fmin(fmax(in[i], (double)l->clip[0]), (double)l->clip[1]);
             break;
+        case RS_LAYER_QUANTIZE_LINEAR:
+            for (int64_t i = 0; i < in_size; i++) {
+                const rs_quantize_linear_param *q = &l->quantize_linear;
+                const double v = (double)((float)in[i] / q->scale), down = floor(v), part = v - down;
+                const double even = fmod(down, 2.0) == 0.0 ? down : down + 1.0;
+                double whole = (part < 0.5 ? down : part > 0.5 ? down + 1.0 : even) + (double)q->zero;
+                whole = whole < (double)q->least ? (double)q->least : whole > (double)q->most ? (double)q->most : whole;
+                out[i] = (double)((float)(whole - (double)q->zero) * q->scale);
+            }
+            break;
         case RS_LAYER_ELU:
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = in[i] > 0.0 ? in[i] : (double)l->elu_alpha * expm1(in[i]);

@@ -18,6 +18,7 @@
 #include "data/source.h"
 #include "energy/technology.h"
 #include "import/caffe.h"
+#include "import/onnx.h"
 #include "quant/qnet.h"
 
 static rs_status prototxt(const char *path, const uint8_t *data, size_t size)
@@ -78,6 +79,21 @@ static rs_status caffemodel(const char *path, const uint8_t *data, size_t size)
     rs_diag *diag = rs_diag_new();
     rs_net *net = small_net();
     const rs_status st = rs_caffe_read_weights(path, net, diag);
+    rs_net_free(net);
+    rs_diag_free(diag);
+    return st;
+}
+
+static rs_status onnx(const char *path, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    rs_diag *diag = rs_diag_new();
+    const rs_shape open = { 4, { 0, 2, 6, 6 } }; /* what the model leaves open */
+    rs_net *net = NULL;
+    const rs_status st = rs_onnx_read(path, &open, &net, diag);
+    if (st == RS_OK && net->n_layers < 64)
+        (void)rs_net_fold(net, diag);
     rs_net_free(net);
     rs_diag_free(diag);
     return st;
@@ -334,6 +350,7 @@ const rs_fuzz_target rs_fuzz_targets[] = {
     { "prototxt", prototxt },
     { "solver", solver },
     { "caffemodel", caffemodel },
+    { "onnx", onnx },
     { "solverstate", solverstate },
     { "binaryproto", binaryproto },
     { "idx", idx },

@@ -3,6 +3,7 @@
 #include "support/test.h"
 
 #include <fcntl.h>
+#include <hdf5.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -538,13 +539,78 @@ static void check_published_cut(void **state)
     rs_net_free(net);
 }
 
+/* ------------------------------------------------------------------------------------------------------------- HDF5 */
+
+enum { H5_PLAIN, H5_DOUBLE, H5_COMPRESSED, H5_FORMS };
+
+static void put_set(hid_t group, const char *name, int axes, const hsize_t *dims, const float *values, int form)
+{
+    const hid_t space = H5Screate_simple(axes, dims, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    if (form == H5_COMPRESSED)
+        assert_true(H5Pset_chunk(plist, axes, dims) >= 0 && H5Pset_deflate(plist, 6) >= 0);
+    const hid_t set = H5Dcreate2(group, name, form == H5_DOUBLE ? H5T_IEEE_F64LE : H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    assert_true(set >= 0 && H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Pclose(plist);
+    H5Sclose(space);
+}
+
+/* Weights as libhdf5, and so h5py and Caffe, write them, in the oldest and in the newest form of its files; two files one after the other, and
+ * both cut off. */
+static void check_hdf5(void **state)
+{
+    (void)state;
+    int read = 0, cut = 0;
+    for (int form = 0; form < 2 * H5_FORMS; form++) {
+        char *path = rs_strdup(rs_test_path("weights.caffemodel.h5"));
+        const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+        if (form >= H5_FORMS)
+            assert_true(H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST) >= 0);
+        const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+        const hid_t data = H5Gcreate2(file, "data", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        const hid_t layer = H5Gcreate2(data, "ip", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(file >= 0 && layer >= 0);
+        put_set(layer, "0", 2, (const hsize_t[]){ 2, 3 }, six, form % H5_FORMS);
+        put_set(layer, "1", 1, (const hsize_t[]){ 2 }, two, form % H5_FORMS);
+        H5Gclose(layer);
+        H5Gclose(data);
+        H5Fclose(file);
+        H5Pclose(access);
+
+        rs_diag *diag = rs_diag_new();
+        for (int again = 0; again < 2; again++) {
+            rs_net *net = read_net(ip_text);
+            rs_assert_ok(rs_caffe_read_weights(path, net, diag), diag);
+            check_values(net);
+            rs_net_free(net);
+            read++;
+        }
+        size_t size = 0;
+        char *whole = rs_test_read(path, &size);
+        rs_net *net = read_net(ip_text);
+        for (size_t n = 8; n < size; n += size / 7) {
+            rs_test_write(path, whole, n);
+            rs_diag *wrong = rs_diag_new();
+            rs_assert_error(rs_caffe_read_weights(path, net, wrong), RS_BAD_INPUT, wrong, "the HDF5 library cannot read");
+            rs_diag_free(wrong);
+            cut++;
+        }
+        rs_net_free(net);
+        rs_diag_free(diag);
+        free(whole);
+        rs_free(path);
+    }
+    print_message("# read %d times, cut off %d times\n", read, cut);
+    assert_true(read == 4 * H5_FORMS && cut > 6 * H5_FORMS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_forms),     cmocka_unit_test(check_errors),
         cmocka_unit_test(check_round_trip), cmocka_unit_test(check_damage),
         cmocka_unit_test(check_allocation_failures), cmocka_unit_test(check_solver_state),
-        cmocka_unit_test(check_published), cmocka_unit_test(check_published_cut),
+        cmocka_unit_test(check_published), cmocka_unit_test(check_published_cut), cmocka_unit_test(check_hdf5),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
