@@ -13,20 +13,20 @@ model=$scratch/lenet.onnx
 check 'LeNet as an ONNX model' "$bin" convert $zoo/lenet.prototxt --weights $zoo/lenet.caffemodel --onnx "$model"
 
 # test
-check 'test, prototxt' "$bin" test --model $zoo/lenet.prototxt --weights $zoo/lenet.caffemodel --data $digits --scale $scale --images 500 --json
+check 'test, prototxt' "$bin" test --model $zoo/lenet.prototxt --weights $zoo/lenet.caffemodel --data "$digits" --scale "$scale" --images 500 --json
 hits=$(grep -o '"hits": [0-9]*' "$out" | head -n 1)
-check 'test, ONNX' "$bin" test --model "$model" --data $digits --scale $scale --images 500 --json
+check 'test, ONNX' "$bin" test --model "$model" --data "$digits" --scale "$scale" --images 500 --json
 check_grep 'test: as many are right' "${hits:-none}," "$out"
-check 'test, an ONNX model with other weights' "$bin" test --model "$model" --weights $zoo/lenet.caffemodel --data $digits --scale $scale --images 500 --json
+check 'test, an ONNX model with other weights' "$bin" test --model "$model" --weights $zoo/lenet.caffemodel --data "$digits" --scale "$scale" --images 500 --json
 check_grep 'test with other weights: as many are right' "${hits:-none}," "$out"
-check 'test, a prototxt with the weights of an ONNX model' "$bin" test --model $zoo/lenet.prototxt --weights "$model" --data $digits --scale $scale --images 500 --json
+check 'test, a prototxt with the weights of an ONNX model' "$bin" test --model $zoo/lenet.prototxt --weights "$model" --data "$digits" --scale "$scale" --images 500 --json
 check_grep 'test with the weights of a model: as many are right' "${hits:-none}," "$out"
-check_status 2 'a prototxt without weights' "$bin" test --model $zoo/lenet.prototxt --data $digits
+check_status 2 'a prototxt without weights' "$bin" test --model $zoo/lenet.prototxt --data "$digits"
 check_grep 'and what is missing' 'error: --weights is missing: .*lenet.prototxt has none of its own' "$err"
 
 # quantize
 quantize() {
-    "$bin" quantize --data $digits --scale $scale --calibration 0:100 --search 0:100 --test 100:200 --activation-bits 8 --convolution-bits 4 \
+    "$bin" quantize --data "$digits" --scale "$scale" --calibration 0:100 --search 0:100 --test 100:200 --activation-bits 8 --convolution-bits 4 \
         --inner-product-bits 4 --quiet "$@"
 }
 check 'quantize, prototxt' quantize --model $zoo/lenet.prototxt --weights $zoo/lenet.caffemodel --out "$scratch/a"
@@ -35,8 +35,8 @@ for array in conv1.weights conv1.bias conv2.weights conv2.bias ip1.weights ip1.b
     check "quantize: the same $array" cmp "$scratch/a/qnet/$array.npy" "$scratch/b/qnet/$array.npy"
 done
 check_grep 'quantized.prototxt has the formats' 'type: "ConvolutionRistretto"' "$scratch/b/quantized.prototxt"
-check 'and folded.caffemodel its weights' "$bin" test --model "$scratch/b/quantized.prototxt" --weights "$scratch/b/folded.caffemodel" --data $digits \
-    --scale $scale --images 500 --json
+check 'and folded.caffemodel its weights' "$bin" test --model "$scratch/b/quantized.prototxt" --weights "$scratch/b/folded.caffemodel" --data "$digits" \
+    --scale "$scale" --images 500 --json
 check_grep 'which are the float weights' "${hits:-none}," "$out"
 check_status 2 'quantize without data' "$bin" quantize --model "$model" --out "$scratch/c"
 check_grep 'and what is missing there' 'data is missing: an ONNX model names no data' "$err"
@@ -59,13 +59,13 @@ display: 1
 snapshot: 3
 snapshot_prefix: "$scratch/tuned"
 END
-check 'train goes on from the weights of the model' "$bin" train --solver "$scratch/solver.prototxt" --data $digits --scale $scale
+check 'train goes on from the weights of the model' "$bin" train --solver "$scratch/solver.prototxt" --data "$digits" --scale "$scale"
 check_grep 'with the loss of a trained net' 'iteration 0, loss 0\.' "$out"
 mv "$scratch/tuned_iter_6.caffemodel" "$scratch/whole.caffemodel"
-check 'and resumes' "$bin" train --solver "$scratch/solver.prototxt" --data $digits --scale $scale --resume "$scratch/tuned_iter_3.solverstate"
+check 'and resumes' "$bin" train --solver "$scratch/solver.prototxt" --data "$digits" --scale "$scale" --resume "$scratch/tuned_iter_3.solverstate"
 check 'to the same weights' cmp "$scratch/whole.caffemodel" "$scratch/tuned_iter_6.caffemodel"
-check 'which the model takes' "$bin" test --model "$model" --weights "$scratch/whole.caffemodel" --data $digits --scale $scale --images 100 --quiet
-check 'finetune' "$bin" finetune --solver "$scratch/solver.prototxt" --data $digits --scale $scale --activation-bits 8 --convolution-bits 4 \
+check 'which the model takes' "$bin" test --model "$model" --weights "$scratch/whole.caffemodel" --data "$digits" --scale "$scale" --images 100 --quiet
+check 'finetune' "$bin" finetune --solver "$scratch/solver.prototxt" --data "$digits" --scale "$scale" --activation-bits 8 --convolution-bits 4 \
     --inner-product-bits 4 --calibration 50 --validation-images 0:100 --iterations 4 --validate-every 2 --out "$scratch/f" --no-test --quiet
 check_grep 'finetune writes the description' 'type: "FcRistretto"' "$scratch/f/quantized.prototxt"
 
@@ -78,7 +78,7 @@ for form in bare full; do
         "$scratch/solver.prototxt" >"$scratch/$form.solver"
 done
 check 'train, the net says how' "$bin" train --solver "$scratch/full.solver" --quiet
-check 'train, the command line says how' "$bin" train --solver "$scratch/bare.solver" --scale $scale --quiet
+check 'train, the command line says how' "$bin" train --solver "$scratch/bare.solver" --scale "$scale" --quiet
 check 'the same weights' cmp "$scratch/full_iter_3.caffemodel" "$scratch/bare_iter_3.caffemodel"
 check 'with --mirror, others' sh -c "'$bin' train --solver '$scratch/bare.solver' --scale $scale --mirror --out '$scratch/mirrored' --quiet &&
     ! cmp -s '$scratch/mirrored_iter_3.caffemodel' '$scratch/bare_iter_3.caffemodel'"
