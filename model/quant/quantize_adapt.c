@@ -235,6 +235,10 @@ static rs_status look(const adapter *a, int layer, int group, const rs_patches *
             product_job product = { .s = s, .left = left, .room = room };
             rs_parallel((size_t)((n + ROWS_OF_PRODUCT - 1) / ROWS_OF_PRODUCT), product_task, &product);
         }
+        for (int k = 0; k < 2; k++) { /* a layer may have a thousand groups: their products are all that is needed */
+            rs_free(s->x[k]);
+            s->x[k] = NULL;
+        }
     }
     rooms_free(patch_room);
     rooms_free(room);

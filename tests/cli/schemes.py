@@ -94,6 +94,20 @@ for name, arguments, message in (
     check(f"{name} is refused", r.returncode == 2 and message in r.stderr, r.stderr)
 r = ristretto("quantize", *NET, *DIGITS, "--out", os.path.join(folder, "none"), "--calibration-data", os.path.join(folder, "nowhere"))
 check("a missing set for calibration is an error", r.returncode == 3 and "nowhere: error:" in r.stderr, r.stderr)
+# The same in a run file.
+run = ["run", "configs/runs/lenet.yaml", "--set", f"out={folder}/run", "--set", "cosim.images=0", "--set", "simulate.images=0", "--set", "export.format=none",
+       "--set", "data.calibration.count=40", "--set", "data.search.count=40", "--set", "data.test.count=40", "--set", "quantize.error_margin=50",
+       "--set", f"data.calibration_path={os.path.abspath(ZOO)}/digits"]
+r = ristretto(*run, "--json", "--set", "quantize.weight_rounding=adaptive", "--set", "quantize.activation_range=squared_error", "--set",
+              "quantize.max_bits=8", "--set", "quantize.bias_correction=true")
+section = json.loads(r.stdout)["quantize"] if r.returncode == 0 else {}
+check("a run takes ranges and rounding", section.get("weight_rounding") == "adaptive" and section.get("activation_range") == "squared_error" and
+      section.get("bias_correction") is True, r.stderr or section)
+for keys, message in ((["quantize.scheme=minifloat", "quantize.minifloat=e4m4"], "quantize.minifloat takes"),
+                      (["quantize.exponents=-3:-9", "quantize.scheme=power-of-two"], "quantize.exponents takes FIRST:LAST"),
+                      (["quantize.zero_code=true"], "quantize.zero_code belongs to the scheme power-of-two, not to dynamic")):
+    r = ristretto(*run, *[word for key in keys for word in ("--set", key)])
+    check(f"{keys[0]} is refused", r.returncode == 3 and message in r.stderr, r.stderr)
 r = ristretto("quantize", *NET, *DIGITS)
 check("no place for the results is refused", r.returncode == 2 and "--out is missing" in r.stderr, r.stderr)
 check("nothing is left of them", not os.path.exists(os.path.join(folder, "none")))
