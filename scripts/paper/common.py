@@ -54,7 +54,7 @@ class Paper:
                             help="folder of the data sets: mnist/, cifar10/; squeezenet/, googlenet/ and imagenet-samples/ where they are at hand")
         parser.add_argument("--out", default=os.path.join(ROOT, "build", "paper"), help="folder of tables, plots and kept results [build/paper]")
         parser.add_argument("--threads", default="0", help="threads; results do not depend on it")
-        parser.add_argument("--nets", default="", help="only the nets whose names contain one of these words, separated by commas")
+        parser.add_argument("--nets", default="", help="only the nets whose names begin with one of these words, separated by commas")
         parser.add_argument("--cifar-weights", default="", help="caffemodel of CIFAR-10 Full, in place of that of the zoo")
         parser.add_argument("--quick", action="store_true",
                             help="few images and iterations: to see that everything works, not for numbers to quote")
@@ -71,7 +71,7 @@ class Paper:
 
     def wanted(self, net):
         words = [w for w in self.options.nets.lower().split(",") if w]
-        return not words or any(w in net.lower() for w in words)
+        return not words or any(net.lower().startswith(w) for w in words)
 
     def nets(self):
         """Nets that can be trained here: name, Net; or why not."""
