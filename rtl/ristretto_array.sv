@@ -79,7 +79,8 @@ module ristretto_array #(
   localparam int LanesBits = ristretto_pkg::index_bits(LANES + 1);
   localparam int StepBits = ristretto_pkg::StepBits;
 
-  initial begin
+  // verilator coverage_off
+  initial begin  // decided while the design is elaborated
     if (LANES < 1 || LANES > 64) $fatal(1, "LANES must be 1 to 64");
     if (MULS < 1 || MULS > 64) $fatal(1, "MULS must be 1 to 64");
     if (ACT_BITS < 1 || ACT_BITS > 16) $fatal(1, "ACT_BITS must be 1 to 16");
@@ -100,6 +101,7 @@ module ristretto_array #(
     if (ACT_DEPTH > 1 << 24 || OUT_DEPTH > 1 << 24 || WGT_DEPTH > 1 << 16) $fatal(1, "a buffer is too large");
     if (OUTSTANDING < 1 || PROG_DEPTH < 1 || PROG_DEPTH > 1 << 16) $fatal(1, "OUTSTANDING or PROG_DEPTH out of range");
   end
+  // verilator coverage_on
 
   // Start and end. -----------------------------------------------------------------------------------------------
   logic start, finish;

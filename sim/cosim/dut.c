@@ -16,7 +16,8 @@ _Static_assert((int)RS_EVENT_READ == RS_SHIM_READ && (int)RS_EVENT_OUTPUT == RS_
                    (int)RS_EVENT_WRITE == RS_SHIM_WRITE && (int)RS_EVENT_DONE == RS_SHIM_DONE,
                "events of the shim have the numbers of rs_event_kind");
 _Static_assert((int)RS_DUT_FAULT_FLIP == RS_SHIM_FAULT_FLIP && (int)RS_DUT_FAULT_LATE == RS_SHIM_FAULT_LATE &&
-                   (int)RS_DUT_FAULT_DROP == RS_SHIM_FAULT_DROP && (int)RS_DUT_FAULT_DUPLICATE == RS_SHIM_FAULT_DUPLICATE,
+                   (int)RS_DUT_FAULT_DROP == RS_SHIM_FAULT_DROP && (int)RS_DUT_FAULT_DUPLICATE == RS_SHIM_FAULT_DUPLICATE &&
+                   (int)RS_DUT_FAULT_ANSWER == RS_SHIM_FAULT_ANSWER,
                "faults of the shim have the numbers of rs_dut_fault");
 _Static_assert(sizeof(rs_descriptor) <= RS_DESCRIPTOR_WORDS * sizeof(int32_t), "a descriptor has at most 64 words");
 

@@ -10,13 +10,14 @@
 
 #include "array/array.h"
 
-/* Planted in what is reported of one output beat, to test whoever listens. */
+/* Planted in what is reported of one output beat, or in what the memory does, to test whoever listens. */
 typedef enum rs_dut_fault {
     RS_DUT_FAULT_NONE,
     RS_DUT_FAULT_FLIP,      /* the lowest bit of lane 0's value is inverted */
     RS_DUT_FAULT_LATE,      /* the beat comes one cycle late */
     RS_DUT_FAULT_DROP,      /* the beat is missing */
-    RS_DUT_FAULT_DUPLICATE  /* the beat comes twice */
+    RS_DUT_FAULT_DUPLICATE, /* the beat comes twice */
+    RS_DUT_FAULT_ANSWER     /* from the beat on, the memory answers in every cycle: more than was asked */
 } rs_dut_fault;
 
 /* All zero: no trace, no faults. */

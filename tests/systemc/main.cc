@@ -10,6 +10,9 @@
 
 #include "Vtop.h"
 #include "verilated.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #include "systemc/bench.h"
 
 #include "cosim/driver/driver.h"
@@ -403,6 +406,9 @@ int sc_main(int argc, char **argv)
         test bench("bench", network, std::strtoll(argv[4], nullptr, 10));
         sc_core::sc_start();
         check("the model had nothing to complain about", bench.tlm.accelerator.message().empty());
+#if VM_COVERAGE
+        Verilated::threadContextp()->coveragep()->write(RS_COVERAGE_FILE);
+#endif
     }
     rs_network_close(network);
     std::printf("# %d passed, %d failed\n", passed, failed);

@@ -896,6 +896,49 @@ static void broken_programs(void **state)
     free_scene(&s);
 }
 
+/* Each kind of assertion speaks when it should: the memory port's handshake, buffers that take more than they hold, sums that
+ * do not fit. (The legal values of a step: broken_programs.) */
+static void assertions(void **state)
+{
+    (void)state;
+    scene s;
+    draw_plain(&s, 1);
+    bool finished = false;
+    /* An answer that nobody asked for. */
+    const rs_dut_options answers = { .fault = RS_DUT_FAULT_ANSWER };
+    rs_dut *dut = open_dut(&arrays[0], &answers);
+    rs_assert_ok(rs_dut_start(dut, s.descriptors, 1, s.memory, s.beats, 0, diag), diag);
+    rs_assert_error(rs_dut_advance(dut, UINT64_MAX, NULL, NULL, &finished, diag), RS_MISMATCH, diag, "a_answer_");
+    rs_dut_close(dut);
+    /* A beat that would be lost: an ifmap larger than its half of the buffer. */
+    enum { BEATS = 4096 };
+    uint8_t *memory = rs_calloc(BEATS, 4);
+    assert_non_null(memory);
+    dut = open_dut(&arrays[0], NULL);
+    rs_descriptor d = s.descriptors[0];
+    d.ifmap_beats = (int32_t)arrays[0].activation_elements / 4 + 1;
+    d.ifmap_addr = 0;
+    rs_assert_ok(rs_dut_start(dut, &d, 1, memory, BEATS, 0, diag), diag);
+    rs_assert_error(rs_dut_advance(dut, UINT64_MAX, NULL, NULL, &finished, diag), RS_MISMATCH, diag, "a_act_write_range");
+    rs_dut_close(dut);
+    rs_free(memory);
+    /* A sum that does not fit: biases at the rails. Without the option it is counted, not forbidden. */
+    static const uint8_t rails[] = { 0xff, 0xff, 0x7f, 0x00, 0x00, 0x80 }; /* 2 lanes of 24 bits */
+    memcpy(s.memory + (size_t)s.descriptors[0].weight_addr * 4, rails, sizeof rails);
+    for (int forbidden = 0; forbidden < 2; forbidden++) {
+        const rs_dut_options options = { .no_overflow = forbidden };
+        dut = open_dut(&arrays[0], &options);
+        rs_assert_ok(rs_dut_start(dut, s.descriptors, 1, s.memory, s.beats, 0, diag), diag);
+        const rs_status status = rs_dut_advance(dut, UINT64_MAX, NULL, NULL, &finished, diag);
+        if (forbidden)
+            rs_assert_error(status, RS_MISMATCH, diag, "a_no_overflow");
+        else
+            rs_assert_ok(status, diag);
+        rs_dut_close(dut);
+    }
+    free_scene(&s);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -915,7 +958,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cycles_by_hand), cmocka_unit_test(random_chains),   cmocka_unit_test(planted_faults),
-        cmocka_unit_test(stop_and_go),    cmocka_unit_test(broken_programs),
+        cmocka_unit_test(stop_and_go),    cmocka_unit_test(broken_programs), cmocka_unit_test(assertions),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

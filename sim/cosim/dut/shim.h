@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_SHIM_INTERFACE = 2 };
+enum { RS_SHIM_INTERFACE = 3 };
 
 /* In the order of rs_event_kind (array/array.h). */
 enum { RS_SHIM_READ, RS_SHIM_OUTPUT, RS_SHIM_WRITE, RS_SHIM_DONE };
@@ -28,7 +28,8 @@ typedef struct rs_shim_event {
 typedef bool (*rs_shim_sink)(void *context, const rs_shim_event *event);
 
 /* Faults in the order of rs_dut_fault (cosim/dut.h). They change what is reported of an output beat, not what the array does. */
-enum { RS_SHIM_FAULT_NONE, RS_SHIM_FAULT_FLIP, RS_SHIM_FAULT_LATE, RS_SHIM_FAULT_DROP, RS_SHIM_FAULT_DUPLICATE };
+enum { RS_SHIM_FAULT_NONE, RS_SHIM_FAULT_FLIP, RS_SHIM_FAULT_LATE, RS_SHIM_FAULT_DROP, RS_SHIM_FAULT_DUPLICATE,
+       RS_SHIM_FAULT_ANSWER };
 
 typedef struct rs_shim_options {
     int32_t lanes, act_bits, bus_bits;   /* of the model, for unpacking */
