@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unistd.h>
 
 #include "Vtop.h"
 #include "verilated.h"
@@ -407,7 +408,10 @@ int sc_main(int argc, char **argv)
         sc_core::sc_start();
         check("the model had nothing to complain about", bench.tlm.accelerator.message().empty());
 #if VM_COVERAGE
-        Verilated::threadContextp()->coveragep()->write(RS_COVERAGE_FILE);
+        if (const char *folder = std::getenv("RISTRETTO_RTL_COVERAGE")) {
+            const std::string file = std::string(folder) + "/systemc-" + std::to_string(getpid()) + ".dat";
+            Verilated::threadContextp()->coveragep()->write(file.c_str());
+        }
 #endif
     }
     rs_network_close(network);
