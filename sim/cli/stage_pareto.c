@@ -8,6 +8,7 @@
 #include "cli/stages.h"
 #include "energy/technology.h"
 #include "import/caffe.h"
+#include "import/import.h"
 #include "net/cost.h"
 #include "quant/engine.h"
 #include "report/report.h"
@@ -168,7 +169,7 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
         status = rs_qnet_write(r->qnet, paths[QNET], diag);
     if (status == RS_OK) {
         rs_formats_apply(r->formats, net);
-        status = rs_caffe_write_quantized(stage->model, net, paths[PROTOTXT], diag);
+        status = rs_import_write_quantized(stage->model, net, paths[PROTOTXT], diag);
     }
     if (status == RS_OK && rs_formats_give_params(r->formats, net))
         status = rs_caffe_write_weights(net, paths[WEIGHTS], diag);
