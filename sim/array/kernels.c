@@ -238,3 +238,32 @@ void rs_sum_steps(const rs_step_job *job)
 #endif
     (job->narrow ? steps_narrow : steps_wide)(job);
 }
+
+/* ------------------------------------------------------------------------------------------------------ bytes of words */
+
+static void pack_portable(uint8_t *to, const int32_t *from, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (uint8_t)from[i];
+}
+
+#if RS_X86
+RS_TARGET_AVX512 static void pack_avx512(uint8_t *to, const int32_t *from, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm512_cvtepi32_epi8(_mm512_loadu_si512((const void *)(from + i))));
+    pack_portable(to + i, from + i, n - i);
+}
+#endif
+
+void rs_pack_bytes(uint8_t *to, const int32_t *from, int64_t n)
+{
+#if RS_X86
+    if (rs_cpu_level() >= RS_CPU_AVX512) {
+        pack_avx512(to, from, n);
+        return;
+    }
+#endif
+    pack_portable(to, from, n);
+}

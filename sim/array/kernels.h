@@ -50,4 +50,7 @@ typedef struct rs_step_job {
 
 void rs_sum_steps(const rs_step_job *job);
 
+/* The low bytes of n words. */
+void rs_pack_bytes(uint8_t *to, const int32_t *from, int64_t n);
+
 #endif

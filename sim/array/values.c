@@ -780,13 +780,17 @@ rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bo
     return RS_OK;
 }
 
+static bool whole_bytes(const rs_array_config *config)
+{
+    return config->activation_bits == 8 && config->pe != RS_PE_MINIFLOAT;
+}
+
 /* Elements of the ofmap are `from` on: n of them, from element e of the beats `to` on. */
 static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e, const int32_t *from, int64_t n)
 {
     const int64_t per_beat = rs_array_elements_per_beat(config);
-    if (config->activation_bits == 8 && config->pe != RS_PE_MINIFLOAT) {
-        for (int64_t c = 0; c < n; c++)
-            to[e + c] = (uint8_t)from[c];
+    if (whole_bytes(config)) {
+        rs_pack_bytes(to + e, from, n);
         return;
     }
     for (int64_t c = 0; c < n; c++, e++)
@@ -803,6 +807,12 @@ void rs_values_store(const rs_values *values, const rs_tile *tile, int index, ui
     uint8_t *to = memory + d->ofmap_addr * beat_bytes;
     if (d->run_skip == 0) {
         /* Dense, or a run behind the other: pixels are out_channels apart. */
+        if (whole_bytes(config) && d->out_channels == tile->stride && b->outputs == tile->stride) {
+            const int64_t n = pixels * tile->stride;
+            rs_pack_bytes(to, tile->out, n);
+            memset(to + n, 0, (size_t)(d->ofmap_beats * beat_bytes - n));
+            return;
+        }
         memset(to, 0, (size_t)(d->ofmap_beats * beat_bytes));
         for (int64_t o = 0; o < pixels; o++)
             store_elements(config, to, o * d->out_channels, tile->out + o * tile->stride, b->outputs);
