@@ -97,12 +97,19 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
         const rs_activity *a = &t->items[i];
         const char *layer = t->program->layers[a->layer].name;
         json_t *args = json_pack("{s:s, s:i}", "layer", layer, "descriptor", a->descriptor);
-        if (a->group >= 0 && args != NULL)
+        if (a->group >= 0)
             good = json_object_set_new(args, "group", json_integer(a->group)) == 0;
         char *name = rs_format("%s: %s", layer, kinds[a->kind].name);
-        good = good && name != NULL &&
-               append(events, json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:o}", "name", name, "cat", kinds[a->kind].name, "ph", "X", "pid", 1, "tid",
-                                        (int)a->unit + 1, "ts", (json_int_t)a->from, "dur", (json_int_t)(a->to - a->from), "args", args));
+        json_t *event = !good || name == NULL ? NULL
+                                              : json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I}", "name", name, "cat", kinds[a->kind].name, "ph", "X",
+                                                          "pid", 1, "tid", (int)a->unit + 1, "ts", (json_int_t)a->from, "dur",
+                                                          (json_int_t)(a->to - a->from));
+        /* Takes args in any case, as json_pack with an o would not. */
+        good = json_object_set_new(event, "args", args) == 0;
+        if (good)
+            good = append(events, event);
+        else
+            json_decref(event);
         rs_free(name);
     }
     json_t *trace = good ? json_pack("{s:s, s:{s:I, s:s}, s:O}", "displayTimeUnit", "ms", "otherData", "cycles", (json_int_t)cycles, "network",

@@ -41,7 +41,8 @@ def timeless(value):
     """Without what depends on the clock or on where things lie."""
     if isinstance(value, dict):
         return {k: timeless(v) for k, v in value.items()
-                if k not in ("seconds", "images_per_second", "model_cycles_per_second", "rtl_cycles_per_second", "build_seconds", "folder", "path", "data")}
+                if k not in ("seconds", "images_per_second", "model_cycles_per_second", "rtl_cycles_per_second", "build_seconds", "folder", "path", "data",
+                             "calibration_data")}
     return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
