@@ -109,10 +109,10 @@ double rs_qtensor_value(const rs_qtensor *tensor, int32_t q);
 /* Section 6, LRN: v^(beta * 2^-24), the same bits on every machine. */
 double rs_qop_power(double v, uint32_t beta);
 /* How rs_qop_run computes the ops of networks of one kind of numbers, by plain loops; the arguments are those of rs_qop_run. What only
- * compares (ReLU) is the same for all. */
+ * compares (ReLU, max pooling) is the same for all. */
 typedef struct rs_qop_arithmetic {
     void (*weighted)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
-    void (*pool)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
+    void (*average)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
     void (*add)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
     void (*concat)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
     void (*normalize)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);

@@ -50,28 +50,21 @@ static void weighted(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, i
 }
 
 /* Averages: the sum over the window, row by row, in binary64, divided by the window's area. */
-static void pool(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out, uint64_t *saturations)
+static void average(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *i = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
     for (int c = 0; c < o->channels; c++, in += map_of(i))
         for (int oy = 0; oy < o->height; oy++)
             for (int ox = 0; ox < o->width; ox++) {
-                int32_t most = INT32_MIN;
                 double sum = 0;
                 for (int ky = 0; ky < op->kernel_h; ky++)
                     for (int kx = 0; kx < op->kernel_w; kx++) {
                         const int64_t y = (int64_t)oy * op->stride_h - op->pad_h + ky;
                         const int64_t x = (int64_t)ox * op->stride_w - op->pad_w + kx;
-                        if (y < 0 || y >= i->height || x < 0 || x >= i->width)
-                            continue;
-                        const int32_t q = in[y * i->width + x];
-                        most = q > most ? q : most;
-                        if (op->type == RS_QOP_AVERAGE_POOL)
-                            sum += rs_qtensor_value(i, q);
+                        if (y >= 0 && y < i->height && x >= 0 && x < i->width)
+                            sum += rs_qtensor_value(i, in[y * i->width + x]);
                     }
-                *out++ = op->type == RS_QOP_MAX_POOL
-                             ? most
-                             : rs_qtensor_quantize(o, sum / (double)rs_qop_area(qnet, op, oy, ox), qnet->rounding, saturations);
+                *out++ = rs_qtensor_quantize(o, sum / (double)rs_qop_area(qnet, op, oy, ox), qnet->rounding, saturations);
             }
 }
 
@@ -124,4 +117,4 @@ static void normalize(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, 
             }
 }
 
-const rs_qop_arithmetic rs_qop_minifloat = { weighted, pool, add, concat, normalize };
+const rs_qop_arithmetic rs_qop_minifloat = { weighted, average, add, concat, normalize };

@@ -90,19 +90,24 @@ static int64_t window(const rs_qop *op, const rs_qtensor *in, const int32_t *map
     return maximum ? most : sum;
 }
 
-static void pool(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out, uint64_t *saturations)
+/* Integers of minifloats are in the order of the numbers too (section 10). */
+static void max_pool(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out)
+{
+    const rs_qtensor *i = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
+    for (int c = 0; c < o->channels; c++, in += map_of(i))
+        for (int oy = 0; oy < o->height; oy++)
+            for (int ox = 0; ox < o->width; ox++)
+                *out++ = (int32_t)window(op, i, in, oy, ox, true);
+}
+
+static void average(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *i = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
     for (int c = 0; c < o->channels; c++, in += map_of(i))
         for (int oy = 0; oy < o->height; oy++)
             for (int ox = 0; ox < o->width; ox++) {
-                const int64_t value = window(op, i, in, oy, ox, op->type == RS_QOP_MAX_POOL);
-                if (op->type == RS_QOP_MAX_POOL) {
-                    *out++ = (int32_t)value;
-                    continue;
-                }
                 const int64_t area = rs_qop_area(qnet, op, oy, ox);
-                *out++ = rs_fxp_requantize(value * rs_average_factor(area), false, rs_average_shift(area) + op->shift,
+                *out++ = rs_fxp_requantize(window(op, i, in, oy, ox, false) * rs_average_factor(area), false, rs_average_shift(area) + op->shift,
                                            rs_qtensor_signed_bits(o), qnet->rounding, 0, saturations);
             }
 }
@@ -192,7 +197,7 @@ static void normalize(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, 
 void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
                 uint64_t *saturations)
 {
-    static const rs_qop_arithmetic fixed = { weighted, pool, add, concat, normalize };
+    static const rs_qop_arithmetic fixed = { weighted, average, add, concat, normalize };
     const rs_qop_arithmetic *by = rs_qnet_minifloat(qnet) ? &rs_qop_minifloat : &fixed;
     switch (op->type) {
     case RS_QOP_CONVOLUTION:
@@ -200,8 +205,10 @@ void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inp
         by->weighted(qnet, op, inputs[0], out, saturations);
         break;
     case RS_QOP_MAX_POOL:
+        max_pool(qnet, op, inputs[0], out);
+        break;
     case RS_QOP_AVERAGE_POOL:
-        by->pool(qnet, op, inputs[0], out, saturations);
+        by->average(qnet, op, inputs[0], out, saturations);
         break;
     case RS_QOP_RELU: {
         const rs_qtensor *t = &qnet->tensors[op->output];

@@ -418,3 +418,26 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
     }
     return q;
 }
+
+int64_t rs_test_tensor_count(const rs_qtensor *t)
+{
+    return (int64_t)t->channels * t->height * t->width;
+}
+
+int32_t **rs_test_new_tensors(const rs_qnet *q)
+{
+    int32_t **tensors = RS_NEW_ARRAY(int32_t *, (size_t)q->n_tensors);
+    assert_non_null(tensors);
+    for (int t = 0; t < q->n_tensors; t++) {
+        tensors[t] = RS_NEW_ARRAY(int32_t, (size_t)rs_test_tensor_count(&q->tensors[t]));
+        assert_non_null(tensors[t]);
+    }
+    return tensors;
+}
+
+void rs_test_free_tensors(const rs_qnet *q, int32_t **tensors)
+{
+    for (int t = 0; t < q->n_tensors; t++)
+        rs_free(tensors[t]);
+    rs_free(tensors);
+}

@@ -8,9 +8,9 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
-#include "import/caffe.h"
 #include "quant/engine.h"
 #include "quant/quantize_adapt.h"
+#include "support/lenet.h"
 
 enum { N = 45, IMAGES = 48 };
 
@@ -100,41 +100,23 @@ static void check_row(void **state)
     assert_true(adapted < 0.6 * nearest);
 }
 
-typedef struct fixture {
-    rs_diag *diag;
-    rs_net *net;
-    rs_dataset *digits, set;
-    rs_ranges *ranges;
-} fixture;
-static const rs_data_param data = { .scale = 0.00390625f };
-
 static int set_up(void **state)
 {
-    static fixture f;
-    f.diag = rs_diag_new();
-    rs_assert_ok(rs_caffe_read_net("model/zoo/lenet/lenet.prototxt", RS_TEST, &f.net, f.diag), f.diag);
-    rs_assert_ok(rs_net_infer_shapes(f.net, NULL, f.diag), f.diag);
-    rs_assert_ok(rs_caffe_read_weights("model/zoo/lenet/lenet.caffemodel", f.net, f.diag), f.diag);
-    rs_assert_ok(rs_dataset_open("model/zoo/lenet/digits", NULL, false, &f.digits, f.diag), f.diag);
-    f.set = rs_dataset_slice(f.digits, 0, IMAGES);
-    rs_assert_ok(rs_ranges_measure(f.net, &data, &f.set, 0, &f.ranges, f.diag), f.diag);
-    free(rs_test_messages(f.diag));
+    static rs_test_lenet f;
+    rs_test_lenet_open(&f, IMAGES);
+    rs_assert_ok(rs_ranges_measure(f.net, &rs_test_lenet_data, &f.set, 0, &f.ranges, f.diag), f.diag);
     *state = &f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    fixture *f = *state;
-    rs_ranges_free(f->ranges);
-    rs_net_free(f->net);
-    rs_dataset_free(f->digits);
-    rs_diag_free(f->diag);
+    rs_test_lenet_close(*state);
     return 0;
 }
 
 /* The mean squared difference of the scores to those of 16-bit words. */
-static double distance(const fixture *f, const rs_formats *formats)
+static double distance(const rs_test_lenet *f, const rs_formats *formats)
 {
     rs_formats *wide = NULL;
     rs_qnet *q[2] = { NULL, NULL };
@@ -144,7 +126,7 @@ static double distance(const fixture *f, const rs_formats *formats)
     double sum = 0, step[2] = { 0, 0 };
     for (int k = 0; k < 2; k++) {
         rs_engine *engine = NULL;
-        rs_assert_ok(rs_qnet_build(f->net, both[k], &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q[k], f->diag), f->diag);
+        rs_assert_ok(rs_qnet_build(f->net, both[k], &rs_test_lenet_data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q[k], f->diag), f->diag);
         rs_assert_ok(rs_engine_new(q[k], false, &engine, f->diag), f->diag);
         rs_assert_ok(rs_engine_run(engine, f->set.pixels, IMAGES, scores[k], NULL, f->diag), f->diag);
         step[k] = ldexp(1, -q[k]->tensors[q[k]->n_tensors - 1].format.fl);
@@ -161,7 +143,7 @@ static double distance(const fixture *f, const rs_formats *formats)
 
 static void check_lenet(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     for (int kind = 1; kind < 3; kind++) { /* by channel, powers of two */
         rs_format_rules rules;
         rs_format_rules_defaults(&rules);
@@ -177,7 +159,7 @@ static void check_lenet(void **state)
                 rs_assert_ok(rs_formats_use_channels(f->net, *g, f->diag), f->diag);
             before = distance(f, *g);
             rs_set_threads(threads);
-            rs_assert_ok(rs_formats_adapt(f->net, &data, &f->set, 0, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, *g, f->diag), f->diag);
+            rs_assert_ok(rs_formats_adapt(f->net, &rs_test_lenet_data, &f->set, 0, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, *g, f->diag), f->diag);
             rs_set_threads(0);
         }
         const double after = distance(f, formats[0]);
@@ -205,18 +187,18 @@ static void check_lenet(void **state)
 /* The whole way: what the search reports is what the integers score. */
 static void check_quantize(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     rs_quantize_options o;
     rs_quantize_defaults(&o);
     for (int g = 0; g < RS_GROUPS; g++)
         o.fixed_bits[g] = 4;
     o.error_margin = 100;
     rs_quantize_result *plain = NULL, *better = NULL;
-    rs_assert_ok(rs_quantize(f->net, &data, &f->set, &f->set, &o, &plain, f->diag), f->diag);
+    rs_assert_ok(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &plain, f->diag), f->diag);
     o.adaptive_weights = true;
     o.refine_images = IMAGES;
     o.unsigned_activations = true;
-    rs_assert_ok(rs_quantize(f->net, &data, &f->set, &f->set, &o, &better, f->diag), f->diag);
+    rs_assert_ok(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &better, f->diag), f->diag);
     print_message("# 4/4/4: %lld of %d right, improved %lld\n", (long long)plain->hits, IMAGES, (long long)better->hits);
     assert_true(better->hits > plain->hits);
     assert_true(better->qnet->tensors[0].is_unsigned); /* bytes without a mean */
@@ -230,7 +212,7 @@ static void check_quantize(void **state)
     rs_quantize_result_free(better);
 
     o.rules.scheme = RS_SCHEME_STATIC;
-    assert_int_equal(rs_quantize(f->net, &data, &f->set, &f->set, &o, &plain, f->diag), RS_USAGE);
+    assert_int_equal(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &plain, f->diag), RS_USAGE);
     free(rs_test_messages(f->diag));
 }
 

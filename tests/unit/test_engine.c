@@ -13,32 +13,9 @@
 #include "quant/engine.h"
 #include "support/random_qnet.h"
 
-static int64_t count_of(const rs_qtensor *t)
-{
-    return (int64_t)t->channels * t->height * t->width;
-}
-
-static int32_t **new_tensors(const rs_qnet *q)
-{
-    int32_t **tensors = RS_NEW_ARRAY(int32_t *, (size_t)q->n_tensors);
-    assert_non_null(tensors);
-    for (int t = 0; t < q->n_tensors; t++) {
-        tensors[t] = RS_NEW_ARRAY(int32_t, (size_t)count_of(&q->tensors[t]));
-        assert_non_null(tensors[t]);
-    }
-    return tensors;
-}
-
-static void free_tensors(const rs_qnet *q, int32_t **tensors)
-{
-    for (int t = 0; t < q->n_tensors; t++)
-        rs_free(tensors[t]);
-    rs_free(tensors);
-}
-
 static uint8_t *draw_pixels(rs_rng *rng, const rs_qnet *q, int64_t n)
 {
-    const int64_t count = n * count_of(&q->tensors[0]);
+    const int64_t count = n * rs_test_tensor_count(&q->tensors[0]);
     uint8_t *pixels = RS_NEW_ARRAY(uint8_t, (size_t)count);
     assert_non_null(pixels);
     for (int64_t i = 0; i < count; i++) {
@@ -59,11 +36,11 @@ static void compare(const rs_qnet *q, rs_engine_path path, const uint8_t *pixels
     rs_diag *diag = rs_diag_new();
     rs_engine *engine = NULL;
     rs_assert_ok(rs_engine_new_path(q, path, &engine, diag), diag);
-    int32_t **tensors = new_tensors(q);
+    int32_t **tensors = rs_test_new_tensors(q);
     uint64_t *got = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
     rs_assert_ok(rs_engine_trace(engine, pixels, tensors, got, diag), diag);
     for (int t = 0; t < q->n_tensors; t++)
-        for (int64_t i = 0; i < count_of(&q->tensors[t]); i++, c->values++)
+        for (int64_t i = 0; i < rs_test_tensor_count(&q->tensors[t]); i++, c->values++)
             if (tensors[t][i] != expected[t][i])
                 fail_msg(
                     "%s: tensor %d (%dx%dx%d, %d bits), element %lld: %d, expected %d; op of type %d on path %s at %s",
@@ -80,7 +57,7 @@ static void compare(const rs_qnet *q, rs_engine_path path, const uint8_t *pixels
             c->ops[rs_engine_op_path(engine, i)]++;
     }
     rs_free(got);
-    free_tensors(q, tensors);
+    rs_test_free_tensors(q, tensors);
     rs_engine_free(engine);
     rs_diag_free(diag);
 }
@@ -91,7 +68,7 @@ static void check_net(const rs_qnet *q, rs_rng *rng, const char *what, counts *c
     rs_assert_ok(rs_qnet_check(q, what, diag), diag);
     rs_diag_free(diag);
     uint8_t *pixels = draw_pixels(rng, q, 1);
-    int32_t **expected = new_tensors(q);
+    int32_t **expected = rs_test_new_tensors(q);
     uint64_t *saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
     rs_oracle_qnet_run(q, pixels, expected, saturations);
     for (int cpu = 0; cpu < RS_CPUS; cpu++) {
@@ -103,7 +80,7 @@ static void check_net(const rs_qnet *q, rs_rng *rng, const char *what, counts *c
     }
     rs_cpu_force(RS_CPUS);
     rs_free(saturations);
-    free_tensors(q, expected);
+    rs_test_free_tensors(q, expected);
     rs_free(pixels);
 }
 
@@ -207,7 +184,7 @@ static void check_batches(void **state)
             .max_ops = 4, .max_bits = net % 2 ? 16 : 8, .max_size = 9, .max_channels = 12, .branches = true
         };
         rs_qnet *q = rs_test_random_qnet(&rng, &options);
-        const int64_t classes = count_of(&q->tensors[q->n_tensors - 1]), pixels_each = count_of(&q->tensors[0]);
+        const int64_t classes = rs_test_tensor_count(&q->tensors[q->n_tensors - 1]), pixels_each = rs_test_tensor_count(&q->tensors[0]);
         uint8_t *pixels = draw_pixels(&rng, q, MOST);
         int32_t *expected = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes)),
                 *got = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes));

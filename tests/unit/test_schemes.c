@@ -13,29 +13,6 @@
 #include "quant/engine.h"
 #include "support/random_qnet.h"
 
-static int64_t count_of(const rs_qtensor *t)
-{
-    return (int64_t)t->channels * t->height * t->width;
-}
-
-static int32_t **new_tensors(const rs_qnet *q)
-{
-    int32_t **tensors = RS_NEW_ARRAY(int32_t *, (size_t)q->n_tensors);
-    assert_non_null(tensors);
-    for (int t = 0; t < q->n_tensors; t++) {
-        tensors[t] = RS_NEW_ARRAY(int32_t, (size_t)count_of(&q->tensors[t]));
-        assert_non_null(tensors[t]);
-    }
-    return tensors;
-}
-
-static void free_tensors(const rs_qnet *q, int32_t **tensors)
-{
-    for (int t = 0; t < q->n_tensors; t++)
-        rs_free(tensors[t]);
-    rs_free(tensors);
-}
-
 static rs_minifloat draw_format(rs_rng *rng)
 {
     static const char *const NAMES[] = { "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16", "4:3", "5:2", "3:0", "1:1", "6:8" };
@@ -129,12 +106,12 @@ static void compare(const rs_qnet *q, bool reference, int threads, const uint8_t
     const int before = rs_threads();
     rs_set_threads(threads);
     rs_assert_ok(rs_engine_new(q, reference, &engine, diag), diag);
-    int32_t **tensors = new_tensors(q);
+    int32_t **tensors = rs_test_new_tensors(q);
     uint64_t *got = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
     rs_assert_ok(rs_engine_trace(engine, pixels, tensors, got, diag), diag);
     rs_set_threads(before);
     for (int t = 0; t < q->n_tensors; t++)
-        for (int64_t i = 0; i < count_of(&q->tensors[t]); i++, ++*compared)
+        for (int64_t i = 0; i < rs_test_tensor_count(&q->tensors[t]); i++, ++*compared)
             if (tensors[t][i] != expected[t][i])
                 fail_msg("net %d, %s: tensor %d, element %lld: %d, expected %d; op %s", net, reference ? "reference" : "engine", t, (long long)i,
                          (int)tensors[t][i], (int)expected[t][i], t > 0 ? rs_qop_type_name(q->ops[t - 1].type) : "-");
@@ -142,7 +119,7 @@ static void compare(const rs_qnet *q, bool reference, int threads, const uint8_t
         if (got[i] != saturations[i])
             fail_msg("net %d, op %d: %llu saturations, expected %llu", net, i, (unsigned long long)got[i], (unsigned long long)saturations[i]);
     rs_free(got);
-    free_tensors(q, tensors);
+    rs_test_free_tensors(q, tensors);
     rs_engine_free(engine);
     rs_diag_free(diag);
 }
@@ -175,9 +152,9 @@ static void check_files(const rs_qnet *q, int net)
 
 static uint8_t *draw_pixels(rs_rng *rng, const rs_qnet *q)
 {
-    uint8_t *pixels = RS_NEW_ARRAY(uint8_t, (size_t)count_of(&q->tensors[0]));
+    uint8_t *pixels = RS_NEW_ARRAY(uint8_t, (size_t)rs_test_tensor_count(&q->tensors[0]));
     assert_non_null(pixels);
-    for (int64_t i = 0; i < count_of(&q->tensors[0]); i++)
+    for (int64_t i = 0; i < rs_test_tensor_count(&q->tensors[0]); i++)
         pixels[i] = (uint8_t)(rs_rng_next(rng) >> 8);
     return pixels;
 }
@@ -197,7 +174,7 @@ static void check_minifloat_nets(void **state)
             rs_assert_ok(rs_qnet_check(q, "net", diag), diag);
             rs_diag_free(diag);
             uint8_t *pixels = draw_pixels(&rng, q);
-            int32_t **expected = new_tensors(q);
+            int32_t **expected = rs_test_new_tensors(q);
             uint64_t *saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
             rs_oracle_minifloat_net_run(q, pixels, expected, saturations);
             compare(q, true, 1, pixels, expected, saturations, i, &compared);
@@ -207,7 +184,7 @@ static void check_minifloat_nets(void **state)
             if (nets % 8 == 0)
                 check_files(q, i);
             rs_free(saturations);
-            free_tensors(q, expected);
+            rs_test_free_tensors(q, expected);
             rs_free(pixels);
             nets++;
         }
@@ -232,7 +209,7 @@ static void check_power2_nets(void **state)
         rs_diag *diag = rs_diag_new();
         if (rs_qnet_check(q, "net", diag) == RS_OK) { /* a wide range may need more than 48 bits */
             uint8_t *pixels = draw_pixels(&rng, q);
-            int32_t **expected = new_tensors(q);
+            int32_t **expected = rs_test_new_tensors(q);
             uint64_t *saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
             rs_oracle_qnet_run(q, pixels, expected, saturations);
             compare(q, true, 1, pixels, expected, saturations, i, &compared);
@@ -243,7 +220,7 @@ static void check_power2_nets(void **state)
                 if (op->weight_number != RS_NUMBER_POWER2)
                     continue;
                 ops++;
-                for (int64_t k = 0; k < count_of(t); k++, sums++) {
+                for (int64_t k = 0; k < rs_test_tensor_count(t); k++, sums++) {
                     const int64_t sum = rs_oracle_shift_sum(q, op, expected[op->input], (int)(k / t->height / t->width),
                                                             (int)(k / t->width % t->height), (int)(k % t->width));
                     mpz_t z;
@@ -256,7 +233,7 @@ static void check_power2_nets(void **state)
             if (i % 8 == 0)
                 check_files(q, i);
             rs_free(saturations);
-            free_tensors(q, expected);
+            rs_test_free_tensors(q, expected);
             rs_free(pixels);
         }
         free(rs_test_messages(diag));

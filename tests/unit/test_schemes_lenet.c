@@ -6,47 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "import/caffe.h"
 #include "quant/engine.h"
 #include "quant/quantize.h"
+#include "support/lenet.h"
 
 enum { IMAGES = 60 };
-static const rs_data_param data = { .scale = 0.00390625f };
-
-typedef struct fixture {
-    rs_diag *diag;
-    rs_net *net;
-    rs_dataset *digits, set;
-} fixture;
 
 static int set_up(void **state)
 {
-    static fixture f;
-    f.diag = rs_diag_new();
-    rs_assert_ok(rs_caffe_read_net("model/zoo/lenet/lenet.prototxt", RS_TEST, &f.net, f.diag), f.diag);
-    rs_assert_ok(rs_net_infer_shapes(f.net, NULL, f.diag), f.diag);
-    rs_assert_ok(rs_caffe_read_weights("model/zoo/lenet/lenet.caffemodel", f.net, f.diag), f.diag);
-    rs_assert_ok(rs_dataset_open("model/zoo/lenet/digits", NULL, false, &f.digits, f.diag), f.diag);
-    f.set = rs_dataset_slice(f.digits, 0, IMAGES);
-    free(rs_test_messages(f.diag));
+    static rs_test_lenet f;
+    rs_test_lenet_open(&f, IMAGES);
     *state = &f;
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    fixture *f = *state;
-    rs_net_free(f->net);
-    rs_dataset_free(f->digits);
-    rs_diag_free(f->diag);
+    rs_test_lenet_close(*state);
     return 0;
 }
 
 /* Searches, and scores what was found again on the plain loops. */
-static rs_quantize_result *search(const fixture *f, const rs_quantize_options *options, int64_t verified)
+static rs_quantize_result *search(const rs_test_lenet *f, const rs_quantize_options *options, int64_t verified)
 {
     rs_quantize_result *r = NULL;
-    rs_assert_ok(rs_quantize(f->net, &data, &f->set, &f->set, options, &r, f->diag), f->diag);
+    rs_assert_ok(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, options, &r, f->diag), f->diag);
     rs_engine *fast = NULL, *plain = NULL;
     rs_score a = { .images = 0 }, b = { .images = 0 }, all = { .images = 0 };
     const rs_dataset some = rs_dataset_slice(&f->set, 0, verified);
@@ -66,7 +50,7 @@ static rs_quantize_result *search(const fixture *f, const rs_quantize_options *o
 
 static void check_static(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     rs_quantize_options o;
     rs_quantize_defaults(&o);
     o.rules.scheme = RS_SCHEME_STATIC;
@@ -81,12 +65,12 @@ static void check_static(void **state)
         assert_true(!rs_qop_weighted(&r->qnet->ops[i]) || r->qnet->ops[i].weight_format.fl == r->fl);
     rs_quantize_result_free(r);
     o.fixed_bits[0] = 8;
-    rs_assert_error(rs_quantize(f->net, &data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "one width for everything");
+    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "one width for everything");
 }
 
 static void check_minifloat(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     static const char *const NAMES[] = { "4:3", "e5m2", "bfloat16" };
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         rs_quantize_options o;
@@ -122,12 +106,12 @@ static void check_minifloat(void **state)
         assert_true(r->bits[g] >= 5 && r->bits[g] <= 9);
     rs_quantize_result_free(r);
     o.max_bits = 4;
-    rs_assert_error(rs_quantize(f->net, &data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "that is what the scheme 'minifloat' has here");
+    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "that is what the scheme 'minifloat' has here");
 }
 
 static void check_power2(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     for (int i = 0; i < 3; i++) {
         rs_quantize_options o;
         rs_quantize_defaults(&o);
@@ -164,7 +148,7 @@ static void check_power2(void **state)
 /* The original's rules, and what is better without them. */
 static void check_original(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     rs_quantize_options o;
     rs_quantize_defaults(&o);
     o.error_margin = 5;
@@ -190,7 +174,7 @@ static void check_original(void **state)
     rs_ranges *ranges = NULL;
     rs_formats *ours = NULL, *theirs = NULL;
     const int bits[RS_GROUPS] = { 8, 8, 8 };
-    rs_assert_ok(rs_ranges_measure(f->net, &data, &f->set, 0, &ranges, f->diag), f->diag);
+    rs_assert_ok(rs_ranges_measure(f->net, &rs_test_lenet_data, &f->set, 0, &ranges, f->diag), f->diag);
     rs_assert_ok(rs_formats_make_groups(f->net, ranges, &o.rules, bits, 0, &ours, f->diag), f->diag);
     rs_assert_ok(rs_formats_make_groups(f->net, ranges, &compat.rules, bits, 0, &theirs, f->diag), f->diag);
     for (int b = 0; b < f->net->n_blobs; b++)
@@ -212,9 +196,9 @@ static void check_original(void **state)
 /* The least squared error is no larger than that of the whole range; a percentile of 100 is the range. */
 static void check_ranges(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     rs_ranges *ranges = NULL;
-    rs_assert_ok(rs_ranges_measure_all(f->net, &data, &f->set, 0, &ranges, f->diag), f->diag);
+    rs_assert_ok(rs_ranges_measure_all(f->net, &rs_test_lenet_data, &f->set, 0, &ranges, f->diag), f->diag);
     rs_format_rules max, least, all, few;
     rs_format_rules_defaults(&max);
     least = all = few = max;
@@ -266,9 +250,9 @@ static void check_ranges(void **state)
 /* With corrected biases the means of the outputs come back to those of the float net: conv1's, whose input rounding does not change. */
 static void check_bias_correction(void **state)
 {
-    const fixture *f = *state;
+    const rs_test_lenet *f = *state;
     rs_ranges *ranges = NULL;
-    rs_assert_ok(rs_ranges_measure_all(f->net, &data, &f->set, 0, &ranges, f->diag), f->diag);
+    rs_assert_ok(rs_ranges_measure_all(f->net, &rs_test_lenet_data, &f->set, 0, &ranges, f->diag), f->diag);
     rs_format_rules rules;
     rs_format_rules_defaults(&rules);
     rules.bias_correction = true;
@@ -291,7 +275,7 @@ static void check_bias_correction(void **state)
                 for (int x = 0; x < 24; x++)
                     for (int k = 0; k < 25; k++)
                         error += ((double)rounded[k] - (double)w->data[o * 25 + k]) *
-                                 (double)((float)f->set.pixels[n * 784 + (y + k / 5) * 28 + x + k % 5] * data.scale);
+                                 (double)((float)f->set.pixels[n * 784 + (y + k / 5) * 28 + x + k % 5] * rs_test_lenet_data.scale);
         error /= IMAGES * 576.0;
         const double expected = (double)f->net->layers[conv1].params[1].data[o] - error;
         assert_true(fabs((double)formats->bias[conv1][o] - expected) < 1e-6);

@@ -26,6 +26,19 @@ struct model_stopped : std::runtime_error {
         what.pop_back();
     throw model_stopped(what);
 }
+
+// A new Shim, or NULL and why not; the text stays until the thread's next one.
+template <typename Shim, typename Options> Shim *open_shim(const Options &options, const char **message)
+{
+    try {
+        return new Shim(options);
+    } catch (const std::exception &e) {
+        static thread_local char text[512];
+        std::snprintf(text, sizeof text, "%s", e.what());
+        *message = text;
+        return nullptr;
+    }
+}
 } // namespace
 
 int rs_shim_printf(const char *format, ...)

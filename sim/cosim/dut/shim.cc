@@ -347,14 +347,7 @@ struct rs_shim {
 namespace {
 rs_shim *shim_open(const rs_shim_options *options, const char **message)
 {
-    try {
-        return new rs_shim(*options);
-    } catch (const std::exception &e) {
-        static thread_local char text[512];
-        std::snprintf(text, sizeof text, "%s", e.what());
-        *message = text;
-        return nullptr;
-    }
+    return open_shim<rs_shim>(*options, message);
 }
 
 void shim_close(rs_shim *shim)

@@ -155,14 +155,7 @@ size_t bytes_of(int32_t port)
 
 rs_unit_shim *unit_open(const rs_unit_shim_options *options, const char **message)
 {
-    try {
-        return new rs_unit_shim(*options);
-    } catch (const std::exception &e) {
-        static thread_local char text[512];
-        std::snprintf(text, sizeof text, "%s", e.what());
-        *message = text;
-        return nullptr;
-    }
+    return open_shim<rs_unit_shim>(*options, message);
 }
 
 void unit_close(rs_unit_shim *shim)
