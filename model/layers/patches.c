@@ -84,8 +84,8 @@ static void copy_clipped(float *out, const float *row, int64_t n, int64_t step, 
         out[i] = i >= from && i < to ? row[i * step] : 0.0f;
 }
 
-/* Floats of a padded plane for which there is room on the stack. */
-enum { PADDED_PLANE = 6144 };
+/* Floats of a padded plane, or a padded image, for which there is room on the stack. */
+enum { PADDED_PLANE = 6144, PADDED_IMAGE = 16384 };
 
 /* One channel with its padding, rows of width + 2 * pad_w. */
 static void pad_plane(const rs_patches *g, const float *plane, float *padded)
@@ -118,11 +118,19 @@ static void padded_to_columns(const rs_patches *g, const float *image, float *pa
     }
 }
 
+/* Whether the edges of the image are better out of the way: there is padding, a row of patches is a row of pixels, and a padded plane
+ * has room on the stack. */
+static bool pads_on_the_stack(const rs_patches *g)
+{
+    const int64_t height = g->height + 2 * g->p->pad_h, width = g->width + 2 * g->p->pad_w;
+    return g->p->stride_w == 1 && g->p->pad_h + g->p->pad_w > 0 && height <= PADDED_PLANE && width <= PADDED_PLANE &&
+           height * width <= PADDED_PLANE;
+}
+
 void rs_image_to_columns(const rs_patches *g, const float *image, float *patches)
 {
     const rs_convolution_param *p = g->p;
-    if (p->stride_w == 1 && p->pad_h + p->pad_w > 0 && g->height + 2 * p->pad_h <= PADDED_PLANE &&
-        (g->height + 2 * p->pad_h) * (g->width + 2 * p->pad_w) <= PADDED_PLANE) {
+    if (pads_on_the_stack(g)) {
         padded_to_columns(g, image, patches);
         return;
     }
@@ -150,14 +158,15 @@ void rs_image_to_columns(const rs_patches *g, const float *image, float *patches
             }
 }
 
-void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
+/* Patches of an image whose padding, if it has one, is part of it. */
+static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, const float *image, float *rows)
 {
     const rs_convolution_param *p = g->p;
     const float *const end = image + g->channels * g->height * g->width;
     const int64_t area = p->kernel_h * p->kernel_w;
     for (int64_t y = 0; y < g->out_height; y++)
         for (int64_t x = 0; x < g->out_width; x++) {
-            const int64_t top = y * p->stride_h - p->pad_h, left = x * p->stride_w - p->pad_w;
+            const int64_t top = y * p->stride_h - pad_h, left = x * p->stride_w - pad_w;
             int64_t from, to;
             inside(p->kernel_w, g->width, p->dilation_w, left, &from, &to);
             const bool whole = p->dilation_w == 1 && p->dilation_h == 1 && from == 0 && to == p->kernel_w && top >= 0 &&
@@ -179,6 +188,22 @@ void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
         }
 }
 
+void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
+{
+    const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, height = g->height + 2 * pad_h, width = g->width + 2 * pad_w;
+    if (pad_h + pad_w == 0 || height > PADDED_IMAGE || width > PADDED_IMAGE || height * width > PADDED_IMAGE / g->channels) {
+        image_to_rows(g, pad_h, pad_w, image, rows);
+        return;
+    }
+    float padded[PADDED_IMAGE];
+    for (int64_t c = 0; c < g->channels; c++)
+        pad_plane(g, image + c * g->height * g->width, padded + c * height * width);
+    rs_patches whole = *g;
+    whole.height = height;
+    whole.width = width;
+    image_to_rows(&whole, 0, 0, padded, rows);
+}
+
 static inline void add(int64_t n, const float *from, float *to)
 {
     typedef float vector __attribute__((vector_size(16)));
@@ -195,9 +220,38 @@ static inline void add(int64_t n, const float *from, float *to)
         to[i] += from[i];
 }
 
+/* The padding of one channel taken off again: what pad_plane has put on. */
+static void crop_plane(const rs_patches *g, const float *padded, float *plane)
+{
+    const int64_t width = g->width + 2 * g->p->pad_w;
+    padded += g->p->pad_h * width + g->p->pad_w;
+    for (int64_t y = 0; y < g->height; y++, plane += g->width, padded += width)
+        memcpy(plane, padded, (size_t)g->width * sizeof *plane);
+}
+
+/* rs_columns_to_image for stride_w 1 and small padded planes: pixels in the padding are added to as well, and dropped in the end. */
+static void columns_to_padded(const rs_patches *g, const float *patches, float *image)
+{
+    const rs_convolution_param *p = g->p;
+    const int64_t width = g->width + 2 * p->pad_w;
+    float padded[PADDED_PLANE];
+    for (int64_t c = 0; c < g->channels; c++, image += g->height * g->width) {
+        pad_plane(g, image, padded);
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++)
+                for (int64_t y = 0; y < g->out_height; y++, patches += g->out_width)
+                    add(g->out_width, patches, padded + (y * p->stride_h + ky * p->dilation_h) * width + kx * p->dilation_w);
+        crop_plane(g, padded, image);
+    }
+}
+
 void rs_columns_to_image(const rs_patches *g, const float *patches, float *image)
 {
     const rs_convolution_param *p = g->p;
+    if (pads_on_the_stack(g)) {
+        columns_to_padded(g, patches, image);
+        return;
+    }
     for (int64_t c = 0; c < g->channels; c++)
         for (int64_t ky = 0; ky < p->kernel_h; ky++)
             for (int64_t kx = 0; kx < p->kernel_w; kx++) {

@@ -121,46 +121,49 @@ static void interior(int64_t out, int64_t kernel, int64_t stride, int64_t pad, i
         *to = *from;
 }
 
-/* n windows of a row, all of them in the image, the first at row[0]; value by value of the window in row order, so that the result is
- * what max_window gives. With `stride` and `places` constant the loops are vectors. base: index of row[0]. */
-static inline __attribute__((always_inline)) void max_row(const int64_t stride, const bool places, int64_t n, const geometry *g,
-                                                          const float *restrict row, int32_t base, float *restrict out,
-                                                          int32_t *restrict where)
+/* Four values of a row, `stride` apart: row[0], row[stride] ... Reads nothing behind the last of them. */
+static inline __attribute__((always_inline)) floats four_of(const int64_t stride, const float *row)
 {
-    for (int64_t x = 0; x < n; x++)
-        out[x] = row[x * stride];
-    for (int64_t x = 0; places && x < n; x++)
-        where[x] = base + (int32_t)(x * stride);
-    for (int64_t ky = 0; ky < g->kernel_h; ky++)
-        for (int64_t kx = ky == 0 ? 1 : 0; kx < g->kernel_w; kx++) {
-            const float *restrict in = row + ky * g->width + kx;
-            const int32_t place = base + (int32_t)(ky * g->width + kx);
-            for (int64_t x = 0; x < n; x++) {
-                const float value = in[x * stride];
-                const bool more = value > out[x];
-                if (places)
-                    where[x] = more ? place + (int32_t)(x * stride) : where[x];
-                out[x] = more ? value : out[x];
-            }
-        }
+    floats a, b;
+    memcpy(&a, row, sizeof a);
+    if (stride == 1)
+        return a;
+    memcpy(&b, row + 3, sizeof b);
+    return __builtin_shufflevector(a, b, 0, 2, 5, 7);
 }
 
-static void max_interior(int64_t n, const geometry *g, const float *row, int32_t base, float *out, int32_t *where)
+/* Four neighbouring windows, `rows` rows of which are in the image, and all of their columns; the first begins at row[0], whose place
+ * in the plane is base. Value by value of the window in row order, so that the result is what max_window gives. */
+static inline __attribute__((always_inline)) void max_four(const int64_t stride, const bool places, int64_t rows, const geometry *g,
+                                                           const float *row, int32_t base, float *out, int32_t *where)
 {
-    if (where == NULL) {
-        if (g->stride_w == 1)
-            max_row(1, false, n, g, row, base, out, where);
-        else if (g->stride_w == 2)
-            max_row(2, false, n, g, row, base, out, where);
-        else
-            max_row(g->stride_w, false, n, g, row, base, out, where);
-    } else {
-        if (g->stride_w == 1)
-            max_row(1, true, n, g, row, base, out, where);
-        else if (g->stride_w == 2)
-            max_row(2, true, n, g, row, base, out, where);
-        else
-            max_row(g->stride_w, true, n, g, row, base, out, where);
+    const int32_t step = (int32_t)stride;
+    floats most = four_of(stride, row);
+    ints at = { 0, 0, 0, 0 };
+    for (int64_t ky = 0; ky < rows; ky++)
+        for (int64_t kx = ky == 0 ? 1 : 0; kx < g->kernel_w; kx++) {
+            const int64_t offset = ky * g->width + kx;
+            const floats value = four_of(stride, row + offset);
+            const ints more = value > most;
+            most = (floats)choose(more, (ints)value, (ints)most);
+            if (places)
+                at = choose(more, (ints){ 0, 0, 0, 0 } + (int32_t)offset, at);
+        }
+    memcpy(out, &most, sizeof most);
+    if (places) {
+        at += (ints){ 0, step, 2 * step, 3 * step } + base;
+        memcpy(where, &at, sizeof at);
+    }
+}
+
+/* n >= 4 windows of a row as in max_four; the last four may do some again. */
+static inline __attribute__((always_inline)) void max_row(const int64_t stride, const bool places, int64_t n, int64_t rows,
+                                                          const geometry *g, const float *row, int32_t base, float *out, int32_t *where)
+{
+    for (int64_t x = 0; x < n; x += 4) {
+        if (x > n - 4)
+            x = n - 4;
+        max_four(stride, places, rows, g, row + x * stride, base + (int32_t)(x * stride), out + x, places ? where + x : NULL);
     }
 }
 
@@ -181,17 +184,25 @@ static int64_t max_window(const geometry *g, const float *in, int64_t y, int64_t
 /* `where` is the place in the plane. */
 static void max_any(const geometry *g, const float *in, float *out, int32_t *where)
 {
-    int64_t top, bottom, left, right;
-    interior(g->out_height, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
+    int64_t left, right;
     interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
+    const bool fours = right - left >= 4 && g->stride_w <= 2;
     for (int64_t y = 0; y < g->out_height; y++, out += g->out_width, where = where != NULL ? where + g->out_width : NULL) {
-        const bool whole = y >= top && y < bottom;
-        if (whole && right > left) {
-            const int64_t first = (y * g->stride_h - g->pad_h) * g->width + left * g->stride_w - g->pad_w;
-            max_interior(right - left, g, in + first, (int32_t)first, out + left, where != NULL ? where + left : NULL);
+        if (fours) {
+            int64_t top, bottom;
+            window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
+            const int64_t n = right - left, rows = bottom - top, first = top * g->width + left * g->stride_w - g->pad_w;
+            if (g->stride_w == 1 && where == NULL)
+                max_row(1, false, n, rows, g, in + first, (int32_t)first, out + left, NULL);
+            else if (g->stride_w == 1)
+                max_row(1, true, n, rows, g, in + first, (int32_t)first, out + left, where + left);
+            else if (where == NULL)
+                max_row(2, false, n, rows, g, in + first, (int32_t)first, out + left, NULL);
+            else
+                max_row(2, true, n, rows, g, in + first, (int32_t)first, out + left, where + left);
         }
         for (int64_t x = 0; x < g->out_width; x++) {
-            if (whole && x == left)
+            if (fours && x == left)
                 x = right;
             if (x >= g->out_width)
                 break;
@@ -217,7 +228,8 @@ static float average_window(const geometry *g, const float *in, int64_t y, int64
     return total / (float)area;
 }
 
-/* As max_row, with the order of additions of average_window. */
+/* n windows of a row, all of them in the image, the first at row[0], with the order of additions of average_window. With `stride`
+ * constant the loops are vectors. */
 static inline __attribute__((always_inline)) void average_row(const int64_t stride, int64_t n, const geometry *g,
                                                               const float *restrict row, float *restrict out)
 {
