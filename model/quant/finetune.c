@@ -23,6 +23,7 @@ typedef struct tuner {
     rs_shadow *shadow;
     rs_formats *formats;   /* of the test net */
     rs_tuning state;
+    int bits[RS_GROUPS];   /* target widths; 16 where training is in float */
     char *best_path;
 } tuner;
 
@@ -34,8 +35,8 @@ void rs_finetune_defaults(rs_finetune_options *o)
                                 .snapshot_every = 500,
                                 .display_every = 100,
                                 .step_rate = 0.01,
-                                .power2 = RS_POWER2_ORIGINAL,
                                 .seed = 1 };
+    rs_format_rules_defaults(&o->rules);
 }
 
 static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
@@ -47,11 +48,21 @@ static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
                             rs_group_name((rs_group)g), RS_QNET_MAX_BITS);
         any = any || o->bits[g] > 0;
     }
-    if (o->power2_weights && !rs_power2_legal(o->power2))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "exponents %d to %d, expected a range within -64 to 64 of at most %d steps",
-                        o->power2.min_exponent, o->power2.max_exponent, (int)RS_POWER2_MAX_RANGE);
-    if (o->power2_weights && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0))
+    const rs_scheme scheme = o->rules.scheme;
+    const rs_status st = rs_format_rules_check(&o->rules, diag);
+    if (st != RS_OK)
+        return st;
+    if (scheme == RS_SCHEME_STATIC)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "static fixed point cannot be fine-tuned, expected dynamic, minifloat or power-of-two");
+    if (scheme == RS_SCHEME_POWER2 && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0))
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "with weights that are powers of two, no group of them can stay float");
+    if (scheme == RS_SCHEME_MINIFLOAT && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0 || o->bits[RS_GROUP_ACTIVATIONS] == 0))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "with minifloats no group can stay float: the engine takes nets of one kind of numbers");
+    if (scheme == RS_SCHEME_MINIFLOAT && (o->learn_steps || o->gradual_bits > 0 || o->refine_images > 0 || o->unsigned_activations || o->wide_scores))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "minifloats have no fractional lengths, which learned steps, a gradual reduction, refined formats, "
+                        "unsigned outputs and scores as wide as the accumulator are about");
+    if (o->channel_weights && scheme != RS_SCHEME_DYNAMIC)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "only weights in dynamic fixed point have fractional lengths by channel");
     if (!any)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "no group has a width: there is nothing to tune for");
     if (o->quantized_activations && o->bits[RS_GROUP_ACTIVATIONS] == 0)
@@ -124,24 +135,32 @@ static rs_status refine(tuner *t, const rs_data_param *data, rs_diag *diag)
 {
     enum { PASSES = 3 };
     const rs_finetune_options *o = t->options;
-    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, o->power2_weights, PASSES, t->formats, NULL, diag);
+    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false, PASSES, t->formats, NULL, diag);
     float constant = 0.0f;
     if (st == RS_OK)
         st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, t->formats, &constant, diag);
     if (st != RS_OK || constant == 0.0f)
         return st;
     move_scores(t, constant);
-    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, o->power2_weights, PASSES, t->formats, NULL, diag);
+    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false, PASSES, t->formats, NULL, diag);
 }
 
-/* Weights that are powers of two: the test net gets them rounded, and an integer at fl = -min_exponent is a code (arithmetic.md section 11). */
-static void round_test_weights(tuner *t)
+/* The widths by group; those of minifloats must leave a mantissa. */
+static rs_status find_widths(tuner *t, const rs_ranges *ranges, rs_diag *diag)
 {
-    for (int i = 0; i < t->test_net->n_layers && t->options->power2_weights; i++) {
-        const rs_layer *l = &t->test_net->layers[i];
-        if (rs_layer_group(l) != RS_GROUPS)
-            rs_power2_emulate_array(l->params[0].data, (size_t)rs_shape_count(&l->params[0].shape, 0), t->options->power2);
+    const rs_finetune_options *o = t->options;
+    int *bits = t->bits;
+    for (int g = 0; g < RS_GROUPS; g++) {
+        int least, most;
+        bits[g] = o->bits[g] > 0 ? o->bits[g] : RS_QNET_MAX_BITS;
+        rs_format_rules_widths(&o->rules, t->test_net, ranges, (rs_group)g, &least, &most);
+        if (least == most)
+            bits[g] = least;
+        if (bits[g] < least || bits[g] > most)
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, "fewer exponent bits may do, or a format by name", "%d bits for the group %s, expected %d to %d",
+                            bits[g], rs_group_name((rs_group)g), least, most);
     }
+    return RS_OK;
 }
 
 static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
@@ -149,21 +168,18 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     const rs_finetune_options *o = t->options;
     const rs_data_param *data = &t->test_net->layers[t->test_layer].data;
     rs_ranges *ranges = NULL;
-    int bits[RS_GROUPS];
-    for (int g = 0; g < RS_GROUPS; g++)
-        bits[g] = o->bits[g] > 0 ? o->bits[g] : RS_QNET_MAX_BITS;
-    rs_status st = rs_ranges_measure(t->test_net, data, set, o->calibration_images, &ranges, diag);
+    rs_status st = o->rules.activation_range != RS_RANGE_MAX ? rs_ranges_measure_all(t->test_net, data, set, o->calibration_images, &ranges, diag)
+                                                             : rs_ranges_measure(t->test_net, data, set, o->calibration_images, &ranges, diag);
     if (st == RS_OK)
-        st = rs_formats_choose(t->test_net, ranges, bits, &t->formats, diag);
-    for (int i = 0; st == RS_OK && i < t->test_net->n_layers && o->power2_weights; i++)
-        if (rs_layer_group(&t->test_net->layers[i]) != RS_GROUPS)
-            t->formats->weights[i] = rs_power2_fxp(o->power2);
+        st = find_widths(t, ranges, diag);
+    if (st == RS_OK)
+        st = rs_formats_make_groups(t->test_net, ranges, &o->rules, t->bits, 0, &t->formats, diag);
     if (st == RS_OK && o->unsigned_activations)
         st = rs_formats_use_unsigned(t->test_net, data, t->formats, diag);
-    if (st == RS_OK) {
+    if (st == RS_OK)
         t->formats->wide_scores = o->wide_scores;
-        round_test_weights(t);
-    }
+    if (st == RS_OK && o->channel_weights)
+        st = rs_formats_use_channels(t->test_net, t->formats, diag);
     if (st == RS_OK && o->refine_images > 0 && o->resume == NULL)
         st = refine(t, data, diag);
     rs_ranges_free(ranges);
@@ -186,6 +202,8 @@ static void scale_scores(tuner *t)
             for (int64_t j = 0; j < rs_shape_count(&m->params[p].shape, 0); j++)
                 m->params[p].data[j] = ldexpf(m->params[p].data[j], -k);
         t->formats->weights[i].fl += k;
+        for (int64_t c = 0; t->formats->weight_fl[i] != NULL && c < l->params[0].shape.dim[0]; c++)
+            t->formats->weight_fl[i][c] += k;
         t->formats->activations[scores].fl += k;
     }
 }
@@ -200,7 +218,7 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
         st = open_test_net(t, set, diag);
     if (st == RS_OK)
         st = choose_formats(t, set, diag);
-    if (st == RS_OK && t->options->quantized_activations && resume == NULL && !t->options->power2_weights && !t->options->wide_scores)
+    if (st == RS_OK && t->options->quantized_activations && resume == NULL && t->options->rules.scheme == RS_SCHEME_DYNAMIC && !t->options->wide_scores)
         scale_scores(t);
     if (st == RS_OK)
         st = rs_shadow_new(net, exec, batch, t->test_net, t->formats, t->options, &t->shadow, diag);
@@ -262,7 +280,6 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
     const int64_t iteration = event->iteration == 0 ? t->options->iterations : event->iteration;
     rs_shadow_formats(t->shadow, iteration, t->formats);
     rs_status st = rs_copy_weights(t->net, t->test_net, diag);
-    round_test_weights(t);
     if (st == RS_OK)
         st = score(t, event->iteration == 0 ? &t->result->first_qnet : NULL, &now, diag);
     if (st != RS_OK)
@@ -270,11 +287,12 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
     now.iteration = event->iteration;
     if (event->iteration == 0)
         state->first = now;
-    if (event->iteration == 0 || (now.hits > state->best.hits && rs_shadow_wider(t->options, event->iteration) == 0)) {
+    const bool better = (t->options->keep_last || now.hits > state->best.hits) && rs_shadow_wider(t->options, event->iteration) == 0;
+    if (event->iteration == 0 || better) {
         st = rs_caffe_write_weights(t->net, t->best_path, diag);
         state->best = now;
         for (int i = 0; i < rs_shadow_count(t->shadow); i++)
-            state->best_fl[i] = rs_shadow_format(t->shadow, i)->format.fl;
+            state->best_fl[i] = rs_shadow_format(t->shadow, i)->format.fixed.fl;
     }
     state->last = now;
     event->accuracy = (double)now.hits / (double)t->validation.count;
@@ -320,12 +338,13 @@ static void on_event(void *context, const rs_train_event *e)
                                 .images = e->images, .path = e->path };
     if (e->kind == RS_TRAIN_TEST) {
         const int by = e->iteration == 0 ? 0 : rs_shadow_wider(t->options, e->iteration);
+        const bool power2 = t->options->rules.scheme == RS_SCHEME_POWER2;
         event.hits = t->state.last.hits;
         event.ties = t->state.last.ties;
         event.best_hits = t->state.best.hits;
         event.best_iteration = t->state.best.iteration;
         for (int g = 0; g < RS_GROUPS; g++)
-            event.bits[g] = t->options->bits[g] > 0 && t->options->bits[g] + by < RS_QNET_MAX_BITS ? t->options->bits[g] + by : RS_QNET_MAX_BITS;
+            event.bits[g] = t->bits[g] + (power2 && g != RS_GROUP_ACTIVATIONS ? 0 : t->bits[g] + by < RS_QNET_MAX_BITS ? by : RS_QNET_MAX_BITS - t->bits[g]);
     }
     if (t->options->log != NULL)
         t->options->log(t->options->log_context, &event);
@@ -336,11 +355,9 @@ static rs_status finish(tuner *t, rs_diag *diag)
 {
     rs_finetune_result *r = t->result;
     for (int i = 0; i < rs_shadow_count(t->shadow); i++)
-        rs_shadow_format(t->shadow, i)->format.fl = t->state.best_fl[i];
+        rs_shadow_format(t->shadow, i)->format.fixed.fl = t->state.best_fl[i];
     rs_shadow_formats(t->shadow, t->options->iterations, t->formats);
     rs_status st = rs_caffe_read_weights(t->best_path, t->test_net, diag);
-    if (st == RS_OK)
-        round_test_weights(t);
     if (st == RS_OK)
         st = build(t, &r->qnet, diag);
     if (st != RS_OK)

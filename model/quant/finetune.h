@@ -3,7 +3,6 @@
 #ifndef RISTRETTO_QUANT_FINETUNE_H
 #define RISTRETTO_QUANT_FINETUNE_H
 
-#include "fxp/power2.h"
 #include "quant/quantize.h"
 #include "train/train.h"
 
@@ -40,8 +39,10 @@ typedef struct rs_finetune_options {
      * rs_formats_place_scores); 0: not at all. */
     int64_t refine_images;
     int bits[RS_GROUPS];         /* target widths, 1 to 16; 0: the group stays float while training, and has 16 bits in validation */
-    bool power2_weights;         /* all weights are powers of two in this format; the widths of weights are then not looked at */
-    rs_power2 power2;
+    /* How widths become formats; every scheme but RS_SCHEME_STATIC, without bias correction. Widths of weights that are powers of two, and of
+     * minifloats that the rules name, are not looked at. */
+    rs_format_rules rules;
+    bool channel_weights;        /* a fractional length for the weights of each output channel: rs_formats_use_channels */
     bool unsigned_activations;   /* behind ReLUs: rs_formats_use_unsigned */
     bool wide_scores;            /* the last layer's outputs as wide as its accumulator: not rounded, and no width of theirs counts */
     bool quantized_activations;  /* in training, with a straight-through estimator; false: float, as in the paper */
@@ -51,6 +52,7 @@ typedef struct rs_finetune_options {
     double learning_rate;        /* 0: a tenth of that of the solver's last iteration */
     bool linear_decay;           /* of the learning rate, to zero; false: it stays */
     double weight_decay;
+    bool keep_last;              /* the result: the weights of the last iteration, whatever was validated before */
     double step_rate;            /* learning rate of log2(step) when learn_steps */
     int64_t iterations;          /* 0: formats are chosen and scored, nothing is trained */
     int64_t validate_every, snapshot_every, display_every; /* >= 1; snapshot_every 0: only at the end */
@@ -66,7 +68,7 @@ typedef struct rs_finetune_result {
     double seconds, images_per_second;  /* training alone */
     double loss;
     int64_t validation_images, first_hits, first_ties; /* before the first iteration */
-    int64_t best_iteration, best_hits, best_ties;
+    int64_t best_iteration, best_hits, best_ties; /* of the weights that were kept */
     int64_t best_saturations;           /* of the validation images, all layers */
     rs_net *net;                        /* TEST phase, with the best weights */
     rs_formats *formats;                /* of that net */
@@ -80,7 +82,7 @@ void rs_finetune_defaults(rs_finetune_options *options);
 
 /* RS_USAGE: an option out of range. RS_BAD_INPUT: as rs_train and rs_quantize; a layer without an integer rule. RS_INTERRUPTED: a snapshot to
  * resume from has been written; *result stays NULL. Result: the weights with the most validation hits on the exact engine, the earliest
- * of equals. The same options, data and seed give the same bits on any number of threads and across a resumed run. */
+ * of equals, or the last (keep_last). The same options, data and seed give the same bits on any number of threads and across a resumed run. */
 rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *options, rs_finetune_result **result, rs_diag *diag);
 void rs_finetune_result_free(rs_finetune_result *result);
 

@@ -13,6 +13,7 @@ enum { PIECE = 8192 };
 /* A run of weights of one layer. */
 typedef struct piece {
     int layer; /* of the training net */
+    int channel; /* whose fractional length the weights have; -1: that of the layer */
     int64_t from, n;
     double slope; /* this piece's part of d loss / d log2 step */
 } piece;
@@ -40,6 +41,7 @@ struct rs_shadow {
     int64_t n_pieces;
     piece *pieces;
     double *slope; /* per format, summed until the next update */
+    int *channel_fl; /* room for one layer's */
 };
 
 /* ------------------------------------------------------------------------------------------------------------ formats */
@@ -59,11 +61,33 @@ static rs_fxp wider(rs_fxp format, int by)
     return (rs_fxp){ format.bits + by, fl > RS_FL_MAX ? RS_FL_MAX : fl };
 }
 
-static rs_fxp format_now(const rs_shadow *s, int i)
+/* At an iteration that is `by` bits wider. */
+static rs_number_format widened(const rs_tuned_format *f, int by)
 {
-    const rs_tuned_format *f = &s->formats[i];
-    rs_fxp format = f->weights && s->options->power2_weights ? f->format : wider(f->format, rs_shadow_wider(s->options, s->iteration));
-    format.bits += f->is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
+    rs_number_format format = f->format;
+    if (format.number == RS_NUMBER_FIXED)
+        format.fixed = wider(format.fixed, by);
+    return format;
+}
+
+static rs_number_format format_now(const rs_shadow *s, int i)
+{
+    rs_number_format format = widened(&s->formats[i], rs_shadow_wider(s->options, s->iteration));
+    format.fixed.bits += s->formats[i].is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
+    return format;
+}
+
+static int channel_fl(const rs_tuned_format *f, int fl, int channel)
+{
+    return fl + f->finer[channel] < RS_FL_MAX ? fl + f->finer[channel] : RS_FL_MAX;
+}
+
+static rs_number_format piece_format(const rs_shadow *s, const piece *p)
+{
+    const int i = s->of_weights[p->layer];
+    rs_number_format format = format_now(s, i);
+    if (p->channel >= 0)
+        format.fixed.fl = channel_fl(&s->formats[i], format.fixed.fl, p->channel);
     return format;
 }
 
@@ -72,13 +96,16 @@ void rs_shadow_formats(const rs_shadow *s, int64_t iteration, rs_formats *format
     const int by = rs_shadow_wider(s->options, iteration);
     for (int i = 0; i < s->n_formats; i++) {
         const rs_tuned_format *t = &s->formats[i];
+        const rs_number_format format = widened(t, by);
         if (t->weights) {
-            formats->weights[t->index] = s->options->power2_weights ? t->format : wider(t->format, by);
+            rs_formats_set_weight(formats, t->index, format);
+            for (int c = 0; c < t->n_channels; c++)
+                formats->weight_fl[t->index][c] = channel_fl(t, format.fixed.fl, c);
             continue;
         }
         for (int b = 0; b < s->test_net->n_blobs; b++)
             if (s->test_plan->format_class[b] == t->index)
-                formats->activations[b] = wider(t->format, by);
+                rs_formats_set_activation(formats, b, format);
     }
 }
 
@@ -107,11 +134,14 @@ rs_tuned_format *rs_shadow_format(rs_shadow *s, int i)
 /* What becomes of the gradient of a value that saturates. */
 typedef enum saturated { PASSES, STOPS, RETURNS /* passes if it leads back into the range */ } saturated;
 
-/* Straight through: the gradient of a rounded value is that of the value, but for those that saturate. */
-static double pass_through(const float *kept, float *gradient, size_t n, rs_fxp f, saturated rule, bool learn)
+/* Straight through: the gradient of a rounded value is that of the value, but for those that saturate. Steps are learned in fixed point only. */
+static double pass_through(const float *kept, float *gradient, size_t n, rs_number_format format, saturated rule, bool learn)
 {
-    const float scale = (float)ldexp(1, f.fl);
-    const float low = (float)rs_fxp_min(f.bits) - 0.5f, high = (float)rs_fxp_max(f.bits) + 0.5f;
+    const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
+    const rs_fxp f = format.fixed;
+    const float scale = minifloat ? 1.0f : (float)ldexp(1, f.fl);
+    const float most = minifloat ? (float)rs_minifloat_value(rs_minifloat_max_code(format.minifloat), format.minifloat) : 0.0f;
+    const float low = minifloat ? -most : (float)rs_fxp_min(f.bits) - 0.5f, high = minifloat ? most : (float)rs_fxp_max(f.bits) + 0.5f;
     double slope = 0.0;
     if (learn)
         for (size_t i = 0; i < n; i++) {
@@ -137,7 +167,7 @@ static void forward_hook(void *context, int layer, float *data, int64_t first, i
     if (p->format < 0)
         return;
     memcpy(p->kept + first * per_image, data, (size_t)(n * per_image) * sizeof(float));
-    rs_fxp_emulate_array(data, (size_t)(n * per_image), format_now(s, p->format), s->options->rounding, 0, 0);
+    rs_number_emulate(data, (size_t)(n * per_image), format_now(s, p->format), s->options->rounding, 0, 0);
 }
 
 static void backward_hook(void *context, int layer, float *gradient, int64_t first, int64_t n, int64_t per_image)
@@ -159,8 +189,8 @@ static void round_input(void *context, size_t index, int worker)
     (void)worker;
     const rs_shadow *s = context;
     const int64_t count = s->batch * rs_exec_blob_size(s->exec, s->plan->input), from = (int64_t)index * PIECE, left = count - from;
-    rs_fxp_emulate_array(rs_exec_blob(s->exec, s->plan->input) + from, (size_t)(left < PIECE ? left : PIECE),
-                         format_now(s, s->of_blob[s->plan->input]), RS_ROUND_NEAREST, 0, 0);
+    const rs_number_format format = format_now(s, s->of_blob[s->plan->input]);
+    rs_number_emulate(rs_exec_blob(s->exec, s->plan->input) + from, (size_t)(left < PIECE ? left : PIECE), format, rs_number_nearest(format), 0, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ weights */
@@ -185,12 +215,9 @@ static void round_piece(void *context, size_t index, int worker)
     memcpy(to, s->shadow[param_at(p->layer, 0)] + p->from, (size_t)p->n * sizeof(float));
     /* A stream for each piece of each batch. */
     const uint64_t stream = rs_mix64(rs_mix64((uint64_t)j->batch) + (uint64_t)index);
-    if (s->options->power2_weights && s->options->weight_rounding == RS_ROUND_STOCHASTIC)
-        rs_power2_emulate_stochastic(to, (size_t)p->n, s->options->power2, s->options->seed, stream);
-    else if (s->options->power2_weights)
-        rs_power2_emulate_array(to, (size_t)p->n, s->options->power2);
-    else
-        rs_fxp_emulate_array(to, (size_t)p->n, format_now(s, s->of_weights[p->layer]), s->options->weight_rounding, s->options->seed, stream);
+    const rs_number_format format = piece_format(s, p);
+    const rs_rounding mode = s->options->weight_rounding == RS_ROUND_STOCHASTIC ? RS_ROUND_STOCHASTIC : rs_number_nearest(format);
+    rs_number_emulate(to, (size_t)p->n, format, mode, s->options->seed, stream);
 }
 
 void rs_shadow_before(rs_shadow *s, int64_t batch)
@@ -206,9 +233,13 @@ void rs_shadow_before(rs_shadow *s, int64_t batch)
             float *to = s->rounded[param_at(i, p)];
             if (p > 0) {
                 const int input = s->of_blob[layer->bottoms[0]];
-                const rs_fxp in = input >= 0 ? format_now(s, input) : (rs_fxp){ 0, 0 };
-                rs_emulate_bias(layer->params[p].data, to, (size_t)rs_shape_count(&layer->params[p].shape, 0),
-                                rs_number_of_fxp(format_now(s, s->of_weights[i])), NULL, rs_number_of_fxp(in), s->options->bias_rule);
+                const rs_number_format in = input >= 0 ? format_now(s, input) : rs_number_of_fxp((rs_fxp){ 0, 0 });
+                const rs_number_format weights = format_now(s, s->of_weights[i]);
+                const rs_tuned_format *f = &s->formats[s->of_weights[i]];
+                for (int c = 0; c < f->n_channels; c++)
+                    s->channel_fl[c] = channel_fl(f, weights.fixed.fl, c);
+                rs_emulate_bias(layer->params[p].data, to, (size_t)rs_shape_count(&layer->params[p].shape, 0), weights,
+                                f->n_channels > 0 ? s->channel_fl : NULL, in, s->options->bias_rule);
             }
             layer->params[p].data = to;
         }
@@ -226,7 +257,7 @@ static void slope_piece(void *context, size_t index, int worker)
     piece *p = &s->pieces[index];
     /* Weights that saturate keep their gradient: they are clipped instead. */
     p->slope = pass_through(s->shadow[param_at(p->layer, 0)] + p->from, rs_exec_gradient(s->exec, p->layer, 0) + p->from, (size_t)p->n,
-                            format_now(s, s->of_weights[p->layer]), PASSES, true);
+                            piece_format(s, p), PASSES, true);
 }
 
 void rs_shadow_after(rs_shadow *s)
@@ -245,20 +276,37 @@ void rs_shadow_after(rs_shadow *s)
             s->slope[s->places[i].format] += s->places[i].slopes[c];
 }
 
+static void clip(float *w, int64_t n, float low, float high)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const float above = w[i] > low ? w[i] : low;
+        w[i] = above < high ? above : high;
+    }
+}
+
 static void clip_piece(void *context, size_t index, int worker)
 {
     (void)worker;
     const rs_shadow *s = context;
     const piece *p = &s->pieces[index];
-    const rs_fxp f = format_now(s, s->of_weights[p->layer]);
-    const float most = (float)ldexp(1, s->options->power2.max_exponent);
-    const float low = s->options->power2_weights ? -most : (float)rs_fxp_value(rs_fxp_min(f.bits), f.fl);
-    const float high = s->options->power2_weights ? most : (float)rs_fxp_value(rs_fxp_max(f.bits), f.fl);
-    float *w = s->net->layers[p->layer].params[0].data + p->from;
-    for (int64_t i = 0; i < p->n; i++) {
-        const float above = w[i] > low ? w[i] : low;
-        w[i] = above < high ? above : high;
+    const rs_number_format f = piece_format(s, p);
+    double low = 0.0, high = 0.0;
+    switch (f.number) {
+    case RS_NUMBER_POWER2:
+        high = ldexp(1, f.power2.max_exponent);
+        low = -high;
+        break;
+    case RS_NUMBER_MINIFLOAT:
+        high = rs_minifloat_value(rs_minifloat_max_code(f.minifloat), f.minifloat);
+        low = -high;
+        break;
+    case RS_NUMBER_FIXED:
+    case RS_NUMBERS:
+        low = rs_fxp_value(rs_fxp_min(f.fixed.bits), f.fixed.fl);
+        high = rs_fxp_value(rs_fxp_max(f.fixed.bits), f.fixed.fl);
+        break;
     }
+    clip(s->net->layers[p->layer].params[0].data + p->from, p->n, (float)low, (float)high);
 }
 
 /* Adam on log2 of the step; the format follows to the nearest power of two (trained thresholds: Jain et al., 2020). */
@@ -269,7 +317,7 @@ static void learn(rs_shadow *s, int64_t iteration)
     const double correction = sqrt(1.0 - pow(second, t)) / (1.0 - pow(first, t));
     for (int i = 0; i < s->n_formats; i++) {
         rs_tuned_format *f = &s->formats[i];
-        if (f->weights && s->options->power2_weights)
+        if (f->format.number != RS_NUMBER_FIXED)
             continue; /* the exponents are given */
         const double g = s->slope[i];
         f->step_mean = first * f->step_mean + (1.0 - first) * g;
@@ -277,7 +325,7 @@ static void learn(rs_shadow *s, int64_t iteration)
         if (f->step_square > 0.0)
             f->step_log -= s->options->step_rate * correction * f->step_mean / (sqrt(f->step_square) + tiny);
         f->step_log = f->step_log > LIMIT ? LIMIT : f->step_log < -LIMIT ? -LIMIT : f->step_log;
-        f->format.fl = -(int)lround(f->step_log);
+        f->format.fixed.fl = -(int)lround(f->step_log);
     }
 }
 
@@ -302,13 +350,26 @@ static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *
         return rs_out_of_memory(diag);
     for (int i = 0; i < s->test_net->n_layers; i++)
         if (formats->weights[i].bits > 0)
-            s->formats[s->n_formats++] = (rs_tuned_format){ .weights = true, .index = i, .format = formats->weights[i] };
+            s->formats[s->n_formats++] = (rs_tuned_format){ .weights = true, .index = i, .format = rs_formats_weight(formats, i) };
     for (int b = 0; b < s->test_net->n_blobs; b++)
         if (formats->activations[b].bits > 0 && s->test_plan->format_class[b] == b)
-            s->formats[s->n_formats++] = (rs_tuned_format){ .index = b, .format = formats->activations[b], .is_unsigned = formats->is_unsigned[b] };
-    for (int i = 0; i < s->n_formats; i++)
-        s->formats[i].step_log = -s->formats[i].format.fl;
-    return RS_OK;
+            s->formats[s->n_formats++] = (rs_tuned_format){ .index = b, .format = rs_formats_activation(formats, b), .is_unsigned = formats->is_unsigned[b] };
+    int most = 0;
+    for (int i = 0; i < s->n_formats; i++) {
+        rs_tuned_format *f = &s->formats[i];
+        f->step_log = -f->format.fixed.fl;
+        if (!f->weights || formats->weight_fl[f->index] == NULL)
+            continue;
+        f->n_channels = (int)s->test_net->layers[f->index].params[0].shape.dim[0];
+        f->finer = RS_NEW_ARRAY(int, (size_t)f->n_channels + 1);
+        if (f->finer == NULL)
+            return rs_out_of_memory(diag);
+        for (int c = 0; c < f->n_channels; c++)
+            f->finer[c] = formats->weight_fl[f->index][c] - f->format.fixed.fl;
+        most = f->n_channels > most ? f->n_channels : most;
+    }
+    s->channel_fl = RS_NEW_ARRAY(int, (size_t)most + 1);
+    return s->channel_fl != NULL ? RS_OK : rs_out_of_memory(diag);
 }
 
 /* Which formats the training net uses, by the names of layers and blobs. */
@@ -348,6 +409,22 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
     return RS_OK;
 }
 
+/* A layer's weights in pieces, of one channel each where channels have formats of their own; into `to`, unless that is NULL. Their number. */
+static int64_t pieces_of(const rs_shadow *s, int layer, piece *to)
+{
+    const rs_shape *shape = &s->net->layers[layer].params[0].shape;
+    const bool channels = s->formats[s->of_weights[layer]].n_channels > 0;
+    const int64_t count = rs_shape_count(shape, 0), run = channels ? rs_shape_count(shape, 1) : count;
+    int64_t n = 0;
+    for (int64_t from = 0; from < count; n++) {
+        const int64_t left = run - from % run, some = left < PIECE ? left : PIECE;
+        if (to != NULL)
+            to[n] = (piece){ .layer = layer, .channel = channels ? (int)(from / run) : -1, .from = from, .n = some };
+        from += some;
+    }
+    return n;
+}
+
 static rs_status allocate(rs_shadow *s, rs_diag *diag)
 {
     const size_t chunks = (size_t)((s->batch + RS_CHUNK - 1) / RS_CHUNK);
@@ -358,7 +435,7 @@ static rs_status allocate(rs_shadow *s, rs_diag *diag)
             s->rounded[param_at(i, p)] = RS_NEW_ARRAY(float, (size_t)count + 1);
             if (s->rounded[param_at(i, p)] == NULL)
                 return rs_out_of_memory(diag);
-            s->n_pieces += p == 0 ? (count + PIECE - 1) / PIECE : 0;
+            s->n_pieces += p == 0 ? pieces_of(s, i, NULL) : 0;
         }
         if (s->places[i].format >= 0) {
             s->places[i].blob = layer->tops[0];
@@ -372,11 +449,8 @@ static rs_status allocate(rs_shadow *s, rs_diag *diag)
     if (s->pieces == NULL)
         return rs_out_of_memory(diag);
     int64_t n = 0;
-    for (int i = 0; i < s->net->n_layers; i++) {
-        const int64_t count = s->of_weights[i] >= 0 ? rs_shape_count(&s->net->layers[i].params[0].shape, 0) : 0;
-        for (int64_t from = 0; from < count; from += PIECE)
-            s->pieces[n++] = (piece){ .layer = i, .from = from, .n = count - from < PIECE ? count - from : PIECE };
-    }
+    for (int i = 0; i < s->net->n_layers; i++)
+        n += s->of_weights[i] >= 0 && s->net->layers[i].n_params > 0 ? pieces_of(s, i, s->pieces + n) : 0;
     return RS_OK;
 }
 
@@ -424,7 +498,10 @@ void rs_shadow_free(rs_shadow *s)
             rs_free(s->places[i].slopes);
         }
     }
+    for (int i = 0; i < s->n_formats; i++)
+        rs_free(s->formats[i].finer);
     rs_free(s->formats);
+    rs_free(s->channel_fl);
     rs_free(s->slope);
     rs_free(s->of_weights);
     rs_free(s->of_blob);

@@ -11,8 +11,9 @@
 typedef struct rs_tuned_format {
     bool weights;
     int index;     /* in the test net: the layer, or the blob that stands for its class */
-    rs_fxp format; /* at the target width */
+    rs_number_format format; /* at the target width */
     bool is_unsigned;
+    int n_channels, *finer; /* weights by output channel: how much longer than the format's each channel's fractional length is; or none, NULL */
     double step_log, step_mean, step_square; /* log2 of the step as it is learned, and Adam's averages of its gradient */
 } rs_tuned_format;
 

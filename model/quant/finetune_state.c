@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-enum { VERSION = 1, LARGEST_FILE = 1 << 22 };
+enum { VERSION = 2, LARGEST_FILE = 1 << 22 };
 static const char format_name[] = "ristretto-finetune";
 
 rs_status rs_tuning_new(rs_tuning *t, rs_diag *diag)
@@ -17,7 +17,7 @@ rs_status rs_tuning_new(rs_tuning *t, rs_diag *diag)
     if (t->best_fl == NULL)
         return rs_out_of_memory(diag);
     for (size_t i = 0; i < n; i++)
-        t->best_fl[i] = rs_shadow_format(t->shadow, (int)i)->format.fl;
+        t->best_fl[i] = rs_shadow_format(t->shadow, (int)i)->format.fixed.fl;
     return RS_OK;
 }
 
@@ -30,13 +30,20 @@ void rs_tuning_free(rs_tuning *t)
 /* Everything that the numbers of a run depend on, other than the data and the solver's net. */
 static char *options_text(const rs_finetune_options *o)
 {
+    enum { SIZE = 32 };
+    const rs_format_rules *r = &o->rules;
+    char weights[SIZE], activations[SIZE];
     return rs_format("bits %d %d %d, activations %s, weights %s, learn_steps %d %.17g, gradual %d, rate %.17g %s, decay %.17g, iterations %" PRId64
-                     ", validation %" PRId64 " %" PRId64 " every %" PRId64 ", seed %" PRIu64 ", bias %d, rounding %s, power of two %d: %d %d %d, unsigned %d, wide scores %d",
+                     ", validation %" PRId64 " %" PRId64 " every %" PRId64 ", seed %" PRIu64 ", bias %d, rounding %s, scheme %s: ranges %s %s %.17g, "
+                     "minifloats %s %s %d, exponents %d %d %d %d, channels %d, unsigned %d, wide scores %d, keeps %s",
                      o->bits[0], o->bits[1], o->bits[2], o->quantized_activations ? "quantized" : "float", rs_rounding_name(o->weight_rounding),
                      (int)o->learn_steps, o->step_rate, o->gradual_bits, o->learning_rate, o->linear_decay ? "linear" : "fixed", o->weight_decay,
                      o->iterations, o->validation_first, o->validation_images, o->validate_every, o->seed, (int)o->bias_rule,
-                     rs_rounding_name(o->rounding), (int)o->power2_weights, o->power2.min_exponent, o->power2.max_exponent, (int)o->power2.zero,
-                     (int)o->unsigned_activations, (int)o->wide_scores);
+                     rs_rounding_name(o->rounding), rs_scheme_name(r->scheme), rs_range_rule_name(r->weight_range), rs_range_rule_name(r->activation_range),
+                     r->percentile, rs_minifloat_name(r->weight_minifloat, weights, sizeof weights),
+                     rs_minifloat_name(r->activation_minifloat, activations, sizeof activations), r->exponent_bits, r->power2.min_exponent,
+                     r->power2.max_exponent, (int)r->power2.zero, (int)r->power2_by_layer, (int)o->channel_weights, (int)o->unsigned_activations,
+                     (int)o->wide_scores, o->keep_last ? "last" : "best");
 }
 
 /* The name of what a format is for. */
@@ -54,6 +61,26 @@ static json_t *score_json(const rs_tuning_score *s)
 {
     return json_pack("{s:I, s:I, s:I, s:I}", "iteration", (json_int_t)s->iteration, "hits", (json_int_t)s->hits, "ties", (json_int_t)s->ties,
                      "saturations", (json_int_t)s->saturations);
+}
+
+/* What follows from ranges besides the fractional length: a minifloat's exponent bits, a power of two's largest exponent. */
+static int exponents(const rs_tuned_format *f)
+{
+    return f->format.number == RS_NUMBER_MINIFLOAT ? f->format.minifloat.exponent_bits
+           : f->format.number == RS_NUMBER_POWER2  ? f->format.power2.max_exponent
+                                                   : 0;
+}
+
+static json_t *channels_json(const rs_tuned_format *f)
+{
+    json_t *list = json_array();
+    bool failed = list == NULL;
+    for (int c = 0; c < f->n_channels && !failed; c++)
+        failed = json_array_append_new(list, json_integer(f->finer[c])) != 0;
+    if (!failed)
+        return list;
+    json_decref(list);
+    return NULL;
 }
 
 static rs_status write_json(const json_t *root, const char *path, rs_diag *diag)
@@ -78,9 +105,13 @@ rs_status rs_tuning_save(const rs_tuning *t, const char *prefix, const rs_net *t
     bool failed = formats == NULL || options == NULL || path == NULL;
     for (int i = 0; i < rs_shadow_count(t->shadow) && !failed; i++) {
         const rs_tuned_format *f = rs_shadow_format(t->shadow, i);
-        failed = json_array_append_new(formats, json_pack("{s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f}", "name", name_of(f, test_net), "of", kind_of(f),
-                                                          "bits", f->format.bits, "fl", f->format.fl, "best_fl", t->best_fl[i], "step_log",
-                                                          f->step_log, "step_mean", f->step_mean, "step_square", f->step_square)) != 0;
+        json_t *channels = channels_json(f);
+        failed = channels == NULL ||
+                 json_array_append_new(formats, json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:O, s:f, s:f, s:f}", "name", name_of(f, test_net), "of",
+                                                          kind_of(f), "bits", rs_number_bits(f->format), "exponents", exponents(f), "fl",
+                                                          f->format.fixed.fl, "best_fl", t->best_fl[i], "channels", channels, "step_log", f->step_log,
+                                                          "step_mean", f->step_mean, "step_square", f->step_square)) != 0;
+        json_decref(channels);
     }
     json_t *root = failed ? NULL
                           : json_pack("{s:s, s:i, s:s, s:I, s:I, s:o, s:o, s:O}", "format", format_name, "version", (int)VERSION, "options", options,
@@ -113,6 +144,34 @@ static bool legal_fl(const json_t *value, int *fl)
     return json_is_integer(value) && v >= RS_FL_MIN && v <= RS_FL_MAX;
 }
 
+/* The ranges of a snapshot's weights are others than those that the formats were chosen for. */
+static bool read_exponents(const json_t *value, rs_number_format *f)
+{
+    const json_int_t v = json_integer_value(value);
+    if (!json_is_integer(value) || v < RS_FL_MIN || v > RS_FL_MAX)
+        return false;
+    if (f->number == RS_NUMBER_MINIFLOAT && v != f->minifloat.exponent_bits) {
+        const rs_minifloat other = rs_minifloat_plain((int)v, f->fixed.bits - 1 - (int)v);
+        if (!rs_minifloat_legal(other))
+            return false;
+        *f = rs_number_of_minifloat(other);
+    } else if (f->number == RS_NUMBER_POWER2) {
+        const rs_power2 other = { (int)v - (f->power2.max_exponent - f->power2.min_exponent), (int)v, f->power2.zero };
+        if (!rs_power2_legal(other))
+            return false;
+        *f = rs_number_of_power2(other);
+    }
+    return true;
+}
+
+static bool read_channels(const json_t *list, rs_tuned_format *f)
+{
+    bool good = json_is_array(list) && json_array_size(list) == (size_t)f->n_channels;
+    for (int c = 0; c < f->n_channels && good; c++)
+        good = legal_fl(json_array_get(list, (size_t)c), &f->finer[c]);
+    return good;
+}
+
 static bool read_format(const json_t *object, const rs_net *test_net, rs_tuned_format *f, int *best_fl)
 {
     const char *name = json_string_value(json_object_get(object, "name")), *kind = json_string_value(json_object_get(object, "of"));
@@ -120,8 +179,10 @@ static bool read_format(const json_t *object, const rs_net *test_net, rs_tuned_f
     f->step_mean = json_number_value(json_object_get(object, "step_mean"));
     f->step_square = json_number_value(json_object_get(object, "step_square"));
     return name != NULL && kind != NULL && strcmp(name, name_of(f, test_net)) == 0 && strcmp(kind, kind_of(f)) == 0 &&
-           json_integer_value(json_object_get(object, "bits")) == f->format.bits && legal_fl(json_object_get(object, "fl"), &f->format.fl) &&
-           legal_fl(json_object_get(object, "best_fl"), best_fl) && fabs(f->step_log) <= RS_FL_MAX && f->step_square >= 0.0;
+           json_integer_value(json_object_get(object, "bits")) == rs_number_bits(f->format) &&
+           read_exponents(json_object_get(object, "exponents"), &f->format) && legal_fl(json_object_get(object, "fl"), &f->format.fixed.fl) &&
+           read_channels(json_object_get(object, "channels"), f) && legal_fl(json_object_get(object, "best_fl"), best_fl) &&
+           fabs(f->step_log) <= RS_FL_MAX && f->step_square >= 0.0;
 }
 
 static rs_status read_root(rs_tuning *t, const json_t *root, const char *path, const rs_net *test_net, int64_t images, rs_diag *diag)

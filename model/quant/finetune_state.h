@@ -1,8 +1,8 @@
 /* What a snapshot of a fine-tuning keeps beside weights and solver state: PREFIX.json. Private to model/quant/finetune*.c.
  *
- * {"format": "ristretto-finetune", "version": 1, "options": text of what the numbers depend on, "iteration": n, "validation_images": n,
+ * {"format": "ristretto-finetune", "version": 2, "options": text of what the numbers depend on, "iteration": n, "validation_images": n,
  *  "first": {"iteration", "hits", "ties", "saturations"}, "best": {the same}, "formats": [{"name", "of": "weights" | "activations",
- *  "bits", "fl", "best_fl", "step_log", "step_mean", "step_square"}, ...]} */
+ *  "bits", "exponents", "fl", "best_fl", "channels", "step_log", "step_mean", "step_square"}, ...]} */
 #ifndef RISTRETTO_QUANT_FINETUNE_STATE_H
 #define RISTRETTO_QUANT_FINETUNE_STATE_H
 

@@ -499,6 +499,10 @@ static rs_status run(trainer *t, rs_diag *diag)
     if (t->tests && begin == 0 && s->test_initialization) {
         st = test(t, diag);
         tested = true;
+    } else if (t->tests && begin > 0 && t->options->extension != NULL && begin % s->test_interval == 0) {
+        /* The snapshot was written before this test, whose result the extension keeps. */
+        st = test(t, diag);
+        tested = true;
     }
     while (st == RS_OK && t->iter < t->max_iter) {
         const double start = rs_seconds();

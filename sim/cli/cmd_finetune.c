@@ -109,10 +109,15 @@ static rs_status score_test(const rs_finetune_result *r, const rs_finetune_optio
     return ok ? RS_OK : rs_out_of_memory(diag);
 }
 
-/* As stored. */
-static int weight_bits(const rs_finetune_options *o, rs_group group)
+/* As stored; 0: float in training. */
+static int bits_of(const rs_finetune_options *o, const rs_finetune_result *r, rs_group group)
 {
-    return o->power2_weights ? rs_power2_bits(o->power2) : o->bits[group];
+    if (o->bits[group] == 0)
+        return 0;
+    for (int i = 0; i < r->net->n_layers && group != RS_GROUP_ACTIVATIONS; i++)
+        if (rs_layer_group(&r->net->layers[i]) == group)
+            return rs_number_bits(rs_formats_weight(r->formats, i));
+    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(rs_formats_activation(r->formats, rs_net_input(r->net))) : o->bits[group];
 }
 
 static rs_status make_section(const rs_finetune_options *o, const rs_finetune_result *r, const rs_dataset *test_set, json_t **section, rs_diag *diag)
@@ -132,8 +137,8 @@ static rs_status make_section(const rs_finetune_options *o, const rs_finetune_re
         st = score_test(r, o, test_set, &test, diag);
     if (st == RS_OK) {
         *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "network",
-                             r->net->name, "bits", weight_bits(o, RS_GROUP_CONVOLUTION), weight_bits(o, RS_GROUP_INNER_PRODUCT),
-                             o->bits[RS_GROUP_ACTIVATIONS], "scheme", o->power2_weights ? "power-of-two" : "dynamic", "weight_rounding", rs_rounding_name(o->weight_rounding),
+                             r->net->name, "bits", bits_of(o, r, RS_GROUP_CONVOLUTION), bits_of(o, r, RS_GROUP_INNER_PRODUCT),
+                             bits_of(o, r, RS_GROUP_ACTIVATIONS), "scheme", rs_scheme_name(o->rules.scheme), "weight_rounding", rs_rounding_name(o->weight_rounding),
                              "activations", o->quantized_activations ? "quantized" : "float", "learn_steps", (int)o->learn_steps, "gradual_bits",
                              o->gradual_bits, "iterations", (json_int_t)r->iterations, "images", (json_int_t)r->trained_images, "seconds", r->seconds,
                              "images_per_second", r->images_per_second, "loss", r->loss, "validation_images", (json_int_t)r->validation_images,
@@ -187,6 +192,26 @@ static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, r
     return st;
 }
 
+/* What quantize has as well. */
+static rs_status read_rules(const rs_args *args, rs_finetune_options *o, rs_diag *diag)
+{
+    const char *name = rs_args_text(args, "scheme");
+    rs_quantize_options q;
+    rs_quantize_defaults(&q);
+    for (int i = 0; i < RS_SCHEMES; i++)
+        if (strcmp(name, rs_scheme_name((rs_scheme)i)) == 0)
+            q.rules.scheme = (rs_scheme)i;
+    q.refine_images = o->refine_images;
+    const rs_status status = rs_rules_options(args, false, &q, diag);
+    o->rules = q.rules;
+    o->channel_weights = q.channel_weights;
+    o->unsigned_activations = q.unsigned_activations;
+    o->wide_scores = q.wide_scores;
+    o->bias_rule = q.bias_rule;
+    o->rounding = q.rules.scheme == RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST;
+    return status;
+}
+
 rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
 {
     rs_finetune_options o;
@@ -202,8 +227,6 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
     o.bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
     o.quantized_activations = strcmp(rs_args_text(args, "activations"), "quantized") == 0;
-    o.unsigned_activations = rs_args_flag(args, "unsigned");
-    o.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
     o.learn_steps = rs_args_flag(args, "learn-steps");
     o.weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST : RS_ROUND_STOCHASTIC;
     o.gradual_bits = (int)rs_args_int(args, "gradual");
@@ -214,24 +237,22 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.validate_every = rs_args_int(args, "validate-every");
     o.snapshot_every = rs_args_int(args, "snapshot-every");
     o.seed = (uint64_t)rs_args_int(args, "seed");
-    o.bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
+    o.keep_last = strcmp(rs_args_text(args, "keep"), "last") == 0;
     const bool quiet = rs_args_flag(args, "quiet");
     log_to to = { .out = rs_args_flag(args, "json") ? stderr : stdout };
     o.log = quiet ? NULL : print_event;
     o.log_context = &to;
-    const rs_rule_texts texts = { .prefix = "--", .status = RS_USAGE };
     rs_solver_param *solver = NULL;
     rs_dataset *test_set = NULL;
     rs_finetune_result *r = NULL;
     json_t *section = NULL;
     rs_data_override transform;
-    o.power2_weights = strcmp(rs_args_text(args, "scheme"), "power-of-two") == 0;
-    rs_status status = rs_transform_options(args, &transform, diag);
+    rs_status status = read_rules(args, &o, diag);
+    if (status == RS_OK)
+        status = rs_transform_options(args, &transform, diag);
     o.transform = &transform;
     if (status == RS_OK)
         status = validation_slice(args, &o, diag);
-    if (status == RS_OK)
-        status = rs_read_exponents(rs_args_text(args, "exponents"), rs_args_flag(args, "zero-code"), &texts, &o.power2, diag);
     if (status == RS_OK)
         status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
     if (status == RS_OK && o.weights == NULL && o.resume == NULL && rs_is_onnx(solver->net_path))

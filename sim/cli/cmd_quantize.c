@@ -19,14 +19,6 @@ static rs_rounding rounding_named(const char *name)
     return RS_ROUND_NEAREST; /* the option's choices are those above */
 }
 
-static rs_range_rule range_named(const char *name)
-{
-    int rule = 0;
-    while (rule < RS_RANGE_RULES - 1 && strcmp(rs_range_rule_name((rs_range_rule)rule), name) != 0)
-        rule++;
-    return (rs_range_rule)rule; /* the option's choices are these */
-}
-
 /* --scheme, or --trimming_mode in the original's words. */
 static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *diag)
 {
@@ -45,27 +37,14 @@ static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *di
 
 static rs_status read_rules(const rs_args *args, rs_quantize_options *o, rs_diag *diag)
 {
-    const rs_rule_texts texts = { .prefix = "--",
-                                  .status = RS_USAGE,
-                                  .minifloat = rs_args_text(args, "minifloat"),
-                                  .minifloat_weights = rs_args_text(args, "minifloat-weights"),
-                                  .exponents = rs_args_text(args, "exponents"),
-                                  .zero_code = rs_args_flag(args, "zero-code"),
-                                  .original = strcmp(rs_args_text(args, "compat"), "ristretto") == 0 };
     rs_format_rules *rules = &o->rules;
     const rs_status status = read_scheme(args, &rules->scheme, diag);
-    rules->weight_range = range_named(rs_args_text(args, "weight-range"));
-    rules->activation_range = range_named(rs_args_text(args, "activation-range"));
-    rules->percentile = rs_args_real(args, "percentile");
     rules->bias_correction = rs_args_flag(args, "bias-correction");
-    rules->exponent_bits = (int)rs_args_int(args, "exponent-bits");
-    rules->power2_by_layer = rs_args_flag(args, "exponents-by-layer");
     const char *rounding = rs_args_text(args, "rounding");
     o->rounding = rounding != NULL                        ? rounding_named(rounding)
                   : rules->scheme == RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN
                                                           : RS_ROUND_NEAREST;
-    o->bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
-    return status == RS_OK ? rs_read_rules(&texts, o, diag) : status;
+    return status == RS_OK ? rs_rules_options(args, strcmp(rs_args_text(args, "compat"), "ristretto") == 0, o, diag) : status;
 }
 
 /* --data, or what the prototxt names; the batch size that the prototxt gives, for --iterations. */
@@ -148,9 +127,6 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     int64_t batch = 0;
     rs_quantize_stage stage = { .model = rs_args_text(args, "model"), .quantized = rs_args_text(args, "model-quantized") };
     rs_quantize_defaults(&stage.options);
-    stage.options.unsigned_activations = rs_args_flag(args, "unsigned");
-    stage.options.channel_weights = rs_args_flag(args, "channel-weights");
-    stage.options.wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
     stage.options.adaptive_weights = strcmp(rs_args_text(args, "weight-rounding"), "adaptive") == 0;
     stage.options.refine_images = rs_args_int(args, "refine");
     stage.options.error_margin = rs_args_real(args, "error-margin");

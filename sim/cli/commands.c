@@ -97,6 +97,28 @@ static const rs_option test_options[] = {
     REPORT, END
 };
 
+/* How numbers become formats, where a net is quantized or tuned: rules.c reads them. */
+#define RULES \
+    { .name = "channel-weights", .type = RS_OPTION_FLAG, .help = "the weights of each output channel have a fractional length of their own" }, \
+    { .name = "scores", .type = RS_OPTION_CHOICE, .value = "WIDTH", .choices = "format|accumulator", .fallback = "format", \
+      .help = "class scores in the format of a layer output, or as wide as the last accumulator" }, \
+    { .name = "weight-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max", \
+      .help = "how the integer lengths of weights in dynamic fixed point are found" }, \
+    { .name = "activation-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max", \
+      .help = "the same of layer outputs" }, \
+    { .name = "percentile", .type = RS_OPTION_REAL, .value = "PERCENT", .min = 0.001, .max = 100, .fallback = "99.99", \
+      .help = "share of the magnitudes that percentile ranges hold" }, \
+    { .name = "minifloat", .type = RS_OPTION_TEXT, .value = "FORMAT", \
+      .help = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K (the original's, E exponent and K mantissa bits) [by the widths]" }, \
+    { .name = "minifloat-weights", .type = RS_OPTION_TEXT, .value = "FORMAT", .help = "that of weights, if it is another one" }, \
+    { .name = "exponent-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 8, .fallback = "0", \
+      .help = "of minifloats that no name gives; 0: what the ranges need, at least 4" }, \
+    { .name = "exponents", .type = RS_OPTION_TEXT, .value = "FIRST:LAST", .fallback = "-8:-1", .help = "exponents of weights that are powers of two" }, \
+    { .name = "exponents-by-layer", .type = RS_OPTION_FLAG, .help = "as many exponents, ending at that of each layer's largest weight" }, \
+    { .name = "zero-code", .type = RS_OPTION_FLAG, .help = "weights that are powers of two can be zero as well" }, \
+    { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator", \
+      .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" }
+
 static const rs_option quantize_options[] = {
     MODEL, WEIGHTS, DATA(false), TRANSFORM,
     { .name = "out", .letter = 'o', .type = RS_OPTION_FOLDER, .value = "FOLDER",
@@ -117,31 +139,13 @@ static const rs_option quantize_options[] = {
     { .name = "activation-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "0", .help = "width of layer outputs; 0: searched" },
     { .name = "rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "nearest|nearest_even|nearest_up|truncate",
       .help = "rounding of requantize [nearest; minifloat: nearest_even]" },
-    { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
-      .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
     { .name = "unsigned", .type = RS_OPTION_FLAG, .help = "layer outputs behind a ReLU, and bytes without a mean, are unsigned, with one more fractional bit" },
     { .name = "weight-rounding", .type = RS_OPTION_CHOICE, .value = "HOW", .choices = "nearest|adaptive", .fallback = "nearest",
       .help = "each weight to its nearest number, or so that the layer's outputs on calibration images stay near (docs/quantizer.md)" },
     { .name = "refine", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "0",
       .help = "calibration images on which the fractional lengths of a combination and the place of the scores are improved; 0: not" },
-    { .name = "channel-weights", .type = RS_OPTION_FLAG, .help = "the weights of each output channel have a fractional length of their own" },
-    { .name = "scores", .type = RS_OPTION_CHOICE, .value = "WIDTH", .choices = "format|accumulator", .fallback = "format",
-      .help = "class scores in the format of a layer output, or as wide as the last accumulator" },
-    { .name = "weight-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max",
-      .help = "how the integer lengths of weights in dynamic fixed point are found" },
-    { .name = "activation-range", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "max|percentile|squared_error", .fallback = "max",
-      .help = "the same of layer outputs" },
-    { .name = "percentile", .type = RS_OPTION_REAL, .value = "PERCENT", .min = 0.001, .max = 100, .fallback = "99.99",
-      .help = "share of the magnitudes that percentile ranges hold" },
+    RULES,
     { .name = "bias-correction", .type = RS_OPTION_FLAG, .help = "take the mean error that rounded weights make out of the biases" },
-    { .name = "minifloat", .type = RS_OPTION_TEXT, .value = "FORMAT",
-      .help = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K (the original's, E exponent and K mantissa bits) [searched]" },
-    { .name = "minifloat-weights", .type = RS_OPTION_TEXT, .value = "FORMAT", .help = "that of weights, if it is another one" },
-    { .name = "exponent-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 8, .fallback = "0",
-      .help = "of the minifloats that are searched; 0: what the ranges need, at least 4" },
-    { .name = "exponents", .type = RS_OPTION_TEXT, .value = "FIRST:LAST", .fallback = "-8:-1", .help = "exponents of weights that are powers of two" },
-    { .name = "exponents-by-layer", .type = RS_OPTION_FLAG, .help = "as many exponents, ending at that of each layer's largest weight" },
-    { .name = "zero-code", .type = RS_OPTION_FLAG, .help = "weights that are powers of two can be zero as well" },
     { .name = "pareto", .type = RS_OPTION_CHOICE, .value = "COST", .choices = "bits|area|energy",
       .help = "widths layer by layer: from --max-bits on, bits are taken away where they matter least for what they cost; a table of accuracy against cost" },
     { .name = "budget", .type = RS_OPTION_REAL, .value = "X", .min = 0, .max = 1e30, .fallback = "0",
@@ -170,10 +174,9 @@ static const rs_option finetune_options[] = {
       .help = "images of --validation [all]; without it, 0:COUNT holds the last COUNT images out of training [a tenth]" },
     { .name = "test", .type = RS_OPTION_FILE, .value = "PATH", .help = "labelled images to score at the end [those of the solver's test net]" },
     { .name = "no-test", .type = RS_OPTION_FLAG, .help = "score no test images" },
-    { .name = "scheme", .type = RS_OPTION_CHOICE, .value = "SCHEME", .choices = "dynamic|power-of-two", .fallback = "dynamic",
-      .help = "weights in dynamic fixed point, or powers of two; layer outputs are in dynamic fixed point" },
-    { .name = "exponents", .type = RS_OPTION_TEXT, .value = "FIRST:LAST", .fallback = "-8:-1", .help = "exponents of weights that are powers of two" },
-    { .name = "zero-code", .type = RS_OPTION_FLAG, .help = "weights that are powers of two can be zero as well" },
+    { .name = "scheme", .type = RS_OPTION_CHOICE, .value = "SCHEME", .choices = "dynamic|minifloat|power-of-two", .fallback = "dynamic",
+      .help = "kind of numbers: dynamic fixed point, minifloat, or weights that are powers of two with layer outputs in dynamic fixed point" },
+    RULES,
     { .name = "activation-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8", .help = "width of layer outputs; 0: float" },
     { .name = "convolution-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8", .help = "width of convolution weights; 0: float" },
     { .name = "inner-product-bits", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = 16, .fallback = "8",
@@ -183,8 +186,6 @@ static const rs_option finetune_options[] = {
     { .name = "refine", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "0",
       .help = "validation images on which fractional lengths and the place of the scores are improved before training; 0: they follow from the ranges" },
     { .name = "unsigned", .type = RS_OPTION_FLAG, .help = "layer outputs behind a ReLU are unsigned, with one more fractional bit" },
-    { .name = "scores", .type = RS_OPTION_CHOICE, .value = "WIDTH", .choices = "format|accumulator", .fallback = "format",
-      .help = "class scores in the format of a layer output, or as wide as the last accumulator" },
     { .name = "activations", .type = RS_OPTION_CHOICE, .value = "HOW", .choices = "float|quantized", .fallback = "float",
       .help = "in training: float as in the paper, or quantized with a straight-through estimator" },
     { .name = "weight-rounding", .type = RS_OPTION_CHOICE, .value = "MODE", .choices = "stochastic|nearest", .fallback = "stochastic",
@@ -197,13 +198,13 @@ static const rs_option finetune_options[] = {
     { .name = "schedule", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "fixed|linear", .fallback = "fixed",
       .help = "the learning rate stays, or falls to zero" },
     { .name = "weight-decay", .type = RS_OPTION_REAL, .value = "RATE", .min = 0, .max = 1, .fallback = "0", .help = "of the shadow weights" },
+    { .name = "keep", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "best|last", .fallback = "best",
+      .help = "the result: the weights with the most hits in a validation, or the last ones" },
     { .name = "iterations", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "5000",
       .help = "batches to train on; 0: formats are chosen and scored, nothing is trained" },
     { .name = "validate-every", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = MOST, .fallback = "500", .help = "iterations between validations" },
     { .name = "snapshot-every", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1000", .help = "iterations between snapshots; 0: only the last" },
     { .name = "seed", .type = RS_OPTION_INT, .value = "N", .min = 0, .max = MOST, .fallback = "1", .help = "seed of stochastic rounding" },
-    { .name = "bias-format", .type = RS_OPTION_CHOICE, .value = "RULE", .choices = "accumulator|weights", .fallback = "accumulator",
-      .help = "biases as fine as the accumulator, or in the weights' format as in the original Ristretto" },
     REPORT, END
 };
 

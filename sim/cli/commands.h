@@ -46,8 +46,8 @@ typedef struct rs_rule_texts {
 } rs_rule_texts;
 /* Adds those to the options, whose other fields are set, and checks that they go together. */
 rs_status rs_read_rules(const rs_rule_texts *texts, rs_quantize_options *options, rs_diag *diag);
-/* `exponents` alone. */
-rs_status rs_read_exponents(const char *text, bool zero, const rs_rule_texts *texts, rs_power2 *format, rs_diag *diag);
+/* The same by the options that quantize and finetune share; rules.scheme is set. */
+rs_status rs_rules_options(const rs_args *args, bool original, rs_quantize_options *options, rs_diag *diag);
 
 /* "FIRST:COUNT"; `option` is named in the message. RS_USAGE. */
 rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag);

@@ -36,7 +36,7 @@ static rs_status read_minifloat(const rs_rule_texts *t, const char *option, cons
     return status;
 }
 
-rs_status rs_read_exponents(const char *text, bool zero, const rs_rule_texts *t, rs_power2 *format, rs_diag *diag)
+static rs_status read_exponents(const char *text, bool zero, const rs_rule_texts *t, rs_power2 *format, rs_diag *diag)
 {
     const char *colon = strchr(text, ':');
     char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
@@ -96,7 +96,7 @@ rs_status rs_read_rules(const rs_rule_texts *t, rs_quantize_options *o, rs_diag 
     if (status == RS_OK)
         status = read_minifloat(t, "minifloat-weights", t->minifloat_weights, &rules->weight_minifloat, diag);
     if (status == RS_OK)
-        status = rs_read_exponents(t->exponents, t->zero_code, t, &rules->power2, diag);
+        status = read_exponents(t->exponents, t->zero_code, t, &rules->power2, diag);
     if (status == RS_OK)
         status = check_scheme(t, o, diag);
     if (t->original) {
@@ -105,4 +105,34 @@ rs_status rs_read_rules(const rs_rule_texts *t, rs_quantize_options *o, rs_diag 
         rules->original_lengths = true;
     }
     return status;
+}
+
+static rs_range_rule range_named(const char *name)
+{
+    int rule = 0;
+    while (rule < RS_RANGE_RULES - 1 && strcmp(rs_range_rule_name((rs_range_rule)rule), name) != 0)
+        rule++;
+    return (rs_range_rule)rule; /* the option's choices are these */
+}
+
+rs_status rs_rules_options(const rs_args *args, bool original, rs_quantize_options *o, rs_diag *diag)
+{
+    const rs_rule_texts texts = { .prefix = "--",
+                                  .status = RS_USAGE,
+                                  .minifloat = rs_args_text(args, "minifloat"),
+                                  .minifloat_weights = rs_args_text(args, "minifloat-weights"),
+                                  .exponents = rs_args_text(args, "exponents"),
+                                  .zero_code = rs_args_flag(args, "zero-code"),
+                                  .original = original };
+    rs_format_rules *rules = &o->rules;
+    rules->weight_range = range_named(rs_args_text(args, "weight-range"));
+    rules->activation_range = range_named(rs_args_text(args, "activation-range"));
+    rules->percentile = rs_args_real(args, "percentile");
+    rules->exponent_bits = (int)rs_args_int(args, "exponent-bits");
+    rules->power2_by_layer = rs_args_flag(args, "exponents-by-layer");
+    o->channel_weights = rs_args_flag(args, "channel-weights");
+    o->unsigned_activations = rs_args_flag(args, "unsigned");
+    o->wide_scores = strcmp(rs_args_text(args, "scores"), "accumulator") == 0;
+    o->bias_rule = strcmp(rs_args_text(args, "bias-format"), "weights") == 0 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
+    return rs_read_rules(&texts, o, diag);
 }

@@ -45,3 +45,14 @@ result $? 'other options than those of the snapshot are refused'
 finetune --out "$work/none" >"$work/none.log" 2>&1
 [ $? = 2 ] && grep -q 'error: expected either weights to start from or a solverstate to resume' "$work/none.log"
 result $? 'weights or a snapshot are asked for'
+
+"$bin" finetune --solver "$work/solver.prototxt" --weights "$zoo/lenet.caffemodel" --scheme minifloat --minifloat 4:1 --calibration 50 \
+    --validation-images 0:100 --activations quantized --iterations 4 --validate-every 4 --keep last --out "$work/mini" --json >"$work/mini.json" 2>"$work/mini.log" &&
+    grep -q '"scheme": "minifloat"' "$work/mini.json" && grep -q '"best_iteration": 4' "$work/mini.json" &&
+    [ "$(grep -c 'precision: MINIFLOAT' "$work/mini/quantized.prototxt")" = 4 ]
+result $? 'minifloats are tuned, and the last weights kept'
+"$bin" test --model "$work/mini/quantized.prototxt" --weights "$work/mini/tuned.caffemodel" --data "$zoo/digits" --images 100 -q >"$work/again.log" 2>&1
+result $? 'what is tuned to minifloats can be read again'
+"$bin" finetune --solver "$work/solver.prototxt" --weights "$zoo/lenet.caffemodel" --minifloat 4:1 --out "$work/none" >"$work/scheme.log" 2>&1
+[ $? = 2 ] && grep -q 'error: --minifloat belongs to the scheme minifloat, not to dynamic' "$work/scheme.log"
+result $? 'an option of another scheme is refused'

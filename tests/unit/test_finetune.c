@@ -120,15 +120,25 @@ static void vary(rs_finetune_options *o, int way)
     o->step_rate = 0.1;
     o->gradual_bits = way == 3 ? 3 : 0;
     o->linear_decay = way == 1;
-    o->power2_weights = way == 4;
+    o->rules.scheme = way == 4 ? RS_SCHEME_POWER2 : way == 6 ? RS_SCHEME_MINIFLOAT : RS_SCHEME_DYNAMIC;
+    o->rules.power2_by_layer = way == 4;
+    o->channel_weights = way == 5;
     o->unsigned_activations = way >= 3;
     o->wide_scores = way == 4;
+    o->rules.activation_range = way == 5 ? RS_RANGE_SQUARED_ERROR : RS_RANGE_MAX;
+    o->keep_last = way == 5;
+    if (way != 6)
+        return;
+    o->rounding = RS_ROUND_NEAREST_EVEN;
+    o->learn_steps = o->unsigned_activations = false;
+    for (int g = 0; g < RS_GROUPS; g++)
+        o->bits[g] = 6;
 }
 
 static void test_threads_and_resume(void **state)
 {
     (void)state;
-    for (int way = 0; way < 5; way++) {
+    for (int way = 0; way < 7; way++) {
         char *one_path = rs_strdup(rs_test_path("one")), *two_path = rs_strdup(rs_test_path("two"));
         rs_finetune_options o = options_for("one", 4);
         vary(&o, way);
@@ -254,6 +264,13 @@ static void test_messages(void **state)
     rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "need a width of activations");
     o = options_for("bad", 17);
     rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "17 bits");
+    o = options_for("bad", 4);
+    o.rules.scheme = RS_SCHEME_STATIC;
+    rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "static fixed point cannot be fine-tuned");
+    o.rules.scheme = RS_SCHEME_MINIFLOAT;
+    rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "4 bits for the group convolution, expected 5 to");
+    o.gradual_bits = 1;
+    rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "minifloats have no fractional lengths");
     o = options_for("bad", 4);
     o.validation_images = IMAGES;
     rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "held out of training");
