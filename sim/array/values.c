@@ -729,8 +729,68 @@ static void pool_row(rs_values *values, const block *b, const rs_descriptor *d, 
         }
 }
 
-rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bool per_beat, rs_tile *tile,
-                         rs_diag *diag)
+/* -------------------------------------------------------------------------------------------------- store */
+
+static bool whole_bytes(const rs_array_config *config)
+{
+    return config->activation_bits == 8 && config->pe != RS_PE_MINIFLOAT;
+}
+
+/* Elements of the ofmap are `from` on: n of them, from element e of the beats `to` on. */
+static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e, const int32_t *from, int64_t n)
+{
+    const int64_t per_beat = rs_array_elements_per_beat(config);
+    if (whole_bytes(config)) {
+        rs_pack_bytes(to + e, from, n);
+        return;
+    }
+    for (int64_t c = 0; c < n; c++, e++)
+        rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
+                    config->activation_bits, rs_program_word(config, from[c]));
+}
+
+/* Dense bytes, a pixel behind the other without anything between them. */
+static bool dense_bytes(const rs_values *values, const block *b, const rs_descriptor *d)
+{
+    return d->run_skip == 0 && whole_bytes(&values->program->config) && d->out_channels == b->stride && b->outputs == b->stride;
+}
+
+/* What lies behind the last element of a dense ofmap, up to the end of its last beat. */
+static void clear_rest(const rs_values *values, const block *b, const rs_descriptor *d, uint8_t *memory)
+{
+    const int64_t beat_bytes = values->program->config.bus_bits / 8, n = (int64_t)d->out_h * d->out_w * b->stride;
+    memset(memory + d->ofmap_addr * beat_bytes + n, 0, (size_t)(d->ofmap_beats * beat_bytes - n));
+}
+
+void rs_values_store(const rs_values *values, const rs_tile *tile, int index, uint8_t *memory)
+{
+    const rs_array_config *config = &values->program->config;
+    const rs_descriptor *d = &values->program->descriptors[index];
+    const block *b = &values->blocks[values->block_of[index]];
+    const int64_t beat_bytes = config->bus_bits / 8, pixels = (int64_t)d->out_h * d->out_w;
+    uint8_t *to = memory + d->ofmap_addr * beat_bytes;
+    if (!tile->out) /* done row by row */
+        return;
+    if (dense_bytes(values, b, d)) {
+        rs_pack_bytes(to, tile->out, pixels * tile->stride);
+        clear_rest(values, b, d, memory);
+        return;
+    }
+    if (d->run_skip == 0) { /* pixels are out_channels apart */
+        memset(to, 0, (size_t)(d->ofmap_beats * beat_bytes));
+        for (int64_t o = 0; o < pixels; o++)
+            store_elements(config, to, o * d->out_channels, tile->out + o * tile->stride, b->outputs);
+        return;
+    }
+    for (int64_t o = 0; o < pixels; o++, to += (d->run_beats + d->run_skip) * beat_bytes) {
+        memset(to, 0, (size_t)(d->run_beats * beat_bytes));
+        store_elements(config, to, 0, tile->out + o * tile->stride, b->outputs);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------- tile */
+
+rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per_beat, rs_tile *tile, rs_diag *diag)
 {
     const rs_descriptor *d = &values->program->descriptors[index];
     block *b = &values->blocks[values->block_of[index]];
@@ -759,69 +819,40 @@ rs_status rs_values_tile(rs_values *values, const uint8_t *memory, int index, bo
         tile->overflows = values->overflows;
     }
     const bool pooled = d->pool_h > 1 || d->pool_w > 1 || d->pool_stride_h > 1 || d->pool_stride_w > 1;
+    /* Each position of a row is under one window, and what lies behind the last channel is zero (that of several sets is
+     * what happens to be there): what saturates counts once. */
+    const bool once = d->pool_h == d->pool_stride_h && d->pool_w == d->pool_stride_w &&
+                      d->conv_w <= d->out_w * d->pool_stride_w && (b->sets == 1 || b->outputs == b->stride);
+    /* Where nobody asks for the values themselves, rows go to memory while they are in the cache. */
+    const bool by_row = !pooled && !per_beat && dense_bytes(values, b, d);
+    uint8_t *to = memory + d->ofmap_addr * (values->program->config.bus_bits / 8);
     int32_t *const row = values->row;
     for (int64_t cy = 0; cy < d->conv_h; cy++) {
         int64_t y0, y1;
         windows(cy, d->out_h, d->pool_h, d->pool_stride_h, &y0, &y1);
         if (y0 >= y1)
             continue;
-        if (!pooled)
+        if (!pooled && !by_row)
             values->row = values->out + cy * d->conv_w * b->stride;
         row_sums(values, b, d, &p, cy);
         const uint64_t saturations = requantize(values, b, d, cy, 0, d->conv_w * b->stride);
-        if (saturations || b->checked)
+        if (once && !per_beat && !b->checked)
+            tile->total_saturations += saturations;
+        else if (saturations || b->checked)
             count_row(values, b, d, cy, per_beat, tile);
         if (d->mode == RS_MODE_DIRECT_MAX)
             lose_outside(values, b, d, cy);
         if (pooled)
             pool_row(values, b, d, cy);
+        if (by_row)
+            rs_pack_bytes(to + cy * d->conv_w * b->stride, values->row, d->conv_w * b->stride);
         values->row = row;
     }
+    if (by_row) {
+        clear_rest(values, b, d, memory);
+        tile->out = NULL;
+    }
     return RS_OK;
-}
-
-static bool whole_bytes(const rs_array_config *config)
-{
-    return config->activation_bits == 8 && config->pe != RS_PE_MINIFLOAT;
-}
-
-/* Elements of the ofmap are `from` on: n of them, from element e of the beats `to` on. */
-static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e, const int32_t *from, int64_t n)
-{
-    const int64_t per_beat = rs_array_elements_per_beat(config);
-    if (whole_bytes(config)) {
-        rs_pack_bytes(to + e, from, n);
-        return;
-    }
-    for (int64_t c = 0; c < n; c++, e++)
-        rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
-                    config->activation_bits, rs_program_word(config, from[c]));
-}
-
-void rs_values_store(const rs_values *values, const rs_tile *tile, int index, uint8_t *memory)
-{
-    const rs_array_config *config = &values->program->config;
-    const rs_descriptor *d = &values->program->descriptors[index];
-    const block *b = &values->blocks[values->block_of[index]];
-    const int64_t beat_bytes = config->bus_bits / 8, pixels = (int64_t)d->out_h * d->out_w;
-    uint8_t *to = memory + d->ofmap_addr * beat_bytes;
-    if (d->run_skip == 0) {
-        /* Dense, or a run behind the other: pixels are out_channels apart. */
-        if (whole_bytes(config) && d->out_channels == tile->stride && b->outputs == tile->stride) {
-            const int64_t n = pixels * tile->stride;
-            rs_pack_bytes(to, tile->out, n);
-            memset(to + n, 0, (size_t)(d->ofmap_beats * beat_bytes - n));
-            return;
-        }
-        memset(to, 0, (size_t)(d->ofmap_beats * beat_bytes));
-        for (int64_t o = 0; o < pixels; o++)
-            store_elements(config, to, o * d->out_channels, tile->out + o * tile->stride, b->outputs);
-        return;
-    }
-    for (int64_t o = 0; o < pixels; o++, to += (d->run_beats + d->run_skip) * beat_bytes) {
-        memset(to, 0, (size_t)(d->run_beats * beat_bytes));
-        store_elements(config, to, 0, tile->out + o * tile->stride, b->outputs);
-    }
 }
 
 /* ----------------------------------------------------------------------------------------------- lifetime */

@@ -2,7 +2,7 @@
  * be judged on any machine. The embedded digits, repeated, stand for MNIST's test set: time does not depend on what the pixels show.
  *
  *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits
- *   bench ZOO ARRAY layers     the array alone: layers of the published networks */
+ *   bench ZOO ARRAY layers     the array alone: layers of the published networks; or those with some text in their title */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +152,7 @@ static bool drop(void *context, const rs_event *event)
 
 typedef struct rates {
     double model, cycles_only, rtl; /* cycles per second of computing, one thread */
+    double setup;                   /* seconds from a compiled program to the first answer in cycles */
     uint64_t cycles;
 } rates;
 
@@ -163,19 +164,26 @@ static rates array_rates(const rs_program *p, const uint8_t *pixels)
     rs_array *array = NULL;
     rs_dut *dut = NULL;
     rates r = { 0 };
+    rs_layer_stats *layers = need(RS_NEW_ARRAY(rs_layer_stats, (size_t)p->n_layers));
+    rs_run_stats first = { .n_layers = p->n_layers, .layers = layers };
+    const double cold = cpu_seconds();
     must(rs_array_new(p, &array, diag));
+    must(rs_array_run(array, NULL, 0, NULL, NULL, &first, diag));
+    r.setup = cpu_seconds() - cold;
     memcpy(memory, p->memory, bytes);
     rs_program_load_image(p, pixels, memory);
-    rs_layer_stats *layers = need(RS_NEW_ARRAY(rs_layer_stats, (size_t)p->n_layers));
     for (int kind = 0; kind < 2; kind++) {
-        uint64_t cycles = 0;
+        uint64_t cycles = 0, run = 0;
+        double seconds = 0.0;
         const double begin = cpu_seconds();
-        for (uint64_t run = 0; cpu_seconds() - begin < 1.0; run++) {
-            rs_run_stats stats = { .n_layers = p->n_layers, .layers = layers };
-            must(rs_array_run(array, kind == 0 ? memory : NULL, run, NULL, NULL, &stats, diag));
-            cycles += r.cycles = stats.cycles;
-        }
-        *(kind == 0 ? &r.model : &r.cycles_only) = (double)cycles / (cpu_seconds() - begin);
+        /* The clock of a thread is a system call, as long as a short run: it is asked after 1, 2, 4, ... runs. */
+        for (uint64_t block = 1; (seconds = cpu_seconds() - begin) < 1.0; block *= seconds < 0.25 ? 2 : 1)
+            for (const uint64_t end = run + block; run < end; run++) {
+                rs_run_stats stats = { .n_layers = p->n_layers, .layers = layers };
+                must(rs_array_run(array, kind == 0 ? memory : NULL, run, NULL, NULL, &stats, diag));
+                cycles += r.cycles = stats.cycles;
+            }
+        *(kind == 0 ? &r.model : &r.cycles_only) = (double)cycles / seconds;
     }
     must(rs_dut_open(&p->config, NULL, &dut, diag));
     uint64_t cycles = 0;
@@ -251,18 +259,22 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
 
 static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input);
 
-/* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate. */
-static rs_qnet *random_qnet(const char *zoo, const char *file)
+/* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate; or the numbers of
+ * another processing element: weights that are powers of two (4 bits), or e4m3. */
+static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe)
 {
     rs_net *net = random_net(zoo, file, RS_TEST, NULL);
     rs_formats *formats = NULL;
     rs_qnet *qnet = NULL;
+    rs_minifloat e4m3 = { 0 };
+    (void)rs_minifloat_parse("e4m3", &e4m3);
+    const rs_number_format minifloat = rs_number_of_minifloat(e4m3), fixed = rs_number_of_fxp((rs_fxp){ 8, 9 });
     must(rs_formats_new(net, &formats, diag));
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            formats->weights[i] = (rs_fxp){ 8, 9 };
+            rs_formats_set_weight(formats, i, pe == RS_PE_SHIFTER ? rs_number_of_power2(RS_POWER2_ORIGINAL) : pe == RS_PE_MINIFLOAT ? minifloat : fixed);
     for (int i = 0; i < net->n_blobs; i++)
-        formats->activations[i] = (rs_fxp){ 8, 3 };
+        rs_formats_set_activation(formats, i, pe == RS_PE_MINIFLOAT ? minifloat : rs_number_of_fxp((rs_fxp){ 8, 3 }));
     const rs_data_param data = { .scale = 0.1f };
     must(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag));
     rs_formats_free(formats);
@@ -270,71 +282,96 @@ static rs_qnet *random_qnet(const char *zoo, const char *file)
     return qnet;
 }
 
-/* An array of n x n that reads n bytes of weights a cycle, 8x8 bits. */
-static rs_array_config *square_array(const char *path, int n)
+/* An array of n x n that reads n bytes of weights a cycle; 8x8 bits, of a shifter 8x4. */
+static rs_array_config *square_array(const char *path, int n, rs_pe pe)
 {
     rs_array_config *c = NULL;
     must(rs_array_config_read(path, &c, diag));
     c->lanes = c->multipliers = n;
-    c->activation_bits = c->weight_bits = 8;
+    c->pe = pe;
+    c->activation_bits = 8;
+    c->weight_bits = pe == RS_PE_SHIFTER ? 4 : 8;
     c->bus_bits = 8 * n;
     c->activation_elements = c->output_elements = 1 << 18;
     c->weight_steps = 1024;
-    c->average_pooling = RS_YES;
+    c->average_pooling = pe == RS_PE_MINIFLOAT ? RS_AUTO : RS_YES;
     c->program_depth = 4096;
     return c;
 }
 
-static void bench_layers(const char *zoo, const char *array_path)
+/* One layer of a network of the zoo, and the processing element that it runs on. */
+typedef struct layer_case {
+    const char *file, *op, *title;
+    rs_pe pe;
+    int largest; /* array: 16, or 16 and 64 */
+} layer_case;
+
+/* A row of the table, unless its title lacks the text that is wanted. */
+static void bench_layer(const char *array_path, const layer_case *layer, const rs_qnet *part, int n, const char *wanted)
 {
-    static const struct { const char *file, *op, *title; int ops; } layers[] = {
-        { "squeezenet_v1.1/deploy.prototxt", "conv1", "SqueezeNet conv1", 1 },
-        { "squeezenet_v1.1/deploy.prototxt", "fire2/squeeze1x1", "SqueezeNet fire2/squeeze1x1", 1 },
-        { "caffenet/deploy.prototxt", "conv2", "CaffeNet conv2", 1 },
-        { "lenet/lenet.prototxt", "conv2", "LeNet conv2", 1 },
+    char title[80], cycles[32], macs_text[32], rtl[32], model[32];
+    snprintf(title, sizeof title, "%s, %d x %d", layer->title, n, n);
+    if (!strstr(title, wanted))
+        return;
+    const rs_qtensor *input = &part->tensors[0];
+    const size_t inputs = (size_t)input->channels * (size_t)input->height * (size_t)input->width;
+    uint8_t *pixels = need(rs_calloc(inputs, 1));
+    for (size_t k = 0; k < inputs; k++)
+        pixels[k] = (uint8_t)(k * 31);
+    rs_array_config *config = square_array(array_path, n, layer->pe);
+    rs_program *program = NULL;
+    must(rs_program_compile(part, config, &program, diag));
+    const rates r = array_rates(program, pixels);
+    const double macs = (double)rs_qop_macs(part, &part->ops[0]);
+    number((double)r.cycles, cycles);
+    number(macs, macs_text);
+    number(r.rtl, rtl);
+    number(r.model, model);
+    printf("  %-36s %8s %12s %5.1f%% %10s %14s %7.0f x %9.3g %9.0f x %8.0f %8.0f\n", title, cycles, macs_text, 100.0 * macs / ((double)r.cycles * n * n), rtl, model,
+           r.model / r.rtl, r.cycles_only, r.cycles_only / r.rtl, 1e9 * (double)r.cycles / r.cycles_only, 1e6 * r.setup);
+    fflush(stdout);
+    rs_program_free(program);
+    rs_array_config_free(config);
+    rs_free(pixels);
+}
+
+static void bench_layers(const char *zoo, const char *array_path, const char *wanted)
+{
+    static const char squeezenet[] = "squeezenet_v1.1/deploy.prototxt", lenet[] = "lenet/lenet.prototxt";
+    static const layer_case layers[] = {
+        { squeezenet, "conv1", "SqueezeNet conv1", RS_PE_MULTIPLIER, 64 },
+        { squeezenet, "fire2/squeeze1x1", "SqueezeNet fire2/squeeze1x1", RS_PE_MULTIPLIER, 64 },
+        { "caffenet/deploy.prototxt", "conv2", "CaffeNet conv2", RS_PE_MULTIPLIER, 64 },
+        { lenet, "conv2", "LeNet conv2", RS_PE_MULTIPLIER, 64 },
+        { squeezenet, "conv1", "SqueezeNet conv1, shifters", RS_PE_SHIFTER, 16 },
+        { lenet, "conv2", "LeNet conv2, shifters", RS_PE_SHIFTER, 16 },
+        { squeezenet, "conv1", "SqueezeNet conv1, e4m3", RS_PE_MINIFLOAT, 16 },
+        { lenet, "conv2", "LeNet conv2, e4m3", RS_PE_MINIFLOAT, 16 },
     };
     enum { LAYERS = sizeof layers / sizeof layers[0] };
     rs_set_threads(1);
-    printf("\nSame layer, same array, one thread; RTL with all assertions on\n  %-36s %10s %12s %6s %12s %14s %12s %10s %10s\n", "", "cycles", "MACs", "used", "RTL",
-           "bits+cycles", "cycles only", "ratio", "ratio");
+    printf("\nSame layer, same array, one thread; RTL with all assertions on; a memory that never stalls. Rates in cycles/s\n"
+           "  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n", "",
+           "cycles", "MACs", "used", "RTL", "bits+cycles", "/ RTL", "cycles", "/ RTL", "answer", "first");
+    printf("  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n", "", "", "", "", "", "", "", "only", "", "ns", "us");
     for (int i = 0; i < LAYERS; i++) {
-        rs_qnet *whole = random_qnet(zoo, layers[i].file), part;
-        rs_qtensor tensors[3];
-        rs_qop ops[2];
+        rs_qnet *whole = random_qnet(zoo, layers[i].file, layers[i].pe), part;
+        rs_qtensor tensors[2];
+        rs_qop ops[1];
         int at = 0;
         while (at < whole->n_ops && strcmp(whole->ops[at].name, layers[i].op) != 0)
             at++;
         if (at == whole->n_ops)
             must(rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "no layer '%s' in %s", layers[i].op, layers[i].file));
-        cut_layer(whole, at, layers[i].ops, &part, tensors, ops);
-        const size_t inputs = (size_t)tensors[0].channels * (size_t)tensors[0].height * (size_t)tensors[0].width;
-        uint8_t *pixels = need(rs_calloc(inputs, 1));
-        for (size_t k = 0; k < inputs; k++)
-            pixels[k] = (uint8_t)(k * 31);
-        for (int n = 16; n <= 64; n += 48) {
-            rs_array_config *config = square_array(array_path, n);
-            rs_program *program = NULL;
-            must(rs_program_compile(&part, config, &program, diag));
-            const rates r = array_rates(program, pixels);
-            char title[64], a[32], b[32], c[32], d[32], e[32];
-            snprintf(title, sizeof title, "%s, %d x %d", layers[i].title, n, n);
-            number((double)r.cycles, a);
-            number(r.rtl, b);
-            number(r.model, c);
-            snprintf(d, sizeof d, "%.3g", r.cycles_only);
-            const double macs = (double)rs_qop_macs(whole, &whole->ops[at]);
-            number(macs, e);
-            printf("  %-36s %10s %12s %5.1f%% %12s %14s %12s %8.0f x %8.0f x\n", title, a, e, 100.0 * macs / ((double)r.cycles * n * n), b, c, d,
-                   r.model / r.rtl, r.cycles_only / r.rtl);
-            fflush(stdout);
-            rs_program_free(program);
-            rs_array_config_free(config);
-        }
+        cut_layer(whole, at, 1, &part, tensors, ops);
+        for (int n = 16; n <= layers[i].largest; n += 48)
+            bench_layer(array_path, &layers[i], &part, n, wanted);
         rs_free(part.pixel_table);
-        rs_free(pixels);
         rs_qnet_free(whole);
     }
-    puts("  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and cycles: inner products where windows are\n"
+    puts("  answer: one run without data, of a program that is compiled, with all counters by layer; every run is computed anew. first: from the compiled program\n"
+         "  to the first answer, its weights prepared for runs with data.\n"
+         "  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and cycles: inner products where windows are\n"
          "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the share of multipliers in use. Cycles only:\n"
          "  the number of loads, groups and writes, whatever their length; layers of few cycles come out lowest.");
     rs_set_threads(0);
@@ -348,8 +385,8 @@ static void bench_whole(const char *zoo, const char *array_path)
     rs_set_threads(1);
     for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
         for (int n = 16; n <= 64; n += 48) {
-            rs_array_config *config = square_array(array_path, n);
-            rs_qnet *qnet = random_qnet(zoo, nets[i].file);
+            rs_array_config *config = square_array(array_path, n, RS_PE_MULTIPLIER);
+            rs_qnet *qnet = random_qnet(zoo, nets[i].file, RS_PE_MULTIPLIER);
             rs_program *p = NULL;
             rs_array *array = NULL;
             must(rs_program_compile(qnet, config, &p, diag));
@@ -465,8 +502,8 @@ static void bench_networks(const char *zoo)
 int main(int argc, char **argv)
 {
     rs_blas_select_kernel(argv);
-    if (argc != 4) {
-        fputs("bench ZOO ARRAY SOLVER\nbench ZOO ARRAY layers\n", stderr);
+    if (argc != 4 && !(argc == 5 && strcmp(argv[3], "layers") == 0)) {
+        fputs("bench ZOO ARRAY SOLVER\nbench ZOO ARRAY layers [PART-OF-TITLE]\n", stderr);
         return RS_USAGE;
     }
     diag = rs_diag_new();
@@ -474,8 +511,9 @@ int main(int argc, char **argv)
     rs_blas_one_thread();
     const char *zoo = argv[1];
     if (strcmp(argv[3], "layers") == 0) { /* these alone */
-        bench_whole(zoo, argv[2]);
-        bench_layers(zoo, argv[2]);
+        if (argc == 4)
+            bench_whole(zoo, argv[2]);
+        bench_layers(zoo, argv[2], argc == 5 ? argv[4] : "");
         rs_diag_free(diag);
         return RS_OK;
     }
@@ -516,7 +554,7 @@ int main(int argc, char **argv)
     bench_training(argv[3]);
     bench_networks(zoo);
     bench_whole(zoo, argv[2]);
-    bench_layers(zoo, argv[2]);
+    bench_layers(zoo, argv[2], "");
 
     rs_diag_print(diag, stderr);
     rs_quantize_result_free(result);
