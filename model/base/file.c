@@ -29,6 +29,12 @@ bool rs_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool rs_file_is_regular(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 char *rs_path_join(const char *folder, const char *name)
 {
     if (name[0] == '/')

@@ -34,6 +34,7 @@ void rs_output_discard(rs_output *out);
 /* mkdir -p. */
 rs_status rs_make_folder(const char *path, rs_diag *diag);
 bool rs_file_exists(const char *path); /* a folder is one, too */
+bool rs_file_is_regular(const char *path); /* or a link to one: neither folder nor device nor pipe */
 bool rs_folder_exists(const char *path);
 /* `folder`/`name`, or `name` itself if it is absolute; rs_free releases it. */
 char *rs_path_join(const char *folder, const char *name);

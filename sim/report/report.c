@@ -79,7 +79,7 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
 {
     json_t *report = NULL;
     rs_status status = RS_OK;
-    if (rs_file_exists(path))
+    if (rs_file_is_regular(path)) /* a device or a pipe holds no report to add to */
         status = rs_report_read(path, &report, diag);
     else if ((report = rs_report_new("")) == NULL)
         status = rs_out_of_memory(diag);

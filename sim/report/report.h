@@ -23,7 +23,8 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
 /* Any JSON value, indented, with a final newline. */
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
 void rs_json_print(const json_t *value, FILE *stream);
-/* Reads the report at `path` if there is one, replaces a section, writes it back. Keeps a reference to `section`. */
+/* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back. Keeps a reference to
+ * `section`. */
 rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag);
 
 /* One section as text; nothing if its name is not known. */

@@ -163,6 +163,8 @@ for n in range(1, 30):
                  and read(report) == '{"format": "ristretto-report", "version": 1, "name": "old"}', f"{r.returncode}\n{r.stderr}\n{written}"):
         break
 check("enough writes were made to fail", n > 10, n)
+r = ristretto(*quantize, "--out", os.path.join(folder, "full"), "--report", "/dev/full")
+check("a report on a full device", r.returncode == 4 and "/dev/full" in r.stderr and "No space left on device" in r.stderr, f"{r.returncode} {r.stderr}")
 if os.geteuid() == 0 and shutil.which("unshare") and shutil.which("mount"):
     # A disk of 64 KB, in a mount namespace of its own.
     script = (f"mount -t tmpfs -o size=64k none {path('disk')} && echo mounted >&2 && {BIN} {' '.join(quantize)} --out {path('disk')}/q; s=$?; "
