@@ -31,11 +31,16 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     const size_t patches = (size_t)g.depth * (size_t)g.positions, weights = (size_t)(g.depth * outputs * groups);
     /* Packed weights, and the same transposed. */
     op->prepared_size = weights * (op->training ? 2 : 1);
-    op->scratch_size = rs_gemm_scratch() + (g.plain && !op->training ? 0 : patches + RS_PATCH_SLACK);
+    const rs_patch_blocks blocks = rs_patch_blocks_of(&g);
+    const size_t block = rs_patch_block_size(&g, &blocks);
+    op->scratch_size = block;
     if (op->training) {
-        op->scratch_size += (size_t)outputs * (size_t)g.positions;
+        const size_t whole = patches + RS_PATCH_SLACK + (size_t)outputs * (size_t)g.positions;
+        if (whole > block)
+            op->scratch_size = whole;
         op->chunk_size = weights + (g.p->bias ? (size_t)(outputs * groups) : 0);
     }
+    op->scratch_size += rs_gemm_scratch();
     return RS_OK;
 }
 
@@ -52,25 +57,32 @@ static void prepare(rs_op *op)
     }
 }
 
+/* Outputs of one group of an image. A plain convolution with few outputs reads the image where it is: a copy would not pay. */
+static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const float *weights, const float *bias, const float *in, float *out, float *scratch)
+{
+    enum { FEW = 48 };
+    const int64_t outputs = outputs_of(g);
+    float *const patches = scratch + rs_gemm_scratch();
+    for (int64_t first = 0; first < g->positions; first += b->positions) {
+        const int64_t n = g->positions - first < b->positions ? g->positions - first : b->positions;
+        const bool copy = !g->plain || outputs > FEW;
+        if (copy)
+            rs_image_to_block(g, b, in, first, n, patches);
+        rs_gemm_from(outputs, n, g->depth, weights, copy ? patches : in + first, copy ? b->stride : g->positions, 1, bias, out + first, g->positions,
+                     scratch);
+    }
+}
+
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     const rs_patches g = geometry_of(op);
+    const rs_patch_blocks blocks = rs_patch_blocks_of(&g);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
-    const float *bias = g.p->bias ? op->layer->params[1].data : NULL;
-    float *const patches = scratch + rs_gemm_scratch();
     for (int64_t i = first; i < first + n; i++)
-        for (int64_t group = 0; group < groups; group++) {
-            const float *in = op->bottom[0] + i * op->bottom_size[0] + group * g.channels * g.height * g.width;
-            float *out = op->top[0] + i * op->top_size[0] + group * outputs * g.positions;
-            if (bias != NULL)
-                for (int64_t c = 0; c < outputs; c++)
-                    for (int64_t x = 0; x < g.positions; x++)
-                        out[c * g.positions + x] = bias[group * outputs + c];
-            if (!g.plain)
-                rs_image_to_columns(&g, in, patches);
-            rs_gemm(outputs, g.positions, g.depth, op->prepared + group * outputs * g.depth,
-                    g.plain ? in : patches, g.positions, 1, out, g.positions, bias != NULL, scratch);
-        }
+        for (int64_t group = 0; group < groups; group++)
+            forward_group(&g, &blocks, op->prepared + group * outputs * g.depth, g.p->bias ? op->layer->params[1].data + group * outputs : NULL,
+                          op->bottom[0] + i * op->bottom_size[0] + group * g.channels * g.height * g.width,
+                          op->top[0] + i * op->top_size[0] + group * outputs * g.positions, scratch);
 }
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)

@@ -80,12 +80,14 @@ enum {
     MAX_ROWS = 14,
     MAX_COLUMNS = 32,
     /* Depth of a block: a block of B (DEPTH x columns of a tile) and one of A stay in the first-level cache. */
-    DEPTH = 256
+    DEPTH = 256,
+    LINE = 16 /* floats of a cache line */
 };
 
-/* C (rows x columns of the tile) += A (packed: rows floats for each of the k steps) B (rows of ldb floats). */
-typedef void tile_function(int rows, int64_t k, const float *a, const float *b, int64_t ldb, float *c, int64_t ldc,
-                           bool accumulate);
+/* C (rows x columns of the tile) += A (packed: rows floats for each of the k steps) B (rows of ldb floats). Sums begin with start[row] unless that
+ * is NULL, else with C if they accumulate, else with 0. */
+typedef void tile_function(int rows, int64_t k, const float *a, const float *b, int64_t ldb, float *c, int64_t ldc, bool accumulate,
+                           const float *start);
 
 typedef struct kernel {
     const char *name;
@@ -165,6 +167,9 @@ static void transpose(int64_t rows, int64_t columns, const float *from, int64_t 
         int64_t p = 0;
         for (; p + 4 <= rows; p += 4) {
             vector a, b, c, d;
+            if (p % LINE == 0) /* what the next block of the same rows will read */
+                for (int64_t row = 0; row < 4; row++)
+                    __builtin_prefetch((const void *)((uintptr_t)(source + p + row * from_stride) + (uintptr_t)rows * sizeof *from));
             memcpy(&a, source + p, sizeof a);
             memcpy(&b, source + p + from_stride, sizeof b);
             memcpy(&c, source + p + 2 * from_stride, sizeof c);
@@ -244,12 +249,19 @@ static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, co
                 1.0f, a, (blasint)k, b, (blasint)ldb, accumulate ? 1.0f : 0.0f, c, (blasint)ldc);
 }
 
-void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
-             int64_t column_stride, float *c, int64_t ldc, bool accumulate, float *scratch)
+static void product(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, float *c,
+                    int64_t ldc, bool accumulate, const float *start, float *scratch)
 {
     const kernel *kern = current();
     if (m <= 0 || n <= 0)
         return;
+    if (start != NULL && (kern->tile == NULL || k == 0)) {
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++)
+                c[i * ldc + j] = start[i];
+        start = NULL;
+        accumulate = true;
+    }
     if (kern->tile == NULL) {
         product_openblas(m, n, k, packed, b, k_stride, column_stride, c, ldc, accumulate);
         return;
@@ -259,8 +271,9 @@ void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *
     if (k == 0 && !accumulate)
         for (int64_t i = 0; i < m; i++)
             memset(c + i * ldc, 0, (size_t)n * sizeof *c);
-    for (int64_t p0 = 0; p0 < k; p0 += DEPTH) {
-        const int64_t depth = k - p0 < DEPTH ? k - p0 : DEPTH;
+    const int64_t parts = (k + DEPTH - 1) / DEPTH, part = parts > 0 ? (k + parts - 1) / parts : 0; /* nearly equal ones */
+    for (int64_t p0 = 0; p0 < k; p0 += part) {
+        const int64_t depth = k - p0 < part ? k - p0 : part;
         const bool add = accumulate || p0 > 0;
         for (int64_t j = 0; j < n; j += width) {
             const int64_t columns = n - j < width ? n - j : width;
@@ -283,19 +296,32 @@ void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *
                 const int64_t first = panel * m / panels, rows = (panel + 1) * m / panels - first;
                 const float *a = packed + first * k + p0 * rows;
                 float *to = c + first * ldc + j;
+                const float *begin = start != NULL && p0 == 0 ? start + first : NULL;
                 if (columns == width) {
-                    kern->tile((int)rows, depth, a, block, ldb, to, ldc, add);
+                    kern->tile((int)rows, depth, a, block, ldb, to, ldc, add, begin);
                     continue;
                 }
-                if (add)
+                if (add && begin == NULL)
                     for (int64_t i = 0; i < rows; i++)
                         memcpy(corner + i * width, to + i * ldc, (size_t)columns * sizeof *to);
-                kern->tile((int)rows, depth, a, block, ldb, corner, width, add);
+                kern->tile((int)rows, depth, a, block, ldb, corner, width, add, begin);
                 for (int64_t i = 0; i < rows; i++)
                     memcpy(to + i * ldc, corner + i * width, (size_t)columns * sizeof *to);
             }
         }
     }
+}
+
+void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, float *c, int64_t ldc,
+             bool accumulate, float *scratch)
+{
+    product(m, n, k, packed, b, k_stride, column_stride, c, ldc, accumulate, NULL, scratch);
+}
+
+void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, const float *start,
+                  float *c, int64_t ldc, float *scratch)
+{
+    product(m, n, k, packed, b, k_stride, column_stride, c, ldc, false, start, scratch);
 }
 
 double rs_gemm_rate(void)

@@ -36,6 +36,9 @@ size_t rs_gemm_scratch(void);
  * b[p * k_stride + j * column_stride], one of the two strides being 1. scratch has rs_gemm_scratch() floats. */
 void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride,
              float *c, int64_t ldc, bool accumulate, float *scratch);
+/* The same with start[i] as the start of row i's sums, or 0 if start is NULL. */
+void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, const float *start,
+                  float *c, int64_t ldc, float *scratch);
 
 /* For benchmarks: multiply-adds a second of the kernel in use, one thread, on 512 x 512 x 512; 0 if memory is short. Takes 0.1 s. */
 double rs_gemm_rate(void);

@@ -158,6 +158,136 @@ void rs_image_to_columns(const rs_patches *g, const float *image, float *patches
             }
 }
 
+/* Floats of a block, which so stays in the second-level cache; fewest positions of one, so that weights are not read too often; and most floats of
+ * room: what takes more (huge images, far dilations) is done pixel by pixel. */
+enum { BLOCK_FLOATS = 1 << 16, LEAST_POSITIONS = 256, MOST_ROOM = 1 << 18, LINE = 16, TILE_POSITIONS = 32 };
+
+/* Rows of one channel that n positions from `first` need, padding included. */
+static int64_t rows_of(const rs_patches *g, int64_t first, int64_t n)
+{
+    const int64_t rows = (first + n - 1) / g->out_width - first / g->out_width;
+    return rows * g->p->stride_h + (g->p->kernel_h - 1) * (int64_t)g->p->dilation_h + 1;
+}
+
+/* Values of a padded row with the same x modulo the stride, which stand side by side in the room. */
+static int64_t phase_width(const rs_patches *g)
+{
+    return g->out_width + (g->p->kernel_w - 1) * (int64_t)g->p->dilation_w / g->p->stride_w;
+}
+
+rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
+{
+    rs_patch_blocks b = { .positions = BLOCK_FLOATS / g->depth / TILE_POSITIONS * TILE_POSITIONS };
+    if (b.positions < LEAST_POSITIONS)
+        b.positions = LEAST_POSITIONS;
+    if (b.positions > g->positions)
+        b.positions = g->positions;
+    /* An odd number of cache lines: the rows of a tile lie in different sets. */
+    b.stride = ((b.positions + LINE - 1) / LINE | 1) * LINE;
+    /* As many rows as any block of this length can touch: one that begins at the end of a row. */
+    const double rows = (double)rows_of(g, g->out_width - 1, b.positions);
+    const double room = g->plain ? 0.0 : rows * (double)g->p->stride_w * (double)phase_width(g);
+    b.room = room > MOST_ROOM ? -1 : (int64_t)room;
+    return b;
+}
+
+size_t rs_patch_block_size(const rs_patches *g, const rs_patch_blocks *b)
+{
+    return (size_t)(g->depth * b->stride + (b->room > 0 ? b->room : 0)) + 2 * RS_PATCH_SLACK;
+}
+
+/* out[i] = padded row at i * step + phase, in [0, n); `row` is the image's. */
+static inline __attribute__((always_inline)) void one_phase(const int64_t step, int64_t phase, const rs_patches *g, const float *row,
+                                                            int64_t n, float *restrict out)
+{
+    const int64_t origin = phase - g->p->pad_w;
+    int64_t from, to;
+    inside(n, g->width, step, origin, &from, &to);
+    for (int64_t i = 0; i < from; i++)
+        out[i] = 0.0f;
+    const float *restrict in = row + origin;
+    for (int64_t i = from; i < to; i++)
+        out[i] = in[i * step];
+    for (int64_t i = to; i < n; i++)
+        out[i] = 0.0f;
+}
+
+static void pad_row(const rs_patches *g, const float *row, int64_t n, float *out)
+{
+    const int64_t step = g->p->stride_w;
+    for (int64_t phase = 0; phase < step; phase++, out += n)
+        if (step == 1)
+            one_phase(1, phase, g, row, n, out);
+        else if (step == 2)
+            one_phase(2, phase, g, row, n, out);
+        else if (step == 4)
+            one_phase(4, phase, g, row, n, out);
+        else
+            one_phase(step, phase, g, row, n, out);
+}
+
+/* One row of the matrix: n positions from `first` on, `from` being what position (first row of the block, 0) sees. */
+static void block_row(const rs_patches *g, int64_t first, int64_t n, const float *from, int64_t from_step, const float *end, float *to)
+{
+    const int64_t x = first % g->out_width;
+    int64_t run = g->out_width - x < n ? g->out_width - x : n;
+    copy_runs(1, run, from + x, from_step, end, to, run);
+    to += run;
+    n -= run;
+    from += from_step;
+    run = n / g->out_width;
+    copy_runs(run, g->out_width, from, from_step, end, to, g->out_width);
+    to += run * g->out_width;
+    n -= run * g->out_width;
+    from += run * from_step;
+    copy_runs(n > 0, n, from, from_step, end, to, n);
+}
+
+/* Value by value: what has no room. */
+static float patch_value(const rs_patches *g, const float *plane, int64_t ky, int64_t kx, int64_t position)
+{
+    const rs_convolution_param *p = g->p;
+    const int64_t y = position / g->out_width * p->stride_h - p->pad_h + ky * p->dilation_h;
+    const int64_t x = position % g->out_width * p->stride_w - p->pad_w + kx * p->dilation_w;
+    return y >= 0 && y < g->height && x >= 0 && x < g->width ? plane[y * g->width + x] : 0.0f;
+}
+
+void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n, float *patches)
+{
+    const rs_convolution_param *p = g->p;
+    const int64_t plane = g->height * g->width;
+    if (g->plain) {
+        for (int64_t k = 0; k < g->depth; k++)
+            memcpy(patches + k * b->stride, image + k * plane + first, (size_t)n * sizeof *patches);
+        return;
+    }
+    if (b->room < 0) {
+        for (int64_t c = 0; c < g->channels; c++, image += plane)
+            for (int64_t ky = 0; ky < p->kernel_h; ky++)
+                for (int64_t kx = 0; kx < p->kernel_w; kx++, patches += b->stride)
+                    for (int64_t i = 0; i < n; i++)
+                        patches[i] = patch_value(g, image, ky, kx, first + i);
+        return;
+    }
+    const int64_t width = phase_width(g), row = width * p->stride_w, rows = rows_of(g, first, n);
+    const int64_t top = first / g->out_width * p->stride_h - p->pad_h;
+    float *const room = patches + g->depth * b->stride + RS_PATCH_SLACK;
+    const float *const end = room + b->room + RS_PATCH_SLACK;
+    for (int64_t c = 0; c < g->channels; c++, image += plane) {
+        for (int64_t r = 0; r < rows; r++)
+            if (top + r < 0 || top + r >= g->height)
+                memset(room + r * row, 0, (size_t)row * sizeof *room);
+            else
+                pad_row(g, image + (top + r) * g->width, width, room + r * row);
+        for (int64_t ky = 0; ky < p->kernel_h; ky++)
+            for (int64_t kx = 0; kx < p->kernel_w; kx++, patches += b->stride) {
+                const int64_t x = kx * p->dilation_w;
+                block_row(g, first, n, room + ky * p->dilation_h * row + x % p->stride_w * width + x / p->stride_w, p->stride_h * row, end,
+                          patches);
+            }
+    }
+}
+
 /* Patches of an image whose padding, if it has one, is part of it. */
 static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, const float *image, float *rows)
 {

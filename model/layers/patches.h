@@ -20,6 +20,19 @@ rs_patches rs_patches_of(const rs_convolution_param *p, int64_t channels, int64_
 
 /* patches[k][pos]. */
 void rs_image_to_columns(const rs_patches *g, const float *image, float *patches);
+
+/* The same block by block, so that what one product reads stays in the cache: patches[k][i] for positions first + i, i in [0, n). */
+typedef struct rs_patch_blocks {
+    int64_t positions; /* of a block, at most */
+    int64_t stride;    /* floats from one k to the next */
+    int64_t room;      /* floats of room for rows of one channel with their padding */
+} rs_patch_blocks;
+rs_patch_blocks rs_patch_blocks_of(const rs_patches *g);
+/* Floats that a block takes, room and slack included. */
+size_t rs_patch_block_size(const rs_patches *g, const rs_patch_blocks *b);
+/* `patches` has rs_patch_block_size floats. */
+void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n, float *patches);
+
 /* The transpose, rows[pos][k]. */
 void rs_image_to_rows(const rs_patches *g, const float *image, float *rows);
 /* Adds patches[k][pos] to the pixels that they came from. */

@@ -1,5 +1,6 @@
 /* Pooling as Caffe does it: output sizes rounded up (or down, if asked), windows clipped to the padded image for the divisor of the
  * average (to the image, if the padding does not count) and to the image for what is read. Of equal maxima the first (in row order) gets the gradient. */
+#include <math.h>
 #include <string.h>
 
 #include "layers/layer.h"
@@ -134,7 +135,7 @@ static inline __attribute__((always_inline)) floats four_of(const int64_t stride
 
 /* Four neighbouring windows, `rows` rows of which are in the image, and all of their columns; the first begins at row[0], whose place
  * in the plane is base. Value by value of the window in row order, so that the result is what max_window gives. */
-static inline __attribute__((always_inline)) void max_four(const int64_t stride, const bool places, int64_t rows, const geometry *g,
+static inline __attribute__((always_inline)) void max_four(const int64_t stride, int64_t rows, const geometry *g,
                                                            const float *row, int32_t base, float *out, int32_t *where)
 {
     const int32_t step = (int32_t)stride;
@@ -146,24 +147,21 @@ static inline __attribute__((always_inline)) void max_four(const int64_t stride,
             const floats value = four_of(stride, row + offset);
             const ints more = value > most;
             most = (floats)choose(more, (ints)value, (ints)most);
-            if (places)
-                at = choose(more, (ints){ 0, 0, 0, 0 } + (int32_t)offset, at);
+            at = choose(more, (ints){ 0, 0, 0, 0 } + (int32_t)offset, at);
         }
     memcpy(out, &most, sizeof most);
-    if (places) {
-        at += (ints){ 0, step, 2 * step, 3 * step } + base;
-        memcpy(where, &at, sizeof at);
-    }
+    at += (ints){ 0, step, 2 * step, 3 * step } + base;
+    memcpy(where, &at, sizeof at);
 }
 
 /* n >= 4 windows of a row as in max_four; the last four may do some again. */
-static inline __attribute__((always_inline)) void max_row(const int64_t stride, const bool places, int64_t n, int64_t rows,
-                                                          const geometry *g, const float *row, int32_t base, float *out, int32_t *where)
+static inline __attribute__((always_inline)) void max_row(const int64_t stride, int64_t n, int64_t rows, const geometry *g,
+                                                          const float *row, int32_t base, float *out, int32_t *where)
 {
     for (int64_t x = 0; x < n; x += 4) {
         if (x > n - 4)
             x = n - 4;
-        max_four(stride, places, rows, g, row + x * stride, base + (int32_t)(x * stride), out + x, places ? where + x : NULL);
+        max_four(stride, rows, g, row + x * stride, base + (int32_t)(x * stride), out + x, where + x);
     }
 }
 
@@ -186,20 +184,16 @@ static void max_any(const geometry *g, const float *in, float *out, int32_t *whe
 {
     int64_t left, right;
     interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
-    const bool fours = right - left >= 4 && g->stride_w <= 2;
+    const bool fours = where != NULL && right - left >= 4 && g->stride_w <= 2;
     for (int64_t y = 0; y < g->out_height; y++, out += g->out_width, where = where != NULL ? where + g->out_width : NULL) {
         if (fours) {
             int64_t top, bottom;
             window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
             const int64_t n = right - left, rows = bottom - top, first = top * g->width + left * g->stride_w - g->pad_w;
-            if (g->stride_w == 1 && where == NULL)
-                max_row(1, false, n, rows, g, in + first, (int32_t)first, out + left, NULL);
-            else if (g->stride_w == 1)
-                max_row(1, true, n, rows, g, in + first, (int32_t)first, out + left, where + left);
-            else if (where == NULL)
-                max_row(2, false, n, rows, g, in + first, (int32_t)first, out + left, NULL);
+            if (g->stride_w == 1)
+                max_row(1, n, rows, g, in + first, (int32_t)first, out + left, where + left);
             else
-                max_row(2, true, n, rows, g, in + first, (int32_t)first, out + left, where + left);
+                max_row(2, n, rows, g, in + first, (int32_t)first, out + left, where + left);
         }
         for (int64_t x = 0; x < g->out_width; x++) {
             if (fours && x == left)
@@ -211,6 +205,60 @@ static void max_any(const geometry *g, const float *in, float *out, int32_t *whe
             if (where != NULL)
                 where[x] = (int32_t)best;
         }
+    }
+}
+
+/* Most values of a row with its padding for which there is room on the stack. */
+enum { PADDED_ROW = 8192 };
+
+/* Values a row of padded input needs, so that every window of an output row lies in it. */
+static int64_t padded_row(const geometry *g)
+{
+    return (g->out_width - 1) * g->stride_w + g->kernel_w;
+}
+
+static inline __attribute__((always_inline)) void max_across(const int64_t stride, const geometry *g, const float *restrict row, float *restrict out)
+{
+    for (int64_t x = 0; x < g->out_width; x++) {
+        float most = row[x * stride];
+        for (int64_t kx = 1; kx < g->kernel_w; kx++)
+            most = row[x * stride + kx] > most ? row[x * stride + kx] : most;
+        out[x] = most;
+    }
+}
+
+static inline __attribute__((always_inline)) void max_across_3(const int64_t stride, const geometry *g, const float *restrict row, float *restrict out)
+{
+    for (int64_t x = 0; x < g->out_width; x++) {
+        const float a = row[x * stride], b = row[x * stride + 1], c = row[x * stride + 2], most = b > a ? b : a;
+        out[x] = c > most ? c : most;
+    }
+}
+
+/* Values alone, for a padded row of at most PADDED_ROW: the largest of each column of the windows, then across the columns. The same values as
+ * max_any's as long as all are numbers. */
+static void max_values(const geometry *g, const float *in, float *out)
+{
+    float row[PADDED_ROW];
+    const int64_t length = padded_row(g), used = g->width < length - g->pad_w ? g->width : length - g->pad_w;
+    for (int64_t x = 0; x < length; x++)
+        row[x] = -INFINITY; /* the padding loses against everything */
+    float *restrict most = row + g->pad_w;
+    for (int64_t y = 0; y < g->out_height; y++, out += g->out_width) {
+        int64_t y0, y1;
+        window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
+        memcpy(most, in + y0 * g->width, (size_t)used * sizeof *most);
+        for (int64_t iy = y0 + 1; iy < y1; iy++) {
+            const float *restrict next = in + iy * g->width;
+            for (int64_t x = 0; x < used; x++)
+                most[x] = next[x] > most[x] ? next[x] : most[x];
+        }
+        if (g->kernel_w == 3 && g->stride_w == 1)
+            max_across_3(1, g, row, out);
+        else if (g->kernel_w == 3 && g->stride_w == 2)
+            max_across_3(2, g, row, out);
+        else
+            max_across(g->stride_w, g, row, out);
     }
 }
 
@@ -287,6 +335,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
                 average(&g, in, out);
             else if (two)
                 max_2x2(&g, in, out, where);
+            else if (where == NULL && padded_row(&g) <= PADDED_ROW)
+                max_values(&g, in, out);
             else
                 max_any(&g, in, out, where);
         }

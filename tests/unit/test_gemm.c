@@ -16,6 +16,7 @@ typedef struct problem {
     int64_t m, n, k;
     bool a_transposed, b_transposed, accumulate;
     int64_t gap; /* extra elements between rows */
+    bool from;   /* sums begin with a value for each row */
 } problem;
 
 static rs_rng rng;
@@ -56,12 +57,16 @@ static int64_t check(const char *kernel, const problem *p)
     const int64_t panels = rs_gemm_panels(p->m), middle = below(panels + 1);
     rs_gemm_pack_panels(p->m, p->k, a, a_row, a_k, packed, middle, panels);
     rs_gemm_pack_panels(p->m, p->k, a, a_row, a_k, packed, 0, middle);
-    rs_gemm(p->m, p->n, p->k, packed, b, b_k, b_column, c, ldc, p->accumulate, scratch);
+    float *begin = values(p->m);
+    if (p->from)
+        rs_gemm_from(p->m, p->n, p->k, packed, b, b_k, b_column, begin, c, ldc, scratch);
+    else
+        rs_gemm(p->m, p->n, p->k, packed, b, b_k, b_column, c, ldc, p->accumulate, scratch);
 
     const bool exact = strcmp(kernel, "openblas") != 0;
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < ldc; j++) {
-            float chain = p->accumulate ? start[i * ldc + j] : 0.0f;
+            float chain = p->from ? begin[i] : p->accumulate ? start[i * ldc + j] : 0.0f;
             for (int64_t q = 0; q < p->k && j < p->n; q++)
                 chain = fmaf(a[i * a_row + q * a_k], b[q * b_k + j * b_column], chain);
             if (j >= p->n)
@@ -70,13 +75,14 @@ static int64_t check(const char *kernel, const problem *p)
             if (exact || j >= p->n ? memcmp(&got, &chain, sizeof got) != 0 : !(fabsf(got - chain) <= 1e-4f))
                 fail_msg("%s: m %d n %d k %d, A %s, B %s, %s, gap %d: c[%d][%d] is %.9g, expected %.9g", kernel, (int)p->m, (int)p->n,
                          (int)p->k, p->a_transposed ? "transposed" : "plain", p->b_transposed ? "transposed" : "plain",
-                         p->accumulate ? "added" : "set", (int)p->gap, (int)i, (int)j, (double)got, (double)chain);
+                         p->from ? "from rows" : p->accumulate ? "added" : "set", (int)p->gap, (int)i, (int)j, (double)got, (double)chain);
         }
     const int64_t compared = p->m * p->n;
     free(a);
     free(b);
     free(c);
     free(start);
+    free(begin);
     free(packed);
     free(scratch);
     return compared;
@@ -99,11 +105,11 @@ static void test_shapes(void **state)
         }
         for (size_t i = 0; i < sizeof corners / sizeof *corners; i++)
             for (int form = 0; form < 8; form++) {
-                const problem p = { corners[i][0], corners[i][1], corners[i][2], form & 1, form & 2, form & 4, form == 7 ? 3 : 0 };
+                const problem p = { corners[i][0], corners[i][1], corners[i][2], form & 1, form & 2, form & 4, form == 7 ? 3 : 0, form == 1 || form == 2 };
                 compared += check(KERNELS[k], &p);
             }
         for (int i = 0; i < 60; i++) {
-            const problem p = { 1 + below(40), 1 + below(80), 1 + below(300), below(2), below(2), below(2), below(4) };
+            const problem p = { 1 + below(40), 1 + below(80), 1 + below(300), below(2), below(2), below(2), below(4), below(3) == 0 };
             compared += check(KERNELS[k], &p);
         }
     }
@@ -121,6 +127,8 @@ static void test_nothing_to_add(void **state)
     assert_true(c[0] == 1.0f && c[3] == 4.0f);
     rs_gemm(2, 2, 0, &none, &none, 1, 1, c, 2, false, scratch);
     assert_true(c[0] == 0.0f && c[1] == 0.0f && c[2] == 0.0f && c[3] == 0.0f);
+    rs_gemm_from(2, 2, 0, &none, &none, 1, 1, (const float[]){ 5, 6 }, c, 2, scratch);
+    assert_true(c[0] == 5.0f && c[1] == 5.0f && c[2] == 6.0f && c[3] == 6.0f);
     free(scratch);
 }
 
