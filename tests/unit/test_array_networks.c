@@ -13,6 +13,7 @@
 #include "import/caffe.h"
 #include "quant/engine.h"
 #include "support/array_cases.h"
+#include "support/cycle_forms.h"
 #include "support/test.h"
 
 static void *checked(void *p)
@@ -63,59 +64,6 @@ static void fill(rs_qnet *q)
             op->weights[k] = (int32_t)(rs_rng_next(&rng) % (2 * most + 1)) - (int32_t)most;
         for (int64_t o = 0; o < outputs; o++)
             op->bias[o] = (int32_t)(rs_rng_next(&rng) % 4001) - 2000;
-    }
-}
-
-static int64_t ceil_of(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-/* Positions under pooling windows, or of the whole map. */
-static int64_t positions(const rs_qnet *q, const rs_program_layer *layer)
-{
-    const rs_qop *pool = layer->kind == RS_LAYER_MAX_POOL ? &q->ops[layer->op]
-                         : layer->pool_op >= 0            ? &q->ops[layer->pool_op]
-                                                          : NULL;
-    const rs_qtensor *out = &q->tensors[layer->output];
-    if (!pool)
-        return (int64_t)out->height * out->width;
-    const rs_qtensor *in = &q->tensors[pool->input];
-    int64_t rows = 0, columns = 0;
-    for (int y = 0; y < out->height; y++)
-        for (int k = 0; k < pool->kernel_h; k++)
-            rows += y * pool->stride_h - pool->pad_h + k < in->height; /* those in front of the map take their cycle */
-    for (int x = 0; x < out->width; x++)
-        for (int k = 0; k < pool->kernel_w; k++)
-            columns += x * pool->stride_w - pool->pad_w + k < in->width;
-    return rows * columns;
-}
-
-/* The table of docs/microarchitecture.md; blobs here are multiples of a beat wide, so that nothing is padded. */
-static int64_t closed_form(const rs_qnet *q, const rs_program *program, const rs_program_layer *layer)
-{
-    const int64_t L = program->config.lanes, X = program->config.multipliers, P = L < X ? L : X;
-    const rs_qop *op = &q->ops[layer->op];
-    const rs_qtensor *in = &q->tensors[layer->input], *out = &q->tensors[op->output];
-    const int64_t R = positions(q, layer), N = in->channels, M = out->channels;
-    const int64_t k = (int64_t)op->kernel_h * op->kernel_w;
-    switch (layer->kind) {
-    case RS_LAYER_WEIGHTS:
-        if (op->groups > 1)
-            return op->groups * ceil_of(M / op->groups, L) * R * k * ceil_of(N / op->groups, X);
-        if (op->kernel_h == in->height && op->kernel_w == in->width && !op->pad_h)
-            return ceil_of(M, L) * ceil_of(N * k, X);
-        return ceil_of(M, L) * R * op->kernel_h * ceil_of(op->kernel_w * N, X);
-    case RS_LAYER_AVERAGE_POOL:
-        return ceil_of(N, P) * R * k;
-    case RS_LAYER_MAX_POOL:
-        return ceil_of(N, P) * R;
-    case RS_LAYER_ADD:
-        return ceil_of(N, P) * R * 2;
-    case RS_LAYER_COPY:
-        return ceil_of(N, P) * (int64_t)in->height * in->width;
-    default:
-        return 0;
     }
 }
 
@@ -175,7 +123,8 @@ static void run_network(const char *path, int lanes, int multipliers)
         rs_free(got);
     }
     for (int l = 0; l < program->n_layers; l++) {
-        const int64_t expected = closed_form(qnet, program, &program->layers[l]);
+        const rs_test_form form = rs_test_form_of(program, &program->layers[l]);
+        const int64_t expected = program->layers[l].kind == RS_LAYER_HOST ? 0 : rs_test_form_compute(&form);
         if (program->layers[l].count == 1 && (int64_t)stats.layers[l].compute_cycles != expected)
             fail_msg("%s: layer %s computes for %lld cycles, expected %lld", path, program->layers[l].name,
                      (long long)stats.layers[l].compute_cycles, (long long)expected);
