@@ -100,10 +100,15 @@ static rs_status quantize(run *r, rs_diag *diag)
         status = rs_slice_resolve(&stage.search, counted, "data.search", RS_BAD_INPUT, diag);
     if (status == RS_OK)
         status = rs_slice_resolve(&stage.test, r->set, "data.test", RS_BAD_INPUT, diag);
-    if (status == RS_OK)
+    const bool by_cost = c->pareto >= 0;
+    const rs_pareto_stage pareto = { .kind = by_cost ? (rs_cost_kind)c->pareto : RS_COST_BITS, .budget = c->budget,
+                                     .technology = c->technology[0] != '\0' ? c->technology : NULL };
+    if (status == RS_OK && by_cost)
+        status = rs_stage_pareto(r->net, r->set, &stage, &pareto, &section, diag);
+    else if (status == RS_OK)
         status = rs_stage_quantize(r->net, r->set, &stage, &section, diag);
     rs_dataset_free(chosen_on);
-    status = take(r, "quantize", section, status, diag);
+    status = take(r, by_cost ? "pareto" : "quantize", section, status, diag);
     if (status != RS_OK)
         return status;
     char *folder = rs_path_join(c->out, "qnet");

@@ -194,7 +194,7 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     json_t *test = NULL;
     int data_layer = 0;
     if (pareto->kind != RS_COST_BITS && pareto->technology == NULL)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, "such as configs/technologies/horowitz-45nm.yaml", "--pareto %s needs a --technology", costs[pareto->kind]);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml", "a front by %s needs a technology", costs[pareto->kind]);
     rs_status status = pareto->technology != NULL ? rs_technology_read(pareto->technology, &technology, diag) : RS_OK;
     const pricing price = { .kind = pareto->kind, .technology = technology, .power2 = stage->options.rules.scheme == RS_SCHEME_POWER2 };
     const rs_pareto_options options = { .cost = cost_of, .context = &price, .uniform = pareto->kind == RS_COST_AREA, .budget = pareto->budget,

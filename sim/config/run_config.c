@@ -65,6 +65,14 @@ static const rs_schema_word weight_roundings[] = {
 static const rs_schema_word programs[] = {
     { "none", 0, NULL }, { "ristretto", 1, "the rules of the original Ristretto" }, { NULL, 0, NULL },
 };
+/* In the order of rs_cost_kind. */
+static const rs_schema_word cost_words[] = {
+    { "none", -1, "one width a group" },
+    { "bits", 0, "all weights, and all layer outputs of an image" },
+    { "area", 1, "of a multiply-accumulate unit; needs a technology" },
+    { "energy", 2, "of an image; needs a technology" },
+    { NULL, 0, NULL },
+};
 static const rs_schema_word yes_no[] = { { "false", 0, NULL }, { "true", 1, NULL }, { NULL, 0, NULL } };
 
 static const rs_schema slice_fields[] = {
@@ -136,6 +144,10 @@ static const rs_schema quantize_fields[] = {
     { .key = "exponents_by_layer", .type = RS_SCHEMA_BOOL, .offset = AT(exponents_by_layer), .fallback = "false",
       .doc = "as many exponents, ending at that of each layer's largest weight" },
     { .key = "zero_code", .type = RS_SCHEMA_BOOL, .offset = AT(zero_code), .fallback = "false", .doc = "weights that are powers of two can be zero as well" },
+    { .key = "pareto", .type = RS_SCHEMA_ENUM, .offset = AT(pareto), .words = cost_words, .fallback = "none",
+      .doc = "widths layer by layer, from max_bits down by what they cost; the chosen ones go on to the array" },
+    { .key = "budget", .type = RS_SCHEMA_REAL, .offset = AT(budget), .min = 0, .max = 1e30, .fallback = "0",
+      .doc = "with pareto: what the network may cost, in bits, square micrometres or picojoules; 0: the least that keeps the error margin" },
     { .key = "compat", .type = RS_SCHEMA_ENUM, .offset = AT(compat), .words = programs, .fallback = "none", .doc = "whose rules are followed (docs/quantizer.md)" },
     { .key = NULL },
 };
@@ -192,6 +204,17 @@ rs_status rs_run_config_read(const char *path, rs_run_config **result, rs_diag *
         const rs_yaml *node = rs_yaml_find(root, "quantize.min_bits");
         status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_FILE(path), NULL,
                           "quantize.min_bits must not be above quantize.max_bits, %d", c->max_bits);
+    }
+    const bool technology = c != NULL && c->technology != NULL && c->technology[0] != '\0';
+    if (status == RS_OK && c->pareto > 0 && !technology) {
+        const rs_yaml *node = rs_yaml_find(root, "quantize.pareto");
+        status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_FILE(path), "add the key technology",
+                          "quantize.pareto %s needs a technology", cost_words[c->pareto + 1].name);
+    }
+    if (status == RS_OK && c->pareto < 0 && c->budget > 0) {
+        const rs_yaml *node = rs_yaml_find(root, "quantize.budget");
+        status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_FILE(path), NULL,
+                          "quantize.budget belongs to quantize.pareto bits, area or energy");
     }
     if (status == RS_OK && (c->path = rs_strdup(path)) == NULL)
         status = rs_out_of_memory(diag);

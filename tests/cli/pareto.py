@@ -65,9 +65,27 @@ with open(os.path.join(folder, "report.html")) as f:
     check.contains("the plot is in the report", f.read(), "Accuracy against cost")
 pareto("too small", "--pareto", "bits", "--budget", "10", status=1)
 for name, arguments, message in (("a budget without a cost", ["--budget", "5"], "belong to --pareto"),
-                                 ("energy without a technology", ["--pareto", "energy"], "needs a --technology"),
+                                 ("energy without a technology", ["--pareto", "energy"], "front by energy needs a technology"),
                                  ("minifloat", ["--pareto", "bits", "--scheme", "minifloat"], "not of the scheme")):
     r = ristretto("quantize", *NET, *FEW, "--out", os.path.join(folder, "none"), *arguments)
     check(f"{name} is refused", r.returncode == 2 and message in r.stderr, r.stderr)
+run = ["run", "configs/runs/lenet.yaml"]
+for setting in (f"out={folder}/run", "cosim.images=0", "simulate.images=5", "export.format=none", "data.calibration.count=20", "data.search.count=20",
+                "data.test.count=10", "quantize.pareto=energy", "quantize.max_bits=5", "quantize.min_bits=3", "quantize.error_margin=10"):
+    run += ["--set", setting]
+r = ristretto(*run, "--json")
+if check("a run takes widths layer by layer to the array", r.returncode == 0, r.stderr):
+    report = json.loads(r.stdout)
+    check("the run's report has the front, and the array's scores are the engine's",
+          len(report["pareto"]["points"]) > 2 and report["simulate"]["images"] == 5 and "quantize" not in report, list(report))
+wrong = os.path.join(folder, "wrong.yaml")
+with open("configs/runs/lenet.yaml") as f:
+    text = f.read().replace("../../", ROOT + "/").replace("../arrays", ROOT + "/configs/arrays")
+for name, key, message in (("area without a technology", "pareto: area", "quantize.pareto area needs a technology"),
+                           ("a budget of nothing", "budget: 5", "quantize.budget belongs to")):
+    with open(wrong, "w") as f:
+        f.write("\n".join(line for line in text.split("\n") if not line.startswith("technology")).replace("error_margin: 1", key))
+    r = ristretto("run", wrong)
+    check(f"{name} is refused with its place", r.returncode == 3 and f"{wrong}:15:11: error: {message}" in r.stderr, r.stderr)
 scratch.cleanup()
 check.done()
