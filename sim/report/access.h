@@ -58,6 +58,19 @@ static inline const char *rs_group_title(const json_t *group)
                                                 : name;
 }
 
+/* Bytes that a layer of a simulation reads from and writes to the activation, weight and output buffers: read, written, read, ... Words of
+ * m and n bits side by side, a started byte whole. */
+enum { RS_BUFFER_BYTES = 6 };
+static inline void rs_buffer_bytes(const json_t *array, const json_t *layer, int64_t bytes[RS_BUFFER_BYTES])
+{
+    static const char *const keys[RS_BUFFER_BYTES] = { "activation_buffer_reads", "activation_buffer_writes", "weight_buffer_reads",
+                                                       "weight_buffer_writes", "output_buffer_reads", "output_buffer_writes" };
+    for (int k = 0; k < RS_BUFFER_BYTES; k++) {
+        const double bits = rs_j_real(array, k / 2 == 1 ? "weight_bits" : "activation_bits");
+        bytes[k] = rs_whole(rs_j_real(layer, keys[k]) * bits / 8.0 + 0.49);
+    }
+}
+
 static inline double rs_ratio(double a, double b)
 {
     return b > 0.0 ? a / b : 0.0;

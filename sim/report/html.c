@@ -69,6 +69,13 @@ static void cell(const char *text, bool left, FILE *out)
     fputs("</td>", out);
 }
 
+static void bytes_cell(int64_t bytes, FILE *out)
+{
+    char text[RS_COUNT_TEXT + 4], number[RS_COUNT_TEXT];
+    snprintf(text, sizeof text, "%s B", rs_count_text(bytes, number));
+    cell(text, false, out);
+}
+
 static void count_cell(int64_t n, FILE *out)
 {
     char text[RS_COUNT_TEXT];
@@ -384,6 +391,7 @@ static void print_roofline(const json_t *s, FILE *out)
 static void print_simulate(const json_t *s, FILE *out)
 {
     static const char *const heads[] = { "Layer", "MACs", "cycles", "computing", "ifmap", "weights", "ofmap", "saturations", "overflows" };
+    static const char *const buffers[] = { "Buffers", "activations read", "written", "weights read", "written", "outputs read", "written" };
     char text[RS_COUNT_TEXT];
     const json_t *a = json_object_get(s, "array");
     const int64_t beat = rs_j_int(a, "bus_bits") / 8;
@@ -411,13 +419,22 @@ static void print_simulate(const json_t *s, FILE *out)
         real_cell("%.1f %%", rs_percent(rs_j_real(layer, "compute_cycles"), rs_j_real(layer, "cycles")), out);
         const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat, (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
                                   rs_j_int(layer, "ofmap_beats") * beat };
-        for (size_t k = 0; k < 3; k++) {
-            char cell_text[RS_COUNT_TEXT + 4], number[RS_COUNT_TEXT];
-            snprintf(cell_text, sizeof cell_text, "%s B", rs_count_text(bytes[k], number));
-            cell(cell_text, false, out);
-        }
+        for (size_t k = 0; k < 3; k++)
+            bytes_cell(bytes[k], out);
         count_cell(rs_j_int(layer, "saturations"), out);
         count_cell(rs_j_int(layer, "overflows"), out);
+        fputs("</tr>\n", out);
+    }
+    close_table(out);
+    open_table(buffers, 7, "lrrrrrr", out);
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        int64_t bytes[RS_BUFFER_BYTES];
+        rs_buffer_bytes(a, layer, bytes);
+        fputs("<tr>", out);
+        cell(rs_j_text(layer, "name"), true, out);
+        for (int k = 0; k < RS_BUFFER_BYTES; k++)
+            bytes_cell(bytes[k], out);
         fputs("</tr>\n", out);
     }
     close_table(out);

@@ -257,33 +257,70 @@ static void print_layers(const json_t *s, FILE *stream)
     rs_table_free(t);
 }
 
+static void bytes_cell(rs_table *t, int64_t bytes)
+{
+    char text[RS_COUNT_TEXT];
+    rs_table_cell(t, "%s B", rs_count_text(bytes, text));
+}
+
 static void print_traffic(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "layer", "ifmap in", "weights in", "biases in", "ofmap out", "buffer reads", "buffer writes",
-                                         "saturations", "overflows" };
+    static const char *const heads[] = { "layer", "ifmap in", "weights in", "biases in", "ofmap out", "saturations", "overflows" };
     static const char *const beats[] = { "ifmap_beats", "weight_beats", "bias_beats", "ofmap_beats" };
-    static const char *const reads[] = { "activation_buffer_reads", "weight_buffer_reads", "output_buffer_reads" };
-    static const char *const writes[] = { "activation_buffer_writes", "weight_buffer_writes", "output_buffer_writes" };
-    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrr");
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrr");
     const int64_t beat_bytes = rs_j_int(json_object_get(s, "array"), "bus_bits") / 8;
-    size_t i;
-    json_t *layer;
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
+    int64_t sums[6] = { 0 }; /* bytes, then counts */
+    const json_t *layers = json_object_get(s, "layers");
+    const size_t n = json_array_size(layers);
+    for (size_t i = 0; i <= n; i++) {
+        const json_t *layer = json_array_get(layers, i);
         char text[RS_COUNT_TEXT];
-        int64_t read = 0, written = 0;
-        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        int64_t v[6];
         for (int k = 0; k < 4; k++)
-            rs_table_cell(t, "%s B", rs_count_text(rs_j_int(layer, beats[k]) * beat_bytes, text));
-        for (int k = 0; k < 3; k++) {
-            read += rs_j_int(layer, reads[k]);
-            written += rs_j_int(layer, writes[k]);
+            v[k] = rs_j_int(layer, beats[k]) * beat_bytes;
+        v[4] = rs_j_int(layer, "saturations");
+        v[5] = rs_j_int(layer, "overflows");
+        if (i == n) {
+            rs_table_rule(t);
+            memcpy(v, sums, sizeof v);
         }
-        rs_table_cell(t, "%s", rs_count_text(read, text));
-        rs_table_cell(t, "%s", rs_count_text(written, text));
-        rs_table_cell(t, "%s", count(layer, "saturations", text));
-        rs_table_cell(t, "%s", count(layer, "overflows", text));
+        rs_table_cell(t, "%s", i < n ? rs_j_text(layer, "name") : "total");
+        for (int k = 0; k < 6; k++) {
+            if (k < 4)
+                bytes_cell(t, v[k]);
+            else
+                rs_table_cell(t, "%s", rs_count_text(v[k], text));
+            sums[k] += v[k];
+        }
     }
+    fputs("Over the bus:\n", stream);
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_buffers(const json_t *s, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "activations read", "written", "weights read", "written", "outputs read", "written" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrr");
+    int64_t sums[RS_BUFFER_BYTES] = { 0 };
+    const json_t *layers = json_object_get(s, "layers");
+    const size_t n = json_array_size(layers);
+    for (size_t i = 0; i <= n; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        int64_t v[RS_BUFFER_BYTES];
+        if (i == n) {
+            rs_table_rule(t);
+            memcpy(v, sums, sizeof v);
+        } else {
+            rs_buffer_bytes(json_object_get(s, "array"), layer, v);
+        }
+        rs_table_cell(t, "%s", i < n ? rs_j_text(layer, "name") : "total");
+        for (int k = 0; k < RS_BUFFER_BYTES; k++) {
+            bytes_cell(t, v[k]);
+            sums[k] += v[k];
+        }
+    }
+    fputs("\nBytes by buffer:\n", stream);
     rs_table_print(t, stream);
     rs_table_free(t);
 }
@@ -299,6 +336,7 @@ void rs_print_simulate(const json_t *s, FILE *stream)
     print_layers(s, stream);
     fputs("busy: cycles in which the array computes; used: products that count, of those that it could have made in all cycles\n\n", stream);
     print_traffic(s, stream);
+    print_buffers(s, stream);
     if (rs_j_has(s, "images"))
         fprintf(stream, "\nArray model over %s images: %s right (%.2f %%), %s scores compared with the exact engine: %s\n",
                 count(s, "images", text), count(s, "hits", other), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
