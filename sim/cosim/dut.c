@@ -63,15 +63,17 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
     dut->config.path = dut->config.name = NULL;
     dut->descriptors = RS_NEW_ARRAY(rs_descriptor, (size_t)config->program_depth);
     rs_status status = dut->descriptors != NULL ? RS_OK : rs_out_of_memory(diag);
+    rs_dut_build_options build = { .trace = options->trace != NULL, .quick = options->quick };
     if (status == RS_OK)
-        status = rs_dut_build(config, options->trace != NULL, false, &dut->path, &dut->build_seconds, diag);
+        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
     if (status == RS_OK && load(dut, NULL) != RS_OK) {
         /* Spoilt, by a full disk for example: once more. */
         if (dut->library != NULL)
             dlclose(dut->library);
         dut->library = NULL;
         rs_free(dut->path);
-        status = rs_dut_build(config, options->trace != NULL, true, &dut->path, &dut->build_seconds, diag);
+        build.again = true;
+        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
         if (status == RS_OK)
             status = load(dut, diag);
     }

@@ -24,6 +24,7 @@ typedef enum rs_dut_fault {
 typedef struct rs_dut_options {
     uint64_t x_seed;        /* of the values that registers without a reset wake up with */
     bool no_overflow;       /* assert that no accumulation overflows: for a derived accumulator width */
+    bool quick;             /* for a few cycles only: compiled without optimization, in a third of the time */
     const char *trace;      /* FST file to write; NULL: none */
     uint64_t trace_from, trace_to; /* first and last cycle (of a run) in it */
     rs_dut_fault fault;

@@ -62,7 +62,7 @@ typedef struct build {
     char *cache;       /* folder */
     char *verilator, *compiler;
     char *root;        /* Verilator's folder of headers and runtime */
-    bool clang, trace, coverage;
+    bool clang, trace, quick, coverage;
     list rtl;          /* paths */
     list design;       /* Verilator's arguments that name the design: parameters, folders, sources */
     list flags;        /* of the compiler, for model and runtime alike */
@@ -194,9 +194,9 @@ static rs_status hash_file(uint64_t key[2], const char *path, rs_diag *diag)
 
 static char *tail_of(const char *path);
 
-/* Adds what a command prints, through a file in the cache folder; the first line of it can be had, too. A command that fails is an
- * error with `wrong`; what it printed is shown if that is RS_BAD_INPUT. */
-static rs_status hash_command(build *b, uint64_t key[2], const char *const *argv, char **line, rs_status wrong, rs_diag *diag)
+/* What a command prints, through a file in the cache folder; rs_free releases it. A command that fails is an error with `wrong`; what it
+ * printed is shown if that is RS_BAD_INPUT. */
+static rs_status run_and_read(build *b, const char *const *argv, rs_status wrong, char **text, size_t *n, rs_diag *diag)
 {
     char *log = rs_format("%s/output-XXXXXX", b->cache);
     if (log == NULL)
@@ -218,26 +218,85 @@ static rs_status hash_command(build *b, uint64_t key[2], const char *const *argv
     } else if (status == RS_OK && code != 0) {
         status = rs_error(diag, wrong, RS_FILE(argv[0]), install_hint, "'%s' ended with status %d", argv[1], code);
     }
-    uint8_t *text = NULL;
-    size_t size = 0;
+    uint8_t *data = NULL;
     if (status == RS_OK)
-        status = rs_read_file(log, MAX_SOURCE_BYTES, false, &text, &size, diag);
-    if (status == RS_OK) {
-        hash(key, text, size);
-        if (line != NULL && (*line = rs_strndup((const char *)text, strcspn((const char *)text, "\r\n"))) == NULL)
-            status = rs_out_of_memory(diag);
-    }
-    rs_free(text);
+        status = rs_read_file(log, MAX_SOURCE_BYTES, false, &data, n, diag);
+    *text = (char *)data;
     unlink(log);
     rs_free(log);
     return status;
 }
 
+/* Adds a text; the first line of it can be had, too. */
+static rs_status hash_answer(uint64_t key[2], const char *text, size_t n, char **line, rs_diag *diag)
+{
+    hash(key, text, n);
+    size_t length = 0;
+    while (length < n && text[length] != '\r' && text[length] != '\n')
+        length++;
+    return line == NULL || (*line = rs_strndup(text, length)) != NULL ? RS_OK : rs_out_of_memory(diag);
+}
+
+/* What a tool says of itself. The same file gives the same answer, and starting Verilator's script and a compiler takes longer than a small
+ * net on a small array: a thread remembers what it was told. A tool that has changed on disk is asked again. */
+typedef struct answer {
+    char tool[PATH_MAX], option[16];
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+    size_t n; /* bytes of the text; 0: a place that is free */
+    char text[2048];
+} answer;
+
+static _Thread_local answer answers[4]; /* there are three questions */
+static _Thread_local size_t oldest;
+
+static bool is_answer(const answer *a, const char *tool, const char *option, const struct stat *file)
+{
+    return a->n > 0 && strcmp(a->tool, tool) == 0 && strcmp(a->option, option) == 0 && a->device == file->st_dev && a->inode == file->st_ino &&
+           a->size == file->st_size && a->changed.tv_sec == file->st_mtim.tv_sec && a->changed.tv_nsec == file->st_mtim.tv_nsec;
+}
+
+/* Remembers an answer in place of the one of the same question, or in a free place; one that is too long is asked for each time. */
+static void remember(const char *tool, const char *option, const struct stat *file, const char *text, size_t n)
+{
+    if (strlen(tool) >= sizeof answers->tool || strlen(option) >= sizeof answers->option || n > sizeof answers->text)
+        return;
+    answer *place = NULL;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
+        if (answers[i].n == 0 || (strcmp(answers[i].tool, tool) == 0 && strcmp(answers[i].option, option) == 0)) {
+            place = &answers[i];
+            break;
+        }
+    if (place == NULL) {
+        place = &answers[oldest];
+        oldest = (oldest + 1) % (sizeof answers / sizeof answers[0]);
+    }
+    *place = (answer){ .device = file->st_dev, .inode = file->st_ino, .size = file->st_size, .changed = file->st_mtim, .n = n };
+    memcpy(place->tool, tool, strlen(tool));
+    memcpy(place->option, option, strlen(option));
+    memcpy(place->text, text, n);
+}
+
 static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument, char **line,
                              rs_diag *diag)
 {
+    struct stat file;
+    const bool there = getenv("VERILATOR_ROOT") == NULL && stat(tool, &file) == 0; /* what it says is then its own affair */
+    for (size_t i = 0; there && i < sizeof answers / sizeof answers[0]; i++)
+        if (is_answer(&answers[i], tool, option, &file))
+            return hash_answer(key, answers[i].text, answers[i].n, line, diag);
     const char *argv[] = { tool, option, argument, NULL };
-    return hash_command(b, key, argv, line, RS_RESOURCE, diag);
+    char *text = NULL;
+    size_t n = 0;
+    rs_status status = run_and_read(b, argv, RS_RESOURCE, &text, &n, diag);
+    if (status == RS_OK)
+        status = hash_answer(key, text, n, line, diag);
+    if (status == RS_OK && there)
+        remember(tool, option, &file, text, n);
+    rs_free(text);
+    return status;
 }
 
 static int by_name(const void *a, const void *b)
@@ -339,6 +398,9 @@ static rs_status set_design(build *b, rs_diag *diag)
     return status == RS_OK && (b->design.failed || b->rtl.failed) ? rs_out_of_memory(diag) : status;
 }
 
+/* Of a model that is run for a few cycles only; the runtime is the same. */
+static const char quick_flag[] = "-O0";
+
 static rs_status set_flags(build *b, rs_diag *diag)
 {
     static const char *const flags[] = { "-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w",
@@ -384,7 +446,12 @@ static rs_status hash_foreign(build *b, rs_diag *diag)
         return rs_out_of_memory(diag);
     if (b->recipe->language != NULL)
         hash_text(b->key, b->recipe->language);
-    rs_status status = hash_command(b, b->key, command.items, NULL, RS_BAD_INPUT, diag);
+    char *text = NULL;
+    size_t n = 0;
+    rs_status status = run_and_read(b, command.items, RS_BAD_INPUT, &text, &n, diag);
+    if (status == RS_OK)
+        status = hash_answer(b->key, text, n, NULL, diag);
+    rs_free(text);
     if (status == RS_OK)
         status = hash_part(b, b->key, "unit_adapter.h", diag);
     if (status == RS_OK && b->recipe->code != NULL)
@@ -416,6 +483,8 @@ static rs_status make_keys(build *b, rs_diag *diag)
         status = hash_part(b, key, common[i], diag);
     b->key[0] = key[0];
     b->key[1] = key[1];
+    if (b->quick)
+        hash_text(b->key, quick_flag);
     hash_text(b->key, b->recipe->top);
     for (size_t i = 0; b->recipe->parameters != NULL && b->recipe->parameters[i] != NULL; i++)
         hash_text(b->key, b->recipe->parameters[i]);
@@ -629,6 +698,8 @@ static rs_status compile(build *b, rs_diag *diag)
         add(&command, b->compiler);
         for (size_t i = 0; i < b->flags.n; i++)
             add(&command, b->flags.items[i]);
+        if (b->quick)
+            add(&command, quick_flag);
         add_format(&command, "-I%s/sim/cosim/dut", b->home);
         add(&command, "-Imodel");
         add(&command, "-I.");
@@ -710,7 +781,7 @@ static int lock(const build *b)
     return file;
 }
 
-rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, char **path, double *seconds, rs_diag *diag)
+rs_status rs_dut_build(const rs_array_config *config, const rs_dut_build_options *options, char **path, double *seconds, rs_diag *diag)
 {
     rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
     const int n = rs_array_parameters(config, parameters);
@@ -723,18 +794,19 @@ rs_status rs_dut_build(const rs_array_config *config, bool trace, bool again, ch
     char what[64];
     snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
     const rs_dut_recipe recipe = { .what = what, .top = "ristretto_array", .shim = "shim.cc", .header = "shim.h", .parameters = words.items };
-    const rs_status status = words.failed ? rs_out_of_memory(diag) : rs_dut_build_recipe(&recipe, trace, again, path, seconds, diag);
+    const rs_status status = words.failed ? rs_out_of_memory(diag) : rs_dut_build_recipe(&recipe, options, path, seconds, diag);
     rs_arena_free(arena);
     return status;
 }
 
-rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool again, char **path, double *seconds, rs_diag *diag)
+rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, const rs_dut_build_options *options, char **path, double *seconds, rs_diag *diag)
 {
     *path = NULL;
     *seconds = 0;
     build b = { .recipe = recipe,
                 .arena = rs_arena_new(),
-                .trace = trace,
+                .trace = options->trace,
+                .quick = options->quick,
                 .coverage = rs_dut_coverage_folder() != NULL && recipe->sources == NULL };
     if (b.arena == NULL)
         return rs_out_of_memory(diag);
@@ -755,7 +827,7 @@ rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool agai
         if (b.library == NULL || b.runtime == NULL)
             status = rs_out_of_memory(diag);
     }
-    if (status == RS_OK && (again || !rs_file_exists(b.library))) {
+    if (status == RS_OK && (options->again || !rs_file_exists(b.library))) {
         const double start = rs_seconds();
         const int file = lock(&b);
         if (rs_interrupted()) {
@@ -763,7 +835,7 @@ rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, bool trace, bool agai
         } else if (file < 0) {
             status = rs_error(diag, RS_RESOURCE, RS_FILE(b.cache), "set RISTRETTO_CACHE to a folder that can be written",
                               "the cache folder cannot be written: %s", strerror(errno));
-        } else if (again || !rs_file_exists(b.library)) {
+        } else if (options->again || !rs_file_exists(b.library)) {
             status = build_library(&b, diag);
             *seconds = rs_seconds() - start;
         }

@@ -622,6 +622,7 @@ static rs_status open_worker(worker *w, const rs_program *program, const rs_lock
             wide = false;
     const rs_dut_options dut = { .x_seed = options->x_seed,
                                  .no_overflow = wide,
+                                 .quick = options->quick,
                                  .fault = options->dut_fault,
                                  .fault_beat = options->dut_fault_beat };
     w->program = program;
@@ -675,6 +676,7 @@ static rs_status write_wave(const campaign *c, rs_lockstep_mismatch *m, uint8_t 
     const uint64_t before = o->wave_before || o->wave_after ? o->wave_before : WAVE_BEFORE;
     const uint64_t after = o->wave_before || o->wave_after ? o->wave_after : WAVE_AFTER;
     const rs_dut_options options = { .x_seed = o->x_seed,
+                                     .quick = o->quick,
                                      .trace = o->wave,
                                      .trace_from = m->cycle > before ? m->cycle - before : 0,
                                      .trace_to = m->cycle + after };

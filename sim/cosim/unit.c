@@ -331,7 +331,8 @@ static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
         const rs_dut_recipe recipe = { .what = what, .top = c->top, .shim = "unit_shim.cc", .header = "unit_shim.h", .parameters = parameters,
                                        .sources = sources, .include = include, .defines = defines,
                                        .language = c->language[0] != '\0' ? c->language : NULL, .code = c->code[0] != '\0' ? c->code : NULL };
-        status = rs_dut_build_recipe(&recipe, trace, false, &u->path, &u->build_seconds, diag);
+        const rs_dut_build_options options = { .trace = trace };
+        status = rs_dut_build_recipe(&recipe, &options, &u->path, &u->build_seconds, diag);
     }
     rs_free(what);
     rs_arena_free(arena);

@@ -26,9 +26,11 @@ static rs_diag *diag;
 static char *old_path;
 static char root[4096];
 
+static const rs_dut_build_options plain;
+
 static rs_status build(char **path, double *seconds)
 {
-    return rs_dut_build(&small, false, false, path, seconds, diag);
+    return rs_dut_build(&small, &plain, path, seconds, diag);
 }
 
 /* A 1x1 convolution of one value: 3 * 1 + 2 = 5. */
@@ -89,7 +91,7 @@ static void built_once(void **state)
     /* Another parameter or another source is another library; a copy of the tree elsewhere is not. */
     rs_array_config wider = small;
     wider.accumulator_bits++;
-    rs_assert_ok(rs_dut_build(&wider, false, false, &other, &seconds, diag), diag);
+    rs_assert_ok(rs_dut_build(&wider, &plain, &other, &seconds, diag), diag);
     assert_string_not_equal(path, other);
     rs_free(path);
     rs_free(again);
@@ -185,6 +187,55 @@ static void broken_tools(void **state)
     unsetenv("RISTRETTO_CXX");
 }
 
+/* A tool says its version once, until its file is another. */
+static void tools_asked_once(void **state)
+{
+    (void)state;
+    char *path = NULL, *folder = rs_strdup(rs_test_path("tools")), *real = rs_tool_find("clang++");
+    double seconds = 0;
+    if (real == NULL)
+        real = rs_tool_find("g++");
+    assert_non_null(real);
+    tool((const char *const[]){ "mkdir", "-p", folder, NULL });
+    char *compiler = rs_format("%s/clang++", folder), *asked = rs_format("%s/asked", folder), *paths = rs_format("%s:%s", folder, old_path);
+    setenv("PATH", paths, 1);
+    for (size_t i = 1; i <= 2; i++) {
+        char *script = rs_format("#!/bin/sh\n# %zu\n[ \"$1\" != --version ] || echo >>%s\nPATH='%s' exec %s \"$@\"%s\n", i, asked, old_path, real, i > 1 ? " " : "");
+        rs_test_write(compiler, script, strlen(script));
+        assert_int_equal(chmod(compiler, 0755), 0);
+        rs_free(script);
+        for (int k = 0; k < 3; k++) {
+            rs_assert_ok(build(&path, &seconds), diag);
+            rs_free(path);
+        }
+        size_t size = 0;
+        free(rs_test_read(asked, &size));
+        assert_int_equal(size, i); /* a line each */
+    }
+    setenv("PATH", old_path, 1);
+    rs_free(folder);
+    rs_free(real);
+    rs_free(compiler);
+    rs_free(asked);
+    rs_free(paths);
+}
+
+/* A model that is compiled without optimization is a library of its own, and computes the same. */
+static void quick_model(void **state)
+{
+    (void)state;
+    const rs_dut_options options = { .quick = true };
+    rs_dut *dut = NULL;
+    char *path = NULL;
+    double seconds = 0;
+    rs_assert_ok(rs_dut_open(&small, &options, &dut, diag), diag);
+    rs_assert_ok(build(&path, &seconds), diag);
+    assert_string_not_equal(rs_dut_library(dut), path);
+    run_once(dut);
+    rs_dut_close(dut);
+    rs_free(path);
+}
+
 static void broken_cache(void **state)
 {
     (void)state;
@@ -277,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(built_once),   cmocka_unit_test(sources_elsewhere), cmocka_unit_test(broken_tools),
         cmocka_unit_test(broken_cache), cmocka_unit_test(two_builders),      cmocka_unit_test(trace_window),
+        cmocka_unit_test(quick_model),  cmocka_unit_test(tools_asked_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
