@@ -182,7 +182,7 @@ static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_storage input,
 /* Whether the op gives what it is given: its output has its input's storage. */
 static bool keeps_storage(const rs_qop *op)
 {
-    return op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU;
+    return op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP;
 }
 
 static rs_storage natural_storage(const rs_qtensor *t)
@@ -607,7 +607,10 @@ static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images,
             run_weighted(e, i, images, w);
             break;
         case RS_QOP_RELU:
-            rs_storage_relu(from, to, s, images * count_of(in));
+            rs_storage_clip(from, to, s, 0, INT32_MAX, images * count_of(in));
+            break;
+        case RS_QOP_CLIP:
+            rs_storage_clip(from, to, s, op->least, op->most, images * count_of(in));
             break;
         case RS_QOP_MAX_POOL:
             for (int64_t n = 0; n < images; n++)

@@ -70,7 +70,7 @@ void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_
 /* Max pooling of one image in HWC order; ReLU of n elements. */
 void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
                          rs_storage s);
-void rs_storage_relu(const void *from, void *to, rs_storage s, int64_t n);
+void rs_storage_clip(const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n);
 /* sums[i] += integer i, shifted to the left. */
 void rs_storage_accumulate(const void *from, rs_storage s, int shift, int32_t *sums, int64_t n);
 

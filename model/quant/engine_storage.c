@@ -253,22 +253,33 @@ void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtenso
         max_pool(op, in, out, from, to, RS_STORE_S16);
 }
 
-RS_INLINE void rs_storage_relu_body(const void *restrict from, void *restrict to, rs_storage s, int64_t n)
+/* An integer as it is stored, or the closest that can be. */
+static int32_t stored(int32_t q, rs_storage s)
 {
-    const int32_t zero = rs_storage_zero(s);
+    const int64_t value = (int64_t)q + rs_storage_zero(s), least = rs_storage_size(s) == 1 ? 0 : INT16_MIN,
+                  most = rs_storage_size(s) == 1 ? UINT8_MAX : INT16_MAX;
+    return (int32_t)(value < least ? least : value > most ? most : value);
+}
+
+RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to, rs_storage s, int32_t least, int32_t most, int64_t n)
+{
     if (rs_storage_size(s) == 1) {
-        const uint8_t *a = from;
+        const uint8_t *a = from, low = (uint8_t)stored(least, s), high = (uint8_t)stored(most, s);
         uint8_t *b = to;
-        for (int64_t i = 0; i < n; i++)
-            b[i] = a[i] < zero ? (uint8_t)zero : a[i];
+        for (int64_t i = 0; i < n; i++) {
+            const uint8_t q = a[i] < low ? low : a[i];
+            b[i] = q > high ? high : q;
+        }
     } else {
-        const int16_t *a = from;
+        const int16_t *a = from, low = (int16_t)stored(least, s), high = (int16_t)stored(most, s);
         int16_t *b = to;
-        for (int64_t i = 0; i < n; i++)
-            b[i] = a[i] < zero ? (int16_t)zero : a[i];
+        for (int64_t i = 0; i < n; i++) {
+            const int16_t q = a[i] < low ? low : a[i];
+            b[i] = q > high ? high : q;
+        }
     }
 }
-RS_DISPATCH(rs_storage_relu, (const void *from, void *to, rs_storage s, int64_t n), (from, to, s, n))
+RS_DISPATCH(rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n), (from, to, s, least, most, n))
 
 RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage s, int shift, int32_t *restrict sums,
                                           int64_t n)

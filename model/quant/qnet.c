@@ -6,7 +6,8 @@
 const char *rs_qop_type_name(rs_qop_type type)
 {
     static const char *const names[RS_QOPS] = { "convolution",     "inner product", "max pooling",   "ReLU",
-                                                "average pooling", "addition",      "concatenation", "LRN" };
+                                                "average pooling", "addition",      "concatenation", "LRN",
+                                                "clip" };
     return (unsigned)type < RS_QOPS ? names[type] : "?";
 }
 
@@ -186,6 +187,7 @@ int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
     case RS_QOP_RELU:
     case RS_QOP_CONCAT:
     case RS_QOP_LRN:
+    case RS_QOP_CLIP:
     case RS_QOPS:
         break;
     }
@@ -552,7 +554,7 @@ static void check_op(check *c, int i)
         (!axis_ok(c, op, "kernel_h", in->height, op->kernel_h, op->stride_h, op->pad_h, op->dilation_h, out->height) ||
          !axis_ok(c, op, "kernel_w", in->width, op->kernel_w, op->stride_w, op->pad_w, op->dilation_w, out->width)))
         return;
-    const bool same_sizes = op->type == RS_QOP_RELU || op->type == RS_QOP_LRN;
+    const bool same_sizes = op->type == RS_QOP_RELU || op->type == RS_QOP_LRN || op->type == RS_QOP_CLIP;
     if ((same_sizes || pooling(op)) &&
         (in->channels != out->channels || (same_sizes && (in->height != out->height || in->width != out->width)))) {
         WRONG(c, "op '%s' turns %dx%dx%d into %dx%dx%d, expected the same channels%s", op->name, in->channels,
@@ -579,6 +581,12 @@ static void check_op(check *c, int i)
         break;
     case RS_QOP_LRN:
         check_lrn(c, op);
+        break;
+    case RS_QOP_CLIP:
+        check_same_format(c, op);
+        if (op->least > op->most || op->least < rs_qtensor_min(out) || op->most > rs_qtensor_max(out))
+            WRONG(c, "op '%s' clips to %d to %d, expected integers of its format, from %lld to %lld, the smaller one first", op->name, (int)op->least,
+                  (int)op->most, (long long)rs_qtensor_min(out), (long long)rs_qtensor_max(out));
         break;
     case RS_QOPS:
         break;

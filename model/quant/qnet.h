@@ -29,6 +29,7 @@ typedef enum rs_qop_type {
     RS_QOP_ADD,    /* of n_inputs tensors of one shape */
     RS_QOP_CONCAT, /* of n_inputs tensors along the channels */
     RS_QOP_LRN,    /* on the host: floating point, with a rule that gives the same bits on every machine */
+    RS_QOP_CLIP,   /* between two integers (ReLU6 and its like); on the host */
     RS_QOPS
 } rs_qop_type;
 
@@ -73,6 +74,7 @@ typedef struct rs_qop {
      * RS_QOP_ADD: largest fl of the inputs - fl_out; RS_QOP_AVERAGE_POOL: fl_in - fl_out; elsewhere 0. */
     int shift;
     rs_qlrn lrn;
+    int32_t least, most; /* RS_QOP_CLIP: integers of the tensor */
 } rs_qop;
 
 typedef struct rs_qnet {
@@ -145,7 +147,7 @@ static inline bool rs_qop_weighted(const rs_qop *op)
 /* Ops that the array does not run. */
 static inline bool rs_qop_on_host(const rs_qop *op)
 {
-    return op->type == RS_QOP_LRN;
+    return op->type == RS_QOP_LRN || op->type == RS_QOP_CLIP;
 }
 /* Smallest and largest integer of a tensor, and of an op's weights. */
 int64_t rs_qtensor_min(const rs_qtensor *tensor);

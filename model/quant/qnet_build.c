@@ -76,10 +76,9 @@ static int only_reader(const builder *b, int i)
     return consumers == 1 ? consumer : -1;
 }
 
-/* The ReLU that alone reads what layer i writes, or -1: it can be fused. *pooled: max pooling lies between. */
-static int fusable_relu(const builder *b, int i, bool *pooled)
+/* The layer that alone reads what layer i writes, max pooling apart, which may lie between (*pooled); -1: none. */
+static int behind(const builder *b, int i, bool *pooled)
 {
-    const int blob = b->net->layers[i].tops[0];
     int consumer = only_reader(b, i);
     *pooled = false;
     while (consumer >= 0 && b->net->layers[consumer].type == RS_LAYER_POOLING &&
@@ -87,6 +86,21 @@ static int fusable_relu(const builder *b, int i, bool *pooled)
         *pooled = true;
         consumer = only_reader(b, consumer);
     }
+    return consumer;
+}
+
+/* Whether nothing below zero comes through the layer behind layer i: its sums can be cut at zero, for an unsigned output. */
+static bool clipped_at_zero(const builder *b, int i)
+{
+    bool pooled;
+    const int consumer = behind(b, i, &pooled);
+    return consumer >= 0 && b->net->layers[consumer].type == RS_LAYER_CLIP && b->net->layers[consumer].clip[0] >= 0.0f;
+}
+
+/* The ReLU that alone reads what layer i writes, or -1: it can be fused. *pooled: max pooling lies between. */
+static int fusable_relu(const builder *b, int i, bool *pooled)
+{
+    const int blob = b->net->layers[i].tops[0], consumer = behind(b, i, pooled);
     if (consumer < 0)
         return -1;
     const rs_layer *relu = &b->net->layers[consumer];
@@ -248,6 +262,17 @@ static bool set_pooling(builder *b, const rs_layer *layer, rs_qop *op, const rs_
                                                          p->pad_w, 1, 1 });
 }
 
+/* Bounds as integers of the output; what lies beyond the format's range does not clip. */
+static bool set_clip(const builder *b, const rs_layer *layer, rs_qop *op)
+{
+    const rs_qtensor *out = &b->qnet->tensors[op->output];
+    const rs_rounding rounding = out->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST;
+    op->type = RS_QOP_CLIP;
+    op->least = rs_qtensor_quantize(out, (double)layer->clip[0], rounding, NULL);
+    op->most = rs_qtensor_quantize(out, (double)layer->clip[1], rounding, NULL);
+    return true;
+}
+
 static bool set_lrn(builder *b, const rs_layer *layer, rs_qop *op)
 {
     const rs_lrn_param *p = &layer->lrn;
@@ -281,6 +306,8 @@ static bool set_type(builder *b, const rs_layer *layer, rs_qop *op, const rs_qte
         return set_pooling(b, layer, op, input);
     case RS_LAYER_LRN:
         return set_lrn(b, layer, op);
+    case RS_LAYER_CLIP:
+        return set_clip(b, layer, op);
     case RS_LAYER_ELTWISE:
         op->type = RS_QOP_ADD;
         return true;
@@ -377,6 +404,7 @@ static bool has_rule(builder *b, const rs_layer *layer)
     case RS_LAYER_FLATTEN:
     case RS_LAYER_RESHAPE:
     case RS_LAYER_LRN:
+    case RS_LAYER_CLIP:
         return true;
     case RS_LAYER_RELU:
         if (layer->relu_slope == 0.0f)
@@ -440,7 +468,7 @@ static bool inputs_ok(builder *b, const rs_layer *layer)
                       b->net->blobs[bottom].name);
             return false;
         }
-        if (layer->type != RS_LAYER_INNER_PRODUCT && !passes(layer) && layer->type != RS_LAYER_RELU &&
+        if (layer->type != RS_LAYER_INNER_PRODUCT && !passes(layer) && layer->type != RS_LAYER_RELU && layer->type != RS_LAYER_CLIP &&
             !same_sizes(b, bottom)) {
             WRONG(b, layer, "an inner product may follow a Flatten or Reshape",
                   "layer '%s' reads blob '%s', whose maps have been reshaped, which has no integer rule", layer->name,
@@ -479,7 +507,8 @@ static void build_layer(builder *b, int i)
         b->done[relu] = true;
         top = b->net->layers[relu].tops[0];
     }
-    add_op(b, layer, top, relu >= 0);
+    const bool sums = weighted(layer) || layer->type == RS_LAYER_ELTWISE;
+    add_op(b, layer, top, relu >= 0 || (sums && clipped_at_zero(b, i)));
 }
 
 /* The centre of the mean image, as images are cropped. */

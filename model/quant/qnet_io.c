@@ -12,7 +12,7 @@
 enum { VERSION = 2 };
 
 static const char *const type_names[] = { "convolution",  "inner_product", "max_pool", "relu",
-                                          "average_pool", "add",           "concat",   "lrn" };
+                                          "average_pool", "add",           "concat",   "lrn", "clip" };
 static const char *const number_names[] = { "fixed", "minifloat", "power_of_two" };
 static const char *const special_names[] = { "none", "nan", "ieee" };
 static const char *const bias_names[] = { "accumulator", "weights" };
@@ -148,6 +148,10 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
         put(o, j, "alpha", json_real((double)op->lrn.alpha));
         put(o, j, "beta", json_real((double)op->lrn.beta));
         put(o, j, "k", json_real((double)op->lrn.k));
+    }
+    if (op->type == RS_QOP_CLIP) {
+        put(o, j, "least", json_integer(op->least));
+        put(o, j, "most", json_integer(op->most));
     }
     if (rs_qop_weighted(op) || op->type == RS_QOP_ADD)
         put(o, j, "relu", json_boolean(op->relu));
@@ -613,7 +617,7 @@ static void read_power2(reader *r, const json_t *j, const char *where, rs_power2
 static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, rs_qop *op)
 {
     /* Sets of keys, each of the ops that have them. */
-    enum { ANY = 1, WINDOW = 2, RELU = 4, SUM = 8, WEIGHTS = 16, LRN = 32 };
+    enum { ANY = 1, WINDOW = 2, RELU = 4, SUM = 8, WEIGHTS = 16, LRN = 32, CLIP = 64 };
     static const struct {
         const char *key;
         int of;
@@ -643,7 +647,9 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
                   { "size", LRN },
                   { "alpha", LRN },
                   { "beta", LRN },
-                  { "k", LRN } };
+                  { "k", LRN },
+                  { "least", CLIP },
+                  { "most", CLIP } };
     enum { KEYS = sizeof table / sizeof *table };
     char where[48];
     snprintf(where, sizeof where, "ops[%d]", index);
@@ -655,7 +661,8 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
     op->type = (rs_qop_type)choice(r, j, where, "type", type_names, TYPES);
     const bool weights = rs_qop_weighted(op);
     const int has = ANY | (has_window(op) ? WINDOW : 0) | (weights || op->type == RS_QOP_ADD ? RELU : 0) |
-                    (sums(op) ? SUM : 0) | (weights ? WEIGHTS : 0) | (op->type == RS_QOP_LRN ? LRN : 0);
+                    (sums(op) ? SUM : 0) | (weights ? WEIGHTS : 0) | (op->type == RS_QOP_LRN ? LRN : 0) |
+                    (op->type == RS_QOP_CLIP ? CLIP : 0);
     const char *keys[KEYS];
     size_t n_keys = 0;
     for (size_t k = 0; k < KEYS; k++)
@@ -672,6 +679,10 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
     }
     if (has & LRN)
         read_lrn(r, j, where, &op->lrn);
+    if (has & CLIP) {
+        op->least = integer(r, j, where, "least", -(1 << RS_QNET_MAX_BITS), 1 << RS_QNET_MAX_BITS);
+        op->most = integer(r, j, where, "most", -(1 << RS_QNET_MAX_BITS), 1 << RS_QNET_MAX_BITS);
+    }
     if (has & RELU)
         op->relu = boolean(r, j, where, "relu");
     int bits = 0;

@@ -216,6 +216,12 @@ void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inp
             out[k] = inputs[0][k] < 0 ? 0 : inputs[0][k];
         break;
     }
+    case RS_QOP_CLIP: {
+        const rs_qtensor *t = &qnet->tensors[op->output];
+        for (int64_t k = 0; k < map_of(t) * t->channels; k++)
+            out[k] = inputs[0][k] < op->least ? op->least : inputs[0][k] > op->most ? op->most : inputs[0][k];
+        break;
+    }
     case RS_QOP_ADD:
         by->add(qnet, op, inputs, out, saturations);
         break;

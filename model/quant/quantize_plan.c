@@ -34,7 +34,7 @@ static bool selects(const rs_layer *layer)
 static bool activation_layer(const rs_layer *layer)
 {
     return weighted(layer) || selects(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU ||
-           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CONCAT || layer->type == RS_LAYER_ELTWISE;
+           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CLIP || layer->type == RS_LAYER_CONCAT || layer->type == RS_LAYER_ELTWISE;
 }
 
 static int class_of(const rs_plan *plan, int blob)
@@ -100,7 +100,7 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
         const rs_layer *layer = &net->layers[i];
         for (int k = 0; k < layer->n_bottoms; k++) {
             const int bottom = layer->bottoms[k];
-            const bool shares = selects(layer) || (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
+            const bool shares = selects(layer) || layer->type == RS_LAYER_CLIP || (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
             for (int t = 0; t < layer->n_tops && shares && plan->format_class[bottom] >= 0; t++)
                 share_format(plan, bottom, layer->tops[t]);
         }
@@ -136,6 +136,14 @@ static bool chain_holds(const rs_net *net, int from, int k, int to)
     return on && blob == net->layers[to].bottoms[0];
 }
 
+/* The values of layer `from` on its way to layer `to` are not seen by anybody else: their range does not count. */
+static void hide(const rs_net *net, rs_plan *plan, int from, int to)
+{
+    for (int k = from; k < to; k++)
+        if (net->layers[k].n_tops == 1 && chain_holds(net, from, k, to) && net->layers[k].tops[0] != net->layers[to].tops[0])
+            plan->in_range[net->layers[k].tops[0]] = false;
+}
+
 /* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that follow: there are
  * fewer values behind a pooling, and they come out the same. */
 static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in, const int *value_out)
@@ -161,13 +169,14 @@ static void place_rounding(const rs_net *net, rs_plan *plan, const value *values
             fuses = fuses && (max_pooling(next) || plain_relu(next));
             if (fuses && plain_relu(next)) {
                 fuses = false;
-                for (int k = i; k < v->consumer; k++)
-                    if (net->layers[k].n_tops == 1 && chain_holds(net, i, k, v->consumer) && net->layers[k].tops[0] != next->tops[0])
-                        plan->in_range[net->layers[k].tops[0]] = false;
+                hide(net, plan, i, v->consumer);
             }
             at = v->consumer;
             v = &values[value_out[at]];
         }
+        /* What only a clip reads is clipped as well if the format does not hold it. */
+        if (fuses && v->consumers == 1 && v->consumer >= 0 && net->layers[v->consumer].type == RS_LAYER_CLIP)
+            hide(net, plan, i, v->consumer);
         plan->rounded[at] = plan->format_class[net->layers[at].tops[0]];
     }
 }
@@ -186,7 +195,7 @@ static void find_unsigned(const rs_net *net, rs_plan *plan, bool *below)
         for (int k = 0; k < layer->n_bottoms; k++)
             some = some || below[layer->bottoms[k]];
         for (int t = 0; t < layer->n_tops; t++)
-            below[layer->tops[t]] = some && !plain_relu(layer);
+            below[layer->tops[t]] = some && !plain_relu(layer) && !(layer->type == RS_LAYER_CLIP && layer->clip[0] >= 0.0f);
         for (int t = 0; t < layer->n_tops; t++)
             if (below[layer->tops[t]] && plan->last_writer[layer->tops[t]] == i && plan->in_range[layer->tops[t]] &&
                 plan->format_class[layer->tops[t]] >= 0)

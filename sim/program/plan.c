@@ -172,6 +172,7 @@ static rs_status plan_op(rs_compiler *c, int i, bool *taken)
     case RS_QOP_CONCAT:
         return plan_concat(c, i);
     case RS_QOP_LRN:
+    case RS_QOP_CLIP:
         return add_layer(c, RS_LAYER_HOST, i, op->name, op->input, op->output, &layer);
     case RS_QOP_CONVOLUTION:
     case RS_QOP_INNER_PRODUCT:

@@ -204,6 +204,11 @@ static void run_op(const rs_qnet *q, const rs_qop *op, int32_t *const *tensors, 
                                                            saturations);
                     break;
                 }
+                case RS_QOP_CLIP: {
+                    const int32_t q_in = at(t, data, c, y, x), above = q_in > op->least ? q_in : op->least;
+                    *value = above < op->most ? above : op->most;
+                    break;
+                }
                 case RS_QOP_LRN:
                     *value = normalized(q, op, data, c, y, x, saturations);
                     break;

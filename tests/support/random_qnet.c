@@ -250,13 +250,13 @@ static void draw_lrn(rs_rng *rng, const rs_random_qnet *options, const rs_qtenso
 static void draw_other(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, rs_qop *op)
 {
     static const rs_qop_type TYPES[] = { RS_QOP_MAX_POOL, RS_QOP_RELU, RS_QOP_AVERAGE_POOL, RS_QOP_ADD, RS_QOP_CONCAT,
-                                         RS_QOP_LRN };
+                                         RS_QOP_LRN, RS_QOP_CLIP };
     const rs_qtensor *in = &q->tensors[op->input];
     rs_qtensor *out = &q->tensors[op->output];
     const int kind = (int)between(rng, 0, 99);
     *out = *in;
     op->groups = op->kernel_h = op->kernel_w = op->stride_h = op->stride_w = op->dilation_h = op->dilation_w = 1;
-    op->type = options->graph ? TYPES[kind % 6] : kind < 75 ? RS_QOP_MAX_POOL : RS_QOP_RELU;
+    op->type = options->graph ? TYPES[kind % 7] : kind < 75 ? RS_QOP_MAX_POOL : RS_QOP_RELU;
     switch (op->type) {
     case RS_QOP_MAX_POOL:
         draw_pool(rng, options, in, out, op);
@@ -272,6 +272,10 @@ static void draw_other(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, r
         break;
     case RS_QOP_LRN:
         draw_lrn(rng, options, in, out, op);
+        break;
+    case RS_QOP_CLIP: /* the middle half, more or less */
+        op->least = (int32_t)between(rng, rs_qtensor_min(out), (rs_qtensor_min(out) + rs_qtensor_max(out)) / 2);
+        op->most = (int32_t)between(rng, op->least, rs_qtensor_max(out));
         break;
     default:
         break;
