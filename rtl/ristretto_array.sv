@@ -27,6 +27,8 @@ module ristretto_array #(
   parameter int CHANNEL_SHIFT = 0,
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
+  parameter int ACT_BANKS = 0,                    // 0: as many as are needed
+  parameter int OUT_BANKS = 0,
   localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
 ) (
   input  logic                      clk_i,
@@ -71,8 +73,8 @@ module ristretto_array #(
   localparam int TreeStages = ristretto_pkg::tree_stages(MULS, TREE_REGS);
   localparam int TreeEnBits = ristretto_pkg::max_of(TreeStages, 1);
   localparam int Stages = 6 + TreeStages;
-  localparam int ActAddrBits = ristretto_pkg::element_bits(ACT_DEPTH, ristretto_pkg::banks(MULS, Elements));
-  localparam int OutAddrBits = ristretto_pkg::element_bits(OUT_DEPTH, ristretto_pkg::banks(Elements, LANES));
+  localparam int ActAddrBits = ristretto_pkg::element_bits(ACT_DEPTH, ristretto_pkg::banks_of(MULS, Elements, ACT_BANKS));
+  localparam int OutAddrBits = ristretto_pkg::element_bits(OUT_DEPTH, ristretto_pkg::banks_of(Elements, LANES, OUT_BANKS));
   localparam int StepAddrBits = ristretto_pkg::index_bits(WGT_DEPTH);
   localparam int MaskBits = ristretto_pkg::index_bits(MULS + 1);
   localparam int ElementsBits = ristretto_pkg::index_bits(Elements + 1);
@@ -316,7 +318,8 @@ module ristretto_array #(
     .WIDTH(ACT_BITS),
     .DEPTH(ACT_DEPTH),
     .READS(MULS),
-    .WRITES(Elements)
+    .WRITES(Elements),
+    .BANKS(ACT_BANKS)
   ) u_act_buffer (
     .clk_i,
     .we_i(act_we),
@@ -459,7 +462,8 @@ module ristretto_array #(
     .WIDTH(ACT_BITS),
     .DEPTH(OUT_DEPTH),
     .READS(Elements),
-    .WRITES(LANES)
+    .WRITES(LANES),
+    .BANKS(OUT_BANKS)
   ) u_out_buffer (
     .clk_i,
     .we_i(out_we),

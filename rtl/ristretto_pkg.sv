@@ -89,6 +89,11 @@ package ristretto_pkg;
     banks = 1 << $clog2(max_of(reads, writes));
   endfunction
 
+  // The same where a number may be asked for; 0: none is.
+  function automatic int banks_of(input int reads, input int writes, input int asked);
+    banks_of = (asked == 0) ? banks(reads, writes) : asked;
+  endfunction
+
   // Rows of a bank in one half of a buffer of `depth` elements.
   function automatic int bank_rows(input int depth, input int n_banks);
     bank_rows = ceil_div(depth, n_banks);

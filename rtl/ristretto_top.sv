@@ -26,6 +26,8 @@ module ristretto_top #(
   parameter int UNSIGNED = 0,
   parameter int AVERAGE = 1,
   parameter int CHANNEL_SHIFT = 0,
+  parameter int ACT_BANKS = 0,                     // 0: as many as are needed
+  parameter int OUT_BANKS = 0,
   parameter int ADDR_BITS = 64,                    // 32 to 64
   parameter int ID_BITS = 1                        // all transfers have ID 0
 ) (
@@ -179,7 +181,9 @@ module ristretto_top #(
     .SPECIAL(SPECIAL),
     .UNSIGNED(UNSIGNED),
     .AVERAGE(AVERAGE),
-    .CHANNEL_SHIFT(CHANNEL_SHIFT)
+    .CHANNEL_SHIFT(CHANNEL_SHIFT),
+    .ACT_BANKS(ACT_BANKS),
+    .OUT_BANKS(OUT_BANKS)
   ) u_array (
     .clk_i,
     .rst_ni,
@@ -247,9 +251,11 @@ module ristretto_top #(
     .m_axi_awvalid_o,
     .m_axi_awready_i,
     .m_axi_awaddr_o,
+    .m_axi_awlen_o,
     .m_axi_wvalid_o,
     .m_axi_wready_i,
     .m_axi_wdata_o,
+    .m_axi_wlast_o,
     .m_axi_bvalid_i,
     .m_axi_bready_o,
     .m_axi_bresp_i
@@ -263,7 +269,6 @@ module ristretto_top #(
   assign m_axi_arprot_o = 3'b000;
   assign m_axi_arqos_o = 4'd0;
   assign m_axi_awid_o = '0;
-  assign m_axi_awlen_o = 8'd0;
   assign m_axi_awsize_o = Size;
   assign m_axi_awburst_o = Incrementing;
   assign m_axi_awlock_o = 1'b0;
@@ -271,7 +276,6 @@ module ristretto_top #(
   assign m_axi_awprot_o = 3'b000;
   assign m_axi_awqos_o = 4'd0;
   assign m_axi_wstrb_o = '1;
-  assign m_axi_wlast_o = 1'b1;
 
   // Registers. -----------------------------------------------------------------------------------------------------------
   rst_registers #(

@@ -6,7 +6,8 @@ module rst_banked_buffer #(
   parameter int DEPTH = 256,  // elements in a half
   parameter int READS = 16,
   parameter int WRITES = 16,
-  localparam int Banks = ristretto_pkg::banks(READS, WRITES),
+  parameter int BANKS = 0,    // a power of two; 0: as many as are read or written in a cycle
+  localparam int Banks = ristretto_pkg::banks_of(READS, WRITES, BANKS),
   localparam int AddrBits = ristretto_pkg::element_bits(DEPTH, Banks),
   localparam int CountBits = ristretto_pkg::index_bits(WRITES + 1)
 ) (
@@ -29,6 +30,12 @@ module rst_banked_buffer #(
   localparam int RowBits = AddrBits - LogBanks;
   localparam int RamBits = ristretto_pkg::index_bits(2 * Rows);
   localparam int LineBits = Banks * WIDTH;
+
+  // verilator coverage_off
+  initial begin
+    if (Banks < READS || Banks < WRITES || (1 << LogBanks) != Banks) $fatal(1, "BANKS must be a power of two, enough for a cycle");
+  end
+  // verilator coverage_on
 
   // A run begins in bank `base` and row `row`; banks below `base` hold its elements of the next row.
   logic [BankBits-1:0] wbase, rbase, rbase_q;

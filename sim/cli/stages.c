@@ -333,13 +333,15 @@ static json_t *array_json(const rs_array_config *c)
         json_decref(tree);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i}", "name", c->name, "pe", rs_pe_name(c->pe), "lanes", c->lanes,
+    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i}", "name", c->name, "pe",
+                     rs_pe_name(c->pe), "lanes", c->lanes,
                      "multipliers", c->multipliers, "activation_bits", c->activation_bits, "weight_bits", c->weight_bits,
                      "accumulator_bits", c->accumulator_bits, "tree_bits", tree, "first_level",
                      c->first_level == RS_FIRST_LEVEL_PAPER ? "paper" : "exact", "overflow",
                      c->overflow == RS_OVERFLOW_SATURATE ? "saturate" : "wrap", "clock_mhz", c->clock_mhz, "activation_elements",
                      (json_int_t)c->activation_elements, "weight_steps", (json_int_t)c->weight_steps, "output_elements",
-                     (json_int_t)c->output_elements, "bus_bits", c->bus_bits, "latency", c->latency, "outstanding", c->outstanding,
+                     (json_int_t)c->output_elements, "activation_banks", rs_array_activation_banks(c), "output_banks",
+                     rs_array_output_banks(c), "bus_bits", c->bus_bits, "latency", c->latency, "outstanding", c->outstanding,
                      "stall_percent", c->stall_percent);
 }
 

@@ -43,6 +43,8 @@ static const rs_schema_word accumulator_width[] = {
     { NULL, 0, NULL },
 };
 
+static const rs_schema_word auto_banks[] = { { "auto", RS_BANKS_AUTO, "as many elements as a cycle reads or writes" }, { NULL, 0, NULL } };
+
 static const rs_schema_word choices[] = {
     { "auto", RS_AUTO, "as the net needs" },
     { "no", RS_NO, NULL },
@@ -106,6 +108,10 @@ static const rs_schema buffer_fields[] = {
       .unit = "steps", .doc = "one half of the weight buffer, in words of `multipliers` weights a lane" },
     { .key = "output_elements", .type = RS_SCHEMA_INT64, .offset = AT(output_elements), .min = 1, .max = 1 << 24,
       .unit = "activations", .doc = "one half of the output buffer" },
+    { .key = "activation_banks", .type = RS_SCHEMA_INT, .offset = AT(activation_banks), .min = 1, .max = 1024, .power_of_two = true, .words = auto_banks,
+      .fallback = "auto", .unit = "banks", .doc = "of the activation buffer, each as wide as one activation" },
+    { .key = "output_banks", .type = RS_SCHEMA_INT, .offset = AT(output_banks), .min = 1, .max = 1024, .power_of_two = true, .words = auto_banks,
+      .fallback = "auto", .unit = "banks", .doc = "of the output buffer" },
     { .key = NULL },
 };
 

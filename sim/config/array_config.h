@@ -17,7 +17,8 @@ typedef enum rs_choice { RS_AUTO = 0 /* as the net needs */, RS_NO, RS_YES } rs_
 
 enum {
     RS_BITS_AUTO = 0,     /* activation_bits, weight_bits: as the net needs; accumulator_bits: derived from the widths */
-    RS_BITS_WEIGHTS = -1  /* accumulator_bits: derived from the actual weights */
+    RS_BITS_WEIGHTS = -1, /* accumulator_bits: derived from the actual weights */
+    RS_BANKS_AUTO = 0
 };
 
 /* Names are those of the YAML keys; units and ranges as in docs/microarchitecture.md section 1. */
@@ -42,6 +43,7 @@ typedef struct rs_array_config {
     /* buffers: one half of each */
     int64_t activation_elements, output_elements;
     int weight_steps;
+    int activation_banks, output_banks;  /* of one element each, a power of two; RS_BANKS_AUTO: as many as a cycle needs */
     /* memory: */
     int bus_bits;                        /* power of two, 16 to 1024 */
     int latency;                         /* cycles, >= 1 */
@@ -81,6 +83,9 @@ enum { RS_CHANNEL_SHIFT_BITS = 7, RS_SHIFTER_MAX_BITS = 5 /* of weight_bits; at 
 int rs_array_bias_bits(const rs_array_config *config);
 rs_weight_code rs_array_weight_code(const rs_array_config *config);
 int rs_array_elements_per_beat(const rs_array_config *config);   /* E */
+/* Elements that a cycle reads or writes side by side, as a power of two: the fewest banks. */
+int rs_array_least_activation_banks(const rs_array_config *config);
+int rs_array_least_output_banks(const rs_array_config *config);
 int rs_array_activation_banks(const rs_array_config *config);
 int rs_array_output_banks(const rs_array_config *config);
 

@@ -62,12 +62,22 @@ static int banks(int reads, int writes)
     return 1 << log2_ceil(reads > writes ? reads : writes);
 }
 
-int rs_array_activation_banks(const rs_array_config *config)
+int rs_array_least_activation_banks(const rs_array_config *config)
 {
     return banks(config->multipliers, rs_array_elements_per_beat(config));
 }
 
-int rs_array_output_banks(const rs_array_config *config)
+int rs_array_least_output_banks(const rs_array_config *config)
 {
     return banks(rs_array_elements_per_beat(config), config->lanes);
+}
+
+int rs_array_activation_banks(const rs_array_config *config)
+{
+    return config->activation_banks != RS_BANKS_AUTO ? config->activation_banks : rs_array_least_activation_banks(config);
+}
+
+int rs_array_output_banks(const rs_array_config *config)
+{
+    return config->output_banks != RS_BANKS_AUTO ? config->output_banks : rs_array_least_output_banks(config);
 }

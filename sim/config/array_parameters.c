@@ -30,6 +30,8 @@ int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[
         { "CHANNEL_SHIFT", c->channel_shifts == RS_YES },
         { "UNSIGNED", c->unsigned_activations == RS_YES },
         { "AVERAGE", c->average_pooling == RS_YES },
+        { "ACT_BANKS", rs_array_activation_banks(c) },
+        { "OUT_BANKS", rs_array_output_banks(c) },
     };
     const int n = (int)(sizeof all / sizeof all[0]);
     _Static_assert(sizeof all <= RS_ARRAY_PARAMETERS_MAX * sizeof all[0], "room for all parameters");

@@ -303,10 +303,25 @@ static rs_status tile_segment(rs_compiler *c, int index)
     return status;
 }
 
+/* A cycle reads and writes elements side by side, each from a bank of its own. */
+static void check_banks(rs_compiler *c, const char *key, int has, int needs)
+{
+    if (has >= needs)
+        return;
+    char *hint = rs_format("raise buffers.%s to %d, or set it to auto", key, needs);
+    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint,
+                                 "buffers.%s is %d, but a cycle reads or writes up to %d elements side by side: %d banks too few", key, has, needs, needs - has));
+    rs_free(hint);
+}
+
 static rs_status compile(rs_compiler *c)
 {
     rs_program *program = c->program;
     resolve_widths(c);
+    if (c->status == RS_OK) {
+        check_banks(c, "activation_banks", rs_array_activation_banks(c->config), rs_array_least_activation_banks(c->config));
+        check_banks(c, "output_banks", rs_array_output_banks(c->config), rs_array_least_output_banks(c->config));
+    }
     if (c->status != RS_OK)
         return c->status;
     rs_status status = rs_compiler_plan(c);

@@ -293,22 +293,28 @@ static void too_small(rs_compiler *c, const rs_program_layer *layer, const char 
     rs_free(hint);
 }
 
-/* Says which buffers cannot take even the smallest band at row `first`. */
-static void no_band(rs_compiler *c, const geometry *g, int64_t first)
+/* Says which buffers cannot take even the smallest bands, and what the largest of those needs: bands at the map's edge, and those that
+ * begin on a beat, need less than others. */
+static void no_band(rs_compiler *c, const geometry *g)
 {
     const int64_t elements = elements_of(c);
-    const band b = band_of(c, g, first, min64(g->align_out, g->out->height - first), g->width);
+    int64_t ifmap = 0, ofmap = 0;
+    for (int64_t first = 0; first < g->out->height; first += g->align_out) {
+        const band b = band_of(c, g, first, min64(g->align_out, g->out->height - first), g->width);
+        const int64_t in = (b.in_beats + b.second_beats) * elements, out = b.out_beats * elements;
+        ifmap = in > ifmap ? in : ifmap;
+        ofmap = out > ofmap ? out : ofmap;
+    }
+    const int64_t rows = min64(g->align_out, g->out->height);
     char what[96];
-    if (b.rows == 1)
+    if (rows == 1)
         snprintf(what, sizeof what, "one band of 1 output row");
     else
-        snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", b.rows);
-    if (!ifmap_fits(c, &b))
-        too_small(c, g->layer, "activation", "activation_elements", c->config->activation_elements, "elements", what,
-                  (b.in_beats + b.second_beats) * elements);
-    if (b.out_beats * elements > c->config->output_elements)
-        too_small(c, g->layer, "output", "output_elements", c->config->output_elements, "elements", what,
-                  b.out_beats * elements);
+        snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", rows);
+    if (ifmap > c->config->activation_elements)
+        too_small(c, g->layer, "activation", "activation_elements", c->config->activation_elements, "elements", what, ifmap);
+    if (ofmap > c->config->output_elements)
+        too_small(c, g->layer, "output", "output_elements", c->config->output_elements, "elements", what, ofmap);
 }
 
 /* -------------------------------------------------------------------------------------------- descriptors */
@@ -632,7 +638,7 @@ rs_status rs_compiler_tile(rs_compiler *c, int index)
         if (slice)
             b = band_of(c, &g, first, 1, slice);
         if (!b.rows) {
-            no_band(c, &g, first);
+            no_band(c, &g);
             break;
         }
         status = tile_band(c, layer, &g, b, slice, weight_address);

@@ -236,14 +236,16 @@ module leaves #(
     localparam int Depth = buffer_size(b, 1);
     localparam int Reads = buffer_size(b, 2);
     localparam int Writes = buffer_size(b, 3);
-    localparam int AddrBits = ristretto_pkg::element_bits(Depth, ristretto_pkg::banks(Reads, Writes));
+    localparam int Banks = (b == 3) ? 32 : 0;  // more than are needed, or as many
+    localparam int AddrBits = ristretto_pkg::element_bits(Depth, ristretto_pkg::banks_of(Reads, Writes, Banks));
     localparam int CountBits = ristretto_pkg::index_bits(Writes + 1);
     logic [Reads*Width-1:0] data;
     rst_banked_buffer #(
       .WIDTH(Width),
       .DEPTH(Depth),
       .READS(Reads),
-      .WRITES(Writes)
+      .WRITES(Writes),
+      .BANKS(Banks)
     ) u_buffer (
       .clk_i,
       .we_i(bf_we_i),

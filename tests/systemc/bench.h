@@ -83,20 +83,26 @@ private:
     }
 };
 
-// For the RTL: an AXI4 slave. Always ready unless `slow` makes it refuse by a pseudo-random sequence; reads are answered after `latency`
-// cycles, writes after `write_latency`.
+// For the RTL: an AXI4 slave. Always ready unless `slow` makes it refuse by a pseudo-random sequence, or `address_every` makes it take an
+// address in every so many cycles only; reads are answered after `latency` cycles, writes after `write_latency`.
 template <typename Data, typename Address> class axi_memory : public sc_core::sc_module {
 public:
     sc_core::sc_in<bool> clk;
-    sc_core::sc_signal<bool> arvalid, arready, rvalid, rready, rlast, awvalid, awready, wvalid, wready, bvalid, bready;
+    sc_core::sc_signal<bool> arvalid, arready, rvalid, rready, rlast, awvalid, awready, wvalid, wready, wlast, bvalid, bready;
     sc_core::sc_signal<Address> araddr, awaddr;
-    sc_core::sc_signal<uint32_t> arlen, rresp, bresp;
+    sc_core::sc_signal<uint32_t> arlen, awlen, rresp, bresp;
     sc_core::sc_signal<Data> rdata, wdata;
     storage content;
     size_t beat_bytes;
     unsigned latency, write_latency = 1;
     bool slow = false;
-    uint64_t violations = 0; // of the protocol: a valid that was withdrawn, an address that changed while it waited
+    unsigned address_every = 1;
+    // Of the protocol: a valid that was withdrawn; an address, a length or data that changed while they waited; a burst across 4 KiB;
+    // a last beat that is not the last.
+    uint64_t violations = 0;
+    uint64_t read_bursts = 0, write_bursts = 0, read_beats = 0, write_beats = 0; // since they were set to 0
+
+    void count_from_here() { read_bursts = write_bursts = read_beats = write_beats = 0; }
 
     axi_memory(sc_core::sc_module_name name, size_t bytes, unsigned read_latency)
         : sc_module(name), clk("clk"), beat_bytes(bytes), latency(read_latency)
@@ -116,11 +122,24 @@ private:
     uint64_t cycle_ = 0; // that ends with this edge
     uint64_t random_ = 1;
     std::deque<answer> reads_;
-    std::deque<uint64_t> addresses_;
-    std::deque<std::vector<uint8_t>> data_;
+    struct request {
+        bool valid = false;
+        uint64_t address = 0, length = 0; // beats less one
+        bool operator==(const request &o) const { return valid == o.valid && address == o.address && length == o.length; }
+    };
+    struct beat {
+        std::vector<uint8_t> bytes;
+        bool last = false;
+        bool operator==(const beat &o) const { return bytes == o.bytes && last == o.last; }
+    };
+    std::deque<request> addresses_;
+    std::deque<beat> data_;
     std::deque<answer> writes_;
-    bool ar_waits_ = false, aw_waits_ = false;
-    uint64_t ar_address_ = 0, aw_address_ = 0;
+    uint64_t written_ = 0;      // beats of the first of addresses_
+    bool written_good_ = true;
+    request ar_waits_, aw_waits_; // valid: was not taken
+    beat w_waits_;
+    bool w_waiting_ = false;
 
     bool chance()
     {
@@ -131,41 +150,58 @@ private:
     void edge()
     {
         // Channels as they were in the cycle that ends here.
-        const bool ar = arvalid.read(), aw = awvalid.read();
-        const auto ar_address = static_cast<uint64_t>(araddr.read()), aw_address = static_cast<uint64_t>(awaddr.read());
-        violations += (ar_waits_ && (!ar || ar_address != ar_address_)) || (aw_waits_ && (!aw || aw_address != aw_address_));
-        ar_waits_ = ar && !arready.read();
-        aw_waits_ = aw && !awready.read();
-        ar_address_ = ar_address;
-        aw_address_ = aw_address;
+        const request ar = { arvalid.read(), static_cast<uint64_t>(araddr.read()), arlen.read() };
+        const request aw = { awvalid.read(), static_cast<uint64_t>(awaddr.read()), awlen.read() };
+        beat w = { std::vector<uint8_t>(beat_bytes), wlast.read() };
+        to_bytes(wdata.read(), w.bytes.data(), beat_bytes);
+        violations += (ar_waits_.valid && !(ar == ar_waits_)) + (aw_waits_.valid && !(aw == aw_waits_)) + (w_waiting_ && !(wvalid.read() && w == w_waits_));
+        for (const request *r : { &ar, &aw })
+            violations += r->valid && r->address / 4096 != (r->address + r->length * beat_bytes) / 4096;
+        ar_waits_ = ar;
+        aw_waits_ = aw;
+        w_waits_ = w;
+        ar_waits_.valid = ar.valid && !arready.read();
+        aw_waits_.valid = aw.valid && !awready.read();
+        w_waiting_ = wvalid.read() && !wready.read();
         if (rvalid.read() && rready.read())
             reads_.pop_front();
         if (bvalid.read() && bready.read())
             writes_.pop_front();
-        if (ar && arready.read()) {
-            for (uint64_t i = 0; i <= arlen.read(); i++) {
-                const uint64_t address = ar_address + i * beat_bytes;
+        if (ar.valid && arready.read()) {
+            read_bursts++;
+            for (uint64_t i = 0; i <= ar.length; i++) {
+                const uint64_t address = ar.address + i * beat_bytes;
                 const bool good = content.holds(address, beat_bytes);
-                answer a = { cycle_ + latency + i, std::vector<uint8_t>(beat_bytes), !good, i == arlen.read() };
+                answer a = { cycle_ + latency + i, std::vector<uint8_t>(beat_bytes), !good, i == ar.length };
                 if (good)
                     std::memcpy(a.bytes.data(), &content.bytes[address], beat_bytes);
                 reads_.push_back(std::move(a));
+                read_beats++;
             }
         }
-        if (aw && awready.read())
-            addresses_.push_back(aw_address);
-        if (wvalid.read() && wready.read()) {
-            std::vector<uint8_t> bytes(beat_bytes);
-            to_bytes(wdata.read(), bytes.data(), beat_bytes);
-            data_.push_back(std::move(bytes));
+        if (aw.valid && awready.read()) {
+            addresses_.push_back(aw);
+            write_bursts++;
         }
+        if (wvalid.read() && wready.read())
+            data_.push_back(std::move(w));
         while (!addresses_.empty() && !data_.empty()) {
-            const bool good = content.holds(addresses_.front(), beat_bytes);
+            const request &burst = addresses_.front();
+            const uint64_t address = burst.address + written_ * beat_bytes;
+            const bool good = content.holds(address, beat_bytes), last = written_ == burst.length;
+            violations += data_.front().last != last;
             if (good)
-                std::memcpy(&content.bytes[addresses_.front()], data_.front().data(), beat_bytes);
-            writes_.push_back({ cycle_ + write_latency, {}, !good, true });
-            addresses_.pop_front();
+                std::memcpy(&content.bytes[address], data_.front().bytes.data(), beat_bytes);
+            written_good_ = written_good_ && good;
             data_.pop_front();
+            written_++;
+            write_beats++;
+            if (last) {
+                writes_.push_back({ cycle_ + write_latency, {}, !written_good_, true });
+                addresses_.pop_front();
+                written_ = 0;
+                written_good_ = true;
+            }
         }
         // The next cycle.
         cycle_++;
@@ -180,8 +216,9 @@ private:
         bvalid.write(written);
         if (written)
             bresp.write(writes_.front().error ? 2 : 0);
-        arready.write(chance());
-        awready.write(chance());
+        const bool addresses = cycle_ % address_every == 0;
+        arready.write(addresses && chance());
+        awready.write(addresses && chance());
         wready.write(chance());
     }
 };

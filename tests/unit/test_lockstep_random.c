@@ -42,6 +42,8 @@ static const rs_array_config configurations[] = {
       .accumulator_bits = 32,
       .bus_bits = 64,
       .outstanding = 16,
+      .activation_banks = 16,
+      .output_banks = 32,
       .tree_registers = RS_TREE_EVERY },
     { .unsigned_activations = RS_YES,
       .channel_shifts = RS_YES,
@@ -251,6 +253,10 @@ static rs_array_config random_configuration(uint64_t seed, int array)
             c.program_depth = 8;
         rs_test_case_free(&c0);
     }
+    if (one_in(&rng, 4))
+        c.activation_banks = rs_array_activation_banks(&c) << pick(&rng, 0, 2);
+    if (one_in(&rng, 4))
+        c.output_banks = rs_array_output_banks(&c) << pick(&rng, 0, 2);
     return c;
 }
 

@@ -391,6 +391,74 @@ static void test_buffers_too_small(void **state)
     rs_qnet_free(net);
 }
 
+/* The largest number that messages ask a buffer for. */
+static int64_t asked_for(const char *messages, const char *key)
+{
+    int64_t most = 1;
+    for (const char *at = messages; (at = strstr(at, key)) != NULL;) {
+        at += strlen(key);
+        const long long n = strtoll(at, NULL, 10);
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
+/* Random nets on random arrays whose buffers hold next to nothing: what the messages ask for is enough, and nearly always no less is. */
+static void test_what_messages_ask_for(void **state)
+{
+    (void)state;
+    enum { CASES = 60 };
+    int asked = 0, tight = 0;
+    for (int i = 0; i < CASES; i++) {
+        rs_test_case c = rs_test_case_make(rs_test_seed(), (uint64_t)i, (rs_test_limits) { .lanes = 8, .multipliers = 8, .macs = 60000, .layers = 4 });
+        rs_array_config config = c.config;
+        config.program_depth = 65535;
+        config.activation_elements = config.output_elements = config.weight_steps = 1;
+        rs_diag *diag = rs_diag_new();
+        rs_program *program = NULL;
+        if (rs_program_compile(c.qnet, &config, &program, diag) != RS_OK) {
+            char *text = rs_test_messages(diag), what[2048];
+            config.activation_elements = asked_for(text, "raise buffers.activation_elements to ");
+            config.output_elements = asked_for(text, "raise buffers.output_elements to ");
+            config.weight_steps = (int)asked_for(text, "raise buffers.weight_steps to ");
+            free(text);
+            if (rs_program_compile(c.qnet, &config, &program, diag) != RS_OK)
+                fail_msg("%s does not fit buffers of %lld, %d and %lld, which was asked for: %s", rs_test_case_text(&c, what, sizeof what),
+                         (long long)config.activation_elements, config.weight_steps, (long long)config.output_elements, rs_test_messages(diag));
+            asked++;
+            rs_program_free(program);
+            program = NULL;
+            rs_array_config less = config;
+            less.activation_elements--;
+            tight += less.activation_elements == 0 || rs_program_compile(c.qnet, &less, &program, NULL) != RS_OK;
+        }
+        rs_program_free(program);
+        rs_diag_free(diag);
+        rs_test_case_free(&c);
+    }
+    print_message("# %d of %d nets were given what the messages asked for; %d of them could not do with less\n", asked, (int)CASES, tight);
+    assert_true(asked > CASES / 2 && tight > asked / 2);
+}
+
+static void test_banks(void **state)
+{
+    (void)state;
+    rs_qnet *net = rs_test_qnet_convolution(1, 3, 6, 6, 4, 3, 1, 0, 0, 8);
+    rs_array_config c = rs_test_array(4, 6);
+    c.path = "array.yaml"; /* a beat has 8 elements */
+    c.activation_banks = 4;
+    refused(net, &c, "buffers.activation_banks is 4, but a cycle reads or writes up to 8 elements side by side: 4 banks too few");
+    c.activation_banks = 32;
+    c.output_banks = 2;
+    refused(net, &c, "buffers.output_banks is 2, but a cycle reads or writes up to 8 elements side by side: 6 banks too few");
+    c.output_banks = RS_BANKS_AUTO;
+    rs_program *program = compiled(net, &c);
+    assert_int_equal(rs_array_activation_banks(&program->config), 32);
+    assert_int_equal(rs_array_output_banks(&program->config), 8);
+    rs_program_free(program);
+    rs_qnet_free(net);
+}
+
 static void test_widths(void **state)
 {
     (void)state;
@@ -498,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_derived_sizes),     cmocka_unit_test(test_bits),   cmocka_unit_test(test_image),
         cmocka_unit_test(test_random_programs),   cmocka_unit_test(test_lenet),  cmocka_unit_test(test_shipped_arrays),
         cmocka_unit_test(test_buffers_too_small), cmocka_unit_test(test_widths), cmocka_unit_test(test_what_cannot_run),
+        cmocka_unit_test(test_what_messages_ask_for), cmocka_unit_test(test_banks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
