@@ -9,6 +9,9 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "fxp/cpu.h"
+
+#define RS_INLINE static inline __attribute__((always_inline))
 
 __extension__ typedef unsigned __int128 wide128;
 
@@ -394,18 +397,90 @@ static void emulate_nearest_even(float *x, size_t n, rs_minifloat f)
     }
 }
 
+/* Stochastic in double: how far |x| has gone in its step is exact, since steps are powers of two. The one wide step from zero to the first number is
+ * not; where its quotient is too close to the threshold, integers decide. */
+RS_INLINE void emulate_stochastic(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
+{
+    const double most = rs_minifloat_value(rs_minifloat_max_code(f), f), first = rs_minifloat_value(1, f);
+    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), wide_below = f.subnormals ? 0 : first, tolerance = 1e-12;
+    const double magic = 0x1.8p+52, to_share = 1.0 / first;
+    const uint64_t exponent_field = UINT64_C(0x7ff0000000000000), down = (uint64_t)f.mantissa_bits << 52, reciprocal = UINT64_C(2046) << 52;
+    for (size_t from = 0; from < n; from += RS_RANDOM_LANES) {
+        const size_t some = n - from < RS_RANDOM_LANES ? n - from : RS_RANDOM_LANES;
+        uint64_t words[RS_RANDOM_LANES];
+        float in[RS_RANDOM_LANES] = { 0 }, out[RS_RANDOM_LANES];
+        double v[RS_RANDOM_LANES], u[RS_RANDOM_LANES], result[RS_RANDOM_LANES], distance[RS_RANDOM_LANES];
+        memcpy(in, x + from, some * sizeof *in);
+        rs_random_lanes(seed, stream, from, words);
+        for (int i = 0; i < RS_RANDOM_LANES; i++)
+            v[i] = (double)in[i];
+        for (int i = 0; i < RS_RANDOM_LANES; i++)
+            u[i] = (double)(int64_t)(words[i] >> 11) * 0x1p-53;
+        for (int i = 0; i < RS_RANDOM_LANES; i++) {
+            const double magnitude = fabs(v[i]), a = magnitude < most ? magnitude : most, binade = a > lowest ? a : lowest;
+            uint64_t bits;
+            memcpy(&bits, &binade, sizeof bits);
+            bits = (bits & exponent_field) - down;
+            const uint64_t inverse_bits = reciprocal - bits;
+            double step, inverse;
+            memcpy(&step, &bits, sizeof step);
+            memcpy(&inverse, &inverse_bits, sizeof inverse);
+            /* Below 2^51 the sum has whole steps. */
+            const double steps = a * inverse, near = (steps + magic) - magic, whole = near > steps ? near - 1.0 : near;
+            const double share = a * to_share, gone = a < wide_below ? share : steps - whole;
+            const double below = a < wide_below ? 0.0 : whole * step, size = a < wide_below ? first : step;
+            /* x > 0: up for gone >= 1 - u; x < 0: for gone > u. */
+            const double over = v[i] < 0 ? gone - u[i] : gone - (1.0 - u[i]);
+            const double equal = v[i] < 0 ? 0.0 : size, add = over > 0 ? size : over < 0 ? 0.0 : equal;
+            const double rounded = below + add;
+            result[i] = rounded < most ? rounded : most;
+            distance[i] = a < wide_below ? fabs(over) : 1.0;
+        }
+        for (int i = 0; i < RS_RANDOM_LANES; i++)
+            out[i] = (float)(v[i] < 0 ? 0.0 - result[i] : result[i]) + 0.0f; /* no -0 */
+        double nearest = 1.0;
+        for (int i = 0; i < RS_RANDOM_LANES; i++)
+            nearest = distance[i] < nearest ? distance[i] : nearest;
+        for (size_t i = 0; i < some && nearest < tolerance; i++)
+            if (distance[i] < tolerance)
+                out[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)in[i], f, RS_ROUND_STOCHASTIC, words[i], NULL), f);
+        memcpy(x + from, out, some * sizeof *out);
+    }
+}
+
+#if RS_X86
+RS_TARGET_AVX2 static void stochastic_avx2(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
+{
+    emulate_stochastic(x, n, f, seed, stream);
+}
+
+RS_TARGET_AVX512 static void stochastic_avx512(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
+{
+    emulate_stochastic(x, n, f, seed, stream);
+}
+#endif
+
 void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat f, rs_rounding mode, uint64_t seed, uint64_t stream)
 {
     if (mode == RS_ROUND_NEAREST_EVEN) {
         emulate_nearest_even(x, n, f);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        if (x[i] == 0)
-            continue;
-        const uint64_t random = mode == RS_ROUND_STOCHASTIC ? rs_random_u64(seed, stream, i) : 0;
-        x[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)x[i], f, mode, random, NULL), f);
+    if (mode == RS_ROUND_STOCHASTIC) {
+#if RS_X86
+        const rs_cpu cpu = rs_cpu_level();
+        if (cpu >= RS_CPU_AVX512)
+            stochastic_avx512(x, n, f, seed, stream);
+        else if (cpu == RS_CPU_AVX2)
+            stochastic_avx2(x, n, f, seed, stream);
+        else
+#endif
+            emulate_stochastic(x, n, f, seed, stream);
+        return;
     }
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != 0)
+            x[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)x[i], f, mode, 0, NULL), f);
 }
 
 int rs_minifloat_exponent_bits_for_range(double a, int least)

@@ -2,8 +2,12 @@
 #include "fxp/power2.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/rng.h"
+#include "fxp/cpu.h"
+
+#define RS_INLINE static inline __attribute__((always_inline))
 
 bool rs_power2_legal(rs_power2 f)
 {
@@ -77,23 +81,121 @@ void rs_power2_quantize_array(const float *x, size_t n, rs_power2 f, int32_t *in
         integers[i] = rs_power2_integer(rs_power2_quantize((double)x[i], f, saturations), f);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ arrays */
+
+/* A format in the terms of binary32's exponent field. */
+typedef struct limits {
+    int32_t least, most;
+    uint32_t zero_below; /* magnitudes, as bits, that are zero */
+} limits;
+
+static const uint32_t INFINITE = UINT32_C(0x7f800000), FRACTION = UINT32_C(0x7fffff);
+enum { EXPONENT_BIAS = 127, FRACTION_BITS = 23 };
+
+static limits limits_of(rs_power2 f)
+{
+    return (limits){ f.min_exponent + EXPONENT_BIAS, f.max_exponent + EXPONENT_BIAS,
+                     f.zero ? (uint32_t)(f.min_exponent - 1 + EXPONENT_BIAS) << FRACTION_BITS : 0 };
+}
+
+/* The bits of the number with this exponent field and the sign of x; NaN becomes the least positive number, or zero. */
+RS_INLINE uint32_t power_of(uint32_t x, int32_t exponent, limits l)
+{
+    const uint32_t magnitude = x & ~(UINT32_C(1) << 31);
+    const bool number = magnitude <= INFINITE;
+    const int32_t high = exponent < l.most ? exponent : l.most, any = high > l.least ? high : l.least, e = number ? any : l.least;
+    const uint32_t sign = number && magnitude > 0 ? x & (UINT32_C(1) << 31) : 0;
+    const bool zero = (number ? magnitude : 0) < l.zero_below;
+    return zero ? 0 : sign | (uint32_t)e << FRACTION_BITS;
+}
+
+RS_INLINE void emulate_nearest(float *x, size_t n, limits l)
+{
+    /* The fraction of the first float above the root of 2, which no float is: from there on the exponent above is nearer. */
+    const uint32_t above_root = UINT32_C(0x3504f4);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        const int32_t exponent = (int32_t)(((bits & ~(UINT32_C(1) << 31)) + (FRACTION + 1 - above_root)) >> FRACTION_BITS);
+        bits = power_of(bits, exponent, l);
+        memcpy(x + i, &bits, sizeof bits);
+    }
+}
+
+/* floor(log2 |x| + u). With |x| = 2^e (1 + t), log2(1 + t) lies between t and t + 0.0861, so that t decides unless t + u is close below 1. */
+RS_INLINE void emulate_stochastic(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
+{
+    const double reach = 0.0862;
+    for (size_t from = 0; from < n; from += RS_RANDOM_LANES) {
+        const size_t some = n - from < RS_RANDOM_LANES ? n - from : RS_RANDOM_LANES;
+        uint64_t words[RS_RANDOM_LANES];
+        uint32_t bits[RS_RANDOM_LANES] = { 0 };
+        int32_t exponent[RS_RANDOM_LANES], close[RS_RANDOM_LANES];
+        double u[RS_RANDOM_LANES];
+        memcpy(bits, x + from, some * sizeof *bits);
+        rs_random_lanes(seed, stream, from, words);
+        for (int i = 0; i < RS_RANDOM_LANES; i++) {
+            const uint32_t magnitude = bits[i] & ~(UINT32_C(1) << 31);
+            u[i] = (double)(int64_t)(words[i] >> 11) * 0x1p-53;
+            const double sum = (double)(int32_t)(magnitude & FRACTION) * 0x1p-23 + u[i];
+            exponent[i] = (int32_t)(magnitude >> FRACTION_BITS) + (sum >= 1.0);
+            close[i] = sum < 1.0 && sum >= 1.0 - reach;
+        }
+        for (size_t i = 0; i < some; i++)
+            if (close[i] && exponent[i] >= l.least && exponent[i] <= l.most)
+                exponent[i] = (int32_t)floor(log2(fabs((double)x[from + i])) + u[i]) + EXPONENT_BIAS;
+        for (int i = 0; i < RS_RANDOM_LANES; i++)
+            bits[i] = power_of(bits[i], exponent[i], l);
+        memcpy(x + from, bits, some * sizeof *bits);
+    }
+}
+
+#if RS_X86
+RS_TARGET_AVX2 static void nearest_avx2(float *x, size_t n, limits l)
+{
+    emulate_nearest(x, n, l);
+}
+
+RS_TARGET_AVX512 static void nearest_avx512(float *x, size_t n, limits l)
+{
+    emulate_nearest(x, n, l);
+}
+
+RS_TARGET_AVX2 static void stochastic_avx2(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
+{
+    emulate_stochastic(x, n, l, seed, stream);
+}
+
+RS_TARGET_AVX512 static void stochastic_avx512(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
+{
+    emulate_stochastic(x, n, l, seed, stream);
+}
+#endif
+
 void rs_power2_emulate_array(float *x, size_t n, rs_power2 f)
 {
-    for (size_t i = 0; i < n; i++)
-        x[i] = (float)rs_power2_value(rs_power2_quantize((double)x[i], f, NULL), f);
+    const limits l = limits_of(f);
+#if RS_X86
+    const rs_cpu cpu = rs_cpu_level();
+    if (cpu >= RS_CPU_AVX512)
+        nearest_avx512(x, n, l);
+    else if (cpu == RS_CPU_AVX2)
+        nearest_avx2(x, n, l);
+    else
+#endif
+        emulate_nearest(x, n, l);
 }
 
 void rs_power2_emulate_stochastic(float *x, size_t n, rs_power2 f, uint64_t seed, uint64_t stream)
 {
-    for (size_t i = 0; i < n; i++) {
-        const double a = fabs((double)x[i]);
-        uint32_t code;
-        if (a >= ldexp(1.0, f.min_exponent)) {
-            const double u = (double)(rs_random_u64(seed, stream, i) >> 11) * 0x1p-53;
-            code = code_of(x[i] < 0, (int)floor(log2(a) + u), f, NULL);
-        } else {
-            code = rs_power2_quantize((double)x[i], f, NULL);
-        }
-        x[i] = (float)rs_power2_value(code, f);
-    }
+    const limits l = limits_of(f);
+#if RS_X86
+    const rs_cpu cpu = rs_cpu_level();
+    if (cpu >= RS_CPU_AVX512)
+        stochastic_avx512(x, n, l, seed, stream);
+    else if (cpu == RS_CPU_AVX2)
+        stochastic_avx2(x, n, l, seed, stream);
+    else
+#endif
+        emulate_stochastic(x, n, l, seed, stream);
 }

@@ -12,6 +12,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ZOO = os.path.join(ROOT, "model", "zoo")
@@ -45,6 +47,16 @@ class Net:
 # accumulator, weights rounded by what they do to the outputs.
 UNTUNED = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
 UNTUNED_POWER2 = ["--scheme", "power-of-two", "--unsigned", "--scores", "accumulator", "--weight-rounding", "adaptive"]
+
+
+# How a net is tuned. Outputs are quantized in training, with a straight-through estimator. CIFAR-10 Full is trained so far that its training images say little
+# more: every second one is mirrored, and the weight decay is that of its solver.
+RECIPES = {
+    "LeNet": ["--activations", "quantized", "--weight-rounding", "nearest", "--schedule", "linear", "--iterations", "6000", "--validate-every", "500"],
+    "CIFAR-10 Full": ["--activations", "quantized", "--weight-rounding", "nearest", "--schedule", "linear", "--unsigned", "--scores", "accumulator",
+                      "--activation-range", "squared_error", "--mirror", "--weight-decay", "0.004", "--validate-every", "500"],
+}
+QUICK = ["--iterations", "100", "--calibration", "500", "--validate-every", "50"]
 
 
 class Paper:
@@ -84,7 +96,9 @@ class Paper:
                  # The images held out of training, which the weights have never seen.
                  ["--validation", mnist, "--validation-images", "0:10000"], "0:10000"),
                 ("CIFAR-10 Full", os.path.join(full, "solver.prototxt"), os.path.join(full, "train_test.prototxt"),
-                 self.options.cifar_weights or os.path.join(full, "cifar10_full.caffemodel"), cifar, [], "0:4000")]
+                 self.options.cifar_weights or os.path.join(full, "cifar10_full.caffemodel"), cifar,
+                 # The weights have seen all training images, so that a validation says how a fine-tuning gets on, not which weights are the best.
+                 ["--data", cifar, "--validation-images", "0:1000", "--keep", "last"], "0:2000")]
         for name, solver, model, weights, data, validation, chosen_on in nets:
             if not self.wanted(name):
                 continue
@@ -115,6 +129,14 @@ class Paper:
 
     # ------------------------------------------------------------------------------------------------------------ runs
 
+    @staticmethod
+    def follow(stream, messages):
+        """Keeps what the tool says, and shows how a fine-tuning gets on."""
+        for line in stream:
+            messages.append(line.rstrip())
+            if " bits on integers: " in line:
+                print(f"#   {line.rstrip()}", file=sys.stderr, flush=True)
+
     def run(self, what, command, out=True):
         """Runs `ristretto COMMAND --json`, or takes what was kept. The folder of outputs is added if `out`."""
         digest = hashlib.sha256()
@@ -142,23 +164,36 @@ class Paper:
                 at = full.index("--weights")
                 full[at:at + 2] = ["--resume", os.path.join(base, newest)]
         env = {**os.environ, "RISTRETTO_DATA": self.data}
-        done = subprocess.run(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False, env=env)
-        if done.returncode == 130:
+        started = time.monotonic()
+        with subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=env) as process:
+            messages = []
+            reader = threading.Thread(target=self.follow, args=(process.stderr, messages), daemon=True)
+            reader.start()
+            try:
+                output = process.stdout.read()
+                reader.join()
+                status = process.wait()
+            except KeyboardInterrupt:
+                # The tool has the signal too, and writes a snapshot.
+                process.wait()
+                sys.exit(130)
+        print(f"#   {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        if status == 130:
             sys.exit(130)
         # Status 1 is a missed target: the numbers are there.
-        if done.returncode > 1 or not done.stdout.strip():
-            errors = [line for line in done.stderr.splitlines() if "error:" in line]
-            return Run(None, errors[0] if errors else f"status {done.returncode}", shown)
-        result = json.loads(done.stdout)
+        if status > 1 or not output.strip():
+            errors = [line for line in messages if "error:" in line]
+            return Run(None, errors[0] if errors else f"status {status}", shown)
+        result = json.loads(output)
         with open(base + ".tmp", "w", encoding="utf-8") as f:
             json.dump(result, f, indent=1)
         os.replace(base + ".tmp", base + ".json")
         return Run(result, None, shown)
 
-    def finetune(self, what, net, bits, more):
-        """bits: outputs, convolution, fully connected; 0: float in training, 16 bits in validation."""
+    def finetune(self, what, name, net, bits, more):
+        """bits: outputs, convolution, fully connected; 0: float in training, 16 bits in validation. Options that come later count."""
         return self.run(what, ["finetune", *net.finetune, "--activation-bits", str(bits[0]), "--convolution-bits", str(bits[1]), "--inner-product-bits",
-                               str(bits[2]), *more])
+                               str(bits[2]), *latest([*RECIPES[name], *more, *(QUICK if self.quick else [])])])
 
     def quantize(self, what, quantize, bits, more):
         """Fixed widths: outputs, convolution, fully connected (None: those of the scheme). The result's "test" is the score of the test images."""
@@ -213,6 +248,17 @@ class Paper:
         with open(path, "w", encoding="utf-8") as f:
             f.write("\n".join(self.lines) + "\n")
         print(f"# written: {path}, .csv, .png", file=sys.stderr)
+
+
+def latest(words):
+    """Of an option that is given twice the last one."""
+    options = []
+    for word in words:
+        if word.startswith("--"):
+            options = [o for o in options if o[0] != word] + [[word]]
+        else:
+            options[-1].append(word)
+    return [w for o in options for w in o]
 
 
 def percent(hits, images):

@@ -1,10 +1,12 @@
 /* Minifloats against the list of their numbers in GMP: every code, every middle and its neighbours, sums of any width. */
 #include "support/test.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
+#include "fxp/cpu.h"
 #include "oracle/formats.h"
 
 static const char *const NAMES[] = { "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16" };
@@ -296,20 +298,27 @@ static void check_arrays(void **state)
                 if (r >> 20 & 1) /* a number or a middle */
                     x[n] = (float)ldexp((double)(r >> 45 << (r >> 32 & 3)), e < -140 ? -140 : e > 100 ? 100 : e - 10);
                 x[n] = r >> 21 & 1 ? -x[n] : x[n];
-                emulated[n] = x[n];
+                x[n] = n == 0 ? 0.0f : n == 1 ? INFINITY : n == 2 ? -INFINITY : x[n];
             }
             rs_minifloat_quantize_array(x, N, f, (rs_rounding)mode, 9, 4, codes, &a);
-            rs_minifloat_emulate_array(emulated, N, f, (rs_rounding)mode, 9, 4);
-            for (uint64_t n = 0; n < N; n++) {
-                const uint32_t want = rs_minifloat_quantize((double)x[n], f, (rs_rounding)mode, rs_random_u64(9, 4, n), &b);
-                assert_int_equal(codes[n], want);
-                if (emulated[n] != (float)rs_minifloat_value(want, f))
-                    fail_msg("emulate(%a) = %a, expected %a", (double)x[n], (double)emulated[n], number(f, want));
-                compared++;
+            for (int level = 0; level < RS_CPUS; level++) {
+                if (rs_cpu_force((rs_cpu)level) != (rs_cpu)level)
+                    continue;
+                memcpy(emulated, x, sizeof x);
+                rs_minifloat_emulate_array(emulated, N, f, (rs_rounding)mode, 9, 4);
+                b = 0;
+                for (uint64_t n = 0; n < N; n++) {
+                    const uint32_t want = rs_minifloat_quantize((double)x[n], f, (rs_rounding)mode, rs_random_u64(9, 4, n), &b);
+                    assert_int_equal(codes[n], want);
+                    if (emulated[n] != (float)rs_minifloat_value(want, f))
+                        fail_msg("%s: emulate(%a) = %a, expected %a", rs_cpu_name((rs_cpu)level), (double)x[n], (double)emulated[n], number(f, want));
+                    compared++;
+                }
+                assert_int_equal(a, b);
             }
-            assert_int_equal(a, b);
+            (void)rs_cpu_force(RS_CPUS);
         }
-    assert_int_equal(compared, 3000 * 11 * RS_ROUNDINGS);
+    assert_true(compared >= UINT64_C(3000) * 11 * RS_ROUNDINGS);
 }
 
 /* The original's function by its own description, computed on the bits of binary32. */
@@ -416,6 +425,50 @@ static void check_power2(void **state)
     assert_true(compared > 8000);
 }
 
+/* Arrays on every kind of machine: what one number after the other gives, at corners and anywhere. */
+static void check_power2_arrays(void **state)
+{
+    (void)state;
+    enum { N = 4099 };
+    static float x[N], nearest[N], drawn[N];
+    const rs_power2 formats[] = { RS_POWER2_ORIGINAL, { -7, -1, true }, { -64, -50, true }, { 50, 64, false }, { 0, 0, true }, { -3, 4, false } };
+    rs_rng rng = { rs_test_seed(), 77, 0 };
+    uint64_t compared = 0;
+    for (size_t k = 0; k < sizeof formats / sizeof *formats; k++) {
+        const rs_power2 f = formats[k];
+        const float corners[] = { 0.0f, -0.0f, NAN, INFINITY, -INFINITY, FLT_MIN, -FLT_TRUE_MIN, FLT_MAX, (float)ldexp(1, f.min_exponent),
+                                  (float)ldexp(-0.5, f.min_exponent), nextafterf((float)ldexp(0.5, f.min_exponent), 0), (float)ldexp(1.5, f.max_exponent),
+                                  (float)ldexp(0x1.6a09e6p0, f.min_exponent), (float)ldexp(-0x1.6a09e8p0, f.min_exponent) };
+        for (int i = 0; i < N; i++) {
+            const int e = f.min_exponent - 3 + (int)rs_random_below(rng.seed, 78, (uint64_t)i, (uint64_t)(f.max_exponent - f.min_exponent + 6));
+            const double m = ldexp(1 + (double)(rs_rng_next(&rng) >> 40) * 0x1p-24, e);
+            x[i] = i < (int)(sizeof corners / sizeof *corners) ? corners[i] : (float)(i & 1 ? m : -m);
+        }
+        for (int level = 0; level < RS_CPUS; level++) {
+            if (rs_cpu_force((rs_cpu)level) != (rs_cpu)level)
+                continue;
+            memcpy(nearest, x, sizeof x);
+            memcpy(drawn, x, sizeof x);
+            rs_power2_emulate_array(nearest, N, f);
+            rs_power2_emulate_stochastic(drawn, N, f, 5, k);
+            for (int i = 0; i < N; i++) {
+                const double a = fabs((double)x[i]);
+                const float expected = (float)rs_power2_value(rs_power2_quantize((double)x[i], f, NULL), f);
+                const double u = (double)(rs_random_u64(5, k, (uint64_t)i) >> 11) * 0x1p-53;
+                double floored = isinf(x[i]) ? f.max_exponent : a >= ldexp(1, f.min_exponent) ? floor(log2(a) + u) : 0;
+                floored = floored > f.max_exponent ? f.max_exponent : floored;
+                const float chance = a >= ldexp(1, f.min_exponent) ? (float)copysign(exp2(floored), (double)x[i]) : expected;
+                if (nearest[i] != expected || signbit(nearest[i]) != signbit(expected) || drawn[i] != chance || signbit(drawn[i]) != signbit(chance))
+                    fail_msg("%s, [%d, %d] zero %d: %a became %a and %a, expected %a and %a", rs_cpu_name((rs_cpu)level), f.min_exponent, f.max_exponent,
+                             f.zero, (double)x[i], (double)nearest[i], (double)drawn[i], (double)expected, (double)chance);
+                compared++;
+            }
+        }
+        (void)rs_cpu_force(RS_CPUS);
+    }
+    assert_true(compared >= (uint64_t)N * 6);
+}
+
 /* Stochastic rounding of exponents gives a neighbour, and the right share of each. */
 static void check_power2_stochastic(void **state)
 {
@@ -441,7 +494,7 @@ int main(void)
         cmocka_unit_test(check_known),      cmocka_unit_test(check_names),    cmocka_unit_test(check_presets),
         cmocka_unit_test(check_any),        cmocka_unit_test(check_requantize), cmocka_unit_test(check_convert),
         cmocka_unit_test(check_arrays),     cmocka_unit_test(check_original), cmocka_unit_test(check_power2),
-        cmocka_unit_test(check_power2_stochastic),
+        cmocka_unit_test(check_power2_stochastic), cmocka_unit_test(check_power2_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
