@@ -14,6 +14,12 @@ static const rs_schema_word whens[] = {
     { "before", RS_UNIT_BEFORE, "in a cycle of its own before the first group" },
     { NULL, 0, NULL },
 };
+static const rs_schema_word edges[] = {
+    { "rising", RS_UNIT_EDGE_RISING, NULL },
+    { "falling", RS_UNIT_EDGE_FALLING, NULL },
+    { NULL, 0, NULL },
+};
+static const rs_schema_word any_groups[] = { { "any", 0, "a signal says where a sum begins or ends" }, { NULL, 0, NULL } };
 static const rs_schema_word orders[] = {
     { "low_first", RS_UNIT_LOW_FIRST, "element 0 lies in the lowest bits" },
     { "high_first", RS_UNIT_HIGH_FIRST, NULL },
@@ -91,7 +97,8 @@ static const rs_schema design_fields[] = {
 };
 
 static const rs_schema clock_fields[] = {
-    { .key = "port", .type = RS_SCHEMA_STRING, .offset = AT(clock), .fallback = "", .doc = "clock, rising edge; none: combinational" },
+    { .key = "port", .type = RS_SCHEMA_STRING, .offset = AT(clock), .fallback = "", .doc = "clock; none: combinational" },
+    { .key = "edge", .type = RS_SCHEMA_ENUM, .offset = AT(clock_edge), .words = edges, .fallback = "rising", .doc = "on which it works" },
     { .key = "reset", .type = RS_SCHEMA_STRING, .offset = AT(reset), .fallback = "", .doc = "port of the reset" },
     { .key = "reset_value", .type = RS_SCHEMA_INT, .offset = AT(reset_value), .min = 0, .max = 1, .fallback = "1",
       .doc = "its value while it resets: 0 for a port such as rst_n" },
@@ -104,7 +111,7 @@ static const rs_schema clock_fields[] = {
 
 #define SIGNAL(field) offsetof(rs_unit_signal, field)
 static const rs_schema signal_fields[] = {
-    { .key = "port", .type = RS_SCHEMA_STRING, .offset = SIGNAL(port), .doc = "an input of the unit" },
+    { .key = "port", .type = RS_SCHEMA_STRING, .offset = SIGNAL(port), .doc = "an input of the unit, or port[bit] or port[high:low]" },
     { .key = "when", .type = RS_SCHEMA_ENUM, .offset = SIGNAL(when), .words = whens, .fallback = "always", .doc = "when it has the value" },
     { .key = "delay", .type = RS_SCHEMA_INT, .offset = SIGNAL(delay), .min = 0, .max = RS_UNIT_MAX_DELAY, .fallback = "0", .unit = "cycles",
       .doc = "so many cycles later" },
@@ -118,6 +125,8 @@ static const rs_schema signal_fields[] = {
 static const rs_schema unit_fields[] = {
     { .key = "products", .type = RS_SCHEMA_INT, .offset = AT(products), .min = 1, .max = RS_UNIT_MAX_PRODUCTS, .fallback = "1",
       .doc = "pairs of operands that it takes at once: a group" },
+    { .key = "groups", .type = RS_SCHEMA_INT, .offset = AT(groups), .min = 1, .max = 4096, .words = any_groups, .fallback = "any",
+      .doc = "of every sum, of a unit that counts them itself; shorter sums are filled up with zeros, longer ones cut" },
     { .key = "accumulates", .type = RS_SCHEMA_BOOL, .offset = AT(accumulates), .fallback = "true",
       .doc = "it adds groups up; else each group is a result of its own" },
     { .key = "overflow", .type = RS_SCHEMA_ENUM, .offset = AT(overflow), .words = overflows, .fallback = "wrap",
@@ -143,7 +152,7 @@ static const rs_schema unit_fields[] = {
 
 #define INPUT(prefix, port_fallback, most, signed_doc) \
     { .key = "port", .type = RS_SCHEMA_STRING, .offset = AT(prefix.port), .fallback = port_fallback, \
-      .doc = "port; a{} stands for ports a0, a1, ..." }, \
+      .doc = "port, or port[high:low] for some of its bits; a{} stands for ports a0, a1, ..." }, \
     { .key = "bits", .type = RS_SCHEMA_INT, .offset = AT(prefix.bits), .min = 1, .max = most, .words = widths, .fallback = "auto", .unit = "bits", \
       .doc = "width of one; a wider port gets it extended" }, \
     { .key = "signed", .type = RS_SCHEMA_BOOL, .offset = AT(prefix.is_signed), .fallback = "true", .doc = signed_doc }, \
@@ -164,7 +173,7 @@ static const rs_schema bias_fields[] = {
 static const rs_schema addend_fields[] = { INPUT(addend, "", 64, "two's complement"), { .key = NULL } };
 
 #define OUTPUT(prefix) \
-    { .key = "port", .type = RS_SCHEMA_STRING, .offset = AT(prefix.port), .fallback = "", .doc = "port" }, \
+    { .key = "port", .type = RS_SCHEMA_STRING, .offset = AT(prefix.port), .fallback = "", .doc = "port, or port[high:low]" }, \
     { .key = "bits", .type = RS_SCHEMA_INT, .offset = AT(prefix.bits), .min = 1, .max = 64, .words = widths, .fallback = "auto", .unit = "bits", \
       .doc = "width, if not all of the port's bits count" }, \
     { .key = "signed", .type = RS_SCHEMA_BOOL, .offset = AT(prefix.is_signed), .fallback = "true", .doc = "two's complement" }, \
@@ -239,6 +248,8 @@ static void check(const rs_unit_config *c, rs_diag *diag)
                  "a unit that accumulates has no addend");
     if (c->addend.port[0] != '\0' && c->bias.port[0] != '\0')
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, "bias.port"), "the first addend is the bias", "a unit with an addend has no bias");
+    if (c->groups > 0 && !c->accumulates && c->addend.port[0] == '\0')
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, "unit.groups"), NULL, "a unit that does not accumulate has sums of one group");
     if (c->clock[0] == '\0' && c->accumulates)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, "unit.accumulates"), "give clock.port, or unit.accumulates: false",
                  "a unit without a clock cannot accumulate");
@@ -247,8 +258,8 @@ static void check(const rs_unit_config *c, rs_diag *diag)
     bool starts = false;
     for (size_t i = 0; i < c->n_signals; i++)
         starts = starts || c->signals[i].when == RS_UNIT_FIRST || c->signals[i].when == RS_UNIT_BEFORE || c->signals[i].when == RS_UNIT_LAST;
-    if (c->accumulates && !starts && c->code[0] == '\0' && c->sum.valid[0] == '\0' && c->output.valid[0] == '\0')
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, "signals"), "such as { port: clear, when: first }, or the reset with when: before",
+    if (c->accumulates && !starts && c->groups == 0 && c->code[0] == '\0' && c->sum.valid[0] == '\0' && c->output.valid[0] == '\0')
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, "signals"), "such as { port: clear, when: first }, the reset with when: before, or unit.groups if it counts",
                  "nothing tells the unit where a sum begins: no signal has 'when: first', 'before' or 'last'");
 }
 

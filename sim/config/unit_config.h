@@ -18,6 +18,7 @@ typedef enum rs_unit_when {
 typedef enum rs_unit_wait { RS_UNIT_WAIT_AUTO, RS_UNIT_WAIT_NEVER, RS_UNIT_WAIT_SUM, RS_UNIT_WAIT_GROUP } rs_unit_wait;
 typedef enum rs_unit_valid { RS_UNIT_VALID_HIGH, RS_UNIT_VALID_LOW, RS_UNIT_VALID_RISES, RS_UNIT_VALID_FALLS } rs_unit_valid;
 typedef enum rs_unit_each { RS_UNIT_EACH_AUTO, RS_UNIT_EACH, RS_UNIT_LAST_ONLY } rs_unit_each;
+typedef enum rs_unit_edge { RS_UNIT_EDGE_RISING, RS_UNIT_EDGE_FALLING } rs_unit_edge;
 typedef enum rs_unit_order { RS_UNIT_LOW_FIRST, RS_UNIT_HIGH_FIRST } rs_unit_order;
 
 enum { RS_UNIT_MAX_PRODUCTS = 256, RS_UNIT_MAX_BITS = 24 /* of operands */, RS_UNIT_MAX_DELAY = 63, RS_UNIT_AUTO = -1 };
@@ -71,12 +72,13 @@ typedef struct rs_unit_config {
     size_t n_parameters;
     /* clock: */
     char *clock, *reset, *clock_enable;
+    rs_unit_edge clock_edge;
     int reset_value, reset_cycles;
     /* signals: */
     rs_unit_signal *signals;
     size_t n_signals;
     /* unit: */
-    int products, interval, idle_percent, timeout;
+    int products, groups /* of every sum; 0: any number */, interval, idle_percent, timeout;
     bool accumulates, hold;
     char *operands_ready;
     int ready_value;

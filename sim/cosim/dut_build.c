@@ -505,25 +505,42 @@ const char *rs_dut_coverage_folder(void)
     return folder != NULL && *folder != '\0' ? folder : NULL;
 }
 
-/* The last lines of a file as one indented text. rs_free. */
+/* The lines of a tool's output that matter: from its first error on, or its last ones. rs_free. */
 static char *tail_of(const char *path)
 {
     enum { LINES = 15 };
+    static const char *const marks[] = { "%Error", " error: " };
     uint8_t *data = NULL;
     size_t size = 0;
     if (rs_read_file(path, (size_t)1 << 26, false, &data, &size, NULL) != RS_OK)
         return NULL;
-    size_t start = size;
-    int lines = 0;
-    while (start > 0 && (lines < LINES || data[start - 1] != '\n')) {
-        start--;
-        lines += data[start] == '\n';
-    }
-    while (size > start && (data[size - 1] == '\n' || data[size - 1] == '\r'))
-        size--;
-    char *text = rs_strndup((const char *)data + start, size - start);
+    char *text = rs_strndup((const char *)data, size), *first = NULL;
     rs_free(data);
-    return text;
+    if (text == NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        char *mark = strstr(text, marks[i]);
+        if (mark != NULL && (first == NULL || mark < first))
+            first = mark;
+    }
+    size_t start = strlen(text), end = start;
+    int lines = 0;
+    if (first != NULL) {
+        for (start = (size_t)(first - text); start > 0 && text[start - 1] != '\n'; start--)
+            ;
+        for (end = start; text[end] != '\0' && lines < LINES; end++)
+            lines += text[end] == '\n';
+    } else {
+        while (start > 0 && (lines < LINES || text[start - 1] != '\n')) {
+            start--;
+            lines += text[start] == '\n';
+        }
+    }
+    while (end > start && (text[end - 1] == '\n' || text[end - 1] == '\r'))
+        end--;
+    char *part = rs_strndup(text + start, end - start);
+    rs_free(text);
+    return part;
 }
 
 static rs_status run_step(build *b, const list *command, const char *what, rs_diag *diag)

@@ -1,17 +1,26 @@
 #include "cosim/unit.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cosim/dut/unit_shim.h"
 #include "cosim/dut_build.h"
 
-enum { NONE = -1, HISTORY = RS_UNIT_MAX_DELAY + 1, TAIL_CYCLES = 8, FAR = 8, MAX_PORT_BYTES = RS_UNIT_MAX_PRODUCTS * 8 };
+enum { NONE = -1, HISTORY = RS_UNIT_MAX_DELAY + 1, TAIL_CYCLES = 8, FAR = 8, MAX_KEYS = 4 * RS_UNIT_MAX_PRODUCTS + 128 /* that name a port */ };
+
+/* What a key names: a port of the module, or some bits of one. Everywhere below ports are numbers of these; the first are the module's
+ * own, in their order. */
+typedef struct place {
+    int port, low, bits, elements;
+} place;
 
 /* An input word of n elements at the unit's ports. */
 typedef struct input {
@@ -37,6 +46,9 @@ struct rs_unit {
     void *library;
     const rs_unit_shim_functions *functions;
     rs_unit_shim *shim;
+    place *places;
+    int n_places;
+    uint8_t *bytes; /* room for the widest port */
     int clock, reset, enable, operands_ready, shift, relu;
     int *signals; /* by config->signals */
     input activations, weights, bias, addend;
@@ -71,14 +83,62 @@ static void port_name(const char *encoded, char *name, size_t size)
 
 static const char *const directions[] = { "an input", "an output", "an inout" };
 
-/* The number of a port; NONE with a message if there is none of that name and direction. "" gives NONE without one. */
-static int find_port(const rs_unit *u, const char *name, int direction, const char *key, rs_diag *diag)
+/* The places of the module's own ports. */
+static rs_status list_places(rs_unit *u, rs_diag *diag)
+{
+    const rs_unit_shim_functions *f = u->functions;
+    int widest = 64;
+    u->places = RS_NEW_ARRAY(place, (size_t)f->n_ports + MAX_KEYS);
+    for (int p = 0; u->places != NULL && p < f->n_ports; p++) {
+        u->places[u->n_places++] = (place){ .port = p, .bits = f->ports[p].bits, .elements = f->ports[p].elements };
+        if (f->ports[p].bits > widest)
+            widest = f->ports[p].bits;
+    }
+    u->bytes = rs_calloc((size_t)widest / 8 + 8, 1);
+    return u->places != NULL && u->bytes != NULL ? RS_OK : rs_out_of_memory(diag);
+}
+
+/* A number at *text, which is moved behind it; -1: there is none. */
+static int number_at(const char **text)
+{
+    int n = -1;
+    for (; **text >= '0' && **text <= '9' && n < 1000000; (*text)++)
+        n = (n < 0 ? 0 : n * 10) + (**text - '0');
+    return n;
+}
+
+/* The place of "port[high:low]" or "port[bit]", whose port is known. */
+static int find_bits(rs_unit *u, int port, const char *name, const char *bits, const char *key, rs_diag *diag)
+{
+    const char *at = bits + 1;
+    const int high = number_at(&at), low = *at == ':' ? (at++, number_at(&at)) : high;
+    const place *whole = &u->places[port];
+    if (high < 0 || low < 0 || low > high || strcmp(at, "]") != 0) {
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), "bits are counted from 0, the lowest",
+                 "%s: '%s' is not understood, expected a port, port[high:low] or port[bit]", key, name);
+        return NONE;
+    }
+    if (whole->elements > 0 || high >= whole->bits) {
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), "bits are counted from 0, the lowest",
+                 "%s: '%s' asks for bit %d of a port of %d bits%s", key, name, high, whole->bits, whole->elements > 0 ? " in an array" : "");
+        return NONE;
+    }
+    if (u->n_places == u->functions->n_ports + MAX_KEYS)
+        return NONE;
+    u->places[u->n_places] = (place){ .port = port, .low = low, .bits = high - low + 1 };
+    return u->n_places++;
+}
+
+/* The place of a port; NONE with a message if there is none of that name and direction. "" gives NONE without one. */
+static int find_port(rs_unit *u, const char *wanted, int direction, const char *key, rs_diag *diag)
 {
     enum { MOST = 512 };
     const rs_unit_shim_functions *f = u->functions;
-    if (name[0] == '\0')
+    if (wanted[0] == '\0')
         return NONE;
-    char names[128];
+    char names[128], name[128];
+    const char *bits = strchr(wanted, '[');
+    snprintf(name, sizeof name, "%.*s", bits != NULL ? (int)(bits - wanted) : (int)strlen(wanted), wanted);
     char *copies[MOST] = { NULL };
     int n = 0, found = NONE;
     for (int p = 0; p < f->n_ports; p++) {
@@ -108,20 +168,20 @@ static int find_port(const rs_unit *u, const char *name, int direction, const ch
     }
     for (int i = 0; i < n; i++)
         rs_free(copies[i]);
-    return found;
+    return found != NONE && bits != NULL ? find_bits(u, found, wanted, bits, key, diag) : found;
 }
 
-static int one_bit(const rs_unit *u, const char *name, int direction, const char *key, rs_diag *diag)
+static int one_bit(rs_unit *u, const char *name, int direction, const char *key, rs_diag *diag)
 {
     const int port = find_port(u, name, direction, key, diag);
-    if (port != NONE && (u->functions->ports[port].bits != 1 || u->functions->ports[port].elements > 0))
+    if (port != NONE && (u->places[port].bits != 1 || u->places[port].elements > 0))
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s: the port '%s' has %d bits, expected 1", key, name,
-                 (int)u->functions->ports[port].bits);
+                 u->places[port].bits);
     return port;
 }
 
 /* An input of n elements. */
-static void find_input(const rs_unit *u, const rs_unit_input *c, int n, const char *section, int most, input *in, rs_diag *diag)
+static void find_input(rs_unit *u, const rs_unit_input *c, int n, const char *section, int most, input *in, rs_diag *diag)
 {
     char key[32];
     snprintf(key, sizeof key, "%s.port", section);
@@ -136,20 +196,20 @@ static void find_input(const rs_unit *u, const rs_unit_input *c, int n, const ch
         if (in->port[i] == NONE)
             return;
         in->n_ports++;
-        if (u->functions->ports[in->port[i]].bits != u->functions->ports[in->port[0]].bits) {
+        if (u->places[in->port[i]].bits != u->places[in->port[0]].bits) {
             rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the ports '%s' differ in width", c->port);
             return;
         }
     }
-    const rs_unit_port *port = &u->functions->ports[in->port[0]];
+    const place *port = &u->places[in->port[0]];
     in->elements = port->elements;
     in->slot_bits = many || port->elements > 0 ? port->bits : port->bits / n;
     if (port->elements > 0 && port->elements < n)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the port '%s' is an array of %d, expected %d (unit.products)",
-                 c->port, (int)port->elements, n);
+                 c->port, port->elements, n);
     else if (port->elements == 0 && !many && port->bits % n != 0)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), "is unit.products right?",
-                 "the %d bits of the port '%s' do not divide into %d words", (int)port->bits, c->port, n);
+                 "the %d bits of the port '%s' do not divide into %d words", port->bits, c->port, n);
     in->bits = c->bits > 0 ? c->bits : in->slot_bits < most ? in->slot_bits : most;
     if (in->slot_bits > 64)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), n > 1 ? NULL : "does it take several at once? See unit.products",
@@ -159,7 +219,7 @@ static void find_input(const rs_unit *u, const rs_unit_input *c, int n, const ch
                  c->port, in->slot_bits);
 }
 
-static void find_output(const rs_unit *u, const rs_unit_output *c, const char *section, output *out, rs_diag *diag)
+static void find_output(rs_unit *u, const rs_unit_output *c, const char *section, output *out, rs_diag *diag)
 {
     char key[32], valid[32], ready[32];
     snprintf(key, sizeof key, "%s.port", section);
@@ -172,12 +232,12 @@ static void find_output(const rs_unit *u, const rs_unit_output *c, const char *s
     out->bits = c->bits;
     if (out->port == NONE)
         return;
-    out->port_bits = u->functions->ports[out->port].bits;
+    out->port_bits = u->places[out->port].bits;
     if (out->bits == 0)
         out->bits = out->port_bits;
-    if (out->port_bits > 64 || u->functions->ports[out->port].elements > 0)
+    if (out->port_bits > 64 || u->places[out->port].elements > 0)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the port '%s' has %d bits%s, expected one word of at most 64", c->port,
-                 out->port_bits, u->functions->ports[out->port].elements > 0 ? " in an array" : "");
+                 out->port_bits, u->places[out->port].elements > 0 ? " in an array" : "");
     else if (out->bits > out->port_bits)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s.bits is %d, but the port '%s' has %d", section, out->bits, c->port,
                  out->port_bits);
@@ -229,7 +289,7 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
         char key[64];
         snprintf(key, sizeof key, "signals[%zu].port", i);
         u->signals[i] = find_port(u, c->signals[i].port, RS_UNIT_PORT_IN, key, diag);
-        if (u->signals[i] != NONE && u->functions->ports[u->signals[i]].bits > 64)
+        if (u->signals[i] != NONE && u->places[u->signals[i]].bits > 64)
             rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "the port '%s' is wider than 64 bits", c->signals[i].port);
         if (c->signals[i].when == RS_UNIT_OPERANDS)
             u->has_enable_signal = true;
@@ -245,13 +305,13 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
     const input *inputs[] = { &u->activations, &u->weights, &u->bias, &u->addend };
     for (size_t k = 0; k < sizeof inputs / sizeof inputs[0]; k++)
         for (int i = 0; i < inputs[k]->n_ports; i++)
-            used[inputs[k]->port[i]] = true;
+            used[u->places[inputs[k]->port[i]].port] = true;
     const int singles[] = { u->clock, u->reset, u->enable, u->shift, u->relu, u->results[0].ready, u->results[1].ready };
     for (size_t k = 0; k < sizeof singles / sizeof singles[0]; k++)
         if (singles[k] != NONE)
-            used[singles[k]] = true;
+            used[u->places[singles[k]].port] = true;
     for (size_t i = 0; i < c->n_signals; i++)
-        used[u->signals[i]] = true;
+        used[u->places[u->signals[i]].port] = true;
     warn_unused(u, used, diag);
     rs_free(used);
 
@@ -276,7 +336,7 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
     r->output_bits = u->results[1].port != NONE ? u->results[1].bits : 0;
     r->shift_min = r->shift_max = c->shift;
     if (u->shift != NONE) {
-        const int bits = u->functions->ports[u->shift].bits;
+        const int bits = u->places[u->shift].bits;
         r->shift_min = 0;
         r->shift_max = bits >= 6 ? RS_SHIFT_MAX : (1 << bits) - 1;
     }
@@ -300,6 +360,102 @@ static rs_status load(rs_unit *u, rs_diag *diag)
     if (u->functions == NULL || u->functions->interface_number != RS_UNIT_INTERFACE)
         return rs_error(diag, RS_INTERNAL, RS_FILE(u->path), "delete it, so that it is built anew", "is not a model of this version");
     return RS_OK;
+}
+
+/* The name in the sources that is nearest to the module that they lack; NULL: none is near. rs_free. */
+static char *nearest_module(const rs_unit_config *c)
+{
+    enum { MOST = 256, MOST_BYTES = 1 << 22 };
+    char *names[MOST] = { NULL };
+    size_t n = 0;
+    for (size_t i = 0; i < c->n_sources; i++) {
+        uint8_t *data = NULL;
+        size_t size = 0;
+        if (rs_read_file(c->sources[i].text, MOST_BYTES, false, &data, &size, NULL) != RS_OK)
+            continue;
+        static const char blanks[] = " \t\r\n", word[] = "module";
+        char *text = rs_strndup((const char *)data, size);
+        for (char *at = text; at != NULL && (at = strstr(at, word)) != NULL && n < MOST;) {
+            const bool begins = at == text || strchr(" \t\r\n;/", at[-1]) != NULL;
+            at += sizeof word - 1;
+            const size_t gap = strspn(at, blanks), length = strspn(at + gap, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$");
+            if (begins && gap > 0 && length > 0 && (names[n] = rs_strndup(at + gap, length)) != NULL)
+                n++;
+        }
+        rs_free(text);
+        rs_free(data);
+    }
+    const char *near = rs_nearest(c->top, (const char *const *)names, n);
+    char *copy = near != NULL ? rs_strdup(near) : NULL;
+    while (n > 0)
+        rs_free(names[--n]);
+    return copy;
+}
+
+/* Why the unit could not be built, at the place in the adapter that it comes from. */
+static rs_status say_why(const rs_unit_config *c, rs_status status, const rs_diag *told, rs_diag *diag)
+{
+    static const char no_top[] = "Specified --top-module '", no_parameter[] = "Parameters from the command line were not found in the design: ";
+    const rs_message *m = rs_diag_message(told, 0);
+    if (m == NULL)
+        return status;
+    const char *unknown = strstr(m->text, no_parameter), *code = strrchr(c->code, '/');
+    code = code != NULL ? code + 1 : c->code;
+    if (strstr(m->text, no_top) != NULL) {
+        char *near = nearest_module(c), *hint = near != NULL ? rs_format("did you mean '%s'?", near) : NULL;
+        rs_error(diag, status, rs_unit_config_place(c, "design.top"), hint != NULL ? hint : "is its file missing in design.sources?",
+                 "design.top: the sources have no module '%s'", c->top);
+        rs_free(hint);
+        rs_free(near);
+        return status;
+    }
+    for (size_t i = 0; unknown != NULL && i < c->n_parameters; i++) {
+        const char *name = unknown + sizeof no_parameter - 1;
+        const size_t length = strlen(c->parameters[i].name);
+        if (strncmp(name, c->parameters[i].name, length) != 0 || strchr(", \n", name[length]) == NULL)
+            continue;
+        char key[64];
+        snprintf(key, sizeof key, "design.parameters[%zu].name", i);
+        return rs_error(diag, status, rs_unit_config_place(c, key), NULL, "%s: the module '%s' has no parameter '%s'", key, c->top, c->parameters[i].name);
+    }
+    if (status == RS_BAD_INPUT && code[0] != '\0' && (strstr(m->text, code) != NULL || strstr(m->text, "unit_adapter") != NULL))
+        return rs_error(diag, status, rs_unit_config_place(c, "design.code"),
+                        strstr(m->text, "unknown type name 'unit_adapter'") != NULL || strstr(m->text, "'unit_adapter' does not name a type") != NULL
+                            ? "the file must define struct unit_adapter, derived from rs_unit_adapter: docs/foreign-rtl.md"
+                            : m->hint,
+                        "design.code: %s", m->text);
+    if (status == RS_BAD_INPUT && m->loc.file == NULL)
+        return rs_error(diag, status, rs_unit_config_place(c, "design.sources"), m->hint, "design.sources: %s", m->text);
+    return rs_error(diag, status, m->loc, m->hint, "%s", m->text);
+}
+
+/* Files that the adapter names must be there; all that are not are said. */
+static void check_file(const rs_unit_config *c, const char *path, const char *key, rs_diag *diag)
+{
+    struct stat file;
+    if (stat(path, &file) != 0)
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), "paths begin at the folder of this file", "%s: '%s' cannot be read: %s", key, path,
+                 strerror(errno));
+    else if (S_ISDIR(file.st_mode) != (strncmp(key, "design.include", 14) == 0))
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "%s: '%s' is %s", key, path,
+                 S_ISDIR(file.st_mode) ? "a folder, expected a file" : "a file, expected a folder");
+}
+
+static rs_status check_files(const rs_unit_config *c, rs_diag *diag)
+{
+    const size_t errors = rs_diag_errors(diag);
+    char key[64];
+    for (size_t i = 0; i < c->n_sources; i++) {
+        snprintf(key, sizeof key, "design.sources[%zu]", i);
+        check_file(c, c->sources[i].text, key, diag);
+    }
+    for (size_t i = 0; i < c->n_include; i++) {
+        snprintf(key, sizeof key, "design.include[%zu]", i);
+        check_file(c, c->include[i].text, key, diag);
+    }
+    if (c->code[0] != '\0')
+        check_file(c, c->code, "design.code", diag);
+    return rs_diag_errors(diag) > errors ? RS_BAD_INPUT : RS_OK;
 }
 
 static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
@@ -332,7 +488,11 @@ static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
                                        .sources = sources, .include = include, .defines = defines,
                                        .language = c->language[0] != '\0' ? c->language : NULL, .code = c->code[0] != '\0' ? c->code : NULL };
         const rs_dut_build_options options = { .trace = trace };
-        status = rs_dut_build_recipe(&recipe, &options, &u->path, &u->build_seconds, diag);
+        rs_diag *told = rs_diag_new();
+        status = rs_dut_build_recipe(&recipe, &options, &u->path, &u->build_seconds, told);
+        if (status != RS_OK)
+            status = say_why(c, status, told, diag);
+        rs_diag_free(told);
     }
     rs_free(what);
     rs_arena_free(arena);
@@ -347,16 +507,21 @@ rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const char *
     if (u == NULL)
         return rs_out_of_memory(diag);
     u->config = config;
-    rs_status status = build(u, trace != NULL, diag);
+    rs_status status = check_files(config, diag);
+    if (status == RS_OK)
+        status = build(u, trace != NULL, diag);
     if (status == RS_OK)
         status = load(u, diag);
     if (status == RS_OK) {
-        const rs_unit_shim_options given = { .x_seed = seed, .trace = trace, .trace_from = trace_from, .trace_to = trace_to };
+        const rs_unit_shim_options given = { .x_seed = seed, .falling_edge = config->clock_edge == RS_UNIT_EDGE_FALLING,
+                                             .trace = trace, .trace_from = trace_from, .trace_to = trace_to };
         const char *message = "";
         u->shim = u->functions->open(&given, &message);
         if (u->shim == NULL)
             status = rs_error(diag, RS_RESOURCE, RS_FILE(u->path), NULL, "the model cannot be started: %s", message);
     }
+    if (status == RS_OK)
+        status = list_places(u, diag);
     if (status == RS_OK)
         status = connect_ports(u, diag);
     if (status != RS_OK) {
@@ -376,6 +541,8 @@ void rs_unit_close(rs_unit *u)
     if (u->library != NULL)
         dlclose(u->library);
     rs_free(u->signals);
+    rs_free(u->places);
+    rs_free(u->bytes);
     rs_free(u->path);
     rs_free(u);
 }
@@ -446,21 +613,35 @@ static void put_bits(uint8_t *bytes, int at, int bits, uint64_t word)
             bytes[at / 8] |= (uint8_t)(1U << (at % 8));
 }
 
+/* The bytes of a port, to be changed and set; those of a whole one are zero. */
+static uint8_t *begin_port(const rs_unit *u, int port)
+{
+    const place *p = &u->places[port];
+    const int all = u->functions->ports[p->port].bits;
+    memset(u->bytes, 0, (size_t)all / 8 + 8);
+    if (p->bits < all) {
+        u->functions->get(u->shim, p->port, 0, u->bytes);
+        for (int i = p->low; i < p->low + p->bits; i++)
+            u->bytes[i / 8] &= (uint8_t)~(1U << (i % 8));
+    }
+    return u->bytes;
+}
+
 static void set_port(const rs_unit *u, int port, int element, uint64_t word)
 {
-    uint8_t bytes[8] = { 0 };
-    const int bits = u->functions->ports[port].bits;
-    put_bits(bytes, 0, bits < 64 ? bits : 64, word);
-    u->functions->set(u->shim, port, element, bytes);
+    const place *p = &u->places[port];
+    uint8_t *bytes = begin_port(u, port);
+    put_bits(bytes, p->low, p->bits < 64 ? p->bits : 64, word);
+    u->functions->set(u->shim, p->port, element, bytes);
 }
 
 static uint64_t get_port(const rs_unit *u, int port)
 {
-    uint8_t bytes[8] = { 0 };
-    u->functions->get(u->shim, port, 0, bytes);
+    const place *p = &u->places[port];
+    u->functions->get(u->shim, p->port, 0, u->bytes);
     uint64_t word = 0;
-    for (int i = 0; i < 8; i++)
-        word |= (uint64_t)bytes[i] << (8 * i);
+    for (int i = 0; i < 64 && i < p->bits; i++)
+        word |= (uint64_t)((unsigned)u->bytes[(p->low + i) / 8] >> ((p->low + i) % 8) & 1U) << i;
     return word;
 }
 
@@ -468,20 +649,21 @@ static uint64_t get_port(const rs_unit *u, int port)
 static void set_input(engine *e, const input *in, int what, const int64_t *words)
 {
     const rs_unit *u = e->unit;
-    uint8_t bytes[MAX_PORT_BYTES + 8] = { 0 };
     const bool packed = in->n_ports == 1 && in->elements == 0;
+    uint8_t *bytes = packed ? begin_port(u, in->port[0]) : NULL;
+    const int low = u->places[in->port[0]].low;
     for (int i = 0; i < in->n; i++) {
-        const int place = in->config->order == RS_UNIT_HIGH_FIRST ? in->n - 1 - i : i;
+        const int at = in->config->order == RS_UNIT_HIGH_FIRST ? in->n - 1 - i : i;
         uint64_t word = words != NULL ? (uint64_t)words[i] : draw(e);
         if (words != NULL && u->functions->coded)
             word = u->functions->encode(u->shim, what, words[i]);
         if (packed)
-            put_bits(bytes, place * in->slot_bits, in->slot_bits, word);
+            put_bits(bytes, low + at * in->slot_bits, in->slot_bits, word);
         else
-            set_port(u, in->port[in->elements > 0 ? 0 : place], in->elements > 0 ? place : 0, word);
+            set_port(u, in->port[in->elements > 0 ? 0 : at], in->elements > 0 ? at : 0, word);
     }
-    if (packed && u->functions->ports[in->port[0]].bits <= 8 * (int)sizeof bytes)
-        u->functions->set(u->shim, in->port[0], 0, bytes);
+    if (packed)
+        u->functions->set(u->shim, u->places[in->port[0]].port, 0, bytes);
 }
 
 /* ------------------------------------------------------------------------------------------------------ what is expected */

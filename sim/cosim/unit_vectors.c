@@ -48,6 +48,12 @@ static rs_unit_sum *add(rs_unit_vectors *v, const char *layer, int groups, int32
     return sum;
 }
 
+/* The fewest groups that a sum may have: 1, or as many as every sum of this unit has. */
+static int whole_sum(const rs_unit_config *config)
+{
+    return config->groups > 0 ? config->groups : 1;
+}
+
 /* ------------------------------------------------------------------------------------------------------------ corners */
 
 static int64_t nearest_to(int64_t value, int64_t least, int64_t largest)
@@ -57,14 +63,15 @@ static int64_t nearest_to(int64_t value, int64_t least, int64_t largest)
 
 rs_status rs_unit_corners(rs_unit_vectors *v, const rs_unit_config *config, const rs_unit_ranges *r, rs_diag *diag)
 {
-    const int n = v->products, most_groups = config->accumulates || config->addend.port[0] != '\0' ? 70 : 1;
+    const int n = v->products, least = whole_sum(config);
+    const int most_groups = config->groups > 0 || !(config->accumulates || config->addend.port[0] != '\0') ? least : 70;
     const int shift = (int)nearest_to(config->shift, r->shift_min, r->shift_max);
     const int64_t a_ends[] = { r->activation_min, r->activation_max }, w_ends[] = { r->weight_min, r->weight_max };
     const int32_t one = (int32_t)nearest_to(1, r->activation_min, r->activation_max), unit = (int32_t)nearest_to(1, r->weight_min, r->weight_max);
     int32_t *a, *w;
     /* Zeros; each place of a group alone. */
     for (int i = -1; i < n; i++) {
-        rs_unit_sum *sum = add(v, "corners", 1, &a, &w);
+        rs_unit_sum *sum = add(v, "corners", least, &a, &w);
         if (sum == NULL)
             return rs_out_of_memory(diag);
         sum->shift = shift;
@@ -74,7 +81,7 @@ rs_status rs_unit_corners(rs_unit_vectors *v, const rs_unit_config *config, cons
         }
     }
     /* The ends of the ranges, in sums that become longer, until narrow accumulators overflow; the biases' ends with them. */
-    for (int groups = 1; groups <= most_groups; groups = groups * 4 + 1)
+    for (int groups = least; groups <= most_groups; groups = groups * 4 + 1)
         for (int k = 0; k < 12; k++) {
             rs_unit_sum *sum = add(v, "corners", groups, &a, &w);
             if (sum == NULL)
@@ -111,7 +118,7 @@ rs_status rs_unit_random(rs_unit_vectors *v, const rs_unit_config *config, const
     rs_rng rng = { .seed = seed, .stream = 2 };
     const bool grows = config->accumulates || config->addend.port[0] != '\0';
     for (int64_t i = 0; i < n; i++) {
-        const int groups = !grows ? 1 : (int)(1 + rs_rng_next(&rng) % (i % 16 == 0 ? 64 : 12));
+        const int groups = !grows || config->groups > 0 ? whole_sum(config) : (int)(1 + rs_rng_next(&rng) % (i % 16 == 0 ? 64 : 12));
         int32_t *a, *w;
         rs_unit_sum *sum = add(v, "random", groups, &a, &w);
         if (sum == NULL)
@@ -211,7 +218,10 @@ static rs_status add_layer(rs_unit_vectors *v, const rs_unit_config *config, con
             x = i % 2 == 0 ? 0 : out->width - 1;
         }
         int32_t *a, *w;
-        const int groups = win.segments * win.chunks;
+        const int part_groups = !grows ? 1 : config->groups; /* 0: the whole sum */
+        int groups = win.segments * win.chunks;
+        if (part_groups > 0)
+            groups = (groups + part_groups - 1) / part_groups * part_groups;
         const int32_t *map = tensor + (size_t)(c / groups_out) * (size_t)(in->channels / op->groups) * (size_t)in->height * (size_t)in->width;
         rs_unit_sum *sum = add(v, name, groups, &a, &w);
         if (sum == NULL)
@@ -232,20 +242,20 @@ static rs_status add_layer(rs_unit_vectors *v, const rs_unit_config *config, con
                               "the shift of layer '%s' is %d, the unit's go from %d to %d", op->name, sum->shift, r->shift_min, r->shift_max);
         if (status != RS_OK)
             return status;
-        if (!grows && groups > 1) {
-            /* One result for each group: they are vectors of their own. */
+        if (part_groups > 0 && groups > part_groups) {
+            /* The unit's sums are shorter: each part is a vector of its own. */
             v->n--;
-            for (int g = 0; g < groups; g++) {
+            for (int g = 0; g < groups; g += part_groups) {
                 int32_t *ga, *gw;
-                const size_t bytes = (size_t)v->products * sizeof *a;
-                rs_unit_sum *part = add(v, name, 1, &ga, &gw);
+                const size_t first = (size_t)g * (size_t)v->products, bytes = (size_t)part_groups * (size_t)v->products * sizeof *a;
+                rs_unit_sum *part = add(v, name, part_groups, &ga, &gw);
                 if (part == NULL)
                     return rs_out_of_memory(diag);
-                const rs_unit_sum whole = { .layer = name, .image = image, .c = c, .y = y, .x = x, .groups = 1, .activations = ga, .weights = gw,
+                const rs_unit_sum whole = { .layer = name, .image = image, .c = c, .y = y, .x = x, .groups = part_groups, .activations = ga, .weights = gw,
                                             .bias = op->bias[c], .shift = rs_qop_shift(op, c), .relu = op->relu };
                 *part = whole;
-                memcpy(ga, a + (size_t)g * (size_t)v->products, bytes);
-                memcpy(gw, w + (size_t)g * (size_t)v->products, bytes);
+                memcpy(ga, a + first, bytes);
+                memcpy(gw, w + first, bytes);
             }
         }
     }

@@ -16,6 +16,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "cosim/dut.h"
+#include "cosim/lockstep.h"
 #include "import/caffe.h"
 #include "layers/exec.h"
 #include "quant/engine.h"
@@ -203,6 +204,23 @@ static rates array_rates(const rs_program *p, const uint8_t *pixels)
     return r;
 }
 
+/* The RTL with everything that watches it: its own assertions alone, and in lockstep with the model, every event compared. */
+static void rtl_rows(const rs_program *program, const rs_dataset *set, double rtl)
+{
+    static const double wanted = 0.5e6;
+    enum { WATCHED_IMAGES = 20 };
+    const int n = set->count < WATCHED_IMAGES ? (int)set->count : WATCHED_IMAGES;
+    char title[64];
+    snprintf(title, sizeof title, "RTL, %d x %d, whole LeNet, assertions on", program->config.lanes, program->config.multipliers);
+    row(title, rtl, "cycles/s", wanted, "cycles/s asked", rtl / wanted);
+    rs_lockstep_result result;
+    const double begin = cpu_seconds();
+    must(rs_lockstep_run(program, set->pixels, n, &(rs_lockstep_options){ .x_seed = 1 }, NULL, &result, diag));
+    const double rate = (double)result.cycles / (cpu_seconds() - begin);
+    row("the same in lockstep with the model, each event compared", rate, "cycles/s", wanted, "cycles/s asked", rate / wanted);
+    rs_lockstep_result_clear(&result);
+}
+
 /* One layer alone: ops [first, first + n) of a network. Its input tensor is given a table like the pixels'. */
 static void cut_layer(const rs_qnet *whole, int first, int n, rs_qnet *part, rs_qtensor *tensors, rs_qop *ops)
 {
@@ -235,6 +253,7 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
     const rates whole = array_rates(program, set->pixels);
     row("array model, bits and cycles, whole LeNet", whole.model, "cycles/s", whole.rtl, "cycles/s, RTL", whole.model / whole.rtl);
     row("array model, cycles only", whole.cycles_only, "cycles/s", whole.rtl, "cycles/s, RTL", whole.cycles_only / whole.rtl);
+    rtl_rows(program, set, whole.rtl);
     rs_program_free(program);
 
     rs_qnet part;

@@ -71,6 +71,8 @@ check("its latency is measured", stream.get("sum_latency", [0])[0] == 2, stream)
 right("bit-serial, start and done, an addend", f"{FOREIGN}/booth_serial.yaml", sums=5000)
 right("no clock, nine ports, an unpacked array", f"{FOREIGN}/comb_dot.yaml", sums=1000)
 right("clock enable, bias loaded before, rounded output, code", f"{FOREIGN}/ce_mac.yaml", sums=5000, outputs=1000)
+right("both operands in one port, flags in others", f"{FOREIGN}/pair_stream.yaml", sums=1000)
+right("sums of a fixed length, falling edge", f"{FOREIGN}/counted_mac.yaml", sums=1000)
 
 # Tree registers need an enable each: a few lines of C++.
 code = os.path.join(folder, "lane.cc")
@@ -100,6 +102,8 @@ check("a network to try units with", r.returncode == 0, r.stderr)
 got = right("a lane on LeNet", f"{UNITS}/lane.yaml", *NET, "--images", "2", "--vectors", "300", outputs=1800)
 check("all its layers", [v["name"] for v in got.get("vectors", [])] == ["corners", "random", "conv1", "conv2", "ip1", "ip2"], got)
 right("one multiplier on one layer, every output", SERIAL, *NET, "--layer", "ip2", "--vectors", "0", sums=5000)
+got = right("a unit whose sums are shorter than the network's", f"{FOREIGN}/counted_mac.yaml", *NET, "--vectors", "20", sums=1300)
+check("cuts them", [v["sums"] for v in got.get("vectors", [])][2:] == [20 * 3, 20 * 42, 20 * 67, 10 * 42], got)
 
 # Mistakes in the design.
 PLAIN = "- { name: WIDTH, value: 8 }"
@@ -146,8 +150,28 @@ refused("nothing that says when", adapter(SERIAL, ("  latency: 2 ", "  signed: t
 refused("nothing that begins a sum", adapter(SERIAL, ("  - { port: clear, when: first }\n", "")), "nothing tells the unit where a sum begins",
         "{ port: clear, when: first }")
 refused("an addend of a unit that accumulates", adapter(SERIAL, ("weights:", "addend: { port: y }\nweights:")), "a unit that accumulates has no addend")
-refused("a source that does not exist", adapter(SERIAL, ("serial_mac.v", "nothing.v")), "nothing.v: error: cannot be read")
-refused("a module that does not exist", adapter(SERIAL, ("top: serial_mac", "top: serial_mc")), "serial_mc", "verilator")
+refused("a source that does not exist", adapter(SERIAL, ("serial_mac.v", "nothing.v")), f"ADAPTER:{line_of('sources')}:13: error: design.sources[0]: ",
+        "nothing.v' cannot be read", "paths begin at the folder of this file")
+refused("a folder in place of a source", adapter(SERIAL, ("[serial_mac.v]", f"[{folder}]")), "is a folder, expected a file")
+refused("a module that does not exist", adapter(SERIAL, ("top: serial_mac", "top: serial_mc")),
+        f"ADAPTER:{line_of('top:')}:8: error: design.top: the sources have no module 'serial_mc'", "did you mean 'serial_mac'?")
+refused("a parameter that does not exist", adapter(SERIAL, ("name: WIDTH", "name: WIDHT")),
+        f"ADAPTER:{line_of('WIDTH')}:15: error: design.parameters[0].name: the module 'serial_mac' has no parameter 'WIDHT'")
+refused("bits that a port does not have", adapter(SERIAL, ("port: acc", 'port: "acc[32:1]"')),
+        f"ADAPTER:{line_of('port: acc')}:9: error: sum.port: 'acc[32:1]' asks for bit 32 of a port of 32 bits")
+refused("bits that are not bits", adapter(SERIAL, ("port: acc", 'port: "acc[1:7]"')), "expected a port, port[high:low] or port[bit]")
+refused("a width that the port does not have", adapter(SERIAL, ("{ port: x }", "{ port: x, bits: 9 }")),
+        f"ADAPTER:{line_of('port: x')}:22: error: activations.bits is 9, but a word of the port 'x' has 8")
+refused("C++ that is not there", adapter(SERIAL, ("  top: serial_mac", "  top: serial_mac\n  code: /none/x.cc")), "error: design.code: '/none/x.cc' cannot be read")
+for name, text, *parts in [("C++ that does not compile", "struct unit_adapter : rs_unit_adapter { int x = y; };\n", "wrong.cc:1:49: error:", "'y'"),
+                           ("C++ without an adapter", "struct other {};\n", "the file must define struct unit_adapter")]:
+    code = os.path.join(folder, "wrong.cc")
+    with open(code, "w", encoding="utf-8") as f:
+        f.write(text)
+    refused(name, adapter(SERIAL, ("  top: serial_mac", f"  top: serial_mac\n  code: {code}")), f"ADAPTER:{line_of('top:') + 1}:9: error: design.code: ", *parts)
+refused("groups of a unit that does not accumulate", adapter(f"{FOREIGN}/comb_dot.yaml", ("products: 9", "groups: 2, products: 9")),
+        ":17: error: a unit that does not accumulate has sums of one group")
+refused("no adapter", os.path.join(folder, "none.yaml"), "none.yaml: error: cannot open")
 broken = os.path.join(folder, "broken.v")
 with open(broken, "w", encoding="utf-8") as f:
     f.write("module serial_mac(input wire a;\nendmodule\n")

@@ -16,7 +16,7 @@ struct rs_unit_adapter {
     // From the port's bits (the others are zero) to the number, already extended with its sign if the YAML file says `signed`.
     virtual int64_t decode_sum(int64_t value) { return value; }
     virtual int64_t decode_output(int64_t value) { return value; }
-    // In every cycle, after all ports are set and before the model is evaluated with the clock low: sets what is still missing.
+    // In every cycle, after all ports are set and before the model is evaluated with the clock at rest: sets what is still missing.
     virtual void drive(Vdut &dut, const rs_unit_cycle &cycle) { (void)dut, (void)cycle; }
 };
 

@@ -61,6 +61,7 @@ struct rs_unit_shim {
     std::unique_ptr<Vdut> model;
     unit_adapter adapter;
     uint64_t half_cycles = 0, trace_from = 0, trace_to = 0;
+    uint8_t at_rest = 0; // level of the clock before its edge
     void *places[sizeof ports / sizeof ports[0]][256];
     std::string message;
 #if VM_TRACE
@@ -83,6 +84,7 @@ struct rs_unit_shim {
         context.commandArgs(3, arguments);
         trace_from = given.trace_from;
         trace_to = given.trace_to;
+        at_rest = given.falling_edge ? 1 : 0;
 #if VM_TRACE
         context.traceEverOn(true);
 #endif
@@ -189,7 +191,7 @@ int64_t unit_decode(rs_unit_shim *shim, int32_t what, uint64_t bits)
 const char *unit_settle(rs_unit_shim *shim, int32_t clock, const rs_unit_cycle *cycle)
 {
     return shim->guarded([&] {
-        shim->set_clock(clock, 0);
+        shim->set_clock(clock, shim->at_rest);
         shim->adapter.drive(*shim->model, *cycle);
         shim->evaluate();
     });
@@ -198,7 +200,7 @@ const char *unit_settle(rs_unit_shim *shim, int32_t clock, const rs_unit_cycle *
 const char *unit_edge(rs_unit_shim *shim, int32_t clock)
 {
     return shim->guarded([&] {
-        shim->set_clock(clock, 1);
+        shim->set_clock(clock, shim->at_rest ^ 1U);
         shim->evaluate();
     });
 }

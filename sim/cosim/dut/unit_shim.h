@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_UNIT_INTERFACE = 1 };
+enum { RS_UNIT_INTERFACE = 2 };
 
 enum { RS_UNIT_PORT_IN, RS_UNIT_PORT_OUT, RS_UNIT_PORT_INOUT };
 
@@ -33,6 +33,7 @@ typedef struct rs_unit_shim_options {
     uint64_t x_seed;   /* of the random values in registers without a reset */
     const char *trace; /* FST file; NULL: none. Needs a model built with tracing */
     uint64_t trace_from, trace_to;
+    bool falling_edge; /* the unit's registers take what they see when the clock falls */
 } rs_unit_shim_options;
 
 typedef struct rs_unit_shim rs_unit_shim;
@@ -55,9 +56,9 @@ typedef struct rs_unit_shim_functions {
     uint64_t (*encode)(rs_unit_shim *shim, int32_t what, int64_t value); /* 0 activation, 1 weight, 2 bias or addend */
     int64_t (*decode)(rs_unit_shim *shim, int32_t what, uint64_t bits);  /* 0 sum, 1 output */
     int32_t coded; /* there is such code: encode and decode are to be called */
-    /* The inputs are set: evaluates with the clock low. clock: its port, or -1. NULL, or what broke. */
+    /* The inputs are set: evaluates with the clock at rest. clock: its port, or -1. NULL, or what broke. */
     const char *(*settle)(rs_unit_shim *shim, int32_t clock, const rs_unit_cycle *cycle);
-    /* The rising edge. */
+    /* The edge. */
     const char *(*edge)(rs_unit_shim *shim, int32_t clock);
 } rs_unit_shim_functions;
 
