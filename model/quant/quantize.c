@@ -134,6 +134,8 @@ static int narrower(const search *s, int bits)
 static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
+    if (o->given != NULL)
+        return rs_formats_copy_fixed(s->net, o->given, formats, diag);
     rs_status st = rs_formats_make_groups(s->net, s->ranges, &o->rules, bits, fl, formats, diag);
     if (st == RS_OK && o->unsigned_activations)
         st = rs_formats_use_unsigned(s->net, s->data, *formats, diag);

@@ -144,6 +144,8 @@ typedef struct rs_quantize_options {
     rs_rounding rounding;        /* of requantize; minifloat: nearest_even is what its standards have */
     rs_format_rules rules;
     bool original_search;        /* the original program's: widths 16, 8, 4, 2, 1; the single widths are combined and not widened */
+    /* Formats that are taken as they are (dynamic fixed point, from rs_formats_of_model), with the widths in fixed_bits: nothing is searched. NULL: none. */
+    const rs_formats *given;
     const char *checkpoint;      /* file that keeps finished trials so that an interrupted search resumes; or NULL */
 } rs_quantize_options;
 
@@ -185,6 +187,13 @@ int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin);
 rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search,
                       const rs_quantize_options *options, rs_quantize_result **result, rs_diag *diag);
 void rs_quantize_result_free(rs_quantize_result *result);
+
+/* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are powers of two and whose zero points
+ * are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for unsigned types, Dropout for the others. RS_BAD_INPUT: other scales,
+ * values without a format; the message names the layer. */
+rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag);
+/* A copy of formats in fixed point, without weights and biases that replace the net's. */
+rs_status rs_formats_copy_fixed(const rs_net *net, const rs_formats *from, rs_formats **copy, rs_diag *diag);
 
 /* Sets each weighted layer's quantization field from the formats, for rs_caffe_write_quantized. */
 void rs_formats_apply(const rs_formats *formats, rs_net *net);

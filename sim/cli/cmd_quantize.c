@@ -42,9 +42,22 @@ static rs_status read_rules(const rs_args *args, rs_quantize_options *o, rs_diag
     rules->bias_correction = rs_args_flag(args, "bias-correction");
     const char *rounding = rs_args_text(args, "rounding");
     o->rounding = rounding != NULL                        ? rounding_named(rounding)
-                  : rules->scheme == RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN
+                  : rules->scheme == RS_SCHEME_MINIFLOAT || strcmp(rs_args_text(args, "formats"), "model") == 0 ? RS_ROUND_NEAREST_EVEN
                                                           : RS_ROUND_NEAREST;
     return status == RS_OK ? rs_rules_options(args, strcmp(rs_args_text(args, "compat"), "ristretto") == 0, o, diag) : status;
+}
+
+/* --formats model leaves nothing to choose. */
+static rs_status check_formats(const rs_args *args, rs_quantize_stage *stage, rs_diag *diag)
+{
+    static const char *const others[] = { "scheme", "min-bits", "max-bits", "convolution-bits", "inner-product-bits", "activation-bits", "unsigned",
+                                          "channel-weights", "scores", "weight-range", "activation-range", "weight-rounding", "refine",
+                                          "bias-correction", "pareto", "compat", "trimming-mode" };
+    stage->formats_of_model = strcmp(rs_args_text(args, "formats"), "model") == 0;
+    for (size_t i = 0; stage->formats_of_model && i < sizeof others / sizeof *others; i++)
+        if (rs_args_given(args, others[i]))
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--formats model takes the formats as they are; --%s changes them", others[i]);
+    return RS_OK;
 }
 
 /* --data, or what the prototxt names; the batch size that the prototxt gives, for --iterations. */
@@ -139,6 +152,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
     rs_data_override over;
     rs_status status = read_rules(args, &stage.options, diag);
+    if (status == RS_OK)
+        status = check_formats(args, &stage, diag);
     if (status == RS_OK)
         status = choose_out(args, &out, diag);
     stage.out = out;

@@ -260,6 +260,27 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
     return status;
 }
 
+/* The model's own formats and their widths: nothing to search, nothing to keep of a search. */
+static rs_status take_formats(rs_net *net, rs_quantize_options *options, rs_formats **given, rs_diag *diag)
+{
+    const rs_status status = rs_formats_of_model(net, given, diag);
+    if (status != RS_OK)
+        return status;
+    options->given = *given;
+    options->checkpoint = NULL;
+    for (int g = 0; g < RS_GROUPS; g++)
+        options->fixed_bits[g] = 1;
+    for (int i = 0; i < net->n_layers; i++) {
+        const rs_group g = net->layers[i].type == RS_LAYER_CONVOLUTION ? RS_GROUP_CONVOLUTION : RS_GROUP_INNER_PRODUCT;
+        if ((*given)->weights[i].bits > options->fixed_bits[g])
+            options->fixed_bits[g] = (*given)->weights[i].bits;
+    }
+    for (int b = 0; b < net->n_blobs; b++)
+        if ((*given)->activations[b].bits > options->fixed_bits[RS_GROUP_ACTIVATIONS])
+            options->fixed_bits[RS_GROUP_ACTIVATIONS] = (*given)->activations[b].bits;
+    return RS_OK;
+}
+
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag)
 {
     *section = NULL;
@@ -273,6 +294,9 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     rs_status status = checkpoint == NULL ? rs_out_of_memory(diag) : rs_make_folder(stage->out, diag);
     options.checkpoint = checkpoint;
     options.calibration_images = options.search_images = 0;
+    rs_formats *given = NULL;
+    if (status == RS_OK && stage->formats_of_model)
+        status = take_formats(net, &options, &given, diag);
     const int quantized = rs_net_unquantize(net);
     if (quantized > 0)
         rs_warn(diag, RS_FILE(stage->model), "`test` and `forward` compute with the model's own",
@@ -317,6 +341,7 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
                           "no widths up to %d bits keep the error margin of %g %%", options.max_bits, options.error_margin);
     json_decref(scores);
     rs_quantize_result_free(r);
+    rs_formats_free(given);
     rs_free(checkpoint);
     return status;
 }

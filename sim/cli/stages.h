@@ -28,6 +28,7 @@ typedef struct rs_quantize_stage {
     const rs_dataset *chosen_on;        /* formats are chosen on its images; NULL: on those of the set that is scored at the end */
     rs_slice calibration, search;       /* of that set; resolved */
     rs_slice test;                      /* resolved; may be the same as search */
+    bool formats_of_model;              /* those of its QuantizeLinear layers instead of a search (rs_formats_of_model) */
     rs_quantize_options options;        /* checkpoint and image counts are set by the stage */
     const char *model;                  /* prototxt or ONNX model whose quantized form is written */
     const char *quantized;              /* the quantized prototxt is also written here; or NULL */

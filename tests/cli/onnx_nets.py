@@ -5,6 +5,7 @@ quantized, or the layer that has no integer rule is named.
 
 test-options: limit=180
 """
+import json
 import os
 import shutil
 import sys
@@ -223,6 +224,33 @@ def quantized(b):
     return b.model(x, ["N", 3, 20, 20], 13)
 
 
+def powers_of_two(b, first=2.0 ** -6):
+    """A quantized net whose scales are powers of two: signed inputs, unsigned bytes that stand for a ReLU, weights with a scale for each channel."""
+    def q(x, scale, kind):
+        s, z = b.const(np.float32(scale)), b.const(kind(0))
+        return b.add("DequantizeLinear", b.add("QuantizeLinear", x, s, z), s, z)
+
+    def conv(x, fl, outputs, inputs, k, stride, group=1):
+        w = b.weights(outputs, inputs // group, k, k)
+        s = 2.0 ** np.ceil(np.log2(np.abs(w).max(axis=(1, 2, 3)) / 127)).astype(np.float32)
+        integers = np.rint(w / s.reshape(-1, 1, 1, 1)).astype(np.int8)
+        wd = b.add("DequantizeLinear", b.const(integers), b.const(s.astype(np.float32)), b.const(np.zeros(outputs, np.int8)), axis=0)
+        bd = b.add("DequantizeLinear", b.const(rng.integers(-500, 500, outputs).astype(np.int32)), b.const((s * 2.0 ** -fl).astype(np.float32)),
+                   b.const(np.zeros(outputs, np.int32)), axis=0)
+        return b.add("Conv", x, wd, bd, kernel_shape=[k, k], strides=[stride] * 2, pads=[k // 2] * 4, group=group)
+    x = q("input", first, np.int8)
+    x = q(conv(x, 6, 8, 3, 3, 2), 2.0 ** -6, np.uint8)
+    y = q(b.add("Relu", conv(x, 6, 8, 8, 3, 1, 8)), 2.0 ** -6, np.uint8)
+    y = q(conv(y, 6, 8, 8, 1, 1), 2.0 ** -5, np.int8)
+    x = q(b.add("Relu", b.add("Add", x, y)), 2.0 ** -5, np.uint8)
+    x = q(b.add("GlobalAveragePool", x), 2.0 ** -7, np.uint8)
+    x = b.add("Flatten", x, axis=1)
+    w = b.weights(10, 8)
+    wd = b.add("DequantizeLinear", b.const(np.rint(w * 64).clip(-127, 127).astype(np.int8)), b.const(np.float32(2.0 ** -6)), b.const(np.int8(0)))
+    b.add("Gemm", x, wd, b.const((rng.integers(-50, 50, 10) * 2.0 ** -13).astype(np.float32)), transB=1)
+    return b.model(x, ["N", 3, 16, 16], 13)
+
+
 def scores_of(m):
     """The first output; before a last Softmax, which `forward` leaves out."""
     if m.graph.node[-1].op_type == "Softmax":
@@ -279,6 +307,39 @@ for name, make, refused_layer in (
                             "--scale", "0.0078", "--mean", "127.5", "--json")
             check(f"{name}: what was written is a net", got.returncode == 0, got.stderr)
     shutil.rmtree(path("q"), ignore_errors=True)
+
+# The formats of a quantized model, taken as they are: the integers decide as the model does.
+IMAGES = 64
+m = powers_of_two(Builder())
+onnx.save(m, path("net.onnx"))
+pixels = (rng.integers(0, 200, (IMAGES, 3, 1, 1)) + rng.integers(0, 56, (IMAGES, 3, 16, 16))).astype(np.uint8)
+scores = evaluate(m, {"input": (pixels.astype(np.float32) - np.float32(127.5)) * np.float32(0.0078)}).reshape(IMAGES, 10)
+labels = scores.argmax(axis=1)
+np.save(path("few-images.npy"), pixels)
+np.save(path("few-labels.npy"), labels.astype(np.uint8))
+own = ["quantize", "--model", path("net.onnx"), "--data", path("few-images.npy"), "--scale", "0.0078", "--mean", "127.5", "--formats", "model",
+       "--error-margin", "100", "--out", path("q"), "--quiet"]
+got = ristretto(*own)
+if check("formats of the model: taken", got.returncode == 0, got.stderr):
+    with open(path("q/quantize.json"), encoding="utf-8") as f:
+        result = json.load(f)
+    check("formats of the model: every image is decided as the model decides", result["hits"] == IMAGES and result["ties"] == 0, str(result["hits"]))
+    check("... of several classes", len(set(labels)) > 2, str(labels))
+    with open(path("q/qnet/qnet.json"), encoding="utf-8") as f:
+        net = json.load(f)
+    formats = [(t["bits"], t["fl"], t["signed"]) for t in net["tensors"]]
+    expected = [(8, 6, True), (8, 6, False), (8, 6, False), (8, 5, True), (8, 5, False), (8, 7, False)]  # the last is made of the one before
+    compared += len(expected)
+    check("formats of the model: those of its scales", formats[:6] == expected and net["rounding"] == "nearest_even", str(formats))
+onnx.save(powers_of_two(Builder(), 0.02), path("net.onnx"))
+got = ristretto(*own)
+check.contains("formats of the model: a scale that is no power of two", got.stderr, "net.onnx: error: layer ")
+check("... is bad input", got.returncode == 3 and "the scale 0.0199999996 is no power of two" in got.stderr, got.stderr)
+onnx.save(squeezenet(Builder()), path("net.onnx"))
+got = ristretto(*own)
+check("formats of the model: a model without", got.returncode == 3 and "has no QuantizeLinear layers" in got.stderr, got.stderr)
+got = ristretto(*own, "--max-bits", "8")
+check("formats of the model: nothing else to choose", got.returncode == 2 and "--max-bits changes them" in got.stderr, got.stderr)
 
 check(f"compared {compared} values", compared > 150)
 shutil.rmtree(folder)

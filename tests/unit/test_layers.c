@@ -425,6 +425,59 @@ static void test_activations(void **state)
     assert_true(compared > 10000);
 }
 
+/* QuantizeLinear: the gradient of (1 / 2n) sum (y - t)^2 by hand, with dy/dx = 1 where y lies between the ends of its range and 0 elsewhere. */
+static void test_quantize_linear(void **state)
+{
+    (void)state;
+    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 19 };
+    enum { N = 7, AREA = 5 * 6 };
+    static const struct { double scale, zero, least, most; } forms[] = { { 0.125, 0, -4, 3 }, { 0.07, 3, 0, 15 }, { 0.5, -1, -2, 1 } };
+    int64_t inside = 0, outside = 0;
+    for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+        rs_diag *diag = rs_diag_new();
+        char *text = rs_format("layer { name: 'places' type: 'Input' top: 't' input_param { shape { dim: %d dim: 1 dim: 5 dim: 6 } } }\n"
+                               "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 1 kernel_size: 1 } }\n"
+                               "layer { name: 'q' type: 'QuantizeLinear' bottom: 'a' top: 'b' quantize_linear_param { scale: %g zero_point: %d min: %d max: %d } }\n"
+                               "layer { name: 'l' type: 'EuclideanLoss' bottom: 'b' bottom: 't' top: 'l' }\n",
+                               N, forms[k].scale, (int)forms[k].zero, (int)forms[k].least, (int)forms[k].most);
+        assert_non_null(text);
+        rs_net *net = read_net(text, RS_TRAIN, N, 1, 5, 6, diag);
+        rs_free(text);
+        rs_exec *exec = NULL;
+        rs_assert_ok(rs_exec_new(net, N, true, &exec, diag), diag);
+        float *data = rs_exec_blob(exec, rs_net_blob(net, "data")), *target = rs_exec_blob(exec, rs_net_blob(net, "t"));
+        for (int i = 0; i < N * AREA; i++) {
+            data[i] = value();
+            target[i] = value();
+        }
+        const int c = rs_net_layer(net, "c");
+        const float weight = net->layers[c].params[0].data[0] = 1.3f, bias = net->layers[c].params[1].data[0] = 0.06f;
+        double loss;
+        rs_assert_ok(rs_exec_forward_backward(exec, N, &loss, diag), diag);
+        double d_weight = 0.0, d_bias = 0.0;
+        for (int i = 0; i < N * AREA; i++) {
+            const float x = fmaf(weight, data[i], bias), scale = (float)forms[k].scale;
+            const double q = fmin(fmax(nearbyint((double)(x / scale)) + forms[k].zero, forms[k].least), forms[k].most);
+            const double y = (q - forms[k].zero) * (double)scale;
+            assert_true(fabs((double)rs_exec_blob(exec, rs_net_blob(net, "b"))[i] - y) < 1e-6);
+            if (q <= forms[k].least || q >= forms[k].most) {
+                outside++;
+                continue;
+            }
+            inside++;
+            d_weight += (y - (double)target[i]) * (double)data[i] / N;
+            d_bias += (y - (double)target[i]) / N;
+        }
+        assert_true(fabs((double)rs_exec_gradient(exec, c, 0)[0] - d_weight) <= 1e-5 * (1.0 + fabs(d_weight)));
+        assert_true(fabs((double)rs_exec_gradient(exec, c, 1)[0] - d_bias) <= 1e-5 * (1.0 + fabs(d_bias)));
+        rs_exec_free(exec);
+        rs_net_free(net);
+        rs_diag_free(diag);
+    }
+    print_message("%lld values inside, %lld at the ends\n", (long long)inside, (long long)outside);
+    assert_true(inside > 100 && outside > 50);
+}
+
 static void test_deconvolution(void **state)
 {
     (void)state;
@@ -662,6 +715,7 @@ int main(void)
         cmocka_unit_test(test_lrn),
         cmocka_unit_test(test_joints),
         cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_quantize_linear),
         cmocka_unit_test(test_deconvolution),
         cmocka_unit_test(test_euclidean_loss),
         cmocka_unit_test(test_batch_norm_statistics),
