@@ -190,7 +190,7 @@ $(B)/fuzzer: $(B)/obj/tests/fuzz/fuzz.o $(TEST_LIB) $(LIB)
 	$(Q)$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(TEST_LIB) $(LIB) $(LDLIBS)
 
 .SECONDARY:
--include $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT:%.c=$(B)/obj/%.d)
+-include $(OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(UNIT:%.c=$(B)/obj/%.d) $(B)/obj/tests/bench/bench.d
 
 # -------------------------------------------------------------------------------------------------------------- tests
 RUN = tests/run $(if $(JOBS),--jobs $(JOBS)) $(if $(TESTS),--filter '$(TESTS)')

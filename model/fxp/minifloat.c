@@ -271,17 +271,22 @@ static real real_of_double(double x)
 
 uint32_t rs_minifloat_quantize(double x, rs_minifloat format, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
-    if (mode == RS_ROUND_NEAREST_EVEN) {
-        /* A normal number: half a step of the format, less one, plus the code's last bit, added to the bits of the double,
-         * carries into the code exactly where rounding goes up. */
+    if (mode != RS_ROUND_STOCHASTIC) {
+        /* A normal number: what is added to the bits of the double carries into the code exactly where rounding goes up. To the nearest:
+         * half a step of the format; less one where a tie does not go up. To the lower: a step less one, of negative numbers. */
         uint64_t bits;
         memcpy(&bits, &x, sizeof bits);
         const int down = 52 - format.mantissa_bits, exponent = (int)(bits >> 52 & 0x7ff) - 1023 + format.bias;
         const uint64_t magnitude = bits & (UINT64_MAX >> 1);
         if (exponent >= 1 && exponent < 1 << format.exponent_bits) {
             const uint64_t offset = (uint64_t)(1023 - format.bias) << format.mantissa_bits;
-            const uint64_t odd = ((magnitude >> down) - offset) & 1;
-            const uint64_t code = ((magnitude + (UINT64_C(1) << (down - 1)) - 1 + odd) >> down) - offset;
+            const uint64_t odd = ((magnitude >> down) - offset) & 1, half = UINT64_C(1) << (down - 1), negative = bits >> 63;
+            const uint64_t add = mode == RS_ROUND_NEAREST        ? half
+                                 : mode == RS_ROUND_NEAREST_UP   ? half - negative
+                                 : mode == RS_ROUND_NEAREST_EVEN ? half - 1 + odd
+                                 : negative                      ? 2 * half - 1
+                                                                 : 0;
+            const uint64_t code = ((magnitude + add) >> down) - offset;
             if (code <= rs_minifloat_max_code(format))
                 return (uint32_t)code | (bits >> 63 ? rs_minifloat_sign(format) : 0);
         }

@@ -2,8 +2,14 @@
 
 #include <string.h>
 
+#include "array/kernels.h"
 #include "base/memory.h"
+#include "fxp/cpu.h"
 #include "quant/number.h"
+
+#if RS_X86
+#include <immintrin.h>
+#endif
 
 int64_t *rs_minifloat_numbers(rs_minifloat format)
 {
@@ -71,6 +77,76 @@ void rs_minifloat_sum(const rs_minifloat_job *job)
                 job->sums[c] += tree;
         }
     }
+}
+
+static void dot_portable(const rs_real_job *job)
+{
+    const int64_t channels = job->blocks * RS_LANE_BLOCK;
+    for (int64_t p = 0; p < job->positions; p++)
+        for (int64_t b = 0; b < job->blocks; b++) {
+            double acc[RS_LANE_BLOCK];
+            memcpy(acc, job->start + b * RS_LANE_BLOCK, sizeof acc);
+            const double *w = job->weights + b * job->n_segments * job->length * RS_LANE_BLOCK;
+            for (int64_t s = 0; s < job->n_segments; s++) {
+                const double *a = job->activations + p * job->step + job->segments[s];
+                for (int64_t k = 0; k < job->length; k++, w += RS_LANE_BLOCK)
+                    for (int l = 0; l < RS_LANE_BLOCK; l++)
+                        acc[l] += a[k] * w[l];
+            }
+            memcpy(job->sums + p * channels + b * RS_LANE_BLOCK, acc, sizeof acc);
+        }
+}
+
+#if RS_X86
+enum { TILE = 8 }; /* positions that are held in registers together */
+
+/* P positions of one block, from position p on. */
+RS_TARGET_AVX512 static inline __attribute__((always_inline)) void tile_avx512(const rs_real_job *job, int64_t p0, int64_t b, const int P)
+{
+    const int64_t channels = job->blocks * RS_LANE_BLOCK;
+    const double *w = job->weights + b * job->n_segments * job->length * RS_LANE_BLOCK;
+    __m512d acc[TILE][2];
+    for (int p = 0; p < P; p++)
+        for (int v = 0; v < 2; v++)
+            acc[p][v] = _mm512_loadu_pd(job->start + b * RS_LANE_BLOCK + 8 * v);
+    for (int64_t s = 0; s < job->n_segments; s++) {
+        const double *a = job->activations + p0 * job->step + job->segments[s];
+        for (int64_t k = 0; k < job->length; k++, w += RS_LANE_BLOCK) {
+            const __m512d low = _mm512_loadu_pd(w), high = _mm512_loadu_pd(w + 8);
+            for (int p = 0; p < P; p++) {
+                const __m512d x = _mm512_set1_pd(a[p * job->step + k]);
+                acc[p][0] = _mm512_fmadd_pd(x, low, acc[p][0]); /* rounds nothing: all is exact */
+                acc[p][1] = _mm512_fmadd_pd(x, high, acc[p][1]);
+            }
+        }
+    }
+    for (int p = 0; p < P; p++)
+        for (int v = 0; v < 2; v++)
+            _mm512_storeu_pd(job->sums + (p0 + p) * channels + b * RS_LANE_BLOCK + 8 * v, acc[p][v]);
+}
+
+RS_TARGET_AVX512 static void dot_avx512(const rs_real_job *job)
+{
+    for (int64_t b = 0; b < job->blocks; b++) {
+        int64_t p = 0;
+        for (; p + TILE <= job->positions; p += TILE)
+            tile_avx512(job, p, b, TILE);
+        for (; p < job->positions; p++)
+            tile_avx512(job, p, b, 1);
+    }
+}
+#endif
+
+void rs_minifloat_dot(const rs_real_job *job)
+{
+    _Static_assert(RS_LANE_BLOCK == 16, "two vectors of eight");
+#if RS_X86
+    if (rs_cpu_level() >= RS_CPU_AVX512) {
+        dot_avx512(job);
+        return;
+    }
+#endif
+    dot_portable(job);
 }
 
 int32_t rs_minifloat_of_sum(rs_sum128 sum, int fl, bool relu, rs_minifloat format, rs_rounding mode,

@@ -28,6 +28,19 @@ typedef struct rs_minifloat_job {
 } rs_minifloat_job;
 void rs_minifloat_sum(const rs_minifloat_job *job);
 
+/* Sums that stay below 2^53, and so all of their parts, are exact in binary64 in any order. Positions of a row: sums of many output channels. */
+typedef struct rs_real_job {
+    const double *activations; /* of position 0; step elements to the next position */
+    int64_t step, positions;
+    const int64_t *segments; /* offsets from a position's activations */
+    int64_t n_segments, length;
+    const double *weights; /* [blocks][n_segments][length][RS_LANE_BLOCK] */
+    int64_t blocks;
+    const double *start; /* [blocks * RS_LANE_BLOCK] */
+    double *sums;        /* [positions][blocks * RS_LANE_BLOCK] */
+} rs_real_job;
+void rs_minifloat_dot(const rs_real_job *job);
+
 /* One accumulation: keeps `bits` bits of *sum + addend; true if that changed the value. */
 bool rs_minifloat_accumulate(rs_sum128 *sum, rs_sum128 addend, int bits, bool saturate);
 

@@ -1,5 +1,6 @@
 #include "array/values.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "array/kernels.h"
@@ -30,6 +31,7 @@ typedef struct block {
     int32_t *start;                     /* [sets][set_stride], kernels */
     int64_t *bias;                      /* [sets][set_stride] */
     rs_sum128 *wide_bias;               /* [outputs], minifloat */
+    double *real_weights, *real_start;  /* minifloat whose sums are exact in binary64 (rs_real_job): by set, [sets][set_stride]; or NULL */
     int32_t *shifts;                    /* [stride], of requantize by channel; NULL: the descriptor's */
     /* The beats that all this was made from. */
     uint8_t *raw;
@@ -50,6 +52,7 @@ struct rs_values {
     /* Minifloat: numbers by word, sums of a row, a window. */
     int64_t *numbers, *window;
     rs_sum128 *sums128;
+    double *real_ifmap, *real_sums, *real_set_sums; /* the same in binary64, where some block takes its sums so */
     uint32_t *row_overflows, *set_overflows;
     int32_t *out;
     uint32_t *saturations, *overflows;
@@ -170,6 +173,48 @@ static rs_sum128 bits_128(const uint8_t *bytes, int64_t bit, int bits)
     return value + place * rs_bits_get(bytes, bit + at, bits - at);
 }
 
+/* Index of output channel c among the rounded-up sets. */
+static int64_t slot_of(const block *b, int64_t c)
+{
+    return c / b->set_outputs * b->set_stride + c % b->set_outputs;
+}
+
+/* Whether sum |w| * largest |a| + |bias| is below 2^53: then every part of a sum is an integer that binary64 holds. */
+static bool exact_in_binary64(const rs_program *program, const block *b, const int64_t *numbers)
+{
+    const rs_sum128 limit = (rs_sum128)1 << 53;
+    const int64_t largest = numbers[rs_minifloat_max_code(program->config.minifloat)], *weights = b->weights;
+    const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers;
+    for (int64_t c = 0; c < b->outputs; c++) {
+        rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
+        for (int64_t i = 0; i < per_channel; i++)
+            sum += (rs_sum128)largest * (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
+        if (sum >= limit)
+            return false;
+    }
+    return true;
+}
+
+/* Weights and biases in the order of rs_real_job. */
+static rs_status prepare_binary64(const rs_program *program, block *b, rs_diag *diag)
+{
+    const int64_t x = program->config.multipliers, per_segment = b->chunks * x, length = b->first->seg_len, slots = b->sets * b->set_stride;
+    const int64_t *weights = b->weights;
+    b->real_weights = RS_NEW_ARRAY(double, (size_t)(slots * b->segments * length));
+    b->real_start = RS_NEW_ARRAY(double, (size_t)slots);
+    if (!b->real_weights || !b->real_start)
+        return rs_out_of_memory(diag);
+    for (int64_t c = 0; c < b->outputs; c++) {
+        const int64_t slot = slot_of(b, c);
+        b->real_start[slot] = (double)b->wide_bias[c];
+        for (int64_t s = 0; s < b->segments; s++)
+            for (int64_t k = 0; k < length; k++)
+                b->real_weights[((slot / RS_LANE_BLOCK * b->segments + s) * length + k) * RS_LANE_BLOCK + slot % RS_LANE_BLOCK] =
+                    (double)weights[(c * b->segments + s) * per_segment + k];
+    }
+    return RS_OK;
+}
+
 /* Weights as integers, [channel][step * X + i]. */
 static rs_status prepare_minifloat(const rs_program *program, block *b, const int64_t *numbers, rs_diag *diag)
 {
@@ -179,6 +224,9 @@ static rs_status prepare_minifloat(const rs_program *program, block *b, const in
     const uint32_t mask = (UINT32_C(1) << config->weight_bits) - 1;
     rs_free(b->weights);
     rs_free(b->wide_bias);
+    rs_free(b->real_weights);
+    rs_free(b->real_start);
+    b->real_weights = b->real_start = NULL;
     b->how = SUM_MINIFLOAT;
     b->padded = d->seg_len;
     int64_t *weights = b->weights = RS_NEW_ARRAY(int64_t, (size_t)(b->outputs * per_channel));
@@ -198,13 +246,7 @@ static rs_status prepare_minifloat(const rs_program *program, block *b, const in
         channel += lanes;
     }
     b->checked = minifloat_overflows(program, b, numbers);
-    return RS_OK;
-}
-
-/* Index of output channel c among the rounded-up sets. */
-static int64_t slot_of(const block *b, int64_t c)
-{
-    return c / b->set_outputs * b->set_stride + c % b->set_outputs;
+    return d->mode == RS_MODE_WEIGHTS && !b->checked && exact_in_binary64(program, b, numbers) ? prepare_binary64(program, b, diag) : RS_OK;
 }
 
 /* Weights in the order of the kernels: by set [block][segment][padded / pack][RS_LANE_BLOCK][pack]. */
@@ -549,8 +591,51 @@ static void minifloat_sums(rs_values *values, const block *b, const rs_descripto
     }
 }
 
+/* The same in binary64. */
+static void real_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+{
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left;
+    for (int64_t set = 0; set < b->sets; set++) {
+        const rs_real_job job = { .activations = values->real_ifmap + start + set * d->set_cols,
+                                  .step = d->step_col,
+                                  .positions = d->conv_w,
+                                  .segments = values->segment_offsets,
+                                  .n_segments = b->segments,
+                                  .length = d->seg_len,
+                                  .weights = b->real_weights + set * b->set_stride * b->segments * d->seg_len,
+                                  .blocks = b->set_stride / RS_LANE_BLOCK,
+                                  .start = b->real_start + set * b->set_stride,
+                                  .sums = b->sets == 1 ? values->real_sums : values->real_set_sums };
+        rs_minifloat_dot(&job);
+        for (int64_t cx = 0; b->sets > 1 && cx < d->conv_w; cx++)
+            memcpy(values->real_sums + cx * b->stride + set * b->set_outputs, job.sums + cx * b->set_stride,
+                   (size_t)b->set_outputs * sizeof *job.sums);
+    }
+}
+
+/* n of the row's sums from index i on become codes. */
+static uint64_t requantize_reals(rs_values *values, const block *b, const rs_descriptor *d, int64_t i, int64_t n)
+{
+    const rs_minifloat format = values->program->config.minifloat;
+    const rs_rounding mode = values->program->config.rounding;
+    const double unit = ldexp(1.0, -2 * rs_minifloat_fl(format));
+    uint64_t saturations = 0;
+    int64_t channel = i % b->stride;
+    for (int64_t k = i; k < i + n; k++) {
+        const double sum = values->real_sums[k];
+        const bool none = channel >= b->outputs || sum == 0.0 || (d->relu && sum < 0.0);
+        values->row[k] = none ? 0 : rs_number_of_code(rs_minifloat_quantize(sum * unit, format, mode, 0, &saturations), format);
+        channel = channel + 1 == b->stride ? 0 : channel + 1;
+    }
+    return saturations;
+}
+
 static void row_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
 {
+    if (b->real_weights) {
+        real_sums(values, b, d, p, cy);
+        return;
+    }
     if (b->how == SUM_MINIFLOAT) {
         minifloat_sums(values, b, d, p, cy);
         return;
@@ -606,7 +691,9 @@ static uint64_t requantize_part(rs_values *values, const block *b, const rs_desc
     const bool narrow = b->how == SUM_U8 || b->how == SUM_S16 || (b->how == SUM_DIRECT && b->narrow);
     uint64_t saturations = 0;
     const rs_array_config *config = &values->program->config;
-    if (b->how == SUM_MINIFLOAT)
+    if (b->real_weights)
+        saturations = requantize_reals(values, b, d, i, n);
+    else if (b->how == SUM_MINIFLOAT)
         for (int64_t k = i; k < i + n; k++)
             values->row[k] = k % b->stride < b->outputs
                                  ? rs_minifloat_of_sum(values->sums128[k], 2 * rs_minifloat_fl(config->minifloat), d->relu,
@@ -744,6 +831,11 @@ static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e
         rs_pack_bytes(to + e, from, n);
         return;
     }
+    if (config->activation_bits == 8) { /* minifloats */
+        for (int64_t c = 0; c < n; c++)
+            to[e + c] = (uint8_t)rs_program_word(config, from[c]);
+        return;
+    }
     for (int64_t c = 0; c < n; c++, e++)
         rs_bits_put(to, e / per_beat * config->bus_bits + e % per_beat * config->activation_bits,
                     config->activation_bits, rs_program_word(config, from[c]));
@@ -806,6 +898,9 @@ rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per
     if (d->second_beats)
         load_ifmap(values->program, d, d->second_addr, &p, b->how, memory,
                    (int16_t *)values->ifmap + p.rows * p.width);
+    for (int64_t i = 0; b->real_weights && i < p.rows * p.width; i++)
+        values->real_ifmap[i] = (double)values->numbers[(uint16_t)((const int16_t *)values->ifmap)[i] &
+                                                        ((UINT32_C(1) << values->program->config.activation_bits) - 1)];
     for (int64_t s = 0; s < b->segments; s++)
         values->segment_offsets[s] = s / d->seg2_count * (d->second_beats ? p.rows * p.width : d->seg1_rows * p.width) +
                                      s % d->seg2_count * d->seg2_cols;
@@ -960,8 +1055,13 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
         if (v->numbers) {
             v->window = RS_NEW_ARRAY(int64_t, (size_t)window);
             v->sums128 = RS_NEW_ARRAY(rs_sum128, (size_t)row);
+            /* Weights may change, and with them how sums are taken. */
+            v->real_ifmap = RS_NEW_ARRAY(double, (size_t)ifmap);
+            v->real_sums = RS_NEW_ARRAY(double, (size_t)row);
+            v->real_set_sums = RS_NEW_ARRAY(double, (size_t)set_row);
         }
-        if ((v->numbers && (!v->window || !v->sums128)) || !v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
+        const bool minifloats = v->window && v->sums128 && v->real_ifmap && v->real_sums && v->real_set_sums;
+        if ((v->numbers && !minifloats) || !v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
             !v->out || !v->saturations || !v->overflows || !v->set_sums || !v->set_wide || !v->set_overflows)
             status = rs_out_of_memory(diag);
     }
@@ -983,6 +1083,8 @@ void rs_values_free(rs_values *values)
         rs_free(values->blocks[i].bias);
         rs_free(values->blocks[i].shifts);
         rs_free(values->blocks[i].wide_bias);
+        rs_free(values->blocks[i].real_weights);
+        rs_free(values->blocks[i].real_start);
         rs_free(values->blocks[i].raw);
     }
     rs_free(values->blocks);
@@ -999,6 +1101,9 @@ void rs_values_free(rs_values *values)
     rs_free(values->numbers);
     rs_free(values->window);
     rs_free(values->sums128);
+    rs_free(values->real_ifmap);
+    rs_free(values->real_sums);
+    rs_free(values->real_set_sums);
     rs_free(values->row_overflows);
     rs_free(values->out);
     rs_free(values->saturations);
