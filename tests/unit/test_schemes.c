@@ -45,7 +45,7 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
     for (int t = 0; t < q->n_tensors; t++) {
         rs_qtensor *tensor = &q->tensors[t];
         const rs_qop *op = t > 0 ? &q->ops[t - 1] : NULL;
-        const bool same = op != NULL && (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU);
+        const bool same = op != NULL && (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP);
         tensor->minifloat = same ? q->tensors[op->input].minifloat : draw_format(rng);
         tensor->number = RS_NUMBER_MINIFLOAT;
         tensor->format = (rs_fxp) { rs_minifloat_bits(tensor->minifloat), 0 };
@@ -59,6 +59,10 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
     for (int i = 0; i < q->n_ops; i++) {
         rs_qop *op = &q->ops[i];
         op->shift = 0;
+        if (op->type == RS_QOP_CLIP) { /* the middle half of the codes */
+            op->most = (int32_t)rs_qtensor_max(&q->tensors[op->output]) / 2;
+            op->least = -op->most;
+        }
         if (!rs_qop_weighted(op))
             continue;
         op->weight_number = RS_NUMBER_MINIFLOAT;
