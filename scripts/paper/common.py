@@ -230,11 +230,29 @@ class Paper:
             writer.writerow(heads)
             writer.writerows(rows)
 
-    def plot(self, script):
+    def panels(self, title, settings, panels):
+        """A plot of several panels, two in a row. Each: its title, data blocks, and what is plotted of them."""
+        columns, rows = min(2, len(panels)), (len(panels) + 1) // 2
+        script = "".join(data for _, data, _ in panels) + settings
+        script += f"set multiplot layout {rows},{columns} title '{title}' font 'sans,13'\n"
+        for panel, _, lines in panels:
+            script += f"set title '{panel}'\nplot " + ", \\\n  ".join(lines) + "\n"
+        self.plot(script + "unset multiplot\n", (600 * columns, 440 * rows + 40))
+
+    def drops(self, title, rows, bars):
+        """Bars of what is lost against float. rows: name and one value a bar, None where there is none; bars: title and color."""
+        data = "$d << EOD\n" + "".join(f"\"{name}\" {' '.join('NaN' if v is None else f'{v:.2f}' for v in values)}\n" for name, values in rows) + "EOD\n"
+        known = [v for _, values in rows for v in values if v is not None]
+        lines = [f"$d using {i + 2}{':xtic(1)' if i == 0 else ''} title '{name}' lc rgb '{color}'" for i, (name, color) in enumerate(bars)]
+        self.plot(data + f"set title '{title}'\nset style data histograms\nset style histogram clustered gap 1.5\nset style fill solid 0.9\nset boxwidth 0.95\n"
+                  f"set ylabel 'points below float (less is better)'\nset yrange [{min(known + [0]) - 0.1:.2f}:{max(known + [0]) + 0.2:.2f}]\n"
+                  "set xzeroaxis lt -1\nset key top left\nset xtics rotate by -12\nplot " + ", \\\n  ".join(lines) + "\n", (960, 560))
+
+    def plot(self, script, size):
         """Draws OUT/NAME.png with gnuplot."""
         path = os.path.join(self.out, self.name)
         with open(path + ".gnuplot", "w", encoding="utf-8") as f:
-            f.write("set terminal pngcairo size 900,560 noenhanced font 'sans,11'\n"
+            f.write(f"set terminal pngcairo size {size[0]},{size[1]} noenhanced font 'sans,11'\n"
                     f"set output '{path}.png'\nset grid ytics lc rgb '#dddddd'\nset border 3\nset tics nomirror\n{script}")
         if shutil.which("gnuplot") is None:
             self.say("gnuplot is not installed: no plot")
@@ -259,6 +277,11 @@ def latest(words):
         else:
             options[-1].append(word)
     return [w for o in options for w in o]
+
+
+def below(base, value):
+    """Points of a text in percent below another; None where one is not known."""
+    return None if "-" in (base, value) else float(base) - float(value)
 
 
 def percent(hits, images):
