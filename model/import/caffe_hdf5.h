@@ -29,7 +29,7 @@ const char *rs_hdf5_layer_name(const rs_hdf5_weights *weights, int layer);
 int rs_hdf5_blobs(const rs_hdf5_weights *weights, int layer);
 
 /* Reads a blob as floats; all must be finite. `who` names it in messages. On success param->data is allocated (rs_free). */
-rs_status rs_hdf5_read_blob(const rs_hdf5_weights *weights, int layer, int blob, const char *who, rs_param *param, rs_diag *diag);
+rs_status rs_hdf5_read_blob(rs_hdf5_weights *weights, int layer, int blob, const char *who, rs_param *param, rs_diag *diag);
 
 #ifdef __cplusplus
 }

@@ -193,6 +193,32 @@ else:
     random_weights(path("all.caffemodel.h5"))
     round_trips("all layer types, from HDF5", net, path("all.caffemodel.h5"), rng.standard_normal((2, 4, 13, 12)).astype(np.float32))
 
+    # The same weights in other forms of the file: many groups, chunks that hang over, filters, the other byte order, 64 bits, the newest form.
+    FORMS = {"plain": {}, "in chunks": {"chunks": True}, "with filters": {"compression": "gzip", "shuffle": True, "fletcher32": True, "chunks": True},
+             "big-endian": {"dtype": ">f4"}, "of 64 bits": {"dtype": "<f8", "compression": "gzip"}}
+    LENET = {"conv1": [(20, 1, 5, 5), (20,)], "conv2": [(50, 20, 5, 5), (50,)], "ip1": [(500, 800), (500,)], "ip2": [(10, 500), (10,)]}
+    values = {name: [rng.standard_normal(s).astype(np.float32) * np.float32(0.1) for s in shapes] for name, shapes in LENET.items()}
+    np.save(path("x.npy"), rng.standard_normal((2, 1, 28, 28)).astype(np.float32))
+    scores = {}
+    for form, options in FORMS.items():
+        for newest in (False, True):
+            with h5py.File(path("form.h5"), "w", **({"libver": "latest"} if newest else {})) as f:
+                for name, blobs in values.items():
+                    for i, v in enumerate(blobs):
+                        parts = dict(options, chunks=tuple(-(-n // 3) for n in v.shape)) if "chunks" in options else options
+                        f.create_dataset(f"data/{name}/{i}", data=v, **(parts if not newest or form == "plain" else {**options, "chunks": v.shape}))
+                for k in range(0 if newest else 300):
+                    f.create_group(f"data/none{k}")
+            got = ristretto("forward", f"{ZOO}/lenet/lenet.prototxt", "--weights", path("form.h5"), "--data", path("x.npy"), "--out", path("y.npy"))
+            scores[form, newest] = np.load(path("y.npy")).tobytes() if check(f"HDF5 {form}{', the newest form' if newest else ''}: read",
+                                                                             got.returncode == 0, got.stderr) else None
+    check(f"HDF5: {len(scores)} forms give the same scores", len(scores) == 10 and len(set(scores.values())) == 1)
+    with h5py.File(path("form.h5"), "w", libver="latest") as f:
+        for k in range(20):
+            f.create_group(f"data/layer{k}")
+    got = ristretto("forward", f"{ZOO}/lenet/lenet.prototxt", "--weights", path("form.h5"), "--data", path("x.npy"), "--out", path("y.npy"))
+    check("HDF5: what is not read is said", got.returncode == 3 and "keeps its links in a fractal heap" in got.stderr, got.stderr)
+
     # Weights by name, with both shapes in the message.
     with h5py.File(path("wrong.h5"), "w") as f:
         f["data/ip1/0"] = np.zeros((500, 801), np.float32)

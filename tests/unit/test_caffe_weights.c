@@ -250,7 +250,7 @@ static void check_errors(void **state)
     file = (bytes){ .size = 0 };
     expect(&file, "the file is empty, expected weights (caffemodel)");
     file = (bytes){ .size = 12, .data = "\x89HDF\r\n\x1a\n\0\0\0" };
-    expect(&file, "the HDF5 library cannot read it");
+    expect(&file, "this HDF5 file cannot be read: it is shorter than it says");
     file = (bytes){ .size = 30, .data = "layer { name: 'conv1' type: 'C" };
     expect(&file, "this is a text file, expected weights (caffemodel)");
     file = (bytes){ .size = 3, .data = "\xff\xff\xff" };
@@ -591,7 +591,7 @@ static void check_hdf5(void **state)
         for (size_t n = 8; n < size; n += size / 7) {
             rs_test_write(path, whole, n);
             rs_diag *wrong = rs_diag_new();
-            rs_assert_error(rs_caffe_read_weights(path, net, wrong), RS_BAD_INPUT, wrong, "the HDF5 library cannot read");
+            rs_assert_error(rs_caffe_read_weights(path, net, wrong), RS_BAD_INPUT, wrong, "this HDF5 file cannot be read");
             rs_diag_free(wrong);
             cut++;
         }
