@@ -18,6 +18,7 @@ struct rs_array {
     uint64_t *stored;       /* by descriptor: cycle from which it counts as stored */
     int64_t *positions;     /* by descriptor: convolution positions of a group */
     rs_layer_stats *layers; /* used when the caller wants none, so that there is one way */
+    rs_layer_stats *counts; /* by layer: what every run counts, whatever the memory does; the rest is 0 */
     rs_activity_sink watch;
     void *watch_context;
 };
@@ -132,9 +133,7 @@ static void store(run *r, int d, uint64_t full_from)
     r->array->stored[d] = last + 1;
     r->output_free_from[half_of(r, d)] = last + 1;
     r->storer = last + 1;
-    rs_layer_stats *stats = &r->stats[r->layer];
-    stats->ofmap_beats += (uint64_t)context.descriptor->ofmap_beats;
-    stats->last_cycle = r->base + last;
+    r->stats[r->layer].last_cycle = r->base + last;
 }
 
 /* ---------------------------------------------------------------------------------------------- sequencer */
@@ -197,16 +196,8 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
     attribute(r, ifmap, output, &stats->wait_output);
     attribute(r, output, output + 1, &stats->control);
 
-    const uint64_t start = output + 1, steps = (uint64_t)(r->array->positions[index] * d->steps),
-                   last = start + steps - 1;
-    const uint64_t lanes = (uint64_t)rs_descriptor_lanes(d, r->config, group),
-                   multipliers = (uint64_t)r->config->multipliers;
+    const uint64_t start = output + 1, last = start + (uint64_t)(r->array->positions[index] * d->steps) - 1;
     watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_COMPUTE, index, group, start, last + 1);
-    stats->compute_cycles += steps;
-    stats->activation_buffer_reads += steps * multipliers;
-    stats->weight_buffer_reads += direct ? 0 : steps * lanes * multipliers;
-    stats->accumulations += steps * lanes;
-    stats->output_buffer_writes += (uint64_t)d->out_h * (uint64_t)d->out_w * lanes;
     if (r->sink)
         emit_outputs(r, d, index, group, first, start, tile);
 
@@ -217,7 +208,6 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
     r->sequencer = last + 1;
     if (group + 1 == d->groups) {
         r->ifmap_free_from[buffers] = last + 1;
-        stats->output_buffer_reads += (uint64_t)d->out_h * (uint64_t)d->out_w * (uint64_t)(first + (int64_t)lanes);
         store(r, index, last + 6 + (uint64_t)r->tree_stages + 1);
     }
 }
@@ -260,23 +250,17 @@ static uint64_t load(load_context *context, uint64_t from, uint64_t holds_from, 
 
 static uint64_t load_weights(run *r, const rs_descriptor *d, int index, int group, uint64_t loader, int64_t *address)
 {
-    rs_layer_stats *stats = &r->stats[r->layer];
     const int half = (int)(r->group % 2); /* the group that is loaded is the one that the sequencer takes next */
     const int64_t bias = rs_descriptor_bias_beats(d, group), weights = d->steps * rs_descriptor_step_beats(d, group);
     load_context context = { .run = r, .address = *address, .beats = bias + weights, .index = index, .group = group,
                              .waits_for = RS_ACTIVITY_WAIT_BUFFER };
     loader = load(&context, loader, r->weights_free_from[half], 0, &r->weights_full_from[half]);
     *address += bias + weights;
-    stats->bias_beats += (uint64_t)bias;
-    stats->weight_beats += (uint64_t)weights;
-    stats->weight_buffer_writes += (uint64_t)d->steps * (uint64_t)rs_descriptor_lanes(d, r->config, group) *
-                                   (uint64_t)r->config->multipliers;
     return loader;
 }
 
 static uint64_t load_ifmap(run *r, const rs_descriptor *d, int index, uint64_t loader)
 {
-    rs_layer_stats *stats = &r->stats[r->layer];
     const int half = half_of(r, index);
     uint64_t holds = r->ifmap_free_from[half];
     if (d->wait_stored && r->array->stored[r->first_descriptor + d->wait_stored - 1] > holds)
@@ -285,11 +269,7 @@ static uint64_t load_ifmap(run *r, const rs_descriptor *d, int index, uint64_t l
         .run = r, .address = d->ifmap_addr, .beats = d->ifmap_beats, .second = d->second_addr, .index = index, .group = -1,
         .waits_for = holds > r->ifmap_free_from[half] ? RS_ACTIVITY_WAIT_STORED : RS_ACTIVITY_WAIT_BUFFER
     };
-    loader = load(&context, loader, holds, d->second_beats, &r->ifmap_full_from[half]);
-    const uint64_t beats = (uint64_t)d->ifmap_beats + (uint64_t)d->second_beats;
-    stats->ifmap_beats += beats;
-    stats->activation_buffer_writes += beats * (uint64_t)rs_array_elements_per_beat(r->config);
-    return loader;
+    return load(&context, loader, holds, d->second_beats, &r->ifmap_full_from[half]);
 }
 
 static rs_status run_descriptors(run *r, const rs_program_segment *segment, rs_diag *diag)
@@ -361,7 +341,13 @@ static rs_status run_segments(run *r, int first, int count, uint64_t run_number,
     const rs_program *program = array->program;
     uint64_t stalled = 0;
     r->stats = stats ? stats->layers : array->layers;
-    memset(r->stats, 0, (size_t)program->n_layers * sizeof *r->stats);
+    if (count == program->n_segments) {
+        memcpy(r->stats, array->counts, (size_t)program->n_layers * sizeof *r->stats);
+    } else {
+        memset(r->stats, 0, (size_t)program->n_layers * sizeof *r->stats);
+        memcpy(r->stats + program->segments[first].first_layer, array->counts + program->segments[first].first_layer,
+               (size_t)program->segments[first].count_layers * sizeof *r->stats);
+    }
     for (int i = first; i < first + count && !r->stopped; i++) {
         const rs_program_segment *segment = &program->segments[i];
         rs_status status = RS_OK;
@@ -379,8 +365,6 @@ static rs_status run_segments(run *r, int first, int count, uint64_t run_number,
     for (int i = 0; i < program->n_layers; i++) {
         rs_layer_stats *s = &r->stats[i];
         s->cycles = s->compute_cycles + s->wait_weights + s->wait_ifmap + s->wait_output + s->drain + s->control;
-        s->macs = (uint64_t)program->layers[i].macs;
-        s->mac_slots = s->compute_cycles * (uint64_t)program->config.lanes * (uint64_t)program->config.multipliers;
     }
     if (stats) {
         stats->cycles = r->base;
@@ -416,6 +400,31 @@ rs_status rs_array_run_segment(rs_array *array, int segment, uint8_t *memory, ui
     return run_segments(&r, segment, 1, run_number, stats, diag);
 }
 
+/* Adds what descriptor d counts in every run. */
+static void count(const rs_array *a, const rs_descriptor *d, int64_t positions, rs_layer_stats *s)
+{
+    const rs_array_config *config = &a->program->config;
+    const uint64_t multipliers = (uint64_t)config->multipliers, steps = (uint64_t)(positions * d->steps),
+                   outputs = (uint64_t)d->out_h * (uint64_t)d->out_w;
+    for (int g = 0; g < d->groups; g++) {
+        const uint64_t lanes = (uint64_t)rs_descriptor_lanes(d, config, g);
+        s->compute_cycles += steps;
+        s->activation_buffer_reads += steps * multipliers;
+        s->accumulations += steps * lanes;
+        s->output_buffer_writes += outputs * lanes;
+        s->output_buffer_reads += outputs * lanes;
+        if (d->mode != RS_MODE_WEIGHTS)
+            continue;
+        s->weight_buffer_reads += steps * lanes * multipliers;
+        s->weight_buffer_writes += (uint64_t)d->steps * lanes * multipliers;
+        s->bias_beats += (uint64_t)rs_descriptor_bias_beats(d, g);
+        s->weight_beats += (uint64_t)(d->steps * rs_descriptor_step_beats(d, g));
+    }
+    s->ifmap_beats += (uint64_t)d->ifmap_beats + (uint64_t)d->second_beats;
+    s->activation_buffer_writes += ((uint64_t)d->ifmap_beats + (uint64_t)d->second_beats) * (uint64_t)rs_array_elements_per_beat(config);
+    s->ofmap_beats += (uint64_t)d->ofmap_beats;
+}
+
 rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *diag)
 {
     *array = NULL;
@@ -428,7 +437,8 @@ rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *dia
     a->stored = RS_NEW_ARRAY(uint64_t, n);
     a->positions = RS_NEW_ARRAY(int64_t, n);
     a->layers = RS_NEW_ARRAY(rs_layer_stats, (size_t)program->n_layers);
-    rs_status status = a->spans && a->stored && a->positions && a->layers ? rs_values_new(program, &a->values, diag)
+    a->counts = RS_NEW_ARRAY(rs_layer_stats, (size_t)program->n_layers);
+    rs_status status = a->spans && a->stored && a->positions && a->layers && a->counts ? rs_values_new(program, &a->values, diag)
                                                                           : rs_out_of_memory(diag);
     if (status != RS_OK) {
         rs_array_free(a);
@@ -442,6 +452,13 @@ rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *dia
         for (int64_t x = 0; x < d->out_w; x++)
             columns += under(x, d->conv_w, d->pool_w, d->pool_stride_w);
         a->positions[i] = rows * columns;
+    }
+    for (int l = 0; l < program->n_layers; l++) {
+        rs_layer_stats *s = &a->counts[l];
+        for (int i = program->layers[l].first; i < program->layers[l].first + program->layers[l].count; i++)
+            count(a, &program->descriptors[i], a->positions[i], s);
+        s->macs = (uint64_t)program->layers[l].macs;
+        s->mac_slots = s->compute_cycles * (uint64_t)program->config.lanes * (uint64_t)program->config.multipliers;
     }
     *array = a;
     return RS_OK;
@@ -462,5 +479,6 @@ void rs_array_free(rs_array *array)
     rs_free(array->stored);
     rs_free(array->positions);
     rs_free(array->layers);
+    rs_free(array->counts);
     rs_free(array);
 }

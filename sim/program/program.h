@@ -107,21 +107,26 @@ static inline int64_t rs_program_beat_bytes(const rs_program *program)
 int rs_program_layer_of(const rs_program *program, int descriptor);
 int rs_program_segment_of(const rs_program *program, int descriptor);
 
-/* Section 4: lanes of a group, and the set to which it belongs. */
+/* Section 4: the last group of a set; without a division where there is one set, or one group a set: the model asks several times a group. */
+static inline bool rs_descriptor_ends_set(const rs_descriptor *d, int group)
+{
+    return d->groups_per_set == 1 || (d->groups_per_set == d->groups ? group == d->groups - 1 : (group + 1) % d->groups_per_set == 0);
+}
+/* Lanes of a group. */
 static inline int rs_descriptor_lanes(const rs_descriptor *d, const rs_array_config *config, int group)
 {
     if (group == d->groups - 1)
         return d->lanes_last;
-    return group % d->groups_per_set == d->groups_per_set - 1 ? d->lanes_set : config->lanes;
+    return rs_descriptor_ends_set(d, group) ? d->lanes_set : config->lanes;
 }
 /* Beats of a group's biases, and of one step of its weights. 0 in direct modes. */
 static inline int64_t rs_descriptor_bias_beats(const rs_descriptor *d, int group)
 {
-    return group % d->groups_per_set == d->groups_per_set - 1 ? d->bias_beats_last : d->bias_beats;
+    return rs_descriptor_ends_set(d, group) ? d->bias_beats_last : d->bias_beats;
 }
 static inline int64_t rs_descriptor_step_beats(const rs_descriptor *d, int group)
 {
-    return group % d->groups_per_set == d->groups_per_set - 1 ? d->step_beats_last : d->step_beats;
+    return rs_descriptor_ends_set(d, group) ? d->step_beats_last : d->step_beats;
 }
 
 #endif

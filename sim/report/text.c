@@ -245,7 +245,8 @@ static void print_layers(const json_t *s, FILE *stream)
             rs_table_rule(t);
             memcpy(v, sums, sizeof v);
         }
-        rs_table_cell(t, "%s", i < n ? rs_j_text(layer, "name") : "total");
+        const bool host = i < n && rs_j_has(layer, "tiles") && rs_j_int(layer, "tiles") == 0;
+        rs_table_cell(t, "%s%s", i < n ? rs_j_text(layer, "name") : "total", host ? " (host)" : "");
         for (int k = 0; k < 7; k++)
             rs_table_cell(t, "%s", rs_count_text(rs_whole(v[k]), text));
         rs_table_cell(t, "%.1f %%", rs_percent(v[2], v[1]));
