@@ -64,10 +64,14 @@ module rst_lane #(
 
   for (genvar i = 0; i < MULS; i++) begin : gen_mul
     logic signed [InBits-1:0] act;
+    logic [WGT_BITS-1:0] wgt;
     logic signed [ProductBits-1:0] product, direct, product_q;
     assign act = act_i[i*InBits +: InBits];
+    assign wgt = wgt_q[i*WGT_BITS +: WGT_BITS];  // Icarus 11 loses some expressions at ports
 
     if (Minifloat) begin : gen_minifloat
+      logic passes;
+      assign passes = (i == LANE) ? direct_i : 1'b0;
       rst_minifloat_pe #(
         .EXPONENT_BITS(EXPONENT_BITS),
         .MANTISSA_BITS(MANTISSA_BITS),
@@ -75,8 +79,8 @@ module rst_lane #(
         .PRODUCT_BITS(ProductBits)
       ) u_pe (
         .act_i(act),
-        .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
-        .direct_i((i == LANE) && direct_i),
+        .wgt_i(wgt),
+        .direct_i(passes),
         .align_i,
         .product_o(product)
       );
@@ -88,7 +92,7 @@ module rst_lane #(
         .ZERO_CODE(ZERO_CODE)
       ) u_pe (
         .act_i(act),
-        .wgt_i(wgt_q[i*WGT_BITS +: WGT_BITS]),
+        .wgt_i(wgt),
         .product_o(product)
       );
     end

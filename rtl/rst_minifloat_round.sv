@@ -19,8 +19,8 @@ module rst_minifloat_round #(
   localparam int PlaceBits = ristretto_pkg::index_bits(ACC_BITS) + 2;                  // of a bit of the sum, and shift_i
   localparam int MagnitudeBits = ristretto_pkg::max_of(ACC_BITS, MANTISSA_BITS + 66);  // and of the first number, shifted
   localparam int CodeBits = PlaceBits + MANTISSA_BITS + 1;
-  localparam logic [CodeBits-1:0] MaxCode =
-      CodeBits'(ristretto_pkg::minifloat_max_code(EXPONENT_BITS, MANTISSA_BITS, SPECIAL));
+  localparam int MaxCodeInt = ristretto_pkg::minifloat_max_code(EXPONENT_BITS, MANTISSA_BITS, SPECIAL);
+  localparam logic [CodeBits-1:0] MaxCode = CodeBits'(MaxCodeInt);  // Icarus 11 casts no call
 
   logic negative, clipped;
   logic [ACC_BITS-1:0] absolute;

@@ -79,10 +79,17 @@ static void resolve_minifloat(rs_compiler *c)
         const rs_minifloat format = tensor ? qnet->tensors[i].minifloat : op->weight_minifloat;
         if ((!tensor && !rs_qop_weighted(op)) || rs_minifloat_equal(format, config->minifloat))
             continue;
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "quantize the net with --scheme minifloat and one format, such as --minifloat e4m3",
-                                     "%s '%s' %s %s, but the numbers of the array are %s", tensor ? "blob" : "the weights of layer",
-                                     tensor ? qnet->tensors[i].name : op->name, tensor ? "is" : "are",
-                                     rs_minifloat_name(format, other, sizeof other), ours));
+        for (int k = 0; tensor && op == NULL && k < qnet->n_ops; k++)
+            if (qnet->ops[k].output == i)
+                op = &qnet->ops[k];
+        char *what = op == NULL ? rs_format("the input '%s' is", qnet->tensors[i].name)
+                                : rs_format(tensor ? "the output of layer '%s' is" : "the weights of layer '%s' are", op->name);
+        rs_compiler_note(c, what == NULL ? rs_out_of_memory(c->diag)
+                                         : rs_error(c->diag, RS_BAD_INPUT, loc,
+                                                    "an array of minifloats has one format for everything: quantize the net with --scheme minifloat and one "
+                                                    "format, such as --minifloat e4m3",
+                                                    "%s %s, but the numbers of the array are %s", what, rs_minifloat_name(format, other, sizeof other), ours));
+        rs_free(what);
         return;
     }
     const int bits = rs_minifloat_bits(config->minifloat);

@@ -117,6 +117,21 @@ r = ristretto("simulate", *floats, *ARRAY)
 check("minifloats on multipliers are refused", r.returncode == 3 and "set array.pe: minifloat" in r.stderr, r.stderr)
 r = ristretto("simulate", *floats, *ARRAY, "--set", "array.pe=minifloat", "--set", "array.minifloat=e5m2")
 check("another format is refused", r.returncode == 3 and "is 4:3, but the numbers of the array are e5m2" in r.stderr, r.stderr)
+mixed = os.path.join(os.path.dirname(floats[1]), "mixed")
+shutil.copytree(os.path.join(scratch.name, "e4m3", "qnet"), mixed)
+for part, name, message, bits in (("tensors", "ip2", "the output of layer 'ip2' is", {}), ("ops", "ip1", "the weights of layer 'ip1' are", {"ip1": 47}),
+                                  ("tensors", "data", "the input 'data' is", {"conv1": 42})):
+    with open(os.path.join(scratch.name, "e4m3", "qnet", "qnet.json")) as f:
+        described = json.load(f)
+    next(x for x in described[part] if x["name"] == name)["minifloat" if part == "tensors" else "weight_minifloat"]["special"] = "ieee"
+    for op in described["ops"]:
+        if op["name"] in bits:
+            op["accumulator_bits"] = bits[op["name"]]
+    with open(os.path.join(mixed, "qnet.json"), "w") as f:
+        json.dump(described, f)
+    r = ristretto("simulate", "--qnet", mixed, *ARRAY, "--set", "array.pe=minifloat", "--set", "array.minifloat=e4m3")
+    check(f"two formats: {name} is named", r.returncode == 3 and message in r.stderr and "but the numbers of the array are e4m3" in r.stderr
+          and "hint: an array of minifloats has one format for everything" in r.stderr, r.stderr)
 r = ristretto("simulate", *powers, *ARRAY, "--set", "array.pe=minifloat")
 check("integers on minifloats are refused", r.returncode == 3 and "--scheme minifloat" in r.stderr, r.stderr)
 r = ristretto("simulate", *powers, *ARRAY, "--set", "array.minifloat=e9m9")
