@@ -11,13 +11,30 @@ rtl="rtl/ristretto_pkg.sv rtl/ristretto_regs_pkg.sv rtl/rst_*.sv rtl/ristretto_a
 # The parameters of tests/rtl/smoke_tb.sv.
 smoke="-set LANES 2 -set MULS 3 -set ACT_BITS 8 -set WGT_BITS 8 -set ACC_BITS 24 -set ACT_DEPTH 64 -set OUT_DEPTH 64 \
 -set WGT_DEPTH 16 -set BUS_BITS 32 -set OUTSTANDING 4 -set PROG_DEPTH 4"
-# Parameters of rst_lane that tests/rtl/lane_tb.sv has fixed, and those that it is told: by processing element.
+# Parameters of rst_lane that tests/rtl/lane_tb.sv has fixed.
 lane="-set MULS 3 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 2 -set LANE 1"
-lane_multiplier="PE=0 ACT_BITS=4 WGT_BITS=4 ACC_BITS=12 ROUNDING=1 UNSIGNED=1 AVERAGE=1"
-lane_shifter="PE=1 ACT_BITS=5 WGT_BITS=4 ACC_BITS=14 ROUNDING=0 UNSIGNED=0 AVERAGE=0 ZERO_CODE=1 CHANNEL_SHIFT=1"
-lane_minifloat="PE=2 ACT_BITS=8 WGT_BITS=8 ACC_BITS=40 ROUNDING=1 UNSIGNED=0 AVERAGE=0"
 odd="-set LANES 3 -set MULS 5 -set ACT_BITS 5 -set WGT_BITS 3 -set ACC_BITS 10 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 1 \
 -set ROUNDING 1 -set ACT_DEPTH 77 -set OUT_DEPTH 33 -set WGT_DEPTH 9 -set BUS_BITS 32"
+
+# A lane as gates beside its RTL: name, parameters.
+gates() {
+    element=$1
+    shift
+    set_yosys=$lane
+    set_icarus=
+    for pair in "$@"; do
+        set_yosys="$set_yosys -set ${pair%=*} ${pair#*=}"
+        set_icarus="$set_icarus -Plane_tb.$pair"
+    done
+    check "Yosys synthesizes a lane to gates, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $set_yosys rst_lane;
+        hierarchy -check -top rst_lane; synth -flatten; check -assert; rename -top lane_netlist;
+        write_verilog -noattr $scratch/lane.v"
+    # shellcheck disable=SC2086
+    check "Icarus Verilog compiles the lane's gates, $element" iverilog -g2012 -Irtl $set_icarus -s lane_tb -o "$scratch/lane.vvp" $rtl \
+        "$scratch/lane.v" tests/rtl/lane_tb.sv
+    vvp "$scratch/lane.vvp" "+seed=${RISTRETTO_SEED:-20160411}" >"$scratch/lane.txt" 2>&1
+    check_grep "the lane's gates give the same bits, $element" '^ok - ' "$scratch/lane.txt"
+}
 
 check 'the descriptor in the RTL is up to date' scripts/gen-descriptor --check
 check 'the registers are up to date' scripts/gen-registers --check
@@ -84,21 +101,9 @@ if command -v yosys >/dev/null; then
             rtl/ristretto_pkg.sv "$scratch/netlist.v" tests/rtl/smoke_tb.sv
         vvp "$scratch/netlist.vvp" >"$scratch/netlist.txt" 2>&1
         check_grep "Yosys's netlist runs a layer" '^ok - ' "$scratch/netlist.txt"
-        for element in multiplier shifter minifloat; do
-            eval "parameters=\$lane_$element"
-            set_yosys=$lane set_icarus=
-            for pair in $parameters; do
-                set_yosys="$set_yosys -set ${pair%=*} ${pair#*=}"
-                set_icarus="$set_icarus -Plane_tb.$pair"
-            done
-            check "Yosys synthesizes a lane to gates, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $set_yosys rst_lane;
-                hierarchy -check -top rst_lane; synth -flatten; check -assert; rename -top lane_netlist;
-                write_verilog -noattr $scratch/lane.v"
-            check "Icarus Verilog compiles the lane's gates, $element" iverilog -g2012 -Irtl $set_icarus -s lane_tb -o "$scratch/lane.vvp" $rtl \
-                "$scratch/lane.v" tests/rtl/lane_tb.sv
-            vvp "$scratch/lane.vvp" "+seed=${RISTRETTO_SEED:-20160411}" >"$scratch/lane.txt" 2>&1
-            check_grep "the lane's gates give the same bits, $element" '^ok - ' "$scratch/lane.txt"
-        done
+        gates multiplier PE=0 ACT_BITS=4 WGT_BITS=4 ACC_BITS=12 ROUNDING=1 UNSIGNED=1 AVERAGE=1
+        gates shifter PE=1 ACT_BITS=5 WGT_BITS=4 ACC_BITS=14 ROUNDING=0 UNSIGNED=0 AVERAGE=0 ZERO_CODE=1 CHANNEL_SHIFT=1
+        gates minifloat PE=2 ACT_BITS=8 WGT_BITS=8 ACC_BITS=40 ROUNDING=1 UNSIGNED=0 AVERAGE=0
     fi
 else
     skip 'Yosys' 'it is not installed'
