@@ -60,6 +60,7 @@ static rs_status quantize(run *r, rs_diag *diag)
 {
     const rs_run_config *c = r->config;
     rs_quantize_stage stage = { .calibration = c->calibration, .search = c->search, .test = c->test, .model = c->model, .out = c->out };
+    stage.formats_of_model = c->formats_of_model == 1;
     rs_quantize_defaults(&stage.options);
     stage.options.error_margin = c->error_margin;
     stage.options.min_bits = c->min_bits;
@@ -68,8 +69,8 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = c->inner_product_bits;
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
     stage.options.rounding = c->rounding >= 0                       ? (rs_rounding)c->rounding
-                             : c->scheme == (int)RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN
-                                                                     : RS_ROUND_NEAREST;
+                             : c->scheme == (int)RS_SCHEME_MINIFLOAT || c->formats_of_model == 1 ? RS_ROUND_NEAREST_EVEN
+                                                                                                  : RS_ROUND_NEAREST;
     stage.options.bias_rule = (rs_bias_rule)c->bias_format;
     stage.options.unsigned_activations = c->unsigned_activations;
     stage.options.channel_weights = c->channel_weights;

@@ -263,10 +263,15 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
 /* The model's own formats and their widths: nothing to search, nothing to keep of a search. */
 static rs_status take_formats(rs_net *net, rs_quantize_options *options, rs_formats **given, rs_diag *diag)
 {
+    if (options->rules.scheme != RS_SCHEME_DYNAMIC)
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "the formats of a model are dynamic fixed point, not of the scheme %s",
+                        rs_scheme_name(options->rules.scheme));
     const rs_status status = rs_formats_of_model(net, given, diag);
     if (status != RS_OK)
         return status;
     options->given = *given;
+    options->adaptive_weights = options->rules.bias_correction = false;
+    options->refine_images = 0;
     options->checkpoint = NULL;
     for (int g = 0; g < RS_GROUPS; g++)
         options->fixed_bits[g] = 1;

@@ -57,6 +57,11 @@ static const rs_schema_word range_rules[] = {
     { "squared_error", RS_RANGE_SQUARED_ERROR, "of the least sum of squared errors" },
     { NULL, 0, NULL },
 };
+static const rs_schema_word format_words[] = {
+    { "search", 0, "chosen on images" },
+    { "model", 1, "those of a quantized ONNX model whose scales are powers of two; of the rest of this section only rounding, bias_format and error_margin count" },
+    { NULL, 0, NULL },
+};
 static const rs_schema_word weight_roundings[] = {
     { "nearest", 0, NULL },
     { "adaptive", 1, "so that the layer's outputs on calibration images stay near" },
@@ -108,6 +113,7 @@ static const rs_schema data_fields[] = {
 
 static const rs_schema quantize_fields[] = {
     { .key = "scheme", .type = RS_SCHEMA_ENUM, .offset = AT(scheme), .words = schemes, .fallback = "dynamic", .doc = "kind of numbers" },
+    { .key = "formats", .type = RS_SCHEMA_ENUM, .offset = AT(formats_of_model), .words = format_words, .fallback = "search", .doc = "whose formats" },
     { .key = "error_margin", .type = RS_SCHEMA_REAL, .offset = AT(error_margin), .min = 0, .max = 100, .fallback = "1", .unit = "percentage points",
       .doc = "accuracy that may be lost" },
     { .key = "min_bits", .type = RS_SCHEMA_INT, .offset = AT(min_bits), .min = 1, .max = 16, .fallback = "1", .unit = "bits", .doc = "smallest width tried" },

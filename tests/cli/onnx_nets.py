@@ -224,7 +224,7 @@ def quantized(b):
     return b.model(x, ["N", 3, 20, 20], 13)
 
 
-def powers_of_two(b, first=2.0 ** -6):
+def powers_of_two(b, first=2.0 ** -6, last=None):
     """A quantized net whose scales are powers of two: signed inputs, unsigned bytes that stand for a ReLU, weights with a scale for each channel."""
     def q(x, scale, kind):
         s, z = b.const(np.float32(scale)), b.const(kind(0))
@@ -241,13 +241,16 @@ def powers_of_two(b, first=2.0 ** -6):
     x = q("input", first, np.int8)
     x = q(conv(x, 6, 8, 3, 3, 2), 2.0 ** -6, np.uint8)
     y = q(b.add("Relu", conv(x, 6, 8, 8, 3, 1, 8)), 2.0 ** -6, np.uint8)
-    y = q(conv(y, 6, 8, 8, 1, 1), 2.0 ** -5, np.int8)
-    x = q(b.add("Relu", b.add("Add", x, y)), 2.0 ** -5, np.uint8)
+    y = conv(y, 6, 8, 8, 1, 1)
+    y = b.add("Add", x, q(y, 2.0 ** -5, np.int8)) if last is None else y
+    x = q(b.add("Relu", y), 2.0 ** -5, np.uint8)
     x = q(b.add("GlobalAveragePool", x), 2.0 ** -7, np.uint8)
     x = b.add("Flatten", x, axis=1)
     w = b.weights(10, 8)
     wd = b.add("DequantizeLinear", b.const(np.rint(w * 64).clip(-127, 127).astype(np.int8)), b.const(np.float32(2.0 ** -6)), b.const(np.int8(0)))
-    b.add("Gemm", x, wd, b.const((rng.integers(-50, 50, 10) * 2.0 ** -13).astype(np.float32)), transB=1)
+    x = b.add("Gemm", x, wd, b.const((rng.integers(-50, 50, 10) * 2.0 ** -13).astype(np.float32)), transB=1)
+    if last is not None:
+        q(x, last, np.int8)
     return b.model(x, ["N", 3, 16, 16], 13)
 
 
@@ -331,6 +334,25 @@ if check("formats of the model: taken", got.returncode == 0, got.stderr):
     expected = [(8, 6, True), (8, 6, False), (8, 6, False), (8, 5, True), (8, 5, False), (8, 7, False)]  # the last is made of the one before
     compared += len(expected)
     check("formats of the model: those of its scales", formats[:6] == expected and net["rounding"] == "nearest_even", str(formats))
+onnx.save(powers_of_two(Builder(), last=2.0 ** -3), path("net.onnx"))  # the array adds no signed to unsigned values, and has scores of 16 bits at most
+with open(os.path.join(ROOT, "configs", "arrays", "paper-16x16.yaml"), encoding="utf-8") as f:
+    array = f.read().replace("rounding: nearest", "rounding: nearest_even")
+with open(path("array.yaml"), "w", encoding="utf-8") as f:
+    f.write(array)
+with open(path("run.yaml"), "w", encoding="utf-8") as f:
+    f.write(f"""name: powers of two
+model: net.onnx
+data: {{ path: few-images.npy, mean: "127.5", scale: 0.0078 }}
+quantize: {{ formats: model, error_margin: 100 }}
+array: array.yaml
+simulate: {{ images: 4 }}
+out: by-run
+""")
+got = ristretto("run", path("run.yaml"), "--quiet")
+if check("formats of the model: a run file takes them to the array", got.returncode == 0, got.stderr):
+    with open(path("by-run/qnet/qnet.json"), encoding="utf-8") as f:
+        formats = [(t["bits"], t["fl"], t["signed"]) for t in json.load(f)["tensors"]]
+        check("... all of them", formats == [*expected[:3], *expected[4:], (8, 3, True)], str(formats))
 onnx.save(powers_of_two(Builder(), 0.02), path("net.onnx"))
 got = ristretto(*own)
 check.contains("formats of the model: a scale that is no power of two", got.stderr, "net.onnx: error: layer ")
