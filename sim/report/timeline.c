@@ -125,7 +125,7 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
 
 /* ---------------------------------------------------------------------------------------------------------------- SVG */
 
-enum { WIDTH = 1400, LEFT = 150, RIGHT = 110, TOP = 92, ROW = 34, ROW_GAP = 8, BAND = 24, SMALL = 9, LAYER_GAP = 14, COLUMNS = WIDTH - LEFT - RIGHT };
+enum { WIDTH = 1450, LEFT = 200, RIGHT = 110, TOP = 92, ROW = 34, ROW_GAP = 8, BAND = 24, SMALL = 9, LAYER_GAP = 14, COLUMNS = WIDTH - LEFT - RIGHT };
 
 /* Cycles [t0, t1) of a unit as a row, of one layer or (-1) of all: a column of one pixel is divided by the shares of what the unit did in its cycles. */
 static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uint64_t t0, uint64_t t1, double y, double height, FILE *out)
@@ -275,15 +275,16 @@ static void draw(const rs_timeline *t, uint64_t cycles, FILE *out)
     }
     axis(0, cycles, rows + RS_UNITS_OF_ARRAY * (ROW + ROW_GAP) - ROW_GAP + 2, out);
     text(20, after + 6, "start", "soft", "Each layer at a scale of its own: loader, sequencer, storer, from its first beat to its last write", out);
+    enum { MOST_NAME = 26 };
     double y = after + 24;
     for (int l = 0; l < t->program->n_layers; l++) {
         if (!extent(t, l, &from, &to))
             continue;
-        char name[24], number[RS_COUNT_TEXT];
+        char name[32], number[RS_COUNT_TEXT];
         const char *full = t->program->layers[l].name;
         /* Long names keep their ends, where they differ. */
         const size_t n = strlen(full);
-        snprintf(name, sizeof name, "%s%s", n > 19 ? ".." : "", n > 19 ? full + n - 17 : full);
+        snprintf(name, sizeof name, "%s%s", n > MOST_NAME ? ".." : "", n > MOST_NAME ? full + n - (MOST_NAME - 2) : full);
         text(LEFT - 12, y + 19, "end", "name", name, out);
         for (int u = 0; u < RS_UNITS_OF_ARRAY; u++) {
             fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT, y + u * (SMALL + 1), (int)COLUMNS, (int)SMALL);
