@@ -10,6 +10,7 @@
 
 #include "config/array_config.h"
 #include "config/run_config.h"
+#include "config/unit_config.h"
 #include "data/datum.h"
 #include "data/idx.h"
 #include "data/lmdb.h"
@@ -287,6 +288,20 @@ static rs_status technology_yaml(const char *path, const uint8_t *data, size_t s
     return st;
 }
 
+static rs_status unit_yaml(const char *path, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    rs_diag *diag = rs_diag_new();
+    rs_unit_config *config = NULL;
+    const rs_status st = rs_unit_config_read(path, &config, diag);
+    if (st == RS_OK)
+        (void)rs_unit_config_place(config, "design.sources[0]");
+    rs_unit_config_free(config);
+    rs_diag_free(diag);
+    return st;
+}
+
 static char qnet_folder[64];
 
 static void remove_folder(void)
@@ -364,6 +379,7 @@ const rs_fuzz_target rs_fuzz_targets[] = {
     { "array_yaml", array_yaml },
     { "run_yaml", run_yaml },
     { "technology_yaml", technology_yaml },
+    { "unit_yaml", unit_yaml },
     { "qnet", qnet },
     { NULL, NULL },
 };
