@@ -182,8 +182,8 @@ rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
         b.positions = LEAST_POSITIONS;
     if (b.positions > g->positions)
         b.positions = g->positions;
-    /* An odd number of cache lines: the rows of a tile lie in different sets. */
-    b.stride = ((b.positions + LINE - 1) / LINE | 1) * LINE;
+    /* An odd number of cache lines: the rows of a tile lie in different sets. Few positions take no more than they are. */
+    b.stride = b.positions < LINE ? b.positions : ((b.positions + LINE - 1) / LINE | 1) * LINE;
     /* As many rows as any block of this length can touch: one that begins at the end of a row. */
     const double rows = (double)rows_of(g, g->out_width - 1, b.positions);
     const double room = g->plain ? 0.0 : rows * (double)g->p->stride_w * (double)phase_width(g);

@@ -77,6 +77,8 @@ static void test_blocks(void **state)
         { kernel(2, 2, 1, 0, 9), 70, 31, 27 },
         { kernel(1, 3, 1, 1, 1), 100, 1, 1200 }, /* one row of several blocks */
         { kernel(3, 1, 1, 1, 1), 100, 1200, 1 },
+        { kernel(7, 7, 1, 0, 1), 512, 7, 7 },   /* a fully connected layer's */
+        { kernel(5, 5, 1, 0, 1), 300, 7, 8 },
         { kernel(2, 2, 1, 0, 700), 1, 702, 702 }, /* no room for all rows between the kernel's */
         { kernel(2, 3, 2, 400, 500), 2, 5, 601 },
     };
