@@ -1,5 +1,5 @@
 #!/bin/sh
-# test-options: limit=900
+# test-options: limit=3600
 # Proofs of the arithmetic in the RTL against plain specifications (scripts/formal): a few in `make check`, which take seconds,
 # more and larger ones in `make check-full`.
 # shellcheck source=tests/lib/checks.sh
@@ -41,6 +41,7 @@ if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
     prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=1
     prove pe PE=0 ACT_BITS=6 WGT_BITS=6
     prove pe PE=0 ACT_BITS=8 WGT_BITS=3
+    prove pe PE=0 ACT_BITS=8 WGT_BITS=8
     prove pe PE=1 ACT_BITS=16 WGT_BITS=5
     prove pe PE=1 ACT_BITS=9 WGT_BITS=5 ZERO_CODE=1
     prove tree INPUTS=8 IN_BITS=4 TREE_REGS=2
@@ -58,6 +59,7 @@ if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
     for shift in 0 4 8 12; do
         prove lane MULS=4 ACT_BITS=4 WGT_BITS=4 SHIFT=$shift
     done
+    prove lane MULS=8 ACT_BITS=4 WGT_BITS=4 SHIFT=4
     prove lane MULS=3 ACT_BITS=3 WGT_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
     prove lane MULS=5 ACT_BITS=2 WGT_BITS=3 TREE_REGS=2
 fi
