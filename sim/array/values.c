@@ -31,7 +31,10 @@ typedef struct block {
     int32_t *start;                     /* [sets][set_stride], kernels */
     int64_t *bias;                      /* [sets][set_stride] */
     rs_sum128 *wide_bias;               /* [outputs], minifloat */
-    double *real_weights, *real_start;  /* minifloat whose sums are exact in binary64 (rs_real_job): by set, [sets][set_stride]; or NULL */
+    /* Minifloat whose sums are exact in binary64 (rs_real_job): weights by set, [parts][sets]..., and [sets][set_stride]; or NULL. Two
+     * parts: those of 16 low bits, and the rest; the bias is not in real_start then. */
+    double *real_weights, *real_start;
+    int real_parts;
     int32_t *shifts;                    /* [stride], of requantize by channel; NULL: the descriptor's */
     /* The beats that all this was made from. */
     uint8_t *raw;
@@ -179,20 +182,31 @@ static int64_t slot_of(const block *b, int64_t c)
     return c / b->set_outputs * b->set_stride + c % b->set_outputs;
 }
 
-/* Whether sum |w| * largest |a| + |bias| is below 2^53: then every part of a sum is an integer that binary64 holds. */
-static bool exact_in_binary64(const rs_program *program, const block *b, const int64_t *numbers)
+enum { PART_BITS = 16 };
+static const int64_t part_size = INT64_C(1) << PART_BITS;
+
+/* Part i of a number: number = part 1 * 2^16 + part 0, where there are two. */
+static double part_of(int64_t number, int parts, int i)
 {
-    const rs_sum128 limit = (rs_sum128)1 << 53;
+    return (double)(parts == 1 ? number : i ? number / part_size : number % part_size);
+}
+
+/* Into how many parts numbers are taken for binary64 to hold every part of a sum, which is below the bound sum |w| * largest |a| + |bias|:
+ * one if that is below 2^53; two if it fits 63 bits and numbers fit 32, since products of parts are below 2^32 then and there are fewer
+ * than 2^21 of them; 0: neither. */
+static int parts_for_binary64(const rs_program *program, const block *b, const int64_t *numbers)
+{
+    const rs_sum128 one = (rs_sum128)1 << 53, two = (rs_sum128)1 << 63;
+    rs_sum128 most = 0;
     const int64_t largest = numbers[rs_minifloat_max_code(program->config.minifloat)], *weights = b->weights;
     const int64_t per_channel = (int64_t)b->first->steps * program->config.multipliers;
     for (int64_t c = 0; c < b->outputs; c++) {
         rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
         for (int64_t i = 0; i < per_channel; i++)
             sum += (rs_sum128)largest * (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
-        if (sum >= limit)
-            return false;
+        most = sum > most ? sum : most;
     }
-    return true;
+    return most < one ? 1 : most < two && largest < part_size * part_size && per_channel < INT64_C(1) << 21 ? 2 : 0;
 }
 
 /* Weights and biases in the order of rs_real_job. */
@@ -200,17 +214,19 @@ static rs_status prepare_binary64(const rs_program *program, block *b, rs_diag *
 {
     const int64_t x = program->config.multipliers, per_segment = b->chunks * x, length = b->first->seg_len, slots = b->sets * b->set_stride;
     const int64_t *weights = b->weights;
-    b->real_weights = RS_NEW_ARRAY(double, (size_t)(slots * b->segments * length));
+    const int64_t all = slots * b->segments * length;
+    b->real_weights = RS_NEW_ARRAY(double, (size_t)(b->real_parts * all));
     b->real_start = RS_NEW_ARRAY(double, (size_t)slots);
     if (!b->real_weights || !b->real_start)
         return rs_out_of_memory(diag);
     for (int64_t c = 0; c < b->outputs; c++) {
         const int64_t slot = slot_of(b, c);
-        b->real_start[slot] = (double)b->wide_bias[c];
+        b->real_start[slot] = b->real_parts == 1 ? (double)b->wide_bias[c] : 0.0;
         for (int64_t s = 0; s < b->segments; s++)
             for (int64_t k = 0; k < length; k++)
-                b->real_weights[((slot / RS_LANE_BLOCK * b->segments + s) * length + k) * RS_LANE_BLOCK + slot % RS_LANE_BLOCK] =
-                    (double)weights[(c * b->segments + s) * per_segment + k];
+                for (int part = 0; part < b->real_parts; part++)
+                    b->real_weights[part * all + ((slot / RS_LANE_BLOCK * b->segments + s) * length + k) * RS_LANE_BLOCK + slot % RS_LANE_BLOCK] =
+                        part_of(weights[(c * b->segments + s) * per_segment + k], b->real_parts, part);
     }
     return RS_OK;
 }
@@ -246,7 +262,8 @@ static rs_status prepare_minifloat(const rs_program *program, block *b, const in
         channel += lanes;
     }
     b->checked = minifloat_overflows(program, b, numbers);
-    return d->mode == RS_MODE_WEIGHTS && !b->checked && exact_in_binary64(program, b, numbers) ? prepare_binary64(program, b, diag) : RS_OK;
+    b->real_parts = d->mode == RS_MODE_WEIGHTS && !b->checked ? parts_for_binary64(program, b, numbers) : 0;
+    return b->real_parts ? prepare_binary64(program, b, diag) : RS_OK;
 }
 
 /* Weights in the order of the kernels: by set [block][segment][padded / pack][RS_LANE_BLOCK][pack]. */
@@ -591,10 +608,10 @@ static void minifloat_sums(rs_values *values, const block *b, const rs_descripto
     }
 }
 
-/* The same in binary64. */
-static void real_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+/* Sums of part `a` of the activations and part `w` of the weights, in values->real_sums. */
+static void real_part_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy, int a, int w)
 {
-    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left;
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left + a * p->rows * p->width;
     for (int64_t set = 0; set < b->sets; set++) {
         const rs_real_job job = { .activations = values->real_ifmap + start + set * d->set_cols,
                                   .step = d->step_col,
@@ -602,7 +619,7 @@ static void real_sums(rs_values *values, const block *b, const rs_descriptor *d,
                                   .segments = values->segment_offsets,
                                   .n_segments = b->segments,
                                   .length = d->seg_len,
-                                  .weights = b->real_weights + set * b->set_stride * b->segments * d->seg_len,
+                                  .weights = b->real_weights + (w * b->sets + set) * b->set_stride * b->segments * d->seg_len,
                                   .blocks = b->set_stride / RS_LANE_BLOCK,
                                   .start = b->real_start + set * b->set_stride,
                                   .sums = b->sets == 1 ? values->real_sums : values->real_set_sums };
@@ -613,6 +630,26 @@ static void real_sums(rs_values *values, const block *b, const rs_descriptor *d,
     }
 }
 
+/* The same in binary64: in values->real_sums, or, of two parts, in values->wide. */
+static void real_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy)
+{
+    if (b->real_parts == 1) {
+        real_part_sums(values, b, d, p, cy, 0, 0);
+        return;
+    }
+    for (int64_t cx = 0; cx < d->conv_w; cx++)
+        for (int64_t c = 0; c < b->outputs; c++)
+            values->wide[cx * b->stride + c] = (int64_t)b->wide_bias[c];
+    for (int a = 0; a < 2; a++)
+        for (int w = 0; w < 2; w++) {
+            real_part_sums(values, b, d, p, cy, a, w);
+            const int64_t unit = a + w == 2 ? part_size * part_size : a + w == 1 ? part_size : 1;
+            for (int64_t cx = 0; cx < d->conv_w; cx++)
+                for (int64_t k = cx * b->stride; k < cx * b->stride + b->outputs; k++)
+                    values->wide[k] += (int64_t)values->real_sums[k] * unit;
+        }
+}
+
 /* n of the row's sums from index i on become codes. */
 static uint64_t requantize_reals(rs_values *values, const block *b, const rs_descriptor *d, int64_t i, int64_t n)
 {
@@ -621,10 +658,15 @@ static uint64_t requantize_reals(rs_values *values, const block *b, const rs_des
     const double unit = ldexp(1.0, -2 * rs_minifloat_fl(format));
     uint64_t saturations = 0;
     int64_t channel = i % b->stride;
+    const int64_t exact = INT64_C(1) << 53; /* integers up to here are doubles */
     for (int64_t k = i; k < i + n; k++) {
-        const double sum = values->real_sums[k];
+        const bool wide = b->real_parts == 2 && channel < b->outputs;
+        const double sum = wide ? (double)values->wide[k] : values->real_sums[k];
         const bool none = channel >= b->outputs || sum == 0.0 || (d->relu && sum < 0.0);
-        values->row[k] = none ? 0 : rs_number_of_code(rs_minifloat_quantize(sum * unit, format, mode, 0, &saturations), format);
+        if (wide && !none && (values->wide[k] > exact || values->wide[k] < -exact))
+            values->row[k] = rs_number_of_code(rs_minifloat_requantize(values->wide[k], 2 * rs_minifloat_fl(format), d->relu, format, mode, &saturations), format);
+        else
+            values->row[k] = none ? 0 : rs_number_of_code(rs_minifloat_quantize(sum * unit, format, mode, 0, &saturations), format);
         channel = channel + 1 == b->stride ? 0 : channel + 1;
     }
     return saturations;
@@ -898,9 +940,11 @@ rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per
     if (d->second_beats)
         load_ifmap(values->program, d, d->second_addr, &p, b->how, memory,
                    (int16_t *)values->ifmap + p.rows * p.width);
-    for (int64_t i = 0; b->real_weights && i < p.rows * p.width; i++)
-        values->real_ifmap[i] = (double)values->numbers[(uint16_t)((const int16_t *)values->ifmap)[i] &
-                                                        ((UINT32_C(1) << values->program->config.activation_bits) - 1)];
+    for (int part = 0; b->real_weights && part < b->real_parts; part++)
+        for (int64_t i = 0; i < p.rows * p.width; i++)
+            values->real_ifmap[part * p.rows * p.width + i] = part_of(values->numbers[(uint16_t)((const int16_t *)values->ifmap)[i] &
+                                                                                      ((UINT32_C(1) << values->program->config.activation_bits) - 1)],
+                                                                      b->real_parts, part);
     for (int64_t s = 0; s < b->segments; s++)
         values->segment_offsets[s] = s / d->seg2_count * (d->second_beats ? p.rows * p.width : d->seg1_rows * p.width) +
                                      s % d->seg2_count * d->seg2_cols;
@@ -1056,7 +1100,7 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
             v->window = RS_NEW_ARRAY(int64_t, (size_t)window);
             v->sums128 = RS_NEW_ARRAY(rs_sum128, (size_t)row);
             /* Weights may change, and with them how sums are taken. */
-            v->real_ifmap = RS_NEW_ARRAY(double, (size_t)ifmap);
+            v->real_ifmap = RS_NEW_ARRAY(double, (size_t)(2 * ifmap));
             v->real_sums = RS_NEW_ARRAY(double, (size_t)row);
             v->real_set_sums = RS_NEW_ARRAY(double, (size_t)set_row);
         }

@@ -279,15 +279,15 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
 static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input);
 
 /* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate; or the numbers of
- * another processing element: weights that are powers of two (4 bits), or e4m3. */
-static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe)
+ * another processing element: weights that are powers of two (4 bits), or minifloats of this format. */
+static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe, const char *format)
 {
     rs_net *net = random_net(zoo, file, RS_TEST, NULL);
     rs_formats *formats = NULL;
     rs_qnet *qnet = NULL;
-    rs_minifloat e4m3 = { 0 };
-    (void)rs_minifloat_parse("e4m3", &e4m3);
-    const rs_number_format minifloat = rs_number_of_minifloat(e4m3), fixed = rs_number_of_fxp((rs_fxp){ 8, 9 });
+    rs_minifloat numbers = { 0 };
+    (void)rs_minifloat_parse(format, &numbers);
+    const rs_number_format minifloat = rs_number_of_minifloat(numbers), fixed = rs_number_of_fxp((rs_fxp){ 8, 9 });
     must(rs_formats_new(net, &formats, diag));
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
@@ -322,7 +322,8 @@ static rs_array_config *square_array(const char *path, int n, rs_pe pe)
 typedef struct layer_case {
     const char *file, *op, *title;
     rs_pe pe;
-    int largest; /* array: 16, or 16 and 64 */
+    int largest;        /* array: 16, or 16 and 64 */
+    const char *format; /* of minifloats */
 } layer_case;
 
 /* A row of the table, unless its title lacks the text that is wanted. */
@@ -358,14 +359,15 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
 {
     static const char squeezenet[] = "squeezenet_v1.1/deploy.prototxt", lenet[] = "lenet/lenet.prototxt";
     static const layer_case layers[] = {
-        { squeezenet, "conv1", "SqueezeNet conv1", RS_PE_MULTIPLIER, 64 },
-        { squeezenet, "fire2/squeeze1x1", "SqueezeNet fire2/squeeze1x1", RS_PE_MULTIPLIER, 64 },
-        { "caffenet/deploy.prototxt", "conv2", "CaffeNet conv2", RS_PE_MULTIPLIER, 64 },
-        { lenet, "conv2", "LeNet conv2", RS_PE_MULTIPLIER, 64 },
-        { squeezenet, "conv1", "SqueezeNet conv1, shifters", RS_PE_SHIFTER, 16 },
-        { lenet, "conv2", "LeNet conv2, shifters", RS_PE_SHIFTER, 16 },
-        { squeezenet, "conv1", "SqueezeNet conv1, e4m3", RS_PE_MINIFLOAT, 16 },
-        { lenet, "conv2", "LeNet conv2, e4m3", RS_PE_MINIFLOAT, 16 },
+        { squeezenet, "conv1", "SqueezeNet conv1", RS_PE_MULTIPLIER, 64, "" },
+        { squeezenet, "fire2/squeeze1x1", "SqueezeNet fire2/squeeze1x1", RS_PE_MULTIPLIER, 64, "" },
+        { "caffenet/deploy.prototxt", "conv2", "CaffeNet conv2", RS_PE_MULTIPLIER, 64, "" },
+        { lenet, "conv2", "LeNet conv2", RS_PE_MULTIPLIER, 64, "" },
+        { squeezenet, "conv1", "SqueezeNet conv1, shifters", RS_PE_SHIFTER, 16, "" },
+        { lenet, "conv2", "LeNet conv2, shifters", RS_PE_SHIFTER, 16, "" },
+        { squeezenet, "conv1", "SqueezeNet conv1, e4m3", RS_PE_MINIFLOAT, 16, "e4m3" },
+        { lenet, "conv2", "LeNet conv2, e4m3", RS_PE_MINIFLOAT, 16, "e4m3" },
+        { lenet, "conv2", "LeNet conv2, e5m2", RS_PE_MINIFLOAT, 16, "e5m2" },
     };
     enum { LAYERS = sizeof layers / sizeof layers[0] };
     rs_set_threads(1);
@@ -374,7 +376,7 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
            "cycles", "MACs", "used", "RTL", "bits+cycles", "/ RTL", "cycles", "/ RTL", "answer", "first");
     printf("  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n", "", "", "", "", "", "", "", "only", "", "ns", "us");
     for (int i = 0; i < LAYERS; i++) {
-        rs_qnet *whole = random_qnet(zoo, layers[i].file, layers[i].pe), part;
+        rs_qnet *whole = random_qnet(zoo, layers[i].file, layers[i].pe, layers[i].format), part;
         rs_qtensor tensors[2];
         rs_qop ops[1];
         int at = 0;
@@ -391,8 +393,8 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
     puts("  answer: one run without data, of a program that is compiled, with all counters by layer; every run is computed anew. first: from the compiled program\n"
          "  to the first answer, its weights prepared for runs with data.\n"
          "  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and cycles: inner products where windows are\n"
-         "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the share of multipliers in use. Cycles only:\n"
-         "  the number of loads, groups and writes, whatever their length; layers of few cycles come out lowest.");
+         "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the share of multipliers in use;\n"
+         "  minifloats by inner products in binary64, which is exact there. Cycles only: the number of loads, groups and writes, whatever their length; layers of few cycles come out lowest.");
     rs_set_threads(0);
 }
 
@@ -405,7 +407,7 @@ static void bench_whole(const char *zoo, const char *array_path)
     for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
         for (int n = 16; n <= 64; n += 48) {
             rs_array_config *config = square_array(array_path, n, RS_PE_MULTIPLIER);
-            rs_qnet *qnet = random_qnet(zoo, nets[i].file, RS_PE_MULTIPLIER);
+            rs_qnet *qnet = random_qnet(zoo, nets[i].file, RS_PE_MULTIPLIER, "");
             rs_program *p = NULL;
             rs_array *array = NULL;
             must(rs_program_compile(qnet, config, &p, diag));
