@@ -394,7 +394,8 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
          "  to the first answer, its weights prepared for runs with data.\n"
          "  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and cycles: inner products where windows are\n"
          "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the share of multipliers in use;\n"
-         "  minifloats by inner products in binary64, which is exact there. Cycles only: the number of loads, groups and writes, whatever their length; layers of few cycles come out lowest.");
+         "  minifloats by inner products in binary64, which is exact there. Cycles only: the number of loads, groups and writes, whatever their length;\n"
+         "  layers of few cycles come out lowest.");
     rs_set_threads(0);
 }
 
