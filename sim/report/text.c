@@ -376,7 +376,7 @@ static void print_latency(const json_t *s, const char *key, const char *what, FI
     const json_t *seen = json_object_get(s, key);
     const long long least = json_integer_value(json_array_get(seen, 0)), most = json_integer_value(json_array_get(seen, 1));
     if (seen != NULL && least == most)
-        fprintf(stream, "  every %s comes %lld cycles behind its operands\n", what, least);
+        fprintf(stream, "  every %s comes %lld cycle%s behind its operands\n", what, least, least == 1 ? "" : "s");
     else if (seen != NULL)
         fprintf(stream, "  every %s comes %lld to %lld cycles behind its operands\n", what, least, most);
 }
@@ -386,8 +386,8 @@ void rs_print_unit(const json_t *s, FILE *stream)
     static const char *const lines[][2] = { { "sum_results", "sums compared" }, { "outputs", "outputs compared" }, { "macs", "products" },
                                             { "cycles", "cycles" } };
     char text[RS_COUNT_TEXT];
-    fprintf(stream, "The unit '%s' (%s): %lld products of %lld x %lld bits a group, %lld-bit sums%s\n", rs_j_text(s, "unit"), rs_j_text(s, "top"),
-            (long long)rs_j_int(s, "products"), (long long)rs_j_int(s, "activation_bits"), (long long)rs_j_int(s, "weight_bits"),
+    fprintf(stream, "The unit '%s' (%s): %lld product%s of %lld x %lld bits a group, %lld-bit sums%s\n", rs_j_text(s, "unit"), rs_j_text(s, "top"),
+            (long long)rs_j_int(s, "products"), rs_j_int(s, "products") == 1 ? "" : "s", (long long)rs_j_int(s, "activation_bits"), (long long)rs_j_int(s, "weight_bits"),
             (long long)rs_j_int(s, "sum_bits"), rs_j_true(s, "accumulates") ? ", accumulating" : "");
     size_t i;
     json_t *origin;
