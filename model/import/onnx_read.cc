@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <google/protobuf/stubs/logging.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "fxp/fxp.h"
@@ -1893,6 +1895,7 @@ rs_status read_model(const char *path, onnx::ModelProto *model, std::size_t *siz
     if (!well_formed(data, Span{data, *size}, &fault))
         return bad(diag, loc, "the file is truncated, corrupt, or no ONNX model",
                    fault.what + " at byte " + std::to_string(fault.offset));
+    const google::protobuf::LogSilencer quiet; // it would write to stderr what it thinks of names that are not UTF-8
     if (!model->ParseFromArray(data, static_cast<int>(*size)))
         return bad(diag, loc, "the file is truncated, corrupt, or no ONNX model", "the model cannot be decoded");
     return RS_OK;

@@ -1,5 +1,6 @@
-/* Replays tests/fuzz/corpus: every seed, and every input that once did harm. Nothing may crash, leak or ask for far more memory than the
- * file holds; the sanitizers' build judges the former, this program the latter. Seeds called ok-* are whole files and must be read. */
+/* Replays tests/fuzz/corpus: every seed, every input that once did harm, and all of them with a few bytes changed or cut off. Nothing may
+ * crash, leak or ask for far more memory than the file holds; the sanitizers' build judges the former, this program the latter. Seeds called
+ * ok-* are whole files and must be read. */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -10,9 +11,33 @@
 #include <sys/resource.h>
 
 #include "base/memory.h"
+#include "base/rng.h"
 #include "support/fuzz_targets.h"
 
 #define CORPUS "tests/fuzz/corpus/"
+enum { MOST_BYTES = 1 << 16 }; /* of a file that is damaged */
+
+/* Some damage to one file, from the seed: nothing but an error may come of it. */
+static int damage(const rs_fuzz_target *target, const char *path, const uint8_t *data, size_t size)
+{
+    enum { TIMES = 100, MOST_CHANGES = 4 };
+    rs_rng rng = { .seed = rs_test_seed(), .stream = size };
+    uint8_t *copy = malloc(size);
+    assert_non_null(copy);
+    for (int i = 0; i < TIMES; i++) {
+        memcpy(copy, data, size);
+        const size_t n = i % 8 == 0 ? (size_t)(rs_rng_next(&rng) % size) : size;
+        for (int k = 0; n > 0 && k <= i % MOST_CHANGES; k++) {
+            const uint64_t draw = rs_rng_next(&rng);
+            copy[(size_t)(draw >> 16) % n] = draw & 1 ? (uint8_t)(draw >> 1) : draw & 2 ? 0xff : 0;
+        }
+        const rs_status st = rs_fuzz_run(target, copy, n);
+        if (st != RS_OK && st != RS_BAD_INPUT && st != RS_RESOURCE)
+            fail_msg("%s, damage %d: status %d, expected 0, 3 or 4", path, i, (int)st);
+    }
+    free(copy);
+    return TIMES;
+}
 
 static void replay(void **state)
 {
@@ -22,7 +47,7 @@ static void replay(void **state)
     DIR *d = opendir(folder);
     if (d == NULL)
         fail_msg("%s is not there", folder);
-    int files = 0, whole = 0;
+    int files = 0, whole = 0, damaged = 0;
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
         if (entry->d_name[0] == '.')
             continue;
@@ -37,11 +62,13 @@ static void replay(void **state)
         if (is_ok && st != RS_OK)
             fail_msg("%s: status %d, expected 0", path, (int)st);
         whole += is_ok;
+        if (size > 0 && size < MOST_BYTES)
+            damaged += damage(target, path, (const uint8_t *)data, size);
         files++;
         free(data);
     }
     closedir(d);
-    print_message("%s: %d files, %d of them whole\n", target->name, files, whole);
+    print_message("%s: %d files, %d of them whole, %d damaged\n", target->name, files, whole, damaged);
     assert_true(files > 0);
     struct rusage usage;
     assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
