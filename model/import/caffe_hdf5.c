@@ -665,6 +665,16 @@ static float value_of(const set *s, const uint8_t *at)
     return (float)wide;
 }
 
+static void values_of(const set *s, const uint8_t *from, uint64_t n, float *to)
+{
+    if (s->bytes == (int)sizeof *to && !s->big_endian) { /* as they are on x86 */
+        memcpy(to, from, (size_t)n * sizeof *to);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        to[i] = value_of(s, from + i * (uint64_t)s->bytes);
+}
+
 /* The most that a chunk takes between two filters: what does not compress grows a little, and has a checksum. */
 static size_t room_of(size_t bytes)
 {
@@ -738,8 +748,8 @@ static void place_chunk(const walk *k, const uint64_t *offset, const uint8_t *va
             target = target * (uint64_t)s->shape.dim[i] + offset[i] + at[i];
         }
         const uint64_t width = (uint64_t)s->shape.dim[last], room = offset[last] < width ? width - offset[last] : 0;
-        for (uint64_t x = 0; inside && x < row && x < room; x++)
-            k->out[target * width + offset[last] + x] = value_of(s, values + x * (uint64_t)s->bytes);
+        if (inside)
+            values_of(s, values, row < room ? row : room, k->out + target * width + offset[last]);
         values += row * (uint64_t)s->bytes;
         int axis = last - 1;
         while (axis >= 0 && ++at[axis] == s->chunk[axis])
@@ -865,8 +875,8 @@ static rs_status read_values(rs_hdf5_weights *w, const set *s, const char *who, 
         return rs_out_of_memory(diag);
     if (chunked)
         st = read_chunks(w, &k, out, diag);
-    for (size_t i = 0; i < count && !chunked; i++)
-        out[i] = value_of(s, s->values.at + i * (size_t)s->bytes);
+    else
+        values_of(s, s->values.at, count, out);
     for (size_t i = 0; i < count && st == RS_OK; i++)
         if (!isfinite(out[i]))
             st = rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s: value %zu is %s, expected a finite number", who, i,
