@@ -46,6 +46,9 @@ class Net:
 # Without training, and without labels: unsigned numbers where nothing is negative, a format an output channel, class scores as wide as the
 # accumulator, weights rounded by what they do to the outputs.
 UNTUNED = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
+# Where the weights have 16 bits there is nothing to be gained from how they are rounded, but from the formats of the outputs: fractional lengths are
+# improved on training images.
+UNTUNED_OUTPUTS = ["--unsigned", "--scores", "accumulator", "--activation-range", "squared_error", "--refine", "1000"]
 UNTUNED_POWER2 = ["--scheme", "power-of-two", "--unsigned", "--scores", "accumulator", "--weight-rounding", "adaptive"]
 
 
@@ -207,7 +210,7 @@ class Paper:
 
     def untuned(self, what, net, bits):
         """Formats from training images alone; nothing is trained."""
-        return self.quantize(what, net.quantize, bits, UNTUNED)
+        return self.quantize(what, net.quantize, bits, UNTUNED_OUTPUTS if bits[1] == bits[2] == 16 else UNTUNED)
 
     # ----------------------------------------------------------------------------------------------------------- output
 
