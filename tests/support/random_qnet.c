@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/caffe.h"
 #include "support/test.h"
 #include "oracle/fxp.h"
 
@@ -421,6 +422,29 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         op->weight_format.fl = shift + out->format.fl - in->format.fl;
     }
     return q;
+}
+
+rs_qnet *rs_test_qnet_of(const char *path)
+{
+    rs_diag *diag = rs_diag_new();
+    rs_net *net = NULL;
+    rs_formats *formats = NULL;
+    rs_qnet *qnet = NULL;
+    rs_assert_ok(rs_caffe_read_net(path, RS_TEST, &net, diag), diag);
+    rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
+    rs_assert_ok(rs_net_fill(net, 1, diag), diag);
+    rs_assert_ok(rs_formats_new(net, &formats, diag), diag);
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
+            formats->weights[i] = (rs_fxp) { 8, 9 };
+    for (int i = 0; i < net->n_blobs; i++)
+        formats->activations[i] = (rs_fxp) { 8, 3 };
+    const rs_data_param data = { .scale = 0.1f };
+    rs_assert_ok(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag), diag);
+    rs_formats_free(formats);
+    rs_net_free(net);
+    rs_diag_free(diag);
+    return qnet;
 }
 
 int64_t rs_test_tensor_count(const rs_qtensor *t)

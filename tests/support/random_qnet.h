@@ -21,6 +21,10 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options);
 /* LeNet's shape for 28x28 images with random weights of the given widths; a realistic share of outputs saturates. */
 rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bits, int inner_product_bits);
 
+/* The net at `path` (prototxt) with its own fillers' weights: 8 bits everywhere, fractional lengths at which most values neither vanish nor
+ * saturate. Fails the test if it cannot be built. */
+rs_qnet *rs_test_qnet_of(const char *path);
+
 /* Elements of a tensor. */
 int64_t rs_test_tensor_count(const rs_qtensor *t);
 /* Room for every tensor of the network, one after the other; the test fails if memory is short. */

@@ -10,38 +10,16 @@
 #include "array/array.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "import/caffe.h"
 #include "quant/engine.h"
 #include "support/array_cases.h"
 #include "support/cycle_forms.h"
+#include "support/random_qnet.h"
 #include "support/test.h"
 
 static void *checked(void *p)
 {
     assert_non_null(p);
     return p;
-}
-
-/* 8 bits everywhere; fractional lengths at which most values neither vanish nor saturate. */
-static rs_qnet *quantized(const char *path, rs_diag *diag)
-{
-    rs_net *net = NULL;
-    rs_formats *formats = NULL;
-    rs_qnet *qnet = NULL;
-    rs_assert_ok(rs_caffe_read_net(path, RS_TEST, &net, diag), diag);
-    rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
-    rs_assert_ok(rs_net_fill(net, 1, diag), diag);
-    rs_assert_ok(rs_formats_new(net, &formats, diag), diag);
-    for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            formats->weights[i] = (rs_fxp) { 8, 9 };
-    for (int i = 0; i < net->n_blobs; i++)
-        formats->activations[i] = (rs_fxp) { 8, 3 };
-    const rs_data_param data = { .scale = 0.1f };
-    rs_assert_ok(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag), diag);
-    rs_formats_free(formats);
-    rs_net_free(net);
-    return qnet;
 }
 
 /* Seconds of this process: tests run beside others. */
@@ -70,7 +48,7 @@ static void fill(rs_qnet *q)
 static void run_network(const char *path, int lanes, int multipliers)
 {
     rs_diag *diag = rs_diag_new();
-    rs_qnet *qnet = quantized(path, diag);
+    rs_qnet *qnet = rs_test_qnet_of(path);
     fill(qnet);
     rs_array_config config = rs_test_array(lanes, multipliers);
     config.activation_elements = 1 << 18;

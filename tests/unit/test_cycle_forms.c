@@ -7,9 +7,9 @@
 #include "array/array.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "import/caffe.h"
 #include "support/array_cases.h"
 #include "support/cycle_forms.h"
+#include "support/random_qnet.h"
 #include "support/test.h"
 
 enum { CASES = 60, LAYERS = 4 };
@@ -32,29 +32,12 @@ static rs_array_config random_array(rs_rng *rng)
 /* A net of these layers (prototxt) on an input blob "data". */
 static rs_qnet *net_of(int channels, int height, int width, const char *layers)
 {
-    rs_diag *diag = rs_diag_new();
-    rs_net *net = NULL;
-    rs_formats *formats = NULL;
-    rs_qnet *qnet = NULL;
     char *text = rs_format("layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 1 dim: %d dim: %d dim: %d } } }\n%s", channels,
                            height, width, layers);
     assert_non_null(text);
     rs_test_write(rs_test_path("net.prototxt"), text, strlen(text));
-    rs_assert_ok(rs_caffe_read_net(rs_test_path("net.prototxt"), RS_TEST, &net, diag), diag);
-    rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
-    rs_assert_ok(rs_formats_new(net, &formats, diag), diag);
-    for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            formats->weights[i] = (rs_fxp) { 8, 7 };
-    for (int i = 0; i < net->n_blobs; i++)
-        formats->activations[i] = (rs_fxp) { 8, 3 };
-    const rs_data_param data = { .scale = 0.1f };
-    rs_assert_ok(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag), diag);
-    rs_formats_free(formats);
-    rs_net_free(net);
     rs_free(text);
-    rs_diag_free(diag);
-    return qnet;
+    return rs_test_qnet_of(rs_test_path("net.prototxt"));
 }
 
 #define CONVOLUTION "layer { name: \"%s\" type: \"Convolution\" bottom: \"%s\" top: \"%s\" " \
