@@ -149,10 +149,12 @@ rs_status rs_array_config_read(const char *path, rs_array_config **result, rs_di
 {
     *result = NULL;
     rs_array_config *config = RS_NEW(rs_array_config);
-    rs_arena *arena = rs_arena_new();
-    rs_status status = config == NULL || arena == NULL ? rs_out_of_memory(diag) : RS_OK;
+    if (config == NULL)
+        return rs_out_of_memory(diag);
+    config->arena = rs_arena_new();
+    rs_status status = config->arena == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (status == RS_OK)
-        status = rs_schema_read(rs_array_schema, path, config, arena, NULL, diag);
+        status = rs_schema_read(rs_array_schema, path, config, config->arena, &config->tree, diag);
     if (status == RS_OK) {
         config->path = rs_strdup(path);
         if (config->name[0] == '\0') {
@@ -164,7 +166,6 @@ rs_status rs_array_config_read(const char *path, rs_array_config **result, rs_di
         if (config->path == NULL || config->name == NULL)
             status = rs_out_of_memory(diag);
     }
-    rs_arena_free(arena);
     if (status != RS_OK) {
         rs_array_config_free(config);
         return status;
@@ -175,7 +176,14 @@ rs_status rs_array_config_read(const char *path, rs_array_config **result, rs_di
 
 rs_status rs_array_config_set(rs_array_config *config, const char *assignment, rs_diag *diag)
 {
+    config->tree = NULL;
     return rs_schema_set(rs_array_schema, assignment, config, diag);
+}
+
+rs_loc rs_array_config_place(const rs_array_config *config, const char *key)
+{
+    const rs_yaml *node = config->tree != NULL ? rs_yaml_find(config->tree, key) : NULL;
+    return node != NULL ? node->loc : RS_FILE(config->path);
 }
 
 void rs_array_config_free(rs_array_config *config)
@@ -184,5 +192,6 @@ void rs_array_config_free(rs_array_config *config)
         return;
     rs_schema_free(rs_array_schema, config);
     rs_free(config->path);
+    rs_arena_free(config->arena);
     rs_free(config);
 }

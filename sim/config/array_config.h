@@ -3,6 +3,7 @@
 #define RISTRETTO_CONFIG_ARRAY_CONFIG_H
 
 #include "base/diag.h"
+#include "config/yaml.h"
 #include "export/weight_code.h"
 #include "fxp/fxp.h"
 #include "fxp/minifloat.h"
@@ -50,6 +51,8 @@ typedef struct rs_array_config {
     int outstanding;                     /* reads in flight, 1 to 256 */
     int stall_percent;                   /* 0 to 99 */
     uint64_t stall_seed;
+    rs_arena *arena;                     /* of the tree */
+    const rs_yaml *tree;                 /* for the places of keys; NULL: none, or no longer what the file says */
 } rs_array_config;
 
 /* "multiplier", "shifter", "minifloat": the words of array.pe. */
@@ -58,6 +61,8 @@ const char *rs_pe_name(rs_pe pe);
 rs_status rs_array_config_read(const char *path, rs_array_config **config, rs_diag *diag);
 /* Sets one key after reading, as `--set array.lanes=8` does; the same checks. */
 rs_status rs_array_config_set(rs_array_config *config, const char *assignment, rs_diag *diag);
+/* The place of a key such as "array.lanes" in the file; that of the file if the key is not in it, or if rs_array_config_set changed one. */
+rs_loc rs_array_config_place(const rs_array_config *config, const char *key);
 void rs_array_config_free(rs_array_config *config);
 
 /* The parameters of the RTL (ristretto_array, ristretto_top) for this array; every width resolved. Returns how many. */

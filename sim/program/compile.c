@@ -9,7 +9,7 @@
 static void resolve_width(rs_compiler *c, int *bits, int needed, const char *what, const char *be, const char *name,
                           const char *key)
 {
-    const rs_loc loc = RS_FILE(c->program->config.path);
+    const rs_loc loc = rs_array_config_place(c->config, key);
     if (*bits == RS_BITS_AUTO)
         *bits = needed;
     if (needed > 16)
@@ -52,8 +52,8 @@ static void resolve_choice(rs_compiler *c, rs_choice *choice, bool needed, const
     if (*choice == RS_AUTO)
         *choice = needed ? RS_YES : RS_NO;
     if (*choice == RS_NO && needed)
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->program->config.path), NULL,
-                                     "%s '%s' needs it, but array.%s is no; expected yes, or auto",
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), NULL,
+                                     "%s '%s' needs it, but %s is no; expected yes, or auto",
                                      what, name, key));
 }
 
@@ -61,7 +61,6 @@ static void resolve_choice(rs_compiler *c, rs_choice *choice, bool needed, const
 static void resolve_minifloat(rs_compiler *c)
 {
     rs_array_config *config = &c->program->config;
-    const rs_loc loc = RS_FILE(config->path);
     const rs_qnet *qnet = c->qnet;
     if (config->minifloat.exponent_bits == 0)
         config->minifloat = qnet->tensors[0].minifloat;
@@ -69,7 +68,7 @@ static void resolve_minifloat(rs_compiler *c)
     rs_minifloat_name(config->minifloat, ours, sizeof ours);
     const int places = rs_minifloat_fl(config->minifloat);
     if (places < 0 || places > 31 || places > rs_minifloat_integer_bits(config->minifloat)) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL, "array.minifloat: the bias %d is out of the array's reach",
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"), NULL, "array.minifloat: the bias %d is out of the array's reach",
                                      config->minifloat.bias));
         return;
     }
@@ -85,7 +84,7 @@ static void resolve_minifloat(rs_compiler *c)
         char *what = op == NULL ? rs_format("the input '%s' is", qnet->tensors[i].name)
                                 : rs_format(tensor ? "the output of layer '%s' is" : "the weights of layer '%s' are", op->name);
         rs_compiler_note(c, what == NULL ? rs_out_of_memory(c->diag)
-                                         : rs_error(c->diag, RS_BAD_INPUT, loc,
+                                         : rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"),
                                                     "an array of minifloats has one format for everything: quantize the net with --scheme minifloat and one "
                                                     "format, such as --minifloat e4m3",
                                                     "%s %s, but the numbers of the array are %s", what, rs_minifloat_name(format, other, sizeof other), ours));
@@ -98,20 +97,20 @@ static void resolve_minifloat(rs_compiler *c)
         if (*widths[i] == RS_BITS_AUTO)
             *widths[i] = bits;
         if (*widths[i] != bits)
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, i ? "array.weight_bits" : "array.activation_bits"), NULL,
                                          "array.%s_bits is %d, but the array's numbers are %s; expected %d, or auto",
                                          i ? "weight" : "activation", *widths[i], ours, bits));
     }
     const struct {
         rs_choice *choice;
         const char *key;
-    } choices[] = { { &config->unsigned_activations, "unsigned_activations" },
-                    { &config->average_pooling, "average_pooling" },
-                    { &config->channel_shifts, "channel_shifts" } };
+    } choices[] = { { &config->unsigned_activations, "array.unsigned_activations" },
+                    { &config->average_pooling, "array.average_pooling" },
+                    { &config->channel_shifts, "array.channel_shifts" } };
     for (int i = 0; i < 3; i++) {
         if (*choices[i].choice == RS_YES)
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
-                                         "array.%s is yes, which an array of minifloats does not have; expected no, or auto",
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, choices[i].key), NULL,
+                                         "%s is yes, which an array of minifloats does not have; expected no, or auto",
                                          choices[i].key));
         *choices[i].choice = RS_NO;
     }
@@ -122,7 +121,6 @@ static void resolve_minifloat(rs_compiler *c)
 static void resolve_weights(rs_compiler *c)
 {
     rs_array_config *config = &c->program->config;
-    const rs_loc loc = RS_FILE(config->path);
     const rs_qop *other = NULL, *zero = NULL, *channels = NULL, *heaviest = NULL;
     for (int i = 0; i < c->qnet->n_ops; i++) {
         const rs_qop *op = &c->qnet->ops[i];
@@ -136,21 +134,21 @@ static void resolve_weights(rs_compiler *c)
             channels = op;
         heaviest = heaviest ? heaviest : op;
     }
-    resolve_choice(c, &config->channel_shifts, channels, "channel_shifts", channels ? channels->name : "",
+    resolve_choice(c, &config->channel_shifts, channels, "array.channel_shifts", channels ? channels->name : "",
                    "with a fractional length for each channel, the layer");
     if (config->pe != RS_PE_SHIFTER) {
         config->zero_code = RS_NO;
     } else if (other) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc,
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
                                      "quantize the net with --scheme power-of-two, or set array.pe: multiplier",
                                      "the weights of layer '%s' are %d-bit integers, but array.pe is shifter, which takes "
                                      "powers of two only",
                                      other->name, other->weight_format.bits));
         return;
     } else {
-        resolve_choice(c, &config->zero_code, zero, "zero_code", zero ? zero->name : "", "with weights of zero, the layer");
+        resolve_choice(c, &config->zero_code, zero, "array.zero_code", zero ? zero->name : "", "with weights of zero, the layer");
         if (config->weight_bits != RS_BITS_AUTO && (config->weight_bits < 2 || config->weight_bits > RS_SHIFTER_MAX_BITS))
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.weight_bits"), NULL,
                                          "array.weight_bits is %d, but array.pe is shifter; expected 2 to %d, or auto",
                                          config->weight_bits, RS_SHIFTER_MAX_BITS));
     }
@@ -177,14 +175,14 @@ static void resolve_integers(rs_compiler *c)
     }
     resolve_width(c, &config->activation_bits, widest->format.bits, "blob", "is", widest->name,
                   "array.activation_bits");
-    resolve_choice(c, &config->unsigned_activations, is_unsigned, "unsigned_activations",
+    resolve_choice(c, &config->unsigned_activations, is_unsigned, "array.unsigned_activations",
                    is_unsigned ? is_unsigned->name : "", "the unsigned blob");
 
     const rs_qop *average = NULL;
     for (int i = 0; i < c->qnet->n_ops; i++)
         if (c->qnet->ops[i].type == RS_QOP_AVERAGE_POOL)
             average = &c->qnet->ops[i];
-    resolve_choice(c, &config->average_pooling, average, "average_pooling", average ? average->name : "",
+    resolve_choice(c, &config->average_pooling, average, "array.average_pooling", average ? average->name : "",
                    "average pooling");
     resolve_weights(c);
 }
@@ -192,7 +190,6 @@ static void resolve_integers(rs_compiler *c)
 static void resolve_widths(rs_compiler *c)
 {
     rs_array_config *config = &c->program->config;
-    const rs_loc loc = RS_FILE(config->path);
     int weighted = 0;
     for (int i = 0; i < c->qnet->n_ops; i++)
         weighted += rs_qop_weighted(&c->qnet->ops[i]);
@@ -212,18 +209,18 @@ static void resolve_widths(rs_compiler *c)
         const char *name;
         config->accumulator_bits = accumulator_bits(c, config->accumulator_bits == RS_BITS_WEIGHTS, &name);
         if (config->accumulator_bits > rs_array_accumulator_max_bits(config))
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc,
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.accumulator_bits"),
                                          config->pe == RS_PE_MINIFLOAT ? "formats of fewer exponent bits need less"
                                                                        : "narrower weights or activations need less",
                                          "layer '%s': its sums need %d bits; accumulators have at most %d", name,
                                          config->accumulator_bits, rs_array_accumulator_max_bits(config)));
     } else if (config->accumulator_bits > rs_array_accumulator_max_bits(config)) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.accumulator_bits"), NULL,
                                      "array.accumulator_bits is %d; only an array of minifloats may have more than %d",
                                      config->accumulator_bits, rs_array_accumulator_max_bits(config)));
     }
     if (config->rounding != c->qnet->rounding)
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "set array.rounding, or quantize with another --rounding",
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.rounding"), "set array.rounding, or quantize with another --rounding",
                                      "array.rounding is %s, but net '%s' rounds %s; expected the same",
                                      rs_rounding_name(config->rounding), c->qnet->name ? c->qnet->name : "",
                                      rs_rounding_name(c->qnet->rounding)));
@@ -284,6 +281,7 @@ static rs_status copy_config(rs_program *program, const rs_array_config *config,
 {
     program->config = *config;
     program->config.path = program->config.name = NULL;
+    program->config.arena = NULL; /* the tree stays another's */
     if ((config->path && !(program->config.path = rs_strdup(config->path))) ||
         (config->name && !(program->config.name = rs_strdup(config->name))))
         return rs_out_of_memory(diag);
@@ -301,7 +299,7 @@ static rs_status tile_segment(rs_compiler *c, int index)
         status = rs_compiler_tile(c, segment->first_layer + k);
     segment->count = program->n_descriptors - segment->first;
     if (status == RS_OK && c->status == RS_OK && segment->count > c->config->program_depth)
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path),
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, "array.program_depth"),
                                      "raise array.program_depth, or the buffers: larger bands need fewer descriptors",
                                      "net '%s' needs %d descriptors%s, array.program_depth is %d",
                                      c->qnet->name ? c->qnet->name : "", segment->count,
@@ -315,9 +313,9 @@ static void check_banks(rs_compiler *c, const char *key, int has, int needs)
 {
     if (has >= needs)
         return;
-    char *hint = rs_format("raise buffers.%s to %d, or set it to auto", key, needs);
-    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint,
-                                 "buffers.%s is %d, but a cycle reads or writes up to %d elements side by side: %d banks too few", key, has, needs, needs - has));
+    char *hint = rs_format("raise %s to %d, or set it to auto", key, needs);
+    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), hint,
+                                 "%s is %d, but a cycle reads or writes up to %d elements side by side: %d banks too few", key, has, needs, needs - has));
     rs_free(hint);
 }
 
@@ -326,8 +324,8 @@ static rs_status compile(rs_compiler *c)
     rs_program *program = c->program;
     resolve_widths(c);
     if (c->status == RS_OK) {
-        check_banks(c, "activation_banks", rs_array_activation_banks(c->config), rs_array_least_activation_banks(c->config));
-        check_banks(c, "output_banks", rs_array_output_banks(c->config), rs_array_least_output_banks(c->config));
+        check_banks(c, "buffers.activation_banks", rs_array_activation_banks(c->config), rs_array_least_activation_banks(c->config));
+        check_banks(c, "buffers.output_banks", rs_array_output_banks(c->config), rs_array_least_output_banks(c->config));
     }
     if (c->status != RS_OK)
         return c->status;
@@ -360,11 +358,11 @@ rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config,
 {
     *program = NULL;
     if (rs_qnet_minifloat(qnet) && config->pe != RS_PE_MINIFLOAT)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path),
+        return rs_error(diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
                         "set array.pe: minifloat, or quantize it with the scheme dynamic, static or power-of-two",
                         "the numbers of network '%s' are minifloats, but array.pe is %s", qnet->name, rs_pe_name(config->pe));
     if (!rs_qnet_minifloat(qnet) && config->pe == RS_PE_MINIFLOAT)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path),
+        return rs_error(diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
                         "quantize it with --scheme minifloat, or set array.pe: multiplier",
                         "the numbers of network '%s' are integers, but array.pe is minifloat", qnet->name);
     rs_compiler c = { .qnet = qnet, .diag = diag, .program = RS_NEW(rs_program) };
@@ -385,6 +383,7 @@ rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config,
         rs_program_free(c.program);
         return status;
     }
+    c.program->config.tree = NULL; /* nothing is reported from here on, and the caller may free it */
     *program = c.program;
     return RS_OK;
 }

@@ -286,8 +286,8 @@ static void too_small(rs_compiler *c, const rs_program_layer *layer, const char 
                       const char *unit, const char *what, int64_t needs)
 {
     char a[32], b[32], d[32];
-    char *hint = rs_format("raise buffers.%s to %" PRId64, key, needs);
-    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->config->path), hint,
+    char *hint = rs_format("raise %s to %" PRId64, key, needs);
+    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), hint,
                                  "layer '%s': %s buffer holds %s %s, %s needs %s: %s too few", layer->name, buffer,
                                  thousands(holds, a), unit, what, thousands(needs, b), thousands(needs - holds, d)));
     rs_free(hint);
@@ -312,9 +312,9 @@ static void no_band(rs_compiler *c, const geometry *g)
     else
         snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", rows);
     if (ifmap > c->config->activation_elements)
-        too_small(c, g->layer, "activation", "activation_elements", c->config->activation_elements, "elements", what, ifmap);
+        too_small(c, g->layer, "activation", "buffers.activation_elements", c->config->activation_elements, "elements", what, ifmap);
     if (ofmap > c->config->output_elements)
-        too_small(c, g->layer, "output", "output_elements", c->config->output_elements, "elements", what, ofmap);
+        too_small(c, g->layer, "output", "buffers.output_elements", c->config->output_elements, "elements", what, ofmap);
 }
 
 /* -------------------------------------------------------------------------------------------- descriptors */
@@ -546,13 +546,13 @@ static void check_layer(rs_compiler *c, const geometry *g)
         char what[64];
         snprintf(what, sizeof what, "one group of %d output channels",
                  (int)(g->groups_per_set > 1 ? config->lanes : g->lanes_set));
-        too_small(c, layer, "weight", "weight_steps", config->weight_steps, "steps", what, g->steps);
+        too_small(c, layer, "weight", "buffers.weight_steps", config->weight_steps, "steps", what, g->steps);
     }
     for (int o = 0; o < g->conv->channels; o++) {
         const int64_t bias = g->op->bias[o];
         const int places = config->pe == RS_PE_MINIFLOAT ? 2 * rs_minifloat_fl(config->minifloat) - g->op->bias_fl : 0;
         if (bias != 0 && rs_fxp_bits_for_bound(bias < 0 ? -(bias + 1) : bias) + places > config->accumulator_bits) {
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->path),
+            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.accumulator_bits"),
                                          "array.accumulator_bits: auto derives a width that holds every sum",
                                          "layer '%s': the bias of output channel %d, %" PRId64
                                          ", does not fit the accumulator's %d bits",

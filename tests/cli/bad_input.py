@@ -126,6 +126,12 @@ golden("missing network", simulate(qnet=path("no-qnet")), 3, "FOLDER/no-qnet/qne
 r = ristretto(*simulate(more=["--set", "buffers.activation_elements=100"]))
 check("a buffer that is too small is named, with what it needs",
       r.returncode == 3 and "layer 'conv1'" in r.stderr and "raise buffers.activation_elements to" in r.stderr, r.stderr)
+check("a value of the command line has no line in the file", r.stderr.startswith(f"{ARRAY}: error: "), r.stderr)
+before = array[:array.index("4096", array.index("activation_elements:"))]
+r = ristretto(*simulate(path("small.yaml", array.replace("activation_elements: 4096", "activation_elements: 1000"))))
+check("a buffer that is too small is named at its place in the file", r.returncode == 3 and r.stderr.startswith(
+    f"{path('small.yaml')}:{before.count(chr(10)) + 1}:{len(before.rsplit(chr(10), 1)[-1]) + 1}: error: layer 'conv2': activation buffer holds 1,000"),
+    r.stderr)
 technology = read(TECHNOLOGY)
 golden("a technology number without a source",
        ["estimate", "--qnet", f"{q}/qnet", "--array", ARRAY, "--technology",
