@@ -51,6 +51,24 @@ uint64_t rs_random_below(uint64_t seed, uint64_t stream, uint64_t counter, uint6
     return (uint64_t)(((u128)rs_random_u64(seed, stream, counter) * n) >> 64);
 }
 
+uint64_t rs_random_permuted(uint64_t seed, uint64_t stream, uint64_t i, uint64_t n)
+{
+    unsigned half = 1; /* bits of each side */
+    while (half < 16 && (UINT64_C(1) << 2 * half) < n)
+        half++;
+    const uint64_t mask = (UINT64_C(1) << half) - 1;
+    do {
+        uint64_t left = i >> half, right = i & mask;
+        for (uint64_t round = 0; round < 4; round++) {
+            const uint64_t next = left ^ (rs_random_u64(seed, stream, round << half | right) & mask);
+            left = right;
+            right = next;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}
+
 /* The C library's log and cos take other instructions, and give other last bits, on other processors. These use only
  * operations that IEEE 754 rounds in one way, so that a seed gives the same normals everywhere; error below 2e-16 + 1 ulp. */
 static double portable_log(double x)

@@ -13,6 +13,11 @@ uint64_t rs_random_below(uint64_t seed, uint64_t stream, uint64_t counter, uint6
 /* Standard normal (Box-Muller on two uniforms of the same counter). */
 double rs_random_normal(uint64_t seed, uint64_t stream, uint64_t counter);
 
+/* Where i goes in the permutation of 0 to n - 1 that (seed, stream) picks; without a table, so that any place can be asked for. A Feistel
+ * network of four rounds on as few bits as hold n, walked until it is below n: Black, Rogaway, "Ciphers with arbitrary finite domains",
+ * CT-RSA 2002. i < n, n <= 2^32. */
+uint64_t rs_random_permuted(uint64_t seed, uint64_t stream, uint64_t i, uint64_t n);
+
 /* rs_random_u64 of RS_RANDOM_LANES counters from `counter` on, as a loop that a compiler turns into vector code of whatever width the calling
  * function is compiled for. The counters' upper halves must be the same: counter is a multiple of RS_RANDOM_LANES. */
 enum { RS_RANDOM_LANES = 32 };

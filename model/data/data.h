@@ -82,7 +82,7 @@ typedef struct rs_data_override {
     float mean[16];
     const char *mean_file; /* likewise */
     int64_t crop_size, new_height, new_width;
-    bool gray, mirror;
+    bool gray, mirror, shuffle; /* the last two: of training */
 } rs_data_override;
 rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *param, rs_diag *diag);
 
@@ -95,8 +95,9 @@ rs_shape rs_dataset_shape(const rs_dataset *set, const rs_data_param *param, int
 
 /* Of a set in memory that need not be resized (rs_dataset_ready): (pixel - mean) * scale in float, as Caffe's transform_param does it,
  * for images [first, first + n) modulo count, into NCHW. rs_dataset_transform is for testing: the centre is cropped, nothing is
- * mirrored. rs_dataset_augment is for training: where to crop and what to mirror (every second image on average) is drawn from (seed,
- * index of the image not taken modulo count), so that it depends neither on the cut into batches nor on threads. */
+ * mirrored. rs_dataset_augment is for training: where to crop, what to mirror (every second image on average) and, if the param says
+ * shuffle, the order of each epoch are drawn from (seed, index of the image not taken modulo count), so that they depend neither on the
+ * cut into batches nor on threads. */
 bool rs_dataset_ready(const rs_dataset *set, const rs_data_param *param);
 void rs_dataset_transform(const rs_dataset *set, const rs_data_param *param, int64_t first, int64_t n, float *out);
 void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint64_t seed, int64_t first, int64_t n,

@@ -174,7 +174,7 @@ rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_d
     job j = { f, n, pixels };
     rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
     for (int64_t i = 0; i < n && labels != NULL; i++)
-        labels[i] = (float)f->set->labels[(f->next + i) % f->set->count];
+        labels[i] = (float)f->set->labels[rs_window_image(f->set, f->param, f->training ? &f->seed : NULL, f->next + i)];
     if (f->slots == NULL) {
         f->next += n;
         return RS_OK;

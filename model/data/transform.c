@@ -34,6 +34,8 @@ rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *pa
         param->color = RS_COLOR_GRAY;
     if (over->mirror)
         param->mirror = true;
+    if (over->shuffle)
+        param->shuffle = true;
     if (over->n_mean == 0 && over->mean_file == NULL)
         return RS_OK;
     rs_free(param->mean_file);
@@ -85,6 +87,13 @@ bool rs_dataset_ready(const rs_dataset *set, const rs_data_param *param)
 
 /* ---------------------------------------------------------------------------------------------------------------- windows */
 
+int64_t rs_window_image(const rs_dataset *set, const rs_data_param *param, const uint64_t *seed, int64_t index)
+{
+    enum { ORDER = 3 }; /* of an epoch: a stream of random numbers, see rs_window_place */
+    const uint64_t n = (uint64_t)set->count, epoch = (uint64_t)index / n, i = (uint64_t)index % n;
+    return (int64_t)(seed != NULL && param->shuffle ? rs_random_permuted(*seed, rs_mix64(epoch) << 2 | ORDER, i, n) : i);
+}
+
 rs_window rs_window_place(const rs_data_param *param, const rs_shape *shape, int64_t height, int64_t width, const uint64_t *seed, int64_t index)
 {
     enum { TOP, LEFT, MIRROR }; /* streams of random numbers */
@@ -134,8 +143,8 @@ static void convert(const rs_dataset *set, const rs_data_param *param, const uin
     const int64_t plane = (int64_t)set->height * set->width, image = set->channels * plane, values = rs_shape_count(&shape, 0);
     for (int64_t i = 0; i < n; i++) {
         const rs_window at = rs_window_place(param, &shape, set->height, set->width, seed, first + i);
-        rs_window_convert(param, &shape, set->pixels + (first + i) % set->count * image + at.top * set->width + at.left, plane, set->width, at,
-                          out + i * values);
+        const uint8_t *pixels = set->pixels + rs_window_image(set, param, seed, first + i) * image;
+        rs_window_convert(param, &shape, pixels + at.top * set->width + at.left, plane, set->width, at, out + i * values);
     }
 }
 
@@ -156,7 +165,7 @@ rs_status rs_window_read(const rs_dataset *set, const rs_data_param *param, cons
                          rs_diag *diag)
 {
     const rs_shape shape = rs_dataset_shape(set, param, 1);
-    const int64_t k = index % set->count;
+    const int64_t k = rs_window_image(set, param, seed, index);
     rs_picture picture = { set->channels, set->height, set->width, NULL }, resized = { 0 };
     const uint8_t *from = NULL;
     char name[256];

@@ -223,7 +223,7 @@ typedef struct rs_data_param {
     int64_t new_height, new_width; /* 0: as they are */
     rs_color color;
     bool list;         /* ImageData: the source is a list of images, whatever its name */
-    bool shuffle;      /* the images of a list, once, by a fixed seed */
+    bool shuffle;      /* another order each epoch of training; a list that is tested on keeps one order, by a fixed seed */
     char *root_folder; /* of the images of a list; or NULL */
     char *mean_file;   /* or NULL */
     /* The mean of each pixel, channels x height x width before cropping, once rs_data_load_mean has read mean_file; else NULL.

@@ -107,7 +107,7 @@ static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
                         "fine-tuning takes images that lie in memory (IDX, CIFAR), not lists of pictures");
     rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
-    over.mirror = false;
+    over.mirror = over.shuffle = false;
     rs_status st = rs_fit_data(t->test_net, set, &over, 1, &t->test_layer, diag);
     if (st != RS_OK)
         return st;

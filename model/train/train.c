@@ -90,6 +90,7 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
                         (long long)*batch);
     rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
     over.mirror = over.mirror && phase == RS_TRAIN;
+    over.shuffle = over.shuffle && phase == RS_TRAIN;
     st = rs_fit_data(*net, *set, &over, *batch, layer, diag);
     if (st == RS_OK)
         st = rs_check_data(*net, *layer, *set, &l->data, diag);

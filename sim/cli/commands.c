@@ -29,7 +29,9 @@ const rs_option rs_common_options[] = {
     { .name = "scale", .type = RS_OPTION_REAL, .value = "X", .min = -1e9, .max = 1e9, .help = "multiply by this afterwards [as the net says]" }, \
     RESIZE, \
     { .name = "crop", .type = RS_OPTION_INT, .value = "N", .min = 1, .max = 65535, .help = "take N x N pixels, in the middle or, in training, anywhere [as the net says]" }
-#define MIRROR { .name = "mirror", .type = RS_OPTION_FLAG, .help = "mirror every second image of the training, on average [as the net says]" }
+#define AUGMENT \
+    { .name = "mirror", .type = RS_OPTION_FLAG, .help = "mirror every second image of the training, on average [as the net says]" }, \
+    { .name = "shuffle", .type = RS_OPTION_FLAG, .help = "train on the images in another order each epoch [as the net says]" }
 #define RESIZE \
     { .name = "resize", .type = RS_OPTION_TEXT, .value = "HxW", .help = "resize images to H rows of W pixels first, such as 256x256 [as the net says]" }, \
     { .name = "gray", .type = RS_OPTION_FLAG, .help = "read color images as gray" }
@@ -82,7 +84,7 @@ static const rs_option network_places[] = {
 static const rs_option train_options[] = {
     { .name = "solver", .type = RS_OPTION_FILE, .value = "FILE", .required = true, .help = "Caffe solver file" },
     { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
-    TRANSFORM, MIRROR,
+    TRANSFORM, AUGMENT,
     { .name = "out", .letter = 'o', .type = RS_OPTION_FILE, .value = "PREFIX", .help = "prefix of snapshots, in place of the solver's" },
     { .name = "weights", .letter = 'w', .type = RS_OPTION_FILE, .value = "FILE", .help = "start from these weights: a caffemodel or ONNX model" },
     { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate" },
@@ -170,7 +172,7 @@ static const rs_option finetune_options[] = {
     { .name = "resume", .type = RS_OPTION_FILE, .value = "FILE", .help = "go on from this solverstate of a fine-tuning with the same options" },
     OUT("writes tuned.caffemodel, qnet/, quantized.prototxt, finetune.json and snapshots here"),
     { .name = "data", .letter = 'd', .type = RS_OPTION_FOLDER, .value = "PATH", .help = "labelled images, in place of those that the prototxt names" },
-    TRANSFORM, MIRROR,
+    TRANSFORM, AUGMENT,
     { .name = "validation", .type = RS_OPTION_FILE, .value = "PATH", .help = "validate on this data set (its training half) [held out of the training set]" },
     { .name = "validation-images", .type = RS_OPTION_TEXT, .value = "FIRST:COUNT",
       .help = "images of --validation [all]; without it, 0:COUNT holds the last COUNT images out of training [a tenth]" },

@@ -29,7 +29,7 @@ rs_status rs_command_help(const rs_args *args, rs_diag *diag);
 
 /* --data and --split. */
 rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag);
-/* --mean, --mean-file, --scale, --crop, --resize, --mirror and --gray, as far as the command has them. */
+/* --mean, --mean-file, --scale, --crop, --resize, --mirror, --shuffle and --gray, as far as the command has them. */
 rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_diag *diag);
 /* "104,117,123" and "256x256" for an override. `what` names the option or key, `wrong` is the status of a failure. */
 rs_status rs_parse_means(const char *text, const char *what, rs_status wrong, rs_data_override *over, rs_diag *diag);

@@ -65,7 +65,8 @@ rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_
 
 rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_diag *diag)
 {
-    *over = (rs_data_override){ .gray = rs_args_flag(args, "gray"), .mirror = rs_args_has(args, "mirror") && rs_args_flag(args, "mirror") };
+    *over = (rs_data_override){ .gray = rs_args_flag(args, "gray"), .mirror = rs_args_has(args, "mirror") && rs_args_flag(args, "mirror"),
+                                .shuffle = rs_args_has(args, "shuffle") && rs_args_flag(args, "shuffle") };
     rs_status status = rs_args_given(args, "resize") ? rs_parse_size(rs_args_text(args, "resize"), "--resize", RS_USAGE, over, diag) : RS_OK;
     if (!rs_args_has(args, "mean"))
         return status;

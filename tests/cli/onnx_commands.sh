@@ -82,4 +82,6 @@ check 'train, the command line says how' "$bin" train --solver "$scratch/bare.so
 check 'the same weights' cmp "$scratch/full_iter_3.caffemodel" "$scratch/bare_iter_3.caffemodel"
 check 'with --mirror, others' sh -c "'$bin' train --solver '$scratch/bare.solver' --scale $scale --mirror --out '$scratch/mirrored' --quiet &&
     ! cmp -s '$scratch/mirrored_iter_3.caffemodel' '$scratch/bare_iter_3.caffemodel'"
+check 'with --shuffle, others' sh -c "'$bin' train --solver '$scratch/bare.solver' --scale $scale --shuffle --out '$scratch/shuffled' --quiet &&
+    ! cmp -s '$scratch/shuffled_iter_3.caffemodel' '$scratch/bare_iter_3.caffemodel'"
 finish

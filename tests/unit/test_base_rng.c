@@ -1,6 +1,7 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "support/test.h"
 
@@ -110,6 +111,35 @@ static void below_stays_below(void **state)
     assert_int_equal(rs_random_below(0, 0, 0, 16), 0xe);
 }
 
+/* Each place once; another order for another stream; and an image goes to any tenth of the places as often as to another. */
+static void permutations_are_permutations(void **state)
+{
+    (void)state;
+    enum { MOST = 50000 };
+    static bool seen[MOST];
+    const uint64_t seed = rs_test_seed(), sizes[] = { 1, 2, 3, 4, 5, 16, 17, 1000, 4096, MOST };
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        for (uint64_t i = 0; i < sizes[k]; i++)
+            seen[i] = false;
+        for (uint64_t i = 0; i < sizes[k]; i++) {
+            const uint64_t at = rs_random_permuted(seed, k, i, sizes[k]);
+            assert_true(at < sizes[k] && !seen[at]);
+            seen[at] = true;
+        }
+    }
+    int fixed = 0, follow = 0, tenths[10] = { 0 };
+    for (uint64_t i = 0; i + 1 < 10000; i++) {
+        const uint64_t at = rs_random_permuted(seed, 1, i, 10000);
+        fixed += at == rs_random_permuted(seed, 2, i, 10000);
+        follow += rs_random_permuted(seed, 1, i + 1, 10000) == at + 1;
+        tenths[rs_random_permuted(seed, i, 77, 1000) / 100]++;
+    }
+    assert_true(fixed < 12 && follow < 12); /* one each is expected */
+    for (int d = 0; d < 10; d++)
+        assert_in_range(tenths[d], 800, 1200);
+    assert_true(rs_random_permuted(seed, 0, UINT32_MAX, UINT64_C(1) << 32) < UINT64_C(1) << 32);
+}
+
 static void streams_and_seeds_differ(void **state)
 {
     (void)state;
@@ -149,6 +179,7 @@ int main(void)
         cmocka_unit_test(moments_of_normal),
         cmocka_unit_test(unit_is_uniform),
         cmocka_unit_test(below_stays_below),
+        cmocka_unit_test(permutations_are_permutations),
         cmocka_unit_test(streams_and_seeds_differ),
         cmocka_unit_test(sequential_is_the_same_function),
         cmocka_unit_test(mix64_known_answers),

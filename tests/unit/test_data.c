@@ -535,6 +535,55 @@ static void check_augment(void **state)
     rs_dataset_free(set);
 }
 
+/* Shuffled, an epoch takes each image once, with its label, and no epoch the order of another; batches and resuming do not matter. */
+static void check_shuffle(void **state)
+{
+    (void)state;
+    enum { COUNT = 50, EPOCHS = 4, N = COUNT * EPOCHS };
+    rs_diag *diag = rs_diag_new();
+    rs_dataset *set = random_set(COUNT, 1, 1, 1, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        set->storage[i] = (uint8_t)(2 * i);
+        set->labels[i] = i;
+    }
+    const rs_data_param d = { .scale = 1, .shuffle = true };
+    const uint64_t seed = rs_test_seed();
+    float pixels[N], labels[N], part[7], part_labels[7];
+    rs_feed *feed = NULL;
+    rs_assert_ok(rs_feed_new(set, &d, &seed, 0, N, &feed, diag), diag);
+    rs_assert_ok(rs_feed_next(feed, N, pixels, labels, diag), diag);
+    rs_feed_free(feed);
+    for (int e = 0; e < EPOCHS; e++) {
+        bool seen[COUNT] = { false };
+        int in_place = 0, as_before = 0;
+        for (int i = 0; i < COUNT; i++) {
+            const int at = e * COUNT + i, image = (int)labels[at];
+            assert_true(image >= 0 && image < COUNT && !seen[image]);
+            seen[image] = true;
+            assert_true(pixels[at] == (float)(2 * image));
+            in_place += image == i;
+            as_before += e > 0 && image == (int)labels[at - COUNT];
+        }
+        assert_true(in_place < COUNT / 3 && as_before < COUNT / 3);
+    }
+    /* From the middle of an epoch on, in batches that cross its end. */
+    rs_assert_ok(rs_feed_new(set, &d, &seed, 24, 7, &feed, diag), diag);
+    for (int at = 24; at + 7 <= N; at += 7) {
+        rs_assert_ok(rs_feed_next(feed, 7, part, part_labels, diag), diag);
+        assert_memory_equal(part, pixels + at, sizeof part);
+        assert_memory_equal(part_labels, labels + at, sizeof part_labels);
+    }
+    rs_feed_free(feed);
+    /* For testing, one after the other. */
+    rs_assert_ok(rs_feed_new(set, &d, NULL, 0, COUNT, &feed, diag), diag);
+    rs_assert_ok(rs_feed_next(feed, COUNT, pixels, labels, diag), diag);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(labels[i] == (float)i && pixels[i] == (float)(2 * i));
+    rs_feed_free(feed);
+    rs_dataset_free(set);
+    rs_diag_free(diag);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- the digits */
 
 static void check_digits(void **state)
@@ -607,7 +656,7 @@ int main(void)
         cmocka_unit_test(check_round_trip), cmocka_unit_test(check_wrong_files),  cmocka_unit_test(check_damage),
         cmocka_unit_test(check_allocation_failures), cmocka_unit_test(check_places), cmocka_unit_test(check_descriptions),
         cmocka_unit_test(check_exclude),    cmocka_unit_test(check_slice),        cmocka_unit_test(check_transform),
-        cmocka_unit_test(check_augment),    cmocka_unit_test(check_digits),       cmocka_unit_test(check_held_out),
+        cmocka_unit_test(check_augment), cmocka_unit_test(check_shuffle),    cmocka_unit_test(check_digits),       cmocka_unit_test(check_held_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

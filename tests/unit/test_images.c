@@ -604,16 +604,30 @@ static void test_mean_image(void **state)
     rs_diag_free(diag);
 }
 
+/* Whether 3 x 4 x 4 values are some window of an image of the list, mirrored or not. */
+static bool is_window_of(const float *values, int image)
+{
+    for (int where = 0; where < 2 * (SIDE - 3) * (SIDE - 3); where++) {
+        const int top = where / 2 / (SIDE - 3), left = where / 2 % (SIDE - 3);
+        bool same = true;
+        for (int v = 0; v < 3 * 4 * 4 && same; v++)
+            same = values[v] == pixel(image, v / 16, top + v / 4 % 4, left + (where % 2 == 1 ? 3 - v % 4 : v % 4));
+        if (same)
+            return true;
+    }
+    return false;
+}
+
 /* Crops and mirrors that are drawn, and the order: the same on any number of threads. */
 static void test_threads(void **state)
 {
     (void)state;
     rs_diag *diag = rs_diag_new();
     rs_dataset *set = NULL;
-    const rs_data_param param = { .scale = 1, .crop_size = 4, .mirror = true };
+    const rs_data_param param = { .scale = 1, .crop_size = 4, .mirror = true, .shuffle = true };
     const uint64_t seed = rs_test_seed();
     enum { VALUES = 3 * 4 * 4 };
-    float first[17 * VALUES], out[17 * VALUES];
+    float first[17 * VALUES], out[17 * VALUES], labels[17];
     rs_assert_ok(rs_dataset_open(write_list(""), NULL, false, &set, diag), diag);
     for (int threads = 1; threads <= 4; threads++) {
         rs_set_threads(threads);
@@ -621,13 +635,16 @@ static void test_threads(void **state)
         rs_feed *feed = NULL;
         rs_assert_ok(rs_feed_new(set, &param, &seed, 2, batch, &feed, diag), diag);
         for (int64_t i = 0; i < 17; i += batch)
-            rs_assert_ok(rs_feed_next(feed, i + batch < 17 ? batch : 17 - i, out + i * VALUES, NULL, diag), diag);
+            rs_assert_ok(rs_feed_next(feed, i + batch < 17 ? batch : 17 - i, out + i * VALUES, labels + i, diag), diag);
         rs_feed_free(feed);
         if (threads == 1)
             memcpy(first, out, sizeof out);
         assert_memory_equal(first, out, sizeof out);
     }
     rs_set_threads(0);
+    /* The labels are those of the images that came. */
+    for (int i = 0; i < 17; i++)
+        assert_true(is_window_of(out + i * VALUES, (int)labels[i] / 10));
     rs_dataset_free(set);
     rs_diag_free(diag);
 }
