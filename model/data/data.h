@@ -108,6 +108,10 @@ void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint6
  * then change nothing more, the means still apply. RS_RESOURCE: it would take more than RS_LOADED_MOST bytes. */
 #define RS_LOADED_MOST ((uint64_t)16 << 30)
 rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_dataset **loaded, rs_diag *diag);
+/* Whether they are in memory as they enter the net already, so that loading changes nothing; and: loads a set in its own place if they are
+ * not. */
+bool rs_dataset_loaded(const rs_dataset *set, const rs_data_param *param);
+rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, rs_diag *diag);
 
 /* Images one batch after the other, of any set: those that are not in memory are read and decoded ahead by threads of the feed's own,
  * in order. seed NULL: for testing (as rs_dataset_transform), else for training (as rs_dataset_augment). The set and the param must

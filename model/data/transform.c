@@ -280,3 +280,22 @@ rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_
     *loaded = s;
     return RS_OK;
 }
+
+bool rs_dataset_loaded(const rs_dataset *set, const rs_data_param *param)
+{
+    const rs_shape shape = rs_dataset_shape(set, param, 1);
+    return set->pixels != NULL && shape.dim[1] == set->channels && shape.dim[2] == set->height && shape.dim[3] == set->width;
+}
+
+rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, rs_diag *diag)
+{
+    if (rs_dataset_loaded(*set, param))
+        return RS_OK;
+    rs_dataset *loaded = NULL;
+    const rs_status st = rs_dataset_load(*set, param, &loaded, diag);
+    if (st != RS_OK)
+        return st;
+    rs_dataset_free(*set);
+    *set = loaded;
+    return RS_OK;
+}

@@ -19,7 +19,8 @@ typedef struct tuner {
     rs_net *test_net; /* for ranges and for the integers */
     int test_layer;
     rs_dataset *named;     /* --validation, or NULL */
-    rs_dataset validation; /* a slice of it, or of the training set */
+    rs_dataset validation; /* a slice of it, or of the training set, as it enters the net */
+    rs_dataset *loaded;    /* what it is a slice of, if those were not in memory like that; or NULL */
     rs_shadow *shadow;
     rs_formats *formats;   /* of the test net */
     rs_tuning state;
@@ -101,11 +102,20 @@ static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
     return RS_OK;
 }
 
+/* Images that are taken again and again are read and decoded once. *loaded, which may be NULL, must outlive *set. */
+static rs_status hold(rs_dataset *set, const rs_data_param *data, rs_dataset **loaded, rs_diag *diag)
+{
+    *loaded = NULL;
+    if (rs_dataset_loaded(set, data))
+        return RS_OK;
+    const rs_status st = rs_dataset_load(set, data, loaded, diag);
+    if (st == RS_OK)
+        *set = rs_dataset_slice(*loaded, 0, (*loaded)->count);
+    return st;
+}
+
 static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
 {
-    if (set->pixels == NULL || t->validation.pixels == NULL)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
-                        "fine-tuning takes images that lie in memory (IDX, CIFAR), not lists of pictures");
     rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
     over.mirror = over.shuffle = false;
     rs_status st = rs_fit_data(t->test_net, set, &over, 1, &t->test_layer, diag);
@@ -117,6 +127,8 @@ static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
         st = rs_check_data(t->test_net, t->test_layer, set, &l->data, diag);
     if (st == RS_OK)
         st = rs_check_data(t->test_net, t->test_layer, &t->validation, &l->data, diag);
+    if (st == RS_OK)
+        st = hold(&t->validation, &l->data, &t->loaded, diag);
     return st;
 }
 
@@ -168,8 +180,12 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     const rs_finetune_options *o = t->options;
     const rs_data_param *data = &t->test_net->layers[t->test_layer].data;
     rs_ranges *ranges = NULL;
-    rs_status st = o->rules.activation_range != RS_RANGE_MAX ? rs_ranges_measure_all(t->test_net, data, set, o->calibration_images, &ranges, diag)
-                                                             : rs_ranges_measure(t->test_net, data, set, o->calibration_images, &ranges, diag);
+    rs_dataset calibration = rs_dataset_slice(set, 0, o->calibration_images > 0 ? o->calibration_images : set->count), *loaded;
+    rs_status st = hold(&calibration, data, &loaded, diag);
+    if (st == RS_OK)
+        st = o->rules.activation_range != RS_RANGE_MAX ? rs_ranges_measure_all(t->test_net, data, &calibration, 0, &ranges, diag)
+                                                       : rs_ranges_measure(t->test_net, data, &calibration, 0, &ranges, diag);
+    rs_dataset_free(loaded);
     if (st == RS_OK)
         st = find_widths(t, ranges, diag);
     if (st == RS_OK)
@@ -442,6 +458,7 @@ rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *
     rs_tuning_free(&t.state);
     rs_formats_free(t.formats);
     rs_net_free(t.test_net);
+    rs_dataset_free(t.loaded);
     rs_dataset_free(t.named);
     rs_free(t.best_path);
     if (st == RS_OK)

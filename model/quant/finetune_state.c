@@ -35,7 +35,7 @@ static char *options_text(const rs_finetune_options *o)
     char weights[SIZE], activations[SIZE];
     return rs_format("bits %d %d %d, activations %s, weights %s, learn_steps %d %.17g, gradual %d, rate %.17g %s, decay %.17g, iterations %" PRId64
                      ", validation %" PRId64 " %" PRId64 " every %" PRId64 ", seed %" PRIu64 ", bias %d, rounding %s, scheme %s: ranges %s %s %.17g, "
-                     "minifloats %s %s %d, exponents %d %d %d %d, channels %d, unsigned %d, wide scores %d, keeps %s",
+                     "minifloats %s %s %d, exponents %d %d %d %d, channels %d, unsigned %d, wide scores %d, keeps %s, mirror %d, shuffle %d",
                      o->bits[0], o->bits[1], o->bits[2], o->quantized_activations ? "quantized" : "float", rs_rounding_name(o->weight_rounding),
                      (int)o->learn_steps, o->step_rate, o->gradual_bits, o->learning_rate, o->linear_decay ? "linear" : "fixed", o->weight_decay,
                      o->iterations, o->validation_first, o->validation_images, o->validate_every, o->seed, (int)o->bias_rule,
@@ -43,7 +43,8 @@ static char *options_text(const rs_finetune_options *o)
                      r->percentile, rs_minifloat_name(r->weight_minifloat, weights, sizeof weights),
                      rs_minifloat_name(r->activation_minifloat, activations, sizeof activations), r->exponent_bits, r->power2.min_exponent,
                      r->power2.max_exponent, (int)r->power2.zero, (int)r->power2_by_layer, (int)o->channel_weights, (int)o->unsigned_activations,
-                     (int)o->wide_scores, o->keep_last ? "last" : "best");
+                     (int)o->wide_scores, o->keep_last ? "last" : "best", o->transform != NULL && o->transform->mirror,
+                     o->transform != NULL && o->transform->shuffle);
 }
 
 /* The name of what a format is for. */

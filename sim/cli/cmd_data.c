@@ -10,20 +10,6 @@
 #include "import/caffe.h"
 #include "report/report.h"
 
-/* All images, as the options say, in memory. Images in memory that need no change are taken as they are. */
-static rs_status hold(rs_dataset **set, const rs_data_param *param, rs_diag *diag)
-{
-    if (rs_dataset_ready(*set, param) && param->crop_size == 0)
-        return RS_OK;
-    rs_dataset *held = NULL;
-    const rs_status status = rs_dataset_load(*set, param, &held, diag);
-    if (status != RS_OK)
-        return status;
-    rs_dataset_free(*set);
-    *set = held;
-    return RS_OK;
-}
-
 static rs_status info(const rs_args *args, const rs_dataset *set, rs_diag *diag)
 {
     json_t *counts = json_array();
@@ -68,7 +54,7 @@ static rs_status write_pair(const rs_dataset *set, const char *prefix, bool idx,
 static rs_status convert(const rs_args *args, rs_dataset **set, const rs_data_param *param, const char *out, rs_diag *diag)
 {
     const char *format = rs_args_text(args, "format");
-    rs_status status = hold(set, param, diag);
+    rs_status status = rs_dataset_hold(set, param, diag);
     if (status == RS_OK)
         status = strcmp(format, "lmdb") == 0 ? rs_dataset_write_lmdb(*set, out, diag) : write_pair(*set, out, strcmp(format, "idx") == 0, diag);
     if (status == RS_OK && !rs_args_flag(args, "quiet") && !rs_args_flag(args, "json"))

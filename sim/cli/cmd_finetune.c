@@ -176,6 +176,20 @@ static rs_status open_test_set(const rs_args *args, const rs_solver_param *solve
     return st;
 }
 
+/* The test images are scored more than once. Before the training, so that an image that cannot be read does not end it. */
+static rs_status hold_test_set(const rs_solver_param *solver, const rs_data_override *over, rs_dataset **set, rs_diag *diag)
+{
+    rs_net *net = NULL;
+    int layer = 0;
+    rs_status st = rs_import_net(solver->net_path, NULL, NULL, &net, diag);
+    if (st == RS_OK)
+        st = rs_fit_data(net, *set, over, 1, &layer, diag);
+    if (st == RS_OK)
+        st = rs_dataset_hold(set, &net->layers[layer].data, diag);
+    rs_net_free(net);
+    return st;
+}
+
 /* FIRST:COUNT; the images are checked once they are there. */
 static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, rs_diag *diag)
 {
@@ -259,6 +273,8 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
         o.weights = solver->net_path; /* its own */
     if (status == RS_OK && !rs_args_flag(args, "no-test"))
         status = open_test_set(args, solver, &test_set, diag);
+    if (status == RS_OK && test_set != NULL)
+        status = hold_test_set(solver, &transform, &test_set, diag);
     if (status == RS_OK)
         status = rs_finetune(solver, &o, &r, diag);
     if (status == RS_OK)

@@ -64,18 +64,8 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
 rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag)
 {
     int layer = 0;
-    rs_dataset *held = NULL;
-    rs_status status = rs_data_layer(net, &layer, diag);
-    const rs_shape shape = status == RS_OK ? rs_dataset_shape(*set, &net->layers[layer].data, 1) : (rs_shape){ 0 };
-    if (status == RS_OK && (*set)->pixels != NULL && shape.dim[2] == (*set)->height && shape.dim[3] == (*set)->width)
-        return RS_OK;
-    if (status == RS_OK)
-        status = rs_dataset_load(*set, &net->layers[layer].data, &held, diag);
-    if (status != RS_OK)
-        return status;
-    rs_dataset_free(*set);
-    *set = held;
-    return RS_OK;
+    const rs_status status = rs_data_layer(net, &layer, diag);
+    return status == RS_OK ? rs_dataset_hold(set, &net->layers[layer].data, diag) : status;
 }
 
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag)
