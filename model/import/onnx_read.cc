@@ -1616,10 +1616,13 @@ private:
         const bool same = a->dims == b->dims;
         if (a->is_float != b->is_float || (!same && a->size() != 1 && b->size() != 1))
             refuse("constants of " + a->shape_text() + " and " + b->shape_text() + " cannot be put together");
-        const std::size_t n = std::max(a->size(), b->size());
+        // One value goes with each of the others, of which there may be none.
+        const Tensor &others = a->size() == 1 ? *b : *a;
+        const std::size_t n = others.size(), axes = std::max(a->dims.size(), b->dims.size());
         auto t = std::make_shared<Tensor>();
         t->is_float = a->is_float;
-        t->dims = a->size() == n && a->dims.size() >= b->dims.size() ? a->dims : b->dims;
+        t->dims.assign(axes - others.dims.size(), 1);
+        t->dims.insert(t->dims.end(), others.dims.begin(), others.dims.end());
         const char op = node_->op_type()[0]; // Add, Sub, Mul, Div
         for (std::size_t i = 0; i < n; i++) {
             const std::size_t p = a->size() == 1 ? 0 : i, q = b->size() == 1 ? 0 : i;
