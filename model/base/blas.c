@@ -6,7 +6,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-
 /* Kernel sets of OpenBLAS that use AVX-512. */
 static bool uses_avx512(const char *kernel)
 {
@@ -20,8 +19,9 @@ static bool uses_avx512(const char *kernel)
 static bool has_avx512(void)
 {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd");
 #else
     return false;
 #endif

@@ -9,17 +9,18 @@
 
 #include "base/memory.h"
 
-/* A hostile file can be wrong in a million places, or hold a name of a megabyte: what is kept and printed is bounded. */
+/* A hostile file can be wrong in a million places, or hold a name of a megabyte: what is kept and printed is bounded.
+ */
 enum { MOST_MESSAGES = 200, LONGEST_TEXT = 4000 };
 
 struct rs_diag {
     rs_message *messages;
     size_t n, capacity;
-    size_t errors;          /* all of them, also those that are not kept */
-    size_t warnings_lost;   /* beyond MOST_MESSAGES */
+    size_t errors;        /* all of them, also those that are not kept */
+    size_t warnings_lost; /* beyond MOST_MESSAGES */
     size_t errors_lost;
     rs_status first;
-    bool short_of_memory;   /* a message could not be stored: `fallback` stands for it */
+    bool short_of_memory; /* a message could not be stored: `fallback` stands for it */
     rs_message fallback;
 };
 
@@ -61,8 +62,8 @@ void rs_diag_free(rs_diag *diag)
     rs_free(diag);
 }
 
-static bool store(rs_diag *diag, rs_severity severity, rs_status status, rs_loc loc, const char *hint, const char *format,
-                  va_list arguments)
+static bool store(rs_diag *diag, rs_severity severity, rs_status status, rs_loc loc, const char *hint,
+                  const char *format, va_list arguments)
 {
     if (diag == &emergency)
         return false;
@@ -83,7 +84,7 @@ static bool store(rs_diag *diag, rs_severity severity, rs_status status, rs_loc 
         rs_free(hint_copy);
         return false;
     }
-    diag->messages[diag->n++] = (rs_message){
+    diag->messages[diag->n++] = (rs_message) {
         .severity = severity,
         .status = status,
         .loc = { file, loc.line, loc.column },
@@ -108,7 +109,7 @@ rs_status(rs_error)(rs_diag *diag, rs_status status, rs_loc loc, const char *hin
     va_start(arguments, format);
     if (!store(diag, RS_ERROR, status, loc, hint, format, arguments) && !diag->short_of_memory) {
         diag->short_of_memory = true;
-        diag->fallback = (rs_message){ RS_ERROR, status, RS_NOWHERE, fallback_text, NULL };
+        diag->fallback = (rs_message) { RS_ERROR, status, RS_NOWHERE, fallback_text, NULL };
     }
     va_end(arguments);
     return status;
@@ -153,7 +154,8 @@ const rs_message *rs_diag_message(const rs_diag *diag, size_t i)
     return i == diag->n && diag->short_of_memory ? &diag->fallback : NULL;
 }
 
-/* Text may quote a file that somebody else wrote: control characters, which could drive the terminal, are shown as \xNN. */
+/* Text may quote a file that somebody else wrote: control characters, which could drive the terminal, are shown as
+ * \xNN. */
 static void print_text(const char *text, FILE *stream)
 {
     size_t n = 0;
@@ -181,7 +183,9 @@ static bool wants_color(FILE *stream)
 static void print_message(const rs_message *m, bool color, FILE *stream)
 {
     static const char *const names[] = { [RS_NOTE] = "note", [RS_WARNING] = "warning", [RS_ERROR] = "error" };
-    static const char *const colors[] = { [RS_NOTE] = "\033[1;36m", [RS_WARNING] = "\033[1;35m", [RS_ERROR] = "\033[1;31m" };
+    static const char *const colors[] = {
+        [RS_NOTE] = "\033[1;36m", [RS_WARNING] = "\033[1;35m", [RS_ERROR] = "\033[1;31m"
+    };
     if (m->loc.file != NULL) {
         print_text(m->loc.file, stream);
         if (m->loc.line > 0)
@@ -215,8 +219,8 @@ void rs_diag_print(rs_diag *diag, FILE *stream)
     forget(diag);
 }
 
-/* Distance with insertions, deletions, substitutions and swaps of neighbours ("optimal string alignment"), without case.
- * Words longer than LONGEST_WORD are never near. */
+/* Distance with insertions, deletions, substitutions and swaps of neighbours ("optimal string alignment"), without
+ * case. Words longer than LONGEST_WORD are never near. */
 enum { LONGEST_WORD = 63 };
 
 static int lower(char c)

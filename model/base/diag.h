@@ -24,16 +24,17 @@ typedef struct rs_loc {
     int column;
 } rs_loc;
 
-#define RS_NOWHERE ((rs_loc){ NULL, 0, 0 })
-#define RS_FILE(path) ((rs_loc){ (path), 0, 0 })
+#define RS_NOWHERE ((rs_loc) { NULL, 0, 0 })
+#define RS_FILE(path) ((rs_loc) { (path), 0, 0 })
 
 typedef enum rs_severity { RS_NOTE, RS_WARNING, RS_ERROR } rs_severity;
 
 typedef struct rs_diag rs_diag;
 
 /* Messages are kept until printed. NULL is accepted by every function below and drops the message.
- * One thread at a time may use an rs_diag. rs_diag_new never gives NULL: without memory it gives an object that keeps no
- * more than a fixed "out of memory". At most 200 messages are kept; the rest is counted ("... and 17 more errors"). */
+ * One thread at a time may use an rs_diag. rs_diag_new never gives NULL: without memory it gives an object that keeps
+ * no more than a fixed "out of memory". At most 200 messages are kept; the rest is counted ("... and 17 more errors").
+ */
 rs_diag *rs_diag_new(void);
 void rs_diag_free(rs_diag *diag);
 
@@ -48,7 +49,8 @@ void rs_warn(rs_diag *diag, rs_loc loc, const char *hint, const char *format, ..
 /* RS_RESOURCE with the standard out-of-memory message. */
 rs_status rs_out_of_memory(rs_diag *diag);
 
-/* clang's analyzer looks into one file at a time: without this it would follow paths on which an error returns RS_OK. */
+/* clang's analyzer looks into one file at a time: without this it would follow paths on which an error returns RS_OK.
+ */
 #ifdef __clang_analyzer__
 #define rs_error(diag, status, ...) ((void)rs_error((diag), (status), __VA_ARGS__), (status))
 #define rs_out_of_memory(diag) ((void)rs_out_of_memory(diag), RS_RESOURCE)

@@ -38,8 +38,8 @@ bool rs_fault_strikes(rs_fault kind)
         return false;
     if (announced[kind]) {
         char line[80];
-        const int length =
-            snprintf(line, sizeof line, "ristretto: injected fault: %s %llu\n", kinds[kind].name, (unsigned long long)n);
+        const int length = snprintf(line, sizeof line, "ristretto: injected fault: %s %llu\n", kinds[kind].name,
+                                    (unsigned long long)n);
         if (write(STDERR_FILENO, line, (size_t)length) < 0)
             return true; /* nobody reads it: the fault strikes all the same */
     }

@@ -19,7 +19,8 @@ typedef enum rs_fault {
 /* Counts one event of this kind; true if it must fail. Thread-safe. */
 bool rs_fault_strikes(rs_fault kind);
 
-/* For tests in the same process: the nth event from now fails (1: the next one), silently; 0: none. Starts the count anew. */
+/* For tests in the same process: the nth event from now fails (1: the next one), silently; 0: none. Starts the count
+ * anew. */
 void rs_fault_arm(rs_fault kind, uint64_t nth);
 /* Events since the start of the process or since rs_fault_arm. */
 uint64_t rs_fault_count(rs_fault kind);

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "base/temporary.h"
 
-/* ------------------------------------------------------------------------------------------------------------ paths */
+/* -------------------------------------------------------------------------------------------------------- paths */
 
 bool rs_folder_exists(const char *path)
 {
@@ -110,7 +110,7 @@ static char *similar_file(const char *path)
     return hint;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- input */
+/* -------------------------------------------------------------------------------------------------------- input */
 
 /* A buffer that grows up to a limit, with room for one zero byte behind it. */
 typedef struct buffer {
@@ -118,7 +118,8 @@ typedef struct buffer {
     size_t size, capacity, limit;
 } buffer;
 
-/* Makes room for at least one more byte, or `wanted` in all. False: no memory. Never asks for much more than the limit. */
+/* Makes room for at least one more byte, or `wanted` in all. False: no memory. Never asks for much more than the limit.
+ */
 static bool grow(buffer *b, size_t wanted)
 {
     if (wanted <= b->capacity)
@@ -138,8 +139,8 @@ static bool grow(buffer *b, size_t wanted)
 
 static rs_status too_large(const char *path, size_t max_bytes, const char *what, rs_diag *diag)
 {
-    return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the %s is larger than %zu bytes, the most that is accepted here",
-                    what, max_bytes);
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                    "the %s is larger than %zu bytes, the most that is accepted here", what, max_bytes);
 }
 
 static ssize_t read_some(int fd, void *to, size_t n)
@@ -290,11 +291,11 @@ rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t
     return RS_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ output */
+/* ------------------------------------------------------------------------------------------------------- output */
 
 struct rs_output {
-    char *path;   /* where it will appear, as the user gave it */
-    char *target; /* the same behind symbolic links */
+    char *path;      /* where it will appear, as the user gave it */
+    char *target;    /* the same behind symbolic links */
     char *temporary; /* NULL: written directly, for devices and pipes */
     int slot;
     FILE *stream;
@@ -354,7 +355,8 @@ rs_status rs_output_open(const char *path, rs_output **result, rs_diag *diag)
     struct stat st;
     const bool exists = stat(path, &st) == 0;
     if (path[0] == '\0' || path[strlen(path) - 1] == '/' || (exists && S_ISDIR(st.st_mode))) {
-        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "give the name of a file", "cannot write: this is a folder");
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "give the name of a file",
+                          "cannot write: this is a folder");
         goto fail;
     }
     if (exists && !S_ISREG(st.st_mode)) {
@@ -373,9 +375,10 @@ rs_status rs_output_open(const char *path, rs_output **result, rs_diag *diag)
         if (status != RS_OK)
             goto fail;
         const char *slash = strrchr(out->target, '/');
-        /* A long name is cut, so that the temporary one is not too long for the file system where the final one is not. */
-        out->temporary = rs_format("%s/.%.200s.%ld-%u.tmp", folder, slash != NULL ? slash + 1 : out->target, (long)getpid(),
-                                   atomic_fetch_add(&serial, 1));
+        /* A long name is cut, so that the temporary one is not too long for the file system where the final one is not.
+         */
+        out->temporary = rs_format("%s/.%.200s.%ld-%u.tmp", folder, slash != NULL ? slash + 1 : out->target,
+                                   (long)getpid(), atomic_fetch_add(&serial, 1));
         if (out->temporary == NULL) {
             status = rs_out_of_memory(diag);
             goto fail;
@@ -434,7 +437,8 @@ rs_status rs_output_commit(rs_output *out, rs_diag *diag)
     const int why = finish(out);
     rs_status status = RS_OK;
     if (why != 0) {
-        status = rs_error(diag, output_status(why), RS_FILE(out->path), output_hint(why), "cannot write: %s", strerror(why));
+        status = rs_error(diag, output_status(why), RS_FILE(out->path), output_hint(why), "cannot write: %s",
+                          strerror(why));
     } else if (out->temporary != NULL) {
         rs_temporary_forget(out->slot);
         rs_free(out->temporary);

@@ -23,8 +23,9 @@ rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t
  *     rs_status st = rs_output_open("report.json", &out, diag);
  *     ... fprintf(rs_output_stream(out), ...) ...
  *     st = rs_output_commit(out, diag);     // flush, fsync, rename; or rs_output_discard(out)
- * Writes are checked at commit (a full disk is RS_RESOURCE and leaves the old file as it was). Missing parent folders are made.
- * Files open when the process is interrupted are removed. RISTRETTO_FAIL_WRITE=n makes the n-th commit fail. */
+ * Writes are checked at commit (a full disk is RS_RESOURCE and leaves the old file as it was). Missing parent folders
+ * are made. Files open when the process is interrupted are removed. RISTRETTO_FAIL_WRITE=n makes the n-th commit fail.
+ */
 typedef struct rs_output rs_output;
 rs_status rs_output_open(const char *path, rs_output **out, rs_diag *diag);
 FILE *rs_output_stream(rs_output *out);
@@ -33,7 +34,7 @@ void rs_output_discard(rs_output *out);
 
 /* mkdir -p. */
 rs_status rs_make_folder(const char *path, rs_diag *diag);
-bool rs_file_exists(const char *path); /* a folder is one, too */
+bool rs_file_exists(const char *path);     /* a folder is one, too */
 bool rs_file_is_regular(const char *path); /* or a link to one: neither folder nor device nor pipe */
 bool rs_folder_exists(const char *path);
 /* `folder`/`name`, or `name` itself if it is absolute; rs_free releases it. */

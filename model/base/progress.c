@@ -20,7 +20,7 @@ double rs_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* -------------------------------------------------------------------------------------------------------- interrupts */
+/* --------------------------------------------------------------------------------------------------- interrupts */
 
 static atomic_bool interrupted;
 _Static_assert(ATOMIC_BOOL_LOCK_FREE == 2, "a signal handler sets it");
@@ -52,7 +52,7 @@ void rs_set_interrupted(bool value)
     atomic_store(&interrupted, value);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- progress */
+/* ----------------------------------------------------------------------------------------------------- progress */
 
 static const double interval = 0.1; /* seconds between two drawings */
 
@@ -83,7 +83,7 @@ rs_progress *rs_progress_begin(const char *what, uint64_t total, const char *uni
     rs_progress *progress = RS_NEW(rs_progress);
     if (progress == NULL)
         return NULL;
-    *progress = (rs_progress){
+    *progress = (rs_progress) {
         .what = rs_strdup(what), .unit = rs_strdup(unit), .total = total, .begin = rs_seconds(), .drawn = 0
     };
     if (progress->what == NULL || progress->unit == NULL) {
@@ -119,7 +119,8 @@ void rs_progress_update(rs_progress *progress, uint64_t done, const char *detail
     if (elapsed >= interval && shown > 0) {
         const double left = elapsed * ((double)total / (double)shown - 1);
         const unsigned long long s = left < 360000 ? (unsigned long long)(left + 0.5) : 360000;
-        snprintf(rate, sizeof rate, "  %.4g %s/s  %llu:%02llu left", (double)shown / elapsed, progress->unit, s / 60, s % 60);
+        snprintf(rate, sizeof rate, "  %.4g %s/s  %llu:%02llu left", (double)shown / elapsed, progress->unit, s / 60,
+                 s % 60);
     }
     char line[LONGEST];
     snprintf(line, sizeof line, "%s [%s] %3d %%  %llu/%llu%s%s%s", progress->what, bar, (int)(part * 100),

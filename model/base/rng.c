@@ -70,7 +70,8 @@ uint64_t rs_random_permuted(uint64_t seed, uint64_t stream, uint64_t i, uint64_t
 }
 
 /* The C library's log and cos take other instructions, and give other last bits, on other processors. These use only
- * operations that IEEE 754 rounds in one way, so that a seed gives the same normals everywhere; error below 2e-16 + 1 ulp. */
+ * operations that IEEE 754 rounds in one way, so that a seed gives the same normals everywhere; error below 2e-16 + 1
+ * ulp. */
 static double portable_log(double x)
 {
     int exponent;

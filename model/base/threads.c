@@ -13,8 +13,8 @@
 
 enum { MOST_THREADS = 256 };
 
-/* One job at a time. Sleeping helpers join a job only while it is open: the caller, who works too, closes it when no index
- * is left, and so never waits for a helper that was slow to wake. */
+/* One job at a time. Sleeping helpers join a job only while it is open: the caller, who works too, closes it when no
+ * index is left, and so never waits for a helper that was slow to wake. */
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t opened, left;

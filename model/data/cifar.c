@@ -1,6 +1,6 @@
-/* CIFAR-10 and CIFAR-100 in their binary versions (https://www.cs.toronto.edu/~kriz/cifar.html): records of one label byte (CIFAR-100:
- * coarse label, fine label; the fine one counts) and 3 x 32 x 32 bytes, the red plane first. The planes stay in this order, as
- * Caffe's convert_cifar_data leaves them. */
+/* CIFAR-10 and CIFAR-100 in their binary versions (https://www.cs.toronto.edu/~kriz/cifar.html): records of one label
+ * byte (CIFAR-100: coarse label, fine label; the fine one counts) and 3 x 32 x 32 bytes, the red plane first. The
+ * planes stay in this order, as Caffe's convert_cifar_data leaves them. */
 #include <string.h>
 
 #include "base/file.h"
@@ -28,7 +28,8 @@ static int label_bytes(const uint8_t *data, size_t size)
 static rs_status neither(const char *path, const uint8_t *data, size_t size, rs_diag *diag)
 {
     if (size == 0)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the file is empty, expected records of %d bytes (CIFAR-10)", IMAGE + 1);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "the file is empty, expected records of %d bytes (CIFAR-10)", IMAGE + 1);
     for (int n = 1; n <= 2; n++) {
         const size_t record = (size_t)n + IMAGE;
         if (size % record != 0)
@@ -36,12 +37,14 @@ static rs_status neither(const char *path, const uint8_t *data, size_t size, rs_
         for (size_t at = 0; at < size; at += record) {
             const int label = data[at + (size_t)n - 1], classes = n == 1 ? CLASSES_10 : CLASSES_100;
             if (label >= classes)
-                return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "record %zu (byte %zu) has the label %d, expected 0 to %d", at / record,
-                                at, label, classes - 1);
+                return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                                "record %zu (byte %zu) has the label %d, expected 0 to %d", at / record, at, label,
+                                classes - 1);
         }
     }
     return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "the file is cut off, or not one of CIFAR's",
-                    "%zu bytes are no whole number of records of %d (CIFAR-10) or %d bytes (CIFAR-100)", size, IMAGE + 1, IMAGE + 2);
+                    "%zu bytes are no whole number of records of %d (CIFAR-10) or %d bytes (CIFAR-100)", size,
+                    IMAGE + 1, IMAGE + 2);
 }
 
 rs_status rs_cifar_read(const char *const *paths, int n_paths, rs_dataset *set, rs_diag *diag)
@@ -58,8 +61,9 @@ rs_status rs_cifar_read(const char *const *paths, int n_paths, rs_dataset *set, 
         if (one == RS_OK && n == 0)
             one = neither(paths[f], data, size, diag);
         if (one == RS_OK && form != 0 && n != form)
-            one = rs_error(diag, RS_BAD_INPUT, RS_FILE(paths[f]), NULL, "this file is of CIFAR-%d, but %s is of CIFAR-%d",
-                           n == 1 ? CLASSES_10 : CLASSES_100, paths[0], form == 1 ? CLASSES_10 : CLASSES_100);
+            one = rs_error(diag, RS_BAD_INPUT, RS_FILE(paths[f]), NULL,
+                           "this file is of CIFAR-%d, but %s is of CIFAR-%d", n == 1 ? CLASSES_10 : CLASSES_100,
+                           paths[0], form == 1 ? CLASSES_10 : CLASSES_100);
         if (st == RS_OK && one == RS_OK) {
             const size_t record = (size_t)n + IMAGE, more = size / record, have = (size_t)set->count;
             uint8_t *pixels = rs_recalloc(set->storage, have * IMAGE, (have + more) * IMAGE, 1);

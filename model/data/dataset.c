@@ -61,7 +61,7 @@ rs_dataset rs_dataset_slice(const rs_dataset *set, int64_t first, int64_t count)
     return slice;
 }
 
-/* ------------------------------------------------------------------------------------------------------ finding files
+/* --------------------------------------------------------------------------------------------------- finding files
  */
 
 static bool is_file(const char *path)
@@ -117,7 +117,8 @@ static const struct {
     { "labels.txt", "labels.txt", false },
 };
 
-/* The file (or folder of files) that a path names: itself, or the images in a folder or with a prefix. *file is NULL if there is none. */
+/* The file (or folder of files) that a path names: itself, or the images in a folder or with a prefix. *file is NULL if
+ * there is none. */
 static rs_status find_images(const char *path, bool train, char **file, rs_diag *diag)
 {
     *file = NULL;
@@ -146,8 +147,8 @@ static rs_status find_images(const char *path, bool train, char **file, rs_diag 
 }
 
 /* The places where a relative path is looked up: what `find` finds first. */
-static rs_status search(const char *path, const char *beside, bool train, rs_status (*find)(const char *, bool, char **, rs_diag *), char **file,
-                        rs_diag *diag)
+static rs_status search(const char *path, const char *beside, bool train,
+                        rs_status (*find)(const char *, bool, char **, rs_diag *), char **file, rs_diag *diag)
 {
     *file = NULL;
     rs_status st = RS_OK;
@@ -197,10 +198,12 @@ static rs_status look_up(const char *path, const char *beside, bool train, char 
         return st;
     const bool folder = rs_folder_exists(path);
     char *hint = folder ? rs_format("the formats: %s-images-idx3-ubyte; %s; %s; data.mdb", train ? "train" : "t10k",
-                                    train ? "data_batch_1.bin ..." : "test_batch.bin", train ? "train.txt, labels.txt" : "val.txt, labels.txt")
+                                    train ? "data_batch_1.bin ..." : "test_batch.bin",
+                                    train ? "train.txt, labels.txt" : "val.txt, labels.txt")
                         : places(path, beside);
     st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), hint,
-                  folder ? "the folder holds no %s data in a format that is known" : "there is no data set of this name (%s)",
+                  folder ? "the folder holds no %s data in a format that is known"
+                         : "there is no data set of this name (%s)",
                   train ? "train" : "test");
     rs_free(hint);
     return st;
@@ -221,7 +224,8 @@ rs_status rs_data_load_mean(rs_data_param *param, const char *beside, rs_loc loc
     rs_status st = search(param->mean_file, beside, false, find_file, &file, diag);
     if (st == RS_OK && file == NULL) {
         char *hint = places(param->mean_file, beside);
-        st = rs_error(diag, RS_BAD_INPUT, loc, hint, "there is no mean file '%s'; 'ristretto data mean' makes one", param->mean_file);
+        st = rs_error(diag, RS_BAD_INPUT, loc, hint, "there is no mean file '%s'; 'ristretto data mean' makes one",
+                      param->mean_file);
         rs_free(hint);
     }
     if (st == RS_OK)
@@ -241,17 +245,22 @@ bool rs_dataset_exists(const char *path, const char *beside, bool train)
 /* The labels of an array: "images" becomes "labels" in its name, or x y at its beginning. */
 static rs_status find_array_labels(const char *images, char **labels, rs_diag *diag)
 {
-    const char *slash = strrchr(images, '/'), *name = slash != NULL ? slash + 1 : images, *word = strstr(name, "images");
+    const char *slash = strrchr(images, '/'), *name = slash != NULL ? slash + 1 : images,
+               *word = strstr(name, "images");
     if (word != NULL)
         *labels = rs_format("%.*slabels%s", (int)(word - images), images, word + strlen("images"));
     else if (name[0] == 'x' || name[0] == 'X')
         *labels = rs_format("%.*s%c%s", (int)(name - images), images, name[0] + 1, name + 1);
     else
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(images), "name the files like train-images.npy and train-labels.npy, or x_train.npy and y_train.npy",
-                        "neither 'images' in the file's name nor x at its beginning, by which its labels would be found");
+        return rs_error(
+            diag, RS_BAD_INPUT, RS_FILE(images),
+            "name the files like train-images.npy and train-labels.npy, or x_train.npy and y_train.npy",
+            "neither 'images' in the file's name nor x at its beginning, by which its labels would be found");
     if (*labels == NULL)
         return rs_out_of_memory(diag);
-    return is_file(*labels) ? RS_OK : rs_error(diag, RS_BAD_INPUT, RS_FILE(*labels), NULL, "there are no labels for %s", images);
+    return is_file(*labels)
+               ? RS_OK
+               : rs_error(diag, RS_BAD_INPUT, RS_FILE(*labels), NULL, "there are no labels for %s", images);
 }
 
 static rs_status open_arrays(const char *path, rs_dataset *set, rs_diag *diag)
@@ -302,11 +311,11 @@ static rs_status find_labels(const char *images, char **labels, rs_diag *diag)
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- opening
+/* --------------------------------------------------------------------------------------------------------- opening
  */
 
-static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth, rs_dataset **set,
-                               rs_diag *diag);
+static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth,
+                               rs_dataset **set, rs_diag *diag);
 
 /* A value of a description: a string, in *text; NULL if the key is missing. */
 static rs_status get_string(const char *path, const json_t *root, const char *key, const char **text, rs_diag *diag)
@@ -318,7 +327,8 @@ static rs_status get_string(const char *path, const json_t *root, const char *ke
     return RS_OK;
 }
 
-static rs_status open_description(const char *path, const rs_open_options *options, int depth, rs_dataset **set, rs_diag *diag)
+static rs_status open_description(const char *path, const rs_open_options *options, int depth, rs_dataset **set,
+                                  rs_diag *diag)
 {
     static const char *const keys[] = { "source", "exclude" };
     uint8_t *text = NULL;
@@ -332,7 +342,7 @@ static rs_status open_description(const char *path, const rs_open_options *optio
     if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
         return rs_out_of_memory(diag);
     if (root == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line, error.column }, NULL, "%s", error.text);
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column }, NULL, "%s", error.text);
 
     const char *source = NULL, *exclude = NULL;
     if (!json_is_object(root))
@@ -429,8 +439,8 @@ static rs_status open_found(const char *path, const rs_open_options *options, rs
     return open_idx(path, set, diag);
 }
 
-static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth, rs_dataset **set,
-                               rs_diag *diag)
+static rs_status open_at_depth(const char *path, const char *beside, const rs_open_options *options, int depth,
+                               rs_dataset **set, rs_diag *diag)
 {
     char *found = NULL;
     rs_status st = look_up(path, beside, options->train, &found, diag);
@@ -449,7 +459,8 @@ static rs_status open_at_depth(const char *path, const char *beside, const rs_op
     return st;
 }
 
-static rs_status open_with(const char *path, const char *beside, const rs_open_options *options, rs_dataset **set, rs_diag *diag)
+static rs_status open_with(const char *path, const char *beside, const rs_open_options *options, rs_dataset **set,
+                           rs_diag *diag)
 {
     *set = NULL;
     rs_status st = open_at_depth(path, beside, options, 0, set, diag);
@@ -462,11 +473,11 @@ static rs_status open_with(const char *path, const char *beside, const rs_open_o
 
 rs_status rs_dataset_open(const char *path, const char *beside, bool train, rs_dataset **set, rs_diag *diag)
 {
-    return open_with(path, beside, &(rs_open_options){ .train = train }, set, diag);
+    return open_with(path, beside, &(rs_open_options) { .train = train }, set, diag);
 }
 
-rs_status rs_dataset_open_layer(const rs_data_param *param, const char *path, const char *beside, bool train, rs_dataset **set,
-                                rs_diag *diag)
+rs_status rs_dataset_open_layer(const rs_data_param *param, const char *path, const char *beside, bool train,
+                                rs_dataset **set, rs_diag *diag)
 {
     const rs_open_options options = { train, path == NULL && param->list, param->root_folder, param->shuffle };
     return open_with(path != NULL ? path : param->source, beside, &options, set, diag);
@@ -488,7 +499,7 @@ rs_status rs_source_describe(rs_dataset *set, rs_diag *diag)
     return RS_OK;
 }
 
-/* -------------------------------------------------------------------------------------------------- leaving images out
+/* ---------------------------------------------------------------------------------------------- leaving images out
  */
 
 /* A whole number at *p, which is moved behind it; -1 if there is none, or it is too large. */

@@ -60,13 +60,18 @@ static const char *field(walker *w, rs_datum *datum)
         if (!varint(w, &value))
             return "a number that does not end";
         break;
-    case FIXED64: value = 8; break;
-    case FIXED32: value = 4; break;
+    case FIXED64:
+        value = 8;
+        break;
+    case FIXED32:
+        value = 4;
+        break;
     case BYTES:
         if (!varint(w, &value))
             return "a length that does not end";
         break;
-    default: return "a field with a wrong tag";
+    default:
+        return "a field with a wrong tag";
     }
     if ((tag & 7) != VARINT) {
         if (value > w->size - w->at)
@@ -80,12 +85,23 @@ static const char *field(walker *w, rs_datum *datum)
         return NULL;
     }
     switch (number) {
-    case CHANNELS: datum->channels = (int32_t)(uint32_t)value; break;
-    case HEIGHT: datum->height = (int32_t)(uint32_t)value; break;
-    case WIDTH: datum->width = (int32_t)(uint32_t)value; break;
-    case LABEL: datum->label = (int32_t)(uint32_t)value; break;
-    case ENCODED: datum->encoded = value != 0; break;
-    default: break; /* a newer field */
+    case CHANNELS:
+        datum->channels = (int32_t)(uint32_t)value;
+        break;
+    case HEIGHT:
+        datum->height = (int32_t)(uint32_t)value;
+        break;
+    case WIDTH:
+        datum->width = (int32_t)(uint32_t)value;
+        break;
+    case LABEL:
+        datum->label = (int32_t)(uint32_t)value;
+        break;
+    case ENCODED:
+        datum->encoded = value != 0;
+        break;
+    default:
+        break; /* a newer field */
     }
     return NULL;
 }
@@ -93,7 +109,7 @@ static const char *field(walker *w, rs_datum *datum)
 const char *rs_datum_walk(rs_datum_reader *read, void *context, uint64_t size, rs_datum *datum, uint64_t *at)
 {
     walker w = { .read = read, .context = context, .size = size };
-    *datum = (rs_datum){ 0 };
+    *datum = (rs_datum) { 0 };
     while (w.at < w.size) {
         *at = w.at;
         const char *wrong = field(&w, datum);

@@ -1,5 +1,5 @@
-/* Reading ahead: threads decode images into a ring of slots while the net works on those before. Slot i % size holds the window of
- * image i, so what comes out depends on nothing but the set. */
+/* Reading ahead: threads decode images into a ring of slots while the net works on those before. Slot i % size holds
+ * the window of image i, so what comes out depends on nothing but the set. */
 #include <pthread.h>
 
 #include "base/threads.h"
@@ -53,7 +53,8 @@ static void *reader(void *argument)
         if (st != RS_OK) {
             /* Once more, for its message: most images have none. */
             diag = rs_diag_new();
-            const rs_status again = rs_window_read(f->set, f->param, f->training ? &f->seed : NULL, i, window, &s->at, diag);
+            const rs_status again = rs_window_read(f->set, f->param, f->training ? &f->seed : NULL, i, window, &s->at,
+                                                   diag);
             st = again != RS_OK ? again : rs_out_of_memory(diag);
         }
         pthread_mutex_lock(&f->lock);
@@ -66,8 +67,8 @@ static void *reader(void *argument)
     return NULL;
 }
 
-rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const uint64_t *seed, int64_t first, int64_t batch, rs_feed **feed,
-                      rs_diag *diag)
+rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const uint64_t *seed, int64_t first,
+                      int64_t batch, rs_feed **feed, rs_diag *diag)
 {
     *feed = NULL;
     rs_feed *f = RS_NEW(rs_feed);
@@ -140,13 +141,14 @@ static void convert(void *context, size_t index, int worker)
     (void)worker;
     const job *j = context;
     const rs_feed *f = j->feed;
-    const int64_t values = rs_shape_count(&f->shape, 0), from = (int64_t)index * PIECE, to = from + PIECE < j->n ? from + PIECE : j->n;
+    const int64_t values = rs_shape_count(&f->shape, 0), from = (int64_t)index * PIECE,
+                  to = from + PIECE < j->n ? from + PIECE : j->n;
     float *out = j->pixels + from * values;
     if (f->slots != NULL)
         for (int64_t i = from; i < to; i++) {
             const int64_t s = (f->next + i) % f->n_slots;
-            rs_window_convert(f->param, &f->shape, f->windows + s * values, f->shape.dim[2] * f->shape.dim[3], f->shape.dim[3], f->slots[s].at,
-                              j->pixels + i * values);
+            rs_window_convert(f->param, &f->shape, f->windows + s * values, f->shape.dim[2] * f->shape.dim[3],
+                              f->shape.dim[3], f->slots[s].at, j->pixels + i * values);
         }
     else if (f->training)
         rs_dataset_augment(f->set, f->param, f->seed, f->next + from, to - from, out);
@@ -174,7 +176,8 @@ rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_d
     job j = { f, n, pixels };
     rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
     for (int64_t i = 0; i < n && labels != NULL; i++)
-        labels[i] = (float)f->set->labels[rs_window_image(f->set, f->param, f->training ? &f->seed : NULL, f->next + i)];
+        labels[i] =
+            (float)f->set->labels[rs_window_image(f->set, f->param, f->training ? &f->seed : NULL, f->next + i)];
     if (f->slots == NULL) {
         f->next += n;
         return RS_OK;

@@ -108,7 +108,7 @@ rs_status rs_idx_read(const char *images_path, const char *labels_path, rs_datas
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- writing
+/* --------------------------------------------------------------------------------------------------------- writing
  */
 
 static bool is_gzip_name(const char *path)
@@ -188,7 +188,7 @@ rs_status rs_dataset_write_idx(const rs_dataset *set, const char *images_path, c
                             "image %" PRId64 " has the label %" PRId32 ", IDX labels are 0 to 255", i, set->labels[i]);
     rs_shape images = { 3, { set->count, set->height, set->width } };
     if (set->channels != 1)
-        images = (rs_shape){ 4, { set->count, set->channels, set->height, set->width } };
+        images = (rs_shape) { 4, { set->count, set->channels, set->height, set->width } };
     const rs_shape shape = { 1, { set->count } };
 
     uint8_t *labels = RS_NEW_ARRAY(uint8_t, (size_t)set->count);

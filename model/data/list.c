@@ -1,5 +1,5 @@
-/* Lists of images: a text file of lines `FILE LABEL`, as Caffe's ImageData layer takes it. FILE may hold blanks: the last one separates.
- * Each file is a JPEG or a PNG. */
+/* Lists of images: a text file of lines `FILE LABEL`, as Caffe's ImageData layer takes it. FILE may hold blanks: the
+ * last one separates. Each file is a JPEG or a PNG. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,7 @@ static rs_loc list_where(const rs_source *source, int64_t index, char *name, siz
 {
     const list *l = (const list *)source;
     snprintf(name, size, "%s", l->entries[index].name);
-    return (rs_loc){ l->path, l->entries[index].line, 1 };
+    return (rs_loc) { l->path, l->entries[index].line, 1 };
 }
 
 static rs_status list_read(const rs_source *source, int64_t index, rs_color color, rs_picture *picture, rs_diag *diag)
@@ -45,7 +45,7 @@ static rs_status list_read(const rs_source *source, int64_t index, rs_color colo
     const list *l = (const list *)source;
     const char *name = l->entries[index].name;
     const rs_loc loc = { l->path, l->entries[index].line, 1 };
-    *picture = (rs_picture){ 0 };
+    *picture = (rs_picture) { 0 };
     char *path = rs_path_join(l->root, name);
     if (path == NULL)
         return rs_out_of_memory(diag);
@@ -88,9 +88,11 @@ static rs_status add_line(list *l, char *line, char *stop, int32_t number, rs_di
     while (name_end > line && blank(name_end[-1]))
         name_end--;
     if (name_end == line || end == label || *end != '\0')
-        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "expected the file of an image, a blank and its label, a whole number");
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL,
+                        "expected the file of an image, a blank and its label, a whole number");
     if (value > INT32_MAX - 1)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ l->path, number, (int)(label - line) + 1 }, NULL, "the label %s is too large", label);
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { l->path, number, (int)(label - line) + 1 }, NULL,
+                        "the label %s is too large", label);
     *name_end = '\0';
     if (l->count == l->room) {
         const int64_t room = l->room > 0 ? 2 * l->room : 256;
@@ -100,7 +102,7 @@ static rs_status add_line(list *l, char *line, char *stop, int32_t number, rs_di
         l->entries = grown;
         l->room = room;
     }
-    l->entries[l->count++] = (entry){ line, number, (int32_t)value };
+    l->entries[l->count++] = (entry) { line, number, (int32_t)value };
     return RS_OK;
 }
 
@@ -115,7 +117,8 @@ static rs_status read_lines(list *l, size_t size, rs_diag *diag)
         if (stop == NULL)
             stop = end; /* rs_read_file leaves a byte behind the last */
         if (number == INT32_MAX || l->count == MOST_IMAGES)
-            return rs_error(diag, RS_BAD_INPUT, RS_FILE(l->path), NULL, "the list has more than %lld images", (long long)MOST_IMAGES);
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(l->path), NULL, "the list has more than %lld images",
+                            (long long)MOST_IMAGES);
         number++;
         const rs_status one = add_line(l, line, stop, number, diag);
         if (st == RS_OK || one == RS_RESOURCE)
@@ -123,12 +126,13 @@ static rs_status read_lines(list *l, size_t size, rs_diag *diag)
         line = stop + 1;
     }
     if (st == RS_OK && l->count == 0)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(l->path), "a line for each image: FILE LABEL", "the list names no images");
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(l->path), "a line for each image: FILE LABEL",
+                      "the list names no images");
     return st;
 }
 
-/* Where relative names start: the folder that was given; else the list's own, if the first image is there; else the current one, as
- * in Caffe. */
+/* Where relative names start: the folder that was given; else the list's own, if the first image is there; else the
+ * current one, as in Caffe. */
 static rs_status find_root(list *l, const char *given, rs_diag *diag)
 {
     char *folder = given != NULL && given[0] != '\0' ? rs_strdup(given) : rs_path_folder(l->path);
@@ -168,7 +172,7 @@ rs_status rs_list_open(const char *path, const rs_open_options *options, rs_data
         rs_free(text);
         return rs_out_of_memory(diag);
     }
-    l->source = (rs_source){ list_read, list_where, list_free, true };
+    l->source = (rs_source) { list_read, list_where, list_free, true };
     l->text = (char *)text;
     set->source = &l->source; /* freed with the set */
     l->path = rs_strdup(path);

@@ -1,9 +1,9 @@
 /* Caffe's databases: LMDB files (data.mdb) of Datum records, raw or encoded.
  *
- * They are read by the code below, not by liblmdb, which trusts what it maps into memory: a database that is cut off or wrong ends the
- * process there. The format is that of LMDB 0.9 (http://www.lmdb.tech/doc, mdb.c): pages of a fixed size; two meta pages, of which
- * the one of the newer transaction holds; a B+ tree of branch pages and leaf pages, whose large values lie in pages of their own.
- * liblmdb writes them (rs_dataset_write_lmdb). */
+ * They are read by the code below, not by liblmdb, which trusts what it maps into memory: a database that is cut off or
+ * wrong ends the process there. The format is that of LMDB 0.9 (http://www.lmdb.tech/doc, mdb.c): pages of a fixed
+ * size; two meta pages, of which the one of the newer transaction holds; a B+ tree of branch pages and leaf pages,
+ * whose large values lie in pages of their own. liblmdb writes them (rs_dataset_write_lmdb). */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -20,12 +20,26 @@
 
 /* Numbers are little endian, as on every machine that this is built for. */
 enum {
-    PAGE_HEADER = 16, PAGE_FLAGS = 10, PAGE_LOWER = 12, NODE_HEADER = 8,
-    BRANCH = 0x01, LEAF = 0x02, OVERFLOW_PAGE = 0x04,
+    PAGE_HEADER = 16,
+    PAGE_FLAGS = 10,
+    PAGE_LOWER = 12,
+    NODE_HEADER = 8,
+    BRANCH = 0x01,
+    LEAF = 0x02,
+    OVERFLOW_PAGE = 0x04,
     BIG_DATA = 0x01,
-    META_MAGIC = PAGE_HEADER, META_VERSION = META_MAGIC + 4, META_DBS = META_VERSION + 4 + 16, DB_BYTES = 48, META_TRANSACTION = META_DBS + 2 * DB_BYTES + 8,
-    META_BYTES = META_TRANSACTION + 8, DB_DEPTH = 6, DB_ENTRIES = 32, DB_ROOT = 40,
-    LEAST_PAGE = 512, MOST_PAGE = 65536, MOST_DEPTH = 32
+    META_MAGIC = PAGE_HEADER,
+    META_VERSION = META_MAGIC + 4,
+    META_DBS = META_VERSION + 4 + 16,
+    DB_BYTES = 48,
+    META_TRANSACTION = META_DBS + 2 * DB_BYTES + 8,
+    META_BYTES = META_TRANSACTION + 8,
+    DB_DEPTH = 6,
+    DB_ENTRIES = 32,
+    DB_ROOT = 40,
+    LEAST_PAGE = 512,
+    MOST_PAGE = 65536,
+    MOST_DEPTH = 32
 };
 #define MAGIC UINT32_C(0xbeefc0de)
 #define EMPTY UINT64_MAX
@@ -70,10 +84,11 @@ static bool read_at(const database *d, uint64_t at, size_t n, uint8_t *to)
 
 static rs_status wrong(const database *d, uint64_t at, const char *what, rs_diag *diag)
 {
-    return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt", "byte %llu: %s", (unsigned long long)at, what);
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt", "byte %llu: %s",
+                    (unsigned long long)at, what);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- the tree */
+/* ----------------------------------------------------------------------------------------------------- the tree */
 
 static rs_status add_record(database *d, uint64_t at, uint64_t size, rs_diag *diag)
 {
@@ -85,7 +100,7 @@ static rs_status add_record(database *d, uint64_t at, uint64_t size, rs_diag *di
         d->records = grown;
         d->room = room;
     }
-    d->records[d->count++] = (record){ at, size };
+    d->records[d->count++] = (record) { at, size };
     return RS_OK;
 }
 
@@ -96,13 +111,15 @@ static rs_status leaf(database *d, uint64_t at, const uint8_t *page, uint64_t no
     if ((flags & ~(uint64_t)BIG_DATA) != 0)
         return wrong(d, at + node, "a node of a kind that Caffe does not write", diag);
     if ((flags & BIG_DATA) == 0)
-        return value <= d->page && size <= d->page - value ? add_record(d, at + value, size, diag)
-                                                          : wrong(d, at + node, "a value that goes on behind its page", diag);
+        return value <= d->page && size <= d->page - value
+                   ? add_record(d, at + value, size, diag)
+                   : wrong(d, at + node, "a value that goes on behind its page", diag);
     if (value + 8 > d->page)
         return wrong(d, at + node, "a value that goes on behind its page", diag);
     const uint64_t big = number(page + value, 8);
     uint8_t header[PAGE_HEADER];
-    if (big >= d->size / d->page || !read_at(d, big * d->page, PAGE_HEADER, header) || number(header + PAGE_FLAGS, 2) != OVERFLOW_PAGE)
+    if (big >= d->size / d->page || !read_at(d, big * d->page, PAGE_HEADER, header) ||
+        number(header + PAGE_FLAGS, 2) != OVERFLOW_PAGE)
         return wrong(d, at + node, "a large value in a page that is none", diag);
     if (size > d->size - big * d->page - PAGE_HEADER)
         return wrong(d, at + node, "a large value that goes on behind the end of the file", diag);
@@ -114,8 +131,8 @@ static rs_status walk(database *d, uint64_t number_of_page, int depth, rs_diag *
 {
     const uint64_t at = number_of_page * d->page;
     if (number_of_page >= d->size / d->page)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt", "page %llu is not there",
-                        (unsigned long long)number_of_page);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt",
+                        "page %llu is not there", (unsigned long long)number_of_page);
     if (depth == MOST_DEPTH || d->pages_left-- == 0)
         return wrong(d, at, "a page that is met twice", diag);
     uint8_t *page = rs_calloc((size_t)d->page, 1);
@@ -151,7 +168,8 @@ static rs_status read_meta(database *d, uint64_t *root, uint64_t *entries, rs_di
         return wrong(d, META_DBS, "a page size that LMDB does not have", diag);
     if (!read_at(d, d->page, META_BYTES, meta[1]) || number(meta[1] + META_MAGIC, 4) != MAGIC)
         return wrong(d, d->page, "no second meta page", diag);
-    const uint8_t *m = number(meta[1] + META_TRANSACTION, 8) > number(meta[0] + META_TRANSACTION, 8) ? meta[1] : meta[0];
+    const uint8_t *m = number(meta[1] + META_TRANSACTION, 8) > number(meta[0] + META_TRANSACTION, 8) ? meta[1]
+                                                                                                     : meta[0];
     if (number(m + META_VERSION, 4) != 1)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "LMDB data version %llu, expected 1",
                         (unsigned long long)number(m + META_VERSION, 4));
@@ -160,7 +178,7 @@ static rs_status read_meta(database *d, uint64_t *root, uint64_t *entries, rs_di
     return RS_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- records */
+/* ------------------------------------------------------------------------------------------------------ records */
 
 typedef struct view {
     const database *d;
@@ -183,7 +201,8 @@ static rs_status read_datum(const database *d, int64_t index, rs_datum *datum, r
         at = 0;
     }
     return problem == NULL ? RS_OK
-                           : rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "record %lld (byte %llu) is no image: byte %llu of the Datum: %s",
+                           : rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL,
+                                      "record %lld (byte %llu) is no image: byte %llu of the Datum: %s",
                                       (long long)index, (unsigned long long)v.at, (unsigned long long)at, problem);
 }
 
@@ -198,15 +217,15 @@ static rs_status read_image(const rs_source *source, int64_t index, rs_color col
 {
     const database *d = (const database *)source;
     rs_datum datum;
-    *picture = (rs_picture){ 0 };
+    *picture = (rs_picture) { 0 };
     rs_status st = read_datum(d, index, &datum, diag);
     if (st != RS_OK)
         return st;
     char name[64];
     const rs_loc loc = where(source, index, name, sizeof name);
     if (datum.bytes > RS_PICTURE_MOST_BYTES)
-        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "%s has an image of %llu bytes, expected at most %zu", name, (unsigned long long)datum.bytes,
-                        RS_PICTURE_MOST_BYTES);
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "%s has an image of %llu bytes, expected at most %zu", name,
+                        (unsigned long long)datum.bytes, RS_PICTURE_MOST_BYTES);
     uint8_t *bytes = rs_calloc((size_t)datum.bytes, 1);
     if (bytes == NULL)
         return rs_out_of_memory(diag);
@@ -215,7 +234,7 @@ static rs_status read_image(const rs_source *source, int64_t index, rs_color col
         return rs_error(diag, RS_BAD_INPUT, loc, NULL, "%s cannot be read", name);
     }
     if (!datum.encoded) {
-        *picture = (rs_picture){ datum.channels, datum.height, datum.width, bytes };
+        *picture = (rs_picture) { datum.channels, datum.height, datum.width, bytes };
         return RS_OK;
     }
     st = rs_picture_decode(bytes, (size_t)datum.bytes, color, loc, name, picture, diag);
@@ -244,7 +263,8 @@ static rs_status read_labels(database *d, rs_dataset *set, rs_diag *diag)
         rs_datum datum;
         st = read_datum(d, i, &datum, diag);
         if (st == RS_OK && datum.label == INT32_MAX)
-            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "record %lld: the label is too large", (long long)i);
+            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "record %lld: the label is too large",
+                          (long long)i);
         set->labels[i] = datum.label;
         if (i == 0)
             d->source.compressed = datum.encoded;
@@ -264,7 +284,7 @@ rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
     if (d == NULL)
         return rs_out_of_memory(diag);
     d->fd = -1;
-    d->source = (rs_source){ read_image, where, close_database, false };
+    d->source = (rs_source) { read_image, where, close_database, false };
     set->source = &d->source; /* freed with the set */
     d->path = rs_folder_exists(path) ? rs_path_join(path, "data.mdb") : rs_strdup(path);
     if (d->path == NULL)
@@ -272,7 +292,8 @@ rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
     struct stat info;
     d->fd = open(d->path, O_RDONLY | O_CLOEXEC);
     if (d->fd < 0 || fstat(d->fd, &info) != 0 || !S_ISREG(info.st_mode))
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "cannot read the database: %s", d->fd < 0 ? strerror(errno) : "not a file");
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "cannot read the database: %s",
+                        d->fd < 0 ? strerror(errno) : "not a file");
     d->size = (uint64_t)info.st_size;
     uint64_t root = EMPTY, entries = 0;
     rs_status st = read_meta(d, &root, &entries, diag);
@@ -282,8 +303,9 @@ rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
     if (root != EMPTY)
         st = walk(d, root, 0, diag);
     if (st == RS_OK && (uint64_t)d->count != entries)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt", "the tree holds %lld records, the header says %llu",
-                      (long long)d->count, (unsigned long long)entries);
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt",
+                      "the tree holds %lld records, the header says %llu", (long long)d->count,
+                      (unsigned long long)entries);
     if (st == RS_OK && d->count == 0)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "the database holds no records");
     if (st == RS_OK)
@@ -291,19 +313,21 @@ rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
     return st == RS_OK ? rs_source_describe(set, diag) : st;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------------------------------------------ writing */
 
 static rs_status refused(const char *path, int code, rs_diag *diag)
 {
-    return rs_error(diag, code == ENOMEM || code == ENOSPC || code == MDB_MAP_FULL ? RS_RESOURCE : RS_BAD_INPUT, RS_FILE(path), NULL,
-                    "cannot write the database: %s", mdb_strerror(code));
+    return rs_error(diag, code == ENOMEM || code == ENOSPC || code == MDB_MAP_FULL ? RS_RESOURCE : RS_BAD_INPUT,
+                    RS_FILE(path), NULL, "cannot write the database: %s", mdb_strerror(code));
 }
 
 static int put_record(MDB_txn *txn, MDB_dbi dbi, const rs_dataset *set, int64_t i, uint8_t *buffer)
 {
     char key[32];
     const size_t image = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
-    const rs_datum datum = { .channels = set->channels, .height = set->height, .width = set->width, .label = set->labels[i], .bytes = image };
+    const rs_datum datum = {
+        .channels = set->channels, .height = set->height, .width = set->width, .label = set->labels[i], .bytes = image
+    };
     size_t n = rs_datum_before(&datum, buffer);
     memcpy(buffer + n, set->pixels + (size_t)i * image, image);
     n += image;
@@ -316,15 +340,17 @@ static int put_record(MDB_txn *txn, MDB_dbi dbi, const rs_dataset *set, int64_t 
 rs_status rs_dataset_write_lmdb(const rs_dataset *set, const char *folder, rs_diag *diag)
 {
     enum { TOGETHER = 1000 };
-    const size_t image = (size_t)set->channels * (size_t)set->height * (size_t)set->width, room = image + 2 * RS_DATUM_PART;
+    const size_t image = (size_t)set->channels * (size_t)set->height * (size_t)set->width,
+                 room = image + 2 * RS_DATUM_PART;
     if (set->count > 99999999)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "%lld images, a database as Caffe's holds at most 99999999",
-                        (long long)set->count);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                        "%lld images, a database as Caffe's holds at most 99999999", (long long)set->count);
     char *file = rs_path_join(folder, "data.mdb"), *lock = rs_path_join(folder, "lock.mdb");
     uint8_t *buffer = rs_calloc(room, 1);
     rs_status st = file == NULL || lock == NULL || buffer == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (st == RS_OK && rs_file_exists(file))
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(file), "remove it, or name another folder", "there is a database already");
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(file), "remove it, or name another folder",
+                      "there is a database already");
     if (st == RS_OK)
         st = rs_make_folder(folder, diag);
     MDB_env *env = NULL;

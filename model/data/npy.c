@@ -9,7 +9,7 @@
 
 static const char magic[6] = { '\x93', 'N', 'U', 'M', 'P', 'Y' };
 
-/* ------------------------------------------------------------------------------------------------------- reading */
+/* ------------------------------------------------------------------------------------------------------ reading */
 
 /* A cursor over the header, a Python dictionary literal. */
 typedef struct cursor {
@@ -250,14 +250,15 @@ double rs_npy_real(const rs_npy *array, int64_t i)
     return (double)f;
 }
 
-/* ------------------------------------------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------------------------------------------ writing */
 
 int rs_npy_integer_size(int bits)
 {
     return bits <= 8 ? 1 : bits <= 16 ? 2 : bits <= 32 ? 4 : 8;
 }
 
-rs_status rs_npy_header(const char *type, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes, rs_diag *diag)
+rs_status rs_npy_header(const char *type, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes,
+                        rs_diag *diag)
 {
     *bytes = NULL;
     *n_bytes = 0;

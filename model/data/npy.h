@@ -34,7 +34,8 @@ double rs_npy_real(const rs_npy *array, int64_t i);
 /* Bytes of the smallest signed integer type that holds `bits` bits: 1, 2, 4 or 8. */
 int rs_npy_integer_size(int bits);
 /* The header of a version 1.0 file; `type` as NumPy writes it ("<i4"). rs_free releases *bytes. */
-rs_status rs_npy_header(const char *type, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes, rs_diag *diag);
+rs_status rs_npy_header(const char *type, int n_axes, const int64_t *dim, uint8_t **bytes, size_t *n_bytes,
+                        rs_diag *diag);
 /* The bytes of a version 1.0 file of signed integers of `size` bytes; `values` must fit. The same values give the same
  * bytes. rs_free releases *bytes. */
 rs_status rs_npy_encode(const int64_t *values, int size, int n_axes, const int64_t *dim, uint8_t **bytes,

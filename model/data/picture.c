@@ -8,7 +8,7 @@
 void rs_picture_free(rs_picture *picture)
 {
     rs_free(picture->pixels);
-    *picture = (rs_picture){ 0 };
+    *picture = (rs_picture) { 0 };
 }
 
 static bool is_jpeg(const uint8_t *bytes, size_t size)
@@ -27,19 +27,22 @@ bool rs_picture_known(const uint8_t *bytes, size_t size)
     return is_jpeg(bytes, size) || is_png(bytes, size);
 }
 
-/* Neither format packs more than so many pixels into a byte: DC coefficients alone, of 2 bits a block of 16 x 16 pixels;
- * one row of bits after the other, all the same. A header that claims more belongs to a file that is cut off. */
+/* Neither format packs more than so many pixels into a byte: DC coefficients alone, of 2 bits a block of 16 x 16
+ * pixels; one row of bits after the other, all the same. A header that claims more belongs to a file that is cut off.
+ */
 enum { JPEG_DENSITY = 1024, PNG_DENSITY = 8400, SMALL = 1 << 16 };
 
-static rs_status check_size(int64_t height, int64_t width, size_t bytes, int density, rs_loc loc, const char *what, rs_diag *diag)
+static rs_status check_size(int64_t height, int64_t width, size_t bytes, int density, rs_loc loc, const char *what,
+                            rs_diag *diag)
 {
     if (height < 1 || width < 1 || height > RS_PICTURE_MOST / width)
-        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "'%s' has %lldx%lld pixels (height x width), expected at most %lld in all", what,
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL,
+                        "'%s' has %lldx%lld pixels (height x width), expected at most %lld in all", what,
                         (long long)height, (long long)width, (long long)RS_PICTURE_MOST);
     if ((uint64_t)(height * width) > SMALL + (uint64_t)density * bytes)
         return rs_error(diag, RS_BAD_INPUT, loc, "the file is cut off, or its header is wrong",
-                        "'%s' says that it has %lldx%lld pixels (height x width), in only %zu bytes", what, (long long)height,
-                        (long long)width, bytes);
+                        "'%s' says that it has %lldx%lld pixels (height x width), in only %zu bytes", what,
+                        (long long)height, (long long)width, bytes);
     return RS_OK;
 }
 
@@ -50,8 +53,8 @@ static uint8_t gray_of(int blue, int green, int red)
 }
 
 /* Interleaved bytes, `step` to a pixel, to planes: the first `channels` of each; three to one as gray. */
-static rs_status to_planes(const uint8_t *from, int step, int have, int want, int64_t height, int64_t width, rs_picture *picture,
-                           rs_diag *diag)
+static rs_status to_planes(const uint8_t *from, int step, int have, int want, int64_t height, int64_t width,
+                           rs_picture *picture, rs_diag *diag)
 {
     const size_t area = (size_t)(height * width);
     picture->channels = want;
@@ -71,13 +74,14 @@ static rs_status to_planes(const uint8_t *from, int step, int have, int want, in
     return RS_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- JPEG */
+/* --------------------------------------------------------------------------------------------------------- JPEG */
 
 /* OpenCV's rule for inverted CMYK, as Adobe's files have it, in place: the first three of four bytes become BGR. */
 static void cmyk_to_bgr(uint8_t *pixels, size_t area)
 {
     for (uint8_t *p = pixels; p < pixels + 4 * area; p += 4) {
-        const int k = p[3], red = k - ((255 - p[0]) * k >> 8), green = k - ((255 - p[1]) * k >> 8), blue = k - ((255 - p[2]) * k >> 8);
+        const int k = p[3], red = k - ((255 - p[0]) * k >> 8), green = k - ((255 - p[1]) * k >> 8),
+                  blue = k - ((255 - p[2]) * k >> 8);
         p[0] = (uint8_t)blue;
         p[1] = (uint8_t)green;
         p[2] = (uint8_t)red;
@@ -89,12 +93,13 @@ static rs_status jpeg_error(tjhandle jpeg, rs_loc loc, const char *what, rs_diag
     return rs_error(diag, RS_BAD_INPUT, loc, NULL, "'%s' cannot be decoded: %s", what, tjGetErrorStr2(jpeg));
 }
 
-static rs_status decode_jpeg(tjhandle jpeg, const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what,
-                             rs_picture *picture, rs_diag *diag)
+static rs_status decode_jpeg(tjhandle jpeg, const uint8_t *bytes, size_t size, rs_color color, rs_loc loc,
+                             const char *what, rs_picture *picture, rs_diag *diag)
 {
     int width = 0, height = 0, sampling = 0, space = 0;
     if (size > RS_PICTURE_MOST_BYTES)
-        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "'%s' has %zu bytes, expected at most %zu", what, size, RS_PICTURE_MOST_BYTES);
+        return rs_error(diag, RS_BAD_INPUT, loc, NULL, "'%s' has %zu bytes, expected at most %zu", what, size,
+                        RS_PICTURE_MOST_BYTES);
     if (tjDecompressHeader3(jpeg, bytes, (unsigned long)size, &width, &height, &sampling, &space) != 0)
         return jpeg_error(jpeg, loc, what, diag);
     rs_status st = check_size(height, width, size, JPEG_DENSITY, loc, what, diag);
@@ -107,23 +112,25 @@ static rs_status decode_jpeg(tjhandle jpeg, const uint8_t *bytes, size_t size, r
     uint8_t *pixels = rs_calloc(area, (size_t)step);
     if (pixels == NULL)
         return rs_out_of_memory(diag);
-    /* A file that is cut off decodes with a warning, the rest in gray. So do files with stray bytes between their parts, of
-     * which public sets have some: only the former are refused. */
-    if (tjDecompress2(jpeg, bytes, (unsigned long)size, pixels, width, 0, height, format, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS) != 0 &&
+    /* A file that is cut off decodes with a warning, the rest in gray. So do files with stray bytes between their
+     * parts, of which public sets have some: only the former are refused. */
+    if (tjDecompress2(jpeg, bytes, (unsigned long)size, pixels, width, 0, height, format,
+                      TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS) != 0 &&
         (tjGetErrorCode(jpeg) == TJERR_FATAL || strstr(tjGetErrorStr2(jpeg), "Premature end") != NULL))
         st = jpeg_error(jpeg, loc, what, diag);
     if (st == RS_OK && four)
         cmyk_to_bgr(pixels, area);
     if (st == RS_OK)
-        st = to_planes(pixels, step, gray ? 1 : 3, gray || color == RS_COLOR_GRAY ? 1 : 3, height, width, picture, diag);
+        st = to_planes(pixels, step, gray ? 1 : 3, gray || color == RS_COLOR_GRAY ? 1 : 3, height, width, picture,
+                       diag);
     rs_free(pixels);
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- PNG */
+/* ---------------------------------------------------------------------------------------------------------- PNG */
 
-static rs_status decode_png(const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what, rs_picture *picture,
-                            rs_diag *diag)
+static rs_status decode_png(const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what,
+                            rs_picture *picture, rs_diag *diag)
 {
     png_image png = { .version = PNG_IMAGE_VERSION };
     if (!png_image_begin_read_from_memory(&png, bytes, size))
@@ -147,10 +154,10 @@ static rs_status decode_png(const uint8_t *bytes, size_t size, rs_color color, r
     return st;
 }
 
-rs_status rs_picture_decode(const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what, rs_picture *picture,
-                            rs_diag *diag)
+rs_status rs_picture_decode(const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what,
+                            rs_picture *picture, rs_diag *diag)
 {
-    *picture = (rs_picture){ 0 };
+    *picture = (rs_picture) { 0 };
     if (is_png(bytes, size))
         return decode_png(bytes, size, color, loc, what, picture, diag);
     if (!is_jpeg(bytes, size))
@@ -163,7 +170,7 @@ rs_status rs_picture_decode(const uint8_t *bytes, size_t size, rs_color color, r
     return st;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- resize */
+/* ------------------------------------------------------------------------------------------------------- resize */
 
 enum { COEF_BITS = 11, COEF_ONE = 1 << COEF_BITS };
 
@@ -179,8 +186,8 @@ static void place(tap *t, int64_t i, int64_t from, int64_t to, bool clip_weight)
     float f = (float)(((double)i + 0.5) * scale - 0.5);
     int64_t at = (int64_t)floorf(f);
     f -= (float)at;
-    /* OpenCV takes the weight from a neighbor outside of the image along x, and repeats the border along y: the same but for
-     * the rounding of the two products. */
+    /* OpenCV takes the weight from a neighbor outside of the image along x, and repeats the border along y: the same
+     * but for the rounding of the two products. */
     if (clip_weight && (at < 0 || at >= from - 1)) {
         f = 0.0f;
         at = at < 0 ? 0 : from - 1;
@@ -191,18 +198,20 @@ static void place(tap *t, int64_t i, int64_t from, int64_t to, bool clip_weight)
     t->weight[1] = (int)lrintf(f * (float)COEF_ONE);
 }
 
-static void bilinear(const uint8_t *from, int64_t from_width, uint8_t *to, int64_t height, int64_t width, const tap *rows, const tap *columns,
-                     int *line[2])
+static void bilinear(const uint8_t *from, int64_t from_width, uint8_t *to, int64_t height, int64_t width,
+                     const tap *rows, const tap *columns, int *line[2])
 {
     for (int64_t y = 0; y < height; y++) {
         for (int k = 0; k < 2; k++) {
             const uint8_t *row = from + rows[y].at[k] * from_width;
             for (int64_t x = 0; x < width; x++)
-                line[k][x] = row[columns[x].at[0]] * columns[x].weight[0] + row[columns[x].at[1]] * columns[x].weight[1];
+                line[k][x] = row[columns[x].at[0]] * columns[x].weight[0] +
+                             row[columns[x].at[1]] * columns[x].weight[1];
         }
         const int b0 = rows[y].weight[0], b1 = rows[y].weight[1];
         for (int64_t x = 0; x < width; x++)
-            to[y * width + x] = (uint8_t)((((b0 * (line[0][x] >> 4)) >> 16) + ((b1 * (line[1][x] >> 4)) >> 16) + 2) >> 2);
+            to[y * width + x] = (uint8_t)((((b0 * (line[0][x] >> 4)) >> 16) + ((b1 * (line[1][x] >> 4)) >> 16) + 2) >>
+                                          2);
     }
 }
 
@@ -217,15 +226,16 @@ static void halve(const uint8_t *from, int64_t from_width, uint8_t *to, int64_t 
 
 rs_status rs_picture_resize(const rs_picture *from, int64_t height, int64_t width, rs_picture *to, rs_diag *diag)
 {
-    *to = (rs_picture){ from->channels, (int)height, (int)width, NULL };
+    *to = (rs_picture) { from->channels, (int)height, (int)width, NULL };
     if (height < 1 || width < 1 || height > RS_PICTURE_MOST / width)
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "images cannot be resized to %lldx%lld (height x width)", (long long)height,
-                        (long long)width);
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "images cannot be resized to %lldx%lld (height x width)",
+                        (long long)height, (long long)width);
     const size_t area = (size_t)(height * width), from_area = (size_t)from->height * (size_t)from->width;
     tap *rows = RS_NEW_ARRAY(tap, (size_t)height), *columns = RS_NEW_ARRAY(tap, (size_t)width);
     int *lines = RS_NEW_ARRAY(int, 2 * (size_t)width);
     to->pixels = rs_calloc(area, (size_t)from->channels);
-    rs_status st = rows == NULL || columns == NULL || lines == NULL || to->pixels == NULL ? rs_out_of_memory(diag) : RS_OK;
+    rs_status st = rows == NULL || columns == NULL || lines == NULL || to->pixels == NULL ? rs_out_of_memory(diag)
+                                                                                          : RS_OK;
     if (st == RS_OK) {
         int *line[2] = { lines, lines + width };
         for (int64_t y = 0; y < height; y++)

@@ -1,4 +1,5 @@
-/* Sources of images that are not held in memory: each image is read, and decoded, when it is asked for. Used inside data/. */
+/* Sources of images that are not held in memory: each image is read, and decoded, when it is asked for. Used inside
+ * data/. */
 #ifndef RISTRETTO_DATA_SOURCE_H
 #define RISTRETTO_DATA_SOURCE_H
 
@@ -16,7 +17,7 @@ struct rs_source {
 
 /* How to open a data set; zeros are the defaults. */
 typedef struct rs_open_options {
-    bool train, list; /* list: the file is a list, whatever its name */
+    bool train, list;        /* list: the file is a list, whatever its name */
     const char *root_folder; /* of the images of a list; or NULL */
     bool shuffle;
 } rs_open_options;

@@ -33,7 +33,8 @@ static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options
     l.groups = rs_weight_order_groups(&l.order);
     l.weight_bits = options->weight_bits ? options->weight_bits : rs_weight_code_bits(l.code, l.op);
     l.bias_bits = l.code == RS_WEIGHT_MINIFLOAT ? (int)MINIFLOAT_BIAS_BITS
-                  : options->bias_bits ? options->bias_bits : rs_qop_accumulator_bits(qnet, l.op, true);
+                  : options->bias_bits          ? options->bias_bits
+                                                : rs_qop_accumulator_bits(qnet, l.op, true);
     return l;
 }
 
@@ -44,15 +45,15 @@ static int64_t weight_at(const layer *l, int lane, int64_t word, int multiplier)
     if (lane >= rs_weight_order_lanes(&l->order, group))
         return 0;
     const int64_t index = rs_weight_order_index(&l->order, word % l->order.steps, multiplier, o);
-    return index >= 0 ? rs_weight_encode(l->code, l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index], l->weight_bits)
-                      : 0;
+    return index >= 0
+               ? rs_weight_encode(l->code, l->op->weights[o * rs_qop_terms(l->qnet, l->op) + index], l->weight_bits)
+               : 0;
 }
 
 static int64_t bias_at(const layer *l, int lane, int64_t group)
 {
-    return lane < rs_weight_order_lanes(&l->order, group)
-               ? l->op->bias[rs_weight_order_first(&l->order, group) + lane]
-               : 0;
+    return lane < rs_weight_order_lanes(&l->order, group) ? l->op->bias[rs_weight_order_first(&l->order, group) + lane]
+                                                          : 0;
 }
 
 /* Depth and shape of the ROM of weights (or biases) of one lane. */
@@ -73,24 +74,26 @@ static char *file_name(const layer *l, bool bias, int lane, rs_rom_format format
     return rs_format("%s%s.lane%02d%s", l->base, bias ? ".bias" : "", lane, rs_rom_extension(format));
 }
 
-/* -------------------------------------------------------------------------------------------------------- export */
+/* ------------------------------------------------------------------------------------------------------- export */
 
 static rs_status check_widths(const layer *l, rs_diag *diag)
 {
     const int64_t terms = rs_qop_terms(l->qnet, l->op);
     if ((l->code == RS_WEIGHT_MINIFLOAT) != (l->op->weight_number == RS_NUMBER_MINIFLOAT))
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are%s minifloats, the array's are%s",
-                        l->op->name, l->code == RS_WEIGHT_MINIFLOAT ? " no" : "", l->code == RS_WEIGHT_MINIFLOAT ? "" : " not");
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                        "layer '%s': its weights are%s minifloats, the array's are%s", l->op->name,
+                        l->code == RS_WEIGHT_MINIFLOAT ? " no" : "", l->code == RS_WEIGHT_MINIFLOAT ? "" : " not");
     if (l->code == RS_WEIGHT_MINIFLOAT && rs_weight_code_bits(l->code, l->op) != l->weight_bits)
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are codes of %d bits, not %d", l->op->name,
-                        rs_weight_code_bits(l->code, l->op), l->weight_bits);
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are codes of %d bits, not %d",
+                        l->op->name, rs_weight_code_bits(l->code, l->op), l->weight_bits);
     const bool shifts = l->code == RS_WEIGHT_SHIFT || l->code == RS_WEIGHT_SHIFT_ZERO;
     if (shifts && l->op->weight_number != RS_NUMBER_POWER2)
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme power-of-two, or use an array of multipliers",
-                        "layer '%s': its weights are no powers of two, as an array of shifters takes them", l->op->name);
+        return rs_error(
+            diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme power-of-two, or use an array of multipliers",
+            "layer '%s': its weights are no powers of two, as an array of shifters takes them", l->op->name);
     if (shifts && rs_weight_code_bits(l->code, l->op) > l->weight_bits)
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights need %d bits as shifts, not %d", l->op->name,
-                        rs_weight_code_bits(l->code, l->op), l->weight_bits);
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights need %d bits as shifts, not %d",
+                        l->op->name, rs_weight_code_bits(l->code, l->op), l->weight_bits);
     for (int64_t i = 0; l->code == RS_WEIGHT_INTEGER && i < l->outputs * terms; i++)
         if (rs_fxp_saturate(l->op->weights[i], l->weight_bits, NULL) != l->op->weights[i])
             return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, "the array's weights must be as wide as the network's",
@@ -191,10 +194,12 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
     bad |= json_object_set_new(weights, "encoding", json_string(code_names[l->code]));
     char format_name[16];
     if (l->code == RS_WEIGHT_MINIFLOAT)
-        bad |= json_object_set_new(weights, "number", json_string(rs_minifloat_name(op->weight_minifloat, format_name, sizeof format_name)));
+        bad |= json_object_set_new(
+            weights, "number", json_string(rs_minifloat_name(op->weight_minifloat, format_name, sizeof format_name)));
     else
         bad |= json_object_set_new(weights, "fl", json_integer(op->weight_format.fl));
-    bad |= json_object_set_new(bias, "fl", json_integer(l->code == RS_WEIGHT_MINIFLOAT ? op->bias_fl : in->format.fl + op->weight_format.fl));
+    bad |= json_object_set_new(
+        bias, "fl", json_integer(l->code == RS_WEIGHT_MINIFLOAT ? op->bias_fl : in->format.fl + op->weight_format.fl));
     bad |= json_object_set_new(root, "weights", weights);
     bad |= json_object_set_new(root, "bias", bias);
     char *text = bad ? NULL : json_dumps(root, JSON_INDENT(2));
@@ -260,7 +265,7 @@ rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, cons
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------- verify */
+/* ------------------------------------------------------------------------------------------------------- verify */
 
 /* Where the verification stands. */
 typedef struct verifier {

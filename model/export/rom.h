@@ -41,9 +41,9 @@ typedef struct rs_rom_options {
     rs_rom_format format;
     int lanes, multipliers; /* L and X of the array, 1 to 64 */
     int weight_bits;        /* width of a weight in the words: the array's n; 0: the layer's own */
-    int bias_bits;          /* width of a bias: the array's accumulator; 0: what the layer's weights need. Those of minifloats have 32 bits at a
-                               fractional length of their own, whatever this says */
-    rs_weight_code code;    /* how weights are written: for an array of shifters as shifts, of minifloats as their codes */
+    int bias_bits; /* width of a bias: the array's accumulator; 0: what the layer's weights need. Those of minifloats
+                      have 32 bits at a fractional length of their own, whatever this says */
+    rs_weight_code code; /* how weights are written: for an array of shifters as shifts, of minifloats as their codes */
 } rs_rom_options;
 
 /* Writes FOLDER/LAYER.laneNN.EXT, LAYER.bias.laneNN.EXT and LAYER.json for every layer with weights, in the array's

@@ -24,7 +24,7 @@ void rs_rom_free(rs_rom *rom)
     rom->values = NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------------- writing */
+/* ------------------------------------------------------------------------------------------------------ writing */
 
 /* A file under way, and the checksum of what has gone into it. */
 typedef struct sink {
@@ -233,7 +233,7 @@ rs_status rs_rom_write(const rs_rom *rom, rs_rom_format format, const char *name
     return rs_output_commit(out, diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------- reading */
+/* ------------------------------------------------------------------------------------------------------ reading */
 
 /* Largest file that is read: far more than any ROM of a legal network. */
 #define MAX_BYTES ((size_t)8 << 30)

@@ -18,12 +18,12 @@ typedef struct rs_weight_order {
     int channels;           /* input channels of a convolution group: C / G */
     int outputs;            /* output channels of a convolution group: O / G */
     int kernel_h, kernel_w;
-    int sets;               /* G / S */
-    int per_set;            /* S: convolution groups that share steps */
-    int64_t pixel;          /* elements of the ifmap from one pixel to the next, of one set's part: the channels, padded ones
-                               included */
-    const int32_t *channel; /* [pixel]: the channel at an element of a pixel, -1: none; NULL: element = channel. Only for
-                               one convolution group. */
+    int sets;      /* G / S */
+    int per_set;   /* S: convolution groups that share steps */
+    int64_t pixel; /* elements of the ifmap from one pixel to the next, of one set's part: the channels, padded ones
+                      included */
+    const int32_t *channel; /* [pixel]: the channel at an element of a pixel, -1: none; NULL: element = channel. Only
+                               for one convolution group. */
     int64_t seg1_count, seg2_count, seg_len, chunks;
     int64_t steps; /* of a window: seg1_count * seg2_count * chunks */
 } rs_weight_order;
@@ -37,9 +37,9 @@ static inline int rs_weight_order_per_set(int groups, int channels, int outputs,
     return 1;
 }
 
-/* `op` must be a weighted op of `qnet`; lanes, multipliers >= 1. A set of several convolution groups needs weights of zero, so that
- * without them (code) a set is one group. `pixel`: elements from one pixel of the ifmap to the next, at least its channels; `channel`
- * as above (kept). */
+/* `op` must be a weighted op of `qnet`; lanes, multipliers >= 1. A set of several convolution groups needs weights of
+ * zero, so that without them (code) a set is one group. `pixel`: elements from one pixel of the ifmap to the next, at
+ * least its channels; `channel` as above (kept). */
 static inline rs_weight_order rs_weight_order_in(const rs_qnet *qnet, const rs_qop *op, int lanes, int multipliers,
                                                  rs_weight_code code, int64_t pixel, const int32_t *channel)
 {

@@ -17,7 +17,7 @@ const char *rs_rounding_name(rs_rounding mode)
     return (unsigned)mode < RS_ROUNDINGS ? names[mode] : "?";
 }
 
-/* -------------------------------------------------------------------------------------------- section 1: saturate */
+/* ------------------------------------------------------------------------------------------ section 1: saturate */
 
 int64_t rs_fxp_saturate(int64_t v, int bits, uint64_t *saturations)
 {
@@ -34,15 +34,15 @@ int64_t rs_fxp_wrap(int64_t v, int bits)
     return (int64_t)((uint64_t)v << (64 - bits)) >> (64 - bits);
 }
 
-/* -------------------------------------------------------------------------------------------- section 2: rounding */
+/* ------------------------------------------------------------------------------------------ section 2: rounding */
 
 /* Rounds t + d, where t = trunc(y) and d = y - t, both exact: -1 < d < 1, d has the sign of y. Comparing d with
  * constants avoids forming y + 1/2, which is not always representable. These expressions are the table of section 2. */
-#define RS_ROUND_STEP(mode, t_is_odd, d, half)                                                                         \
-    ((mode) == RS_ROUND_NEAREST      ? ((d) >= (half)) - ((d) <= -(half))                                              \
-     : (mode) == RS_ROUND_NEAREST_UP ? ((d) >= (half)) - ((d) < -(half))                                               \
-     : (mode) == RS_ROUND_NEAREST_EVEN                                                                                 \
-         ? (((d) > (half)) | (((d) == (half)) & (t_is_odd))) - (((d) < -(half)) | (((d) == -(half)) & (t_is_odd)))     \
+#define RS_ROUND_STEP(mode, t_is_odd, d, half)                                                                     \
+    ((mode) == RS_ROUND_NEAREST      ? ((d) >= (half)) - ((d) <= -(half))                                          \
+     : (mode) == RS_ROUND_NEAREST_UP ? ((d) >= (half)) - ((d) < -(half))                                           \
+     : (mode) == RS_ROUND_NEAREST_EVEN                                                                             \
+         ? (((d) > (half)) | (((d) == (half)) & (t_is_odd))) - (((d) < -(half)) | (((d) == -(half)) & (t_is_odd))) \
          : -((d) < 0)) /* truncate: floor */
 
 /* floor(d + u) with u = random / 2^64 cut to 53 bits. 1 - u is exact; so is the comparison on either side of zero. */
@@ -98,7 +98,7 @@ int64_t rs_fxp_shift_round(int64_t v, int shift, rs_rounding mode, uint64_t rand
     return floor_v;
 }
 
-/* ----------------------------------------------------------------------------------------- section 5: requantize */
+/* ---------------------------------------------------------------------------------------- section 5: requantize */
 
 int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_rounding mode, uint64_t random,
                           uint64_t *saturations)
@@ -107,7 +107,7 @@ int32_t rs_fxp_requantize(int64_t sum, bool relu, int shift, int bits, rs_roundi
     return (int32_t)rs_fxp_saturate(rs_fxp_shift_round(v, shift, mode, random), bits, saturations);
 }
 
-/* --------------------------------------------------------------------------- sections 1, 3, 4: formats and widths */
+/* ------------------------------------------------------------------------- sections 1, 3, 4: formats and widths */
 
 int rs_fxp_fl_for_range(double a, int bits)
 {
@@ -199,10 +199,10 @@ RS_INLINE uint32_t quantize_double(const float *x, size_t n, rs_fxp format, rs_r
     return saturated;
 }
 
-/* Stochastic rounding of 31 bits at most, the words drawn in blocks: the same integers as rs_fxp_quantize, element for element. In double
- * nothing of a float underflows here. */
-RS_INLINE uint32_t quantize_stochastic(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
-                                       float *emulated)
+/* Stochastic rounding of 31 bits at most, the words drawn in blocks: the same integers as rs_fxp_quantize, element for
+ * element. In double nothing of a float underflows here. */
+RS_INLINE uint32_t quantize_stochastic(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream,
+                                       uint64_t counter, int32_t *q, float *emulated)
 {
     const double scale = ldexp(1, format.fl), back = ldexp(1, -format.fl);
     const int32_t lo = (int32_t)rs_fxp_min(format.bits), hi = (int32_t)rs_fxp_max(format.bits);
@@ -237,28 +237,31 @@ RS_INLINE uint32_t quantize_stochastic(const float *x, size_t n, rs_fxp format, 
     return saturated;
 }
 
-typedef uint32_t stochastic_function(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
-                                     float *emulated);
+typedef uint32_t stochastic_function(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream,
+                                     uint64_t counter, int32_t *q, float *emulated);
 
-static uint32_t stochastic_portable(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
-                                    float *emulated)
+static uint32_t stochastic_portable(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream,
+                                    uint64_t counter, int32_t *q, float *emulated)
 {
-    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL)
+             : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
 }
 
 #if RS_X86
 RS_TARGET_AVX2
-static uint32_t stochastic_avx2(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
-                                float *emulated)
+static uint32_t stochastic_avx2(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream,
+                                uint64_t counter, int32_t *q, float *emulated)
 {
-    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL)
+             : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
 }
 
 RS_TARGET_AVX512
-static uint32_t stochastic_avx512(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream, uint64_t counter, int32_t *q,
-                                  float *emulated)
+static uint32_t stochastic_avx512(const float *x, size_t n, rs_fxp format, uint64_t seed, uint64_t stream,
+                                  uint64_t counter, int32_t *q, float *emulated)
 {
-    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL) : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
+    return q ? quantize_stochastic(x, n, format, seed, stream, counter, q, NULL)
+             : quantize_stochastic(x, n, format, seed, stream, counter, NULL, emulated);
 }
 #endif
 
@@ -266,12 +269,12 @@ typedef uint32_t quantize_function(const float *x, size_t n, rs_fxp format, rs_r
                                    float *emulated);
 
 /* Constants for mode and destination let the compiler specialize and vectorize each loop. */
-#define RS_QUANTIZE_MODE(mode)                                                                                         \
-    case mode:                                                                                                         \
-        if (format.bits <= 24 && mode != RS_ROUND_TRUNCATE)                                                            \
-            return emulated ? quantize_float(x, n, format, mode, NULL, emulated)                                       \
-                            : quantize_float(x, n, format, mode, q, NULL);                                             \
-        return emulated ? quantize_double(x, n, format, mode, NULL, emulated)                                          \
+#define RS_QUANTIZE_MODE(mode)                                                   \
+    case mode:                                                                   \
+        if (format.bits <= 24 && mode != RS_ROUND_TRUNCATE)                      \
+            return emulated ? quantize_float(x, n, format, mode, NULL, emulated) \
+                            : quantize_float(x, n, format, mode, q, NULL);       \
+        return emulated ? quantize_double(x, n, format, mode, NULL, emulated)    \
                         : quantize_double(x, n, format, mode, q, NULL);
 
 RS_INLINE uint32_t quantize_any(const float *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q, float *emulated)
@@ -372,8 +375,8 @@ RS_INLINE uint32_t quantize_wide(const double *x, size_t n, rs_fxp format, rs_ro
     return saturated;
 }
 
-#define RS_WIDE_MODE(mode)                                                                                             \
-    case mode:                                                                                                         \
+#define RS_WIDE_MODE(mode) \
+    case mode:             \
         return quantize_wide(x, n, format, mode, q);
 
 RS_INLINE uint32_t quantize_wide_any(const double *x, size_t n, rs_fxp format, rs_rounding mode, int32_t *q)
@@ -414,7 +417,9 @@ void rs_fxp_quantize_doubles(const double *x, size_t n, rs_fxp format, rs_roundi
     uint32_t (*run)(const double *, size_t, rs_fxp, rs_rounding, int32_t *) = quantize_wide_portable;
 #if RS_X86
     const rs_cpu cpu = rs_cpu_level();
-    run = cpu >= RS_CPU_AVX512 ? quantize_wide_avx512 : cpu == RS_CPU_AVX2 ? quantize_wide_avx2 : quantize_wide_portable;
+    run = cpu >= RS_CPU_AVX512 ? quantize_wide_avx512
+          : cpu == RS_CPU_AVX2 ? quantize_wide_avx2
+                               : quantize_wide_portable;
 #endif
     for (size_t i = 0; i < n; i += BLOCK)
         saturated += run(x + i, n - i < BLOCK ? n - i : BLOCK, format, mode, q + i);
@@ -471,9 +476,9 @@ RS_INLINE uint32_t requantize_left(const int32_t *sum, size_t n, bool relu, int 
 typedef uint32_t requantize_function(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
                                      int32_t *q);
 
-#define RS_REQUANTIZE_MODE(mode)                                                                                       \
-    case mode:                                                                                                         \
-        return relu ? requantize_right(sum, n, true, shift, bits, mode, q)                                             \
+#define RS_REQUANTIZE_MODE(mode)                                           \
+    case mode:                                                             \
+        return relu ? requantize_right(sum, n, true, shift, bits, mode, q) \
                     : requantize_right(sum, n, false, shift, bits, mode, q);
 
 RS_INLINE uint32_t requantize_any(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
@@ -540,7 +545,8 @@ RS_INLINE uint32_t requantize_row(const int32_t *sum, size_t n, bool relu, const
     const int32_t lo = (int32_t)rs_fxp_min(bits), hi = (int32_t)rs_fxp_max(bits);
     uint32_t saturated = 0;
     for (size_t i = 0; i < n; i++) {
-        const int32_t half = (int32_t)(UINT32_C(1) << (shifts[i] - 1)), mask = (int32_t)((UINT32_C(1) << shifts[i]) - 1);
+        const int32_t half = (int32_t)(UINT32_C(1) << (shifts[i] - 1)),
+                      mask = (int32_t)((UINT32_C(1) << shifts[i]) - 1);
         const int32_t v = relu && sum[i] < 0 ? 0 : sum[i];
         const int32_t floor_v = v >> shifts[i], rest = v & mask;
         int32_t up = 0;
@@ -558,8 +564,8 @@ RS_INLINE uint32_t requantize_row(const int32_t *sum, size_t n, bool relu, const
     return saturated;
 }
 
-#define RS_ROW_MODE(mode)                                                                                              \
-    case mode:                                                                                                         \
+#define RS_ROW_MODE(mode) \
+    case mode:            \
         return requantize_row(sum, n, relu, shifts, bits, mode, q);
 
 RS_INLINE uint32_t requantize_row_any(const int32_t *sum, size_t n, bool relu, const int32_t *shifts, int bits,
@@ -610,7 +616,9 @@ void rs_fxp_requantize_channels(const int32_t *sum, size_t rows, size_t channels
     row_function *run = requantize_row_portable;
 #if RS_X86
     const rs_cpu cpu = rs_cpu_level();
-    run = cpu >= RS_CPU_AVX512 ? requantize_row_avx512 : cpu == RS_CPU_AVX2 ? requantize_row_avx2 : requantize_row_portable;
+    run = cpu >= RS_CPU_AVX512 ? requantize_row_avx512
+          : cpu == RS_CPU_AVX2 ? requantize_row_avx2
+                               : requantize_row_portable;
 #endif
     for (size_t r = 0; r < rows; r++, sum += channels, q += channels) {
         if (within)
@@ -665,9 +673,9 @@ RS_INLINE uint64_t requantize_wide_left(const double *sum, size_t n, bool relu, 
 typedef uint64_t requantize_wide_function(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,
                                           int32_t *q);
 
-#define RS_REQUANTIZE_WIDE_MODE(mode)                                                                                  \
-    case mode:                                                                                                         \
-        return relu ? requantize_wide(sum, n, true, shift, bits, mode, q)                                              \
+#define RS_REQUANTIZE_WIDE_MODE(mode)                                     \
+    case mode:                                                            \
+        return relu ? requantize_wide(sum, n, true, shift, bits, mode, q) \
                     : requantize_wide(sum, n, false, shift, bits, mode, q);
 
 RS_INLINE uint64_t requantize_wide_any(const double *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode,

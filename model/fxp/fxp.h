@@ -85,8 +85,8 @@ void rs_fxp_quantize_doubles(const double *x, size_t n, rs_fxp format, rs_roundi
 /* Float emulation (section 8), in place: x = value(quantize(x)). */
 void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream);
 /* The affine quantization of other frameworks, and back (ONNX's QuantizeLinear and DequantizeLinear), in binary32:
- * q = saturate(round(x / scale) + zero) to [least, most], to the nearest, ties to even; y = (q - zero) * scale. scale > 0 and finite;
- * zero, least, most of at most 24 bits. A NaN becomes the least value. x and y may be the same array. */
+ * q = saturate(round(x / scale) + zero) to [least, most], to the nearest, ties to even; y = (q - zero) * scale. scale >
+ * 0 and finite; zero, least, most of at most 24 bits. A NaN becomes the least value. x and y may be the same array. */
 void rs_fxp_affine(const float *x, size_t n, float scale, int32_t zero, int32_t least, int32_t most, float *y);
 /* Deterministic modes only. sum and q may be the same array. */
 void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,

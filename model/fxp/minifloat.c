@@ -15,7 +15,7 @@
 
 __extension__ typedef unsigned __int128 wide128;
 
-/* ------------------------------------------------------------------------------------------------------------ formats */
+/* ------------------------------------------------------------------------------------------------------ formats */
 
 static const struct {
     const char *name;
@@ -128,7 +128,7 @@ double rs_minifloat_value(uint32_t code, rs_minifloat f)
     return ldexp((double)significand, exponent);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- rounding */
+/* ----------------------------------------------------------------------------------------------------- rounding */
 
 /* A real number that is not zero: (m + a little more if `sticky`) * 2^e, m > 0; "a little" is above 0 and below 1.
  * `sticky` only with m >= 2^63. */
@@ -197,7 +197,9 @@ static place find(const real *x, rs_minifloat f)
     }
     return (place) { .code = (uint32_t)(((uint64_t)field << k) + steps) - (UINT32_C(1) << k),
                      .exact = rest == 0 && !sticky,
-                     .middle = rest > half ? 1 : rest < half ? -1 : sticky };
+                     .middle = rest > half   ? 1
+                               : rest < half ? -1
+                                             : sticky };
 }
 
 /* Stochastic rounding: does a magnitude go up from `code`? x has at most 53 bits. d is how far x has gone from one
@@ -272,15 +274,17 @@ static real real_of_double(double x)
 uint32_t rs_minifloat_quantize(double x, rs_minifloat format, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
     if (mode != RS_ROUND_STOCHASTIC) {
-        /* A normal number: what is added to the bits of the double carries into the code exactly where rounding goes up. To the nearest:
-         * half a step of the format; less one where a tie does not go up. To the lower: a step less one, of negative numbers. */
+        /* A normal number: what is added to the bits of the double carries into the code exactly where rounding goes
+         * up. To the nearest: half a step of the format; less one where a tie does not go up. To the lower: a step less
+         * one, of negative numbers. */
         uint64_t bits;
         memcpy(&bits, &x, sizeof bits);
         const int down = 52 - format.mantissa_bits, exponent = (int)(bits >> 52 & 0x7ff) - 1023 + format.bias;
         const uint64_t magnitude = bits & (UINT64_MAX >> 1);
         if (exponent >= 1 && exponent < 1 << format.exponent_bits) {
             const uint64_t offset = (uint64_t)(1023 - format.bias) << format.mantissa_bits;
-            const uint64_t odd = ((magnitude >> down) - offset) & 1, half = UINT64_C(1) << (down - 1), negative = bits >> 63;
+            const uint64_t odd = ((magnitude >> down) - offset) & 1, half = UINT64_C(1) << (down - 1),
+                           negative = bits >> 63;
             const uint64_t add = mode == RS_ROUND_NEAREST        ? half
                                  : mode == RS_ROUND_NEAREST_UP   ? half - negative
                                  : mode == RS_ROUND_NEAREST_EVEN ? half - 1 + odd
@@ -318,7 +322,7 @@ uint32_t rs_minifloat_convert(double x, rs_minifloat f)
     return saturated > 0 && f.special != RS_MINIFLOAT_FINITE ? code + 1 : code;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- wide sums */
+/* ---------------------------------------------------------------------------------------------------- wide sums */
 
 void rs_wide_add(rs_wide *sum, int64_t v, int shift)
 {
@@ -367,7 +371,7 @@ uint32_t rs_minifloat_requantize_wide(const rs_wide *sum, int fl, bool relu, rs_
     return round_real(&r, format, mode, 0, saturations);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- arrays */
+/* ------------------------------------------------------------------------------------------------------- arrays */
 
 void rs_minifloat_quantize_array(const float *x, size_t n, rs_minifloat format, rs_rounding mode, uint64_t seed,
                                  uint64_t stream, uint16_t *codes, uint64_t *saturations)
@@ -402,14 +406,16 @@ static void emulate_nearest_even(float *x, size_t n, rs_minifloat f)
     }
 }
 
-/* Stochastic in double: how far |x| has gone in its step is exact, since steps are powers of two. The one wide step from zero to the first number is
- * not; where its quotient is too close to the threshold, integers decide. */
+/* Stochastic in double: how far |x| has gone in its step is exact, since steps are powers of two. The one wide step
+ * from zero to the first number is not; where its quotient is too close to the threshold, integers decide. */
 RS_INLINE void emulate_stochastic(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
 {
     const double most = rs_minifloat_value(rs_minifloat_max_code(f), f), first = rs_minifloat_value(1, f);
-    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), wide_below = f.subnormals ? 0 : first, tolerance = 1e-12;
+    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), wide_below = f.subnormals ? 0 : first,
+                 tolerance = 1e-12;
     const double magic = 0x1.8p+52, to_share = 1.0 / first;
-    const uint64_t exponent_field = UINT64_C(0x7ff0000000000000), down = (uint64_t)f.mantissa_bits << 52, reciprocal = UINT64_C(2046) << 52;
+    const uint64_t exponent_field = UINT64_C(0x7ff0000000000000), down = (uint64_t)f.mantissa_bits << 52,
+                   reciprocal = UINT64_C(2046) << 52;
     for (size_t from = 0; from < n; from += RS_RANDOM_LANES) {
         const size_t some = n - from < RS_RANDOM_LANES ? n - from : RS_RANDOM_LANES;
         uint64_t words[RS_RANDOM_LANES];
@@ -422,7 +428,8 @@ RS_INLINE void emulate_stochastic(float *x, size_t n, rs_minifloat f, uint64_t s
         for (int i = 0; i < RS_RANDOM_LANES; i++)
             u[i] = (double)(int64_t)(words[i] >> 11) * 0x1p-53;
         for (int i = 0; i < RS_RANDOM_LANES; i++) {
-            const double magnitude = fabs(v[i]), a = magnitude < most ? magnitude : most, binade = a > lowest ? a : lowest;
+            const double magnitude = fabs(v[i]), a = magnitude < most ? magnitude : most,
+                         binade = a > lowest ? a : lowest;
             uint64_t bits;
             memcpy(&bits, &binade, sizeof bits);
             bits = (bits & exponent_field) - down;
@@ -448,7 +455,8 @@ RS_INLINE void emulate_stochastic(float *x, size_t n, rs_minifloat f, uint64_t s
             nearest = distance[i] < nearest ? distance[i] : nearest;
         for (size_t i = 0; i < some && nearest < tolerance; i++)
             if (distance[i] < tolerance)
-                out[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)in[i], f, RS_ROUND_STOCHASTIC, words[i], NULL), f);
+                out[i] = (float)rs_minifloat_value(
+                    rs_minifloat_quantize((double)in[i], f, RS_ROUND_STOCHASTIC, words[i], NULL), f);
         memcpy(x + from, out, some * sizeof *out);
     }
 }

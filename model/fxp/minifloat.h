@@ -92,9 +92,9 @@ void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat format, rs_roun
 int rs_minifloat_exponent_bits_for_range(double a, int least);
 
 /* The original program's function, float to float, for comparison (--compat ristretto): below 2^-bias the result is
- * zero, the mantissa is rounded to nearest with ties away from zero, and beyond the largest exponent the largest number; a
- * mantissa that rounds up there gives 2^(2^e - bias), which the format does not have. It is applied to every element, where
- * the program stopped at the first zero. */
+ * zero, the mantissa is rounded to nearest with ties away from zero, and beyond the largest exponent the largest
+ * number; a mantissa that rounds up there gives 2^(2^e - bias), which the format does not have. It is applied to every
+ * element, where the program stopped at the first zero. */
 float rs_minifloat_original(float x, int exponent_bits, int mantissa_bits);
 
 #endif

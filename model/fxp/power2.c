@@ -62,7 +62,7 @@ bool rs_power2_code(int32_t integer, rs_power2 f, uint32_t *code)
     *code = 0;
     if (integer == 0)
         return f.zero;
-    const uint32_t a = integer < 0 ? (uint32_t)-(int64_t)integer : (uint32_t)integer;
+    const uint32_t a = integer < 0 ? (uint32_t) - (int64_t)integer : (uint32_t)integer;
     const int step = __builtin_ctz(a);
     if (a != UINT32_C(1) << step || step > f.max_exponent - f.min_exponent)
         return false;
@@ -81,7 +81,7 @@ void rs_power2_quantize_array(const float *x, size_t n, rs_power2 f, int32_t *in
         integers[i] = rs_power2_integer(rs_power2_quantize((double)x[i], f, saturations), f);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ arrays */
+/* ------------------------------------------------------------------------------------------------------- arrays */
 
 /* A format in the terms of binary32's exponent field. */
 typedef struct limits {
@@ -94,8 +94,8 @@ enum { EXPONENT_BIAS = 127, FRACTION_BITS = 23 };
 
 static limits limits_of(rs_power2 f)
 {
-    return (limits){ f.min_exponent + EXPONENT_BIAS, f.max_exponent + EXPONENT_BIAS,
-                     f.zero ? (uint32_t)(f.min_exponent - 1 + EXPONENT_BIAS) << FRACTION_BITS : 0 };
+    return (limits) { f.min_exponent + EXPONENT_BIAS, f.max_exponent + EXPONENT_BIAS,
+                      f.zero ? (uint32_t)(f.min_exponent - 1 + EXPONENT_BIAS) << FRACTION_BITS : 0 };
 }
 
 /* The bits of the number with this exponent field and the sign of x; NaN becomes the least positive number, or zero. */
@@ -103,7 +103,8 @@ RS_INLINE uint32_t power_of(uint32_t x, int32_t exponent, limits l)
 {
     const uint32_t magnitude = x & ~(UINT32_C(1) << 31);
     const bool number = magnitude <= INFINITE;
-    const int32_t high = exponent < l.most ? exponent : l.most, any = high > l.least ? high : l.least, e = number ? any : l.least;
+    const int32_t high = exponent < l.most ? exponent : l.most, any = high > l.least ? high : l.least,
+                  e = number ? any : l.least;
     const uint32_t sign = number && magnitude > 0 ? x & (UINT32_C(1) << 31) : 0;
     const bool zero = (number ? magnitude : 0) < l.zero_below;
     return zero ? 0 : sign | (uint32_t)e << FRACTION_BITS;
@@ -111,18 +112,21 @@ RS_INLINE uint32_t power_of(uint32_t x, int32_t exponent, limits l)
 
 RS_INLINE void emulate_nearest(float *x, size_t n, limits l)
 {
-    /* The fraction of the first float above the root of 2, which no float is: from there on the exponent above is nearer. */
+    /* The fraction of the first float above the root of 2, which no float is: from there on the exponent above is
+     * nearer. */
     const uint32_t above_root = UINT32_C(0x3504f4);
     for (size_t i = 0; i < n; i++) {
         uint32_t bits;
         memcpy(&bits, x + i, sizeof bits);
-        const int32_t exponent = (int32_t)(((bits & ~(UINT32_C(1) << 31)) + (FRACTION + 1 - above_root)) >> FRACTION_BITS);
+        const int32_t exponent = (int32_t)(((bits & ~(UINT32_C(1) << 31)) + (FRACTION + 1 - above_root)) >>
+                                           FRACTION_BITS);
         bits = power_of(bits, exponent, l);
         memcpy(x + i, &bits, sizeof bits);
     }
 }
 
-/* floor(log2 |x| + u). With |x| = 2^e (1 + t), log2(1 + t) lies between t and t + 0.0861, so that t decides unless t + u is close below 1. */
+/* floor(log2 |x| + u). With |x| = 2^e (1 + t), log2(1 + t) lies between t and t + 0.0861, so that t decides unless t +
+ * u is close below 1. */
 RS_INLINE void emulate_stochastic(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
 {
     const double reach = 0.0862;

@@ -1,4 +1,5 @@
-/* Weights that are powers of two, so that a product is a shift. The rules are those of docs/arithmetic.md section 11. */
+/* Weights that are powers of two, so that a product is a shift. The rules are those of docs/arithmetic.md section 11.
+ */
 #ifndef RISTRETTO_FXP_POWER2_H
 #define RISTRETTO_FXP_POWER2_H
 
@@ -39,9 +40,9 @@ static inline rs_fxp rs_power2_fxp(rs_power2 f)
     return (rs_fxp) { f.max_exponent - f.min_exponent + 2, -f.min_exponent };
 }
 
-/* Quantize: the nearest in the logarithm: e = the integer nearest to log2 |x| (never a tie), limited to the range; without a
- * zero code, zero becomes +2^min_exponent; with one, |x| below 2^(min_exponent - 1) becomes zero. A limit at the upper
- * end is counted as one saturation. x must not be NaN (the result is then some code). */
+/* Quantize: the nearest in the logarithm: e = the integer nearest to log2 |x| (never a tie), limited to the range;
+ * without a zero code, zero becomes +2^min_exponent; with one, |x| below 2^(min_exponent - 1) becomes zero. A limit at
+ * the upper end is counted as one saturation. x must not be NaN (the result is then some code). */
 uint32_t rs_power2_quantize(double x, rs_power2 format, uint64_t *saturations);
 /* The integer nearest to log2 of a magnitude, which is finite and above zero. */
 int rs_power2_exponent(double magnitude);

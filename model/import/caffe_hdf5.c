@@ -1,5 +1,6 @@
-/* Files are downloaded, and the HDF5 library is not made for hostile ones: this reads what Caffe, h5py and the library write of such files, and
- * nothing outside of the file's bytes. The numbers of sections are those of the HDF5 File Format Specification, version 3.0. */
+/* Files are downloaded, and the HDF5 library is not made for hostile ones: this reads what Caffe, h5py and the library
+ * write of such files, and nothing outside of the file's bytes. The numbers of sections are those of the HDF5 File
+ * Format Specification, version 3.0. */
 #include "import/caffe_hdf5.h"
 
 #include <math.h>
@@ -23,8 +24,15 @@ enum {
 
 /* Message types, section IV.A.2. */
 enum {
-    DATASPACE = 0x01, LINK_INFO = 0x02, DATATYPE = 0x03, LINK = 0x06, LAYOUT = 0x08, FILTERS = 0x0b, CONTINUATION = 0x10,
-    SYMBOL_TABLE = 0x11, EXTERNAL_FILES = 0x07
+    DATASPACE = 0x01,
+    LINK_INFO = 0x02,
+    DATATYPE = 0x03,
+    LINK = 0x06,
+    LAYOUT = 0x08,
+    FILTERS = 0x0b,
+    CONTINUATION = 0x10,
+    SYMBOL_TABLE = 0x11,
+    EXTERNAL_FILES = 0x07
 };
 
 typedef struct h5_layer {
@@ -50,16 +58,19 @@ bool rs_is_hdf5(const uint8_t *data, size_t size)
 
 static rs_status corrupt(const rs_hdf5_weights *w, rs_diag *diag, const char *what)
 {
-    return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "the file is truncated or corrupt", "this HDF5 file cannot be read: %s", what);
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "the file is truncated or corrupt",
+                    "this HDF5 file cannot be read: %s", what);
 }
 
 static rs_status unsupported(const rs_hdf5_weights *w, rs_diag *diag, const char *what)
 {
-    return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "write the weights as Caffe or h5py do by default: old-style groups, contiguous or chunked values, "
-                    "at most gzip and shuffle", "this HDF5 file cannot be read: %s", what);
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path),
+                    "write the weights as Caffe or h5py do by default: old-style groups, contiguous or chunked values, "
+                    "at most gzip and shuffle",
+                    "this HDF5 file cannot be read: %s", what);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- bytes */
+/* -------------------------------------------------------------------------------------------------------- bytes */
 
 /* A part of the file. Reading behind its end gives zeros and makes it bad. */
 typedef struct part {
@@ -120,16 +131,16 @@ static bool visit(rs_hdf5_weights *w)
     return w->visits++ < MAX_VISITS;
 }
 
-/* --------------------------------------------------------------------------------------------- object headers (IV.A) */
+/* ---------------------------------------------------------------------------------------- object headers (IV.A) */
 
 typedef struct messages {
     rs_hdf5_weights *file;
     int version;
-    bool order;                 /* version 2: messages have a creation order */
-    part chunk;                 /* what is left of the present one */
+    bool order; /* version 2: messages have a creation order */
+    part chunk; /* what is left of the present one */
     int n_next;
     part next[MAX_CHUNKS_OF_HEADER];
-    const char *wrong;          /* after the last message: NULL, or what is wrong */
+    const char *wrong; /* after the last message: NULL, or what is wrong */
 } messages;
 
 static void header_open(messages *m, rs_hdf5_weights *w, uint64_t address)
@@ -200,11 +211,13 @@ static bool header_next(messages *m, int *type, part *body)
         skip(&m->chunk, length);
         body->end = m->chunk.at;
         if (m->chunk.bad || !visit(m->file)) {
-            m->wrong = m->chunk.bad ? "a message of an object header is longer than the header" : "its parts point at each other again and again";
+            m->wrong = m->chunk.bad ? "a message of an object header is longer than the header"
+                                    : "its parts point at each other again and again";
         } else if (kind == CONTINUATION) {
             add_continuation(m, *body);
         } else {
-            if (flags & 2 && (kind == DATASPACE || kind == DATATYPE || kind == LAYOUT || kind == FILTERS || kind == LINK))
+            if (flags & 2 &&
+                (kind == DATASPACE || kind == DATATYPE || kind == LAYOUT || kind == FILTERS || kind == LINK))
                 m->wrong = "a message that is shared between objects";
             *type = kind;
             return m->wrong == NULL;
@@ -213,7 +226,7 @@ static bool header_next(messages *m, int *type, part *body)
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ groups */
+/* ------------------------------------------------------------------------------------------------------- groups */
 
 static rs_status add_layer(rs_hdf5_weights *w, const char *name, rs_diag *diag)
 {
@@ -231,7 +244,7 @@ static rs_status add_layer(rs_hdf5_weights *w, const char *name, rs_diag *diag)
     if (copy == NULL)
         return rs_out_of_memory(diag);
     h5_layer *layer = &w->layers[w->n_layers++];
-    *layer = (h5_layer){ .name = copy };
+    *layer = (h5_layer) { .name = copy };
     for (int i = 0; i < MAX_BLOBS; i++)
         layer->blob[i] = NOWHERE;
     return RS_OK;
@@ -241,8 +254,8 @@ static rs_status add_layer(rs_hdf5_weights *w, const char *name, rs_diag *diag)
 typedef struct group {
     const char *name; /* path below /data */
     int depth;
-    int self;            /* its layer; -1: none so far */
-    const char *wanted;  /* only the child of this name: its address is put into `found` */
+    int self;           /* its layer; -1: none so far */
+    const char *wanted; /* only the child of this name: its address is put into `found` */
     uint64_t found;
 } group;
 
@@ -270,7 +283,8 @@ static rs_status child_set(rs_hdf5_weights *w, group *g, const char *name, uint6
         return st;
     h5_layer *layer = &w->layers[g->self];
     if (layer->n_blobs++ == MAX_BLOBS)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "layer '%s' has more than %d blobs", g->name, MAX_BLOBS);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "layer '%s' has more than %d blobs", g->name,
+                        MAX_BLOBS);
     for (int i = 0; i < MAX_BLOBS; i++) {
         char expected[16];
         snprintf(expected, sizeof expected, "%d", i);
@@ -281,7 +295,8 @@ static rs_status child_set(rs_hdf5_weights *w, group *g, const char *name, uint6
 }
 
 /* link: 0 an object of this file. */
-static rs_status child(rs_hdf5_weights *w, group *g, const uint8_t *name, size_t length, int link, uint64_t address, rs_diag *diag)
+static rs_status child(rs_hdf5_weights *w, group *g, const uint8_t *name, size_t length, int link, uint64_t address,
+                       rs_diag *diag)
 {
     char own[MAX_NAME], path[MAX_NAME];
     if (!visit(w))
@@ -297,9 +312,11 @@ static rs_status child(rs_hdf5_weights *w, group *g, const uint8_t *name, size_t
     }
     const int n = snprintf(path, sizeof path, "%s%s%s", g->name, *g->name != '\0' ? "/" : "", own);
     if (n >= (int)sizeof path || g->depth > MAX_DEPTH)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "groups are nested too deep, or their names are too long");
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL,
+                        "groups are nested too deep, or their names are too long");
     if (link != 0)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "'%s' is a link, expected the values themselves", path);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "'%s' is a link, expected the values themselves",
+                        path);
     bool set = false;
     const rs_status st = kind_of(w, address, &set, diag);
     if (st != RS_OK)
@@ -428,14 +445,16 @@ static rs_status read_superblock(rs_hdf5_weights *w, uint64_t *root, rs_diag *di
         if (!p.bad && (offsets != 8 || lengths != 8))
             return unsupported(w, diag, "its addresses have other sizes than 8 bytes");
     } else {
-        return p.bad ? corrupt(w, diag, "it ends in its superblock") : unsupported(w, diag, "its superblock is of an unknown version");
+        return p.bad ? corrupt(w, diag, "it ends in its superblock")
+                     : unsupported(w, diag, "its superblock is of an unknown version");
     }
     if (p.bad || end > w->size)
         return corrupt(w, diag, "it is shorter than it says");
     return base != 0 ? unsupported(w, diag, "it does not begin with its superblock") : RS_OK;
 }
 
-rs_status rs_hdf5_weights_open(const char *path, const uint8_t *data, size_t size, rs_hdf5_weights **weights, rs_diag *diag)
+rs_status rs_hdf5_weights_open(const char *path, const uint8_t *data, size_t size, rs_hdf5_weights **weights,
+                               rs_diag *diag)
 {
     *weights = NULL;
     rs_hdf5_weights *w = RS_NEW(rs_hdf5_weights);
@@ -456,7 +475,8 @@ rs_status rs_hdf5_weights_open(const char *path, const uint8_t *data, size_t siz
     if (st == RS_OK)
         st = scan(w, top.found, &layers, diag);
     if (st == RS_OK && w->n_layers == 0)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the file holds no layers, expected weights (caffemodel)");
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                      "the file holds no layers, expected weights (caffemodel)");
     if (st != RS_OK) {
         rs_hdf5_weights_free(w);
         return st;
@@ -491,7 +511,7 @@ int rs_hdf5_blobs(const rs_hdf5_weights *w, int layer)
     return w->layers[layer].n_blobs;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- data sets */
+/* ---------------------------------------------------------------------------------------------------- data sets */
 
 typedef enum placing { UNKNOWN, COMPACT, CONTIGUOUS, SINGLE_CHUNK, CHUNK_TREE } placing;
 
@@ -501,12 +521,15 @@ typedef struct set {
     int bytes; /* of a value: 4 or 8 */
     bool big_endian;
     placing where;
-    part values;             /* compact and contiguous */
+    part values;              /* compact and contiguous */
     uint64_t address, stored; /* of the tree of chunks, or of the only one */
-    uint32_t mask;           /* filters that the only chunk does without */
+    uint32_t mask;            /* filters that the only chunk does without */
     uint64_t chunk[RS_MAX_AXES];
     int n_filters;
-    struct { int id; uint64_t size; } filters[MAX_FILTERS];
+    struct {
+        int id;
+        uint64_t size;
+    } filters[MAX_FILTERS];
 } set;
 
 enum { DEFLATE = 1, SHUFFLE = 2, FLETCHER32 = 3 };
@@ -531,14 +554,16 @@ static const char *read_space(part p, rs_shape *shape, int *axes)
 static bool read_float(part p, set *s)
 {
     const uint64_t head = number(&p, 4), size = number(&p, 4);
-    const uint64_t offset = number(&p, 2), precision = number(&p, 2), exponent_at = number(&p, 1), exponent = number(&p, 1);
+    const uint64_t offset = number(&p, 2), precision = number(&p, 2), exponent_at = number(&p, 1),
+                   exponent = number(&p, 1);
     const uint64_t mantissa_at = number(&p, 1), mantissa = number(&p, 1), bias = number(&p, 4);
     const bool wide = size == 8;
     s->bytes = (int)size;
     s->big_endian = (head >> 8 & 1) != 0;
     /* Class 1; the mantissa's leading bit is implied; the sign is the highest bit. */
-    return !p.bad && (head & 15) == 1 && (size == 4 || wide) && (head >> 8 & 0x40) == 0 && (head >> 12 & 3) == 2 && head >> 16 == (wide ? 63u : 31u) &&
-           offset == 0 && precision == 8 * size && exponent_at == (wide ? 52u : 23u) && exponent == (wide ? 11u : 8u) && mantissa_at == 0 &&
+    return !p.bad && (head & 15) == 1 && (size == 4 || wide) && (head >> 8 & 0x40) == 0 && (head >> 12 & 3) == 2 &&
+           head >> 16 == (wide ? 63u : 31u) && offset == 0 && precision == 8 * size &&
+           exponent_at == (wide ? 52u : 23u) && exponent == (wide ? 11u : 8u) && mantissa_at == 0 &&
            mantissa == (wide ? 52u : 23u) && bias == (wide ? 1023u : 127u);
 }
 
@@ -587,7 +612,7 @@ static const char *read_layout(const rs_hdf5_weights *w, part p, set *s)
     if (kind == 1) {
         const uint64_t address = number(&p, 8), length = number(&p, 8);
         s->where = CONTIGUOUS;
-        s->values = address == NOWHERE ? (part){ w->data, w->data, false } : part_at(w, address, length);
+        s->values = address == NOWHERE ? (part) { w->data, w->data, false } : part_at(w, address, length);
         return p.bad || s->values.bad ? "the values of a data set lie behind the end" : NULL;
     }
     return kind == 2 ? read_chunked(&p, version, s) : "a data set lies in another file";
@@ -642,7 +667,8 @@ static rs_status read_header(rs_hdf5_weights *w, uint64_t address, const char *w
     if (wrong != NULL && (axes < 0 || s->where == UNKNOWN))
         return unsupported(w, diag, wrong);
     if (axes > RS_MAX_AXES)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s has %d axes, expected at most %d", who, axes, RS_MAX_AXES);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s has %d axes, expected at most %d", who, axes,
+                        RS_MAX_AXES);
     if (!is_float)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s holds other values than floats", who);
     if (external)
@@ -681,8 +707,8 @@ static size_t room_of(size_t bytes)
     return bytes + bytes / 256 + 64;
 }
 
-/* One chunk undone: `stored` through the filters, last one first, to `bytes` bytes. a and b have room_of(bytes); returns the one that holds
- * the result, NULL if it is damaged. */
+/* One chunk undone: `stored` through the filters, last one first, to `bytes` bytes. a and b have room_of(bytes);
+ * returns the one that holds the result, NULL if it is damaged. */
 static uint8_t *unfilter(const set *s, uint32_t mask, part stored, size_t bytes, uint8_t *a, uint8_t *b)
 {
     enum { CHECKSUM = 4 };
@@ -727,9 +753,9 @@ static uint8_t *unfilter(const set *s, uint32_t mask, part stored, size_t bytes,
 typedef struct walk {
     rs_hdf5_weights *file;
     const set *s;
-    uint64_t total;  /* bytes stored */
-    float *out;      /* NULL: only add up */
-    size_t bytes;    /* of a chunk */
+    uint64_t total; /* bytes stored */
+    float *out;     /* NULL: only add up */
+    size_t bytes;   /* of a chunk */
     uint8_t *room[2];
 } walk;
 
@@ -813,7 +839,9 @@ static const char *walk_chunks(walk *k)
     k->total = 0;
     if (s->address == NOWHERE)
         return NULL; /* nothing is stored */
-    return s->where == CHUNK_TREE ? walk_tree(k, s->address, -1) : one_chunk(k, s->address, s->stored == NOWHERE ? k->bytes : s->stored, s->mask, zero);
+    return s->where == CHUNK_TREE
+               ? walk_tree(k, s->address, -1)
+               : one_chunk(k, s->address, s->stored == NOWHERE ? k->bytes : s->stored, s->mask, zero);
 }
 
 /* Bytes of a chunk; 0: none, or far more than there could be. */
@@ -840,8 +868,10 @@ static rs_status read_chunks(rs_hdf5_weights *w, walk *k, float *out, rs_diag *d
     return wrong != NULL ? corrupt(w, diag, wrong) : RS_OK;
 }
 
-/* What a data set says of itself must hold before memory is taken: its values lie in this file, and are as many as it says. */
-static rs_status check_size(rs_hdf5_weights *w, const set *s, uint64_t stored, size_t chunk, const char *who, rs_diag *diag)
+/* What a data set says of itself must hold before memory is taken: its values lie in this file, and are as many as it
+ * says. */
+static rs_status check_size(rs_hdf5_weights *w, const set *s, uint64_t stored, size_t chunk, const char *who,
+                            rs_diag *diag)
 {
     enum { MOST_COMPRESSED = 1100 }; /* times that deflate makes anything smaller */
     const bool chunked = s->where == CHUNK_TREE || s->where == SINGLE_CHUNK;
@@ -849,11 +879,12 @@ static rs_status check_size(rs_hdf5_weights *w, const set *s, uint64_t stored, s
     rs_shape_text(&s->shape, text, sizeof text);
     const int64_t count = rs_shape_count(&s->shape, 0);
     if (count < 1 || count > RS_MAX_ELEMENTS)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s is %s, expected 1 to %lld values", who, text, (long long)RS_MAX_ELEMENTS);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s is %s, expected 1 to %lld values", who, text,
+                        (long long)RS_MAX_ELEMENTS);
     const uint64_t smaller = s->n_filters > 0 && chunked ? MOST_COMPRESSED : 1;
     if (stored < (uint64_t)count * (uint64_t)s->bytes / smaller)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "the file is truncated or corrupt", "%s is %s, but only %llu bytes are stored", who, text,
-                        (unsigned long long)stored);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "the file is truncated or corrupt",
+                        "%s is %s, but only %llu bytes are stored", who, text, (unsigned long long)stored);
     if (chunked && (chunk == 0 || chunk / smaller > stored))
         return corrupt(w, diag, "the chunks of a data set are larger than what is stored of it");
     return RS_OK;
@@ -879,8 +910,8 @@ static rs_status read_values(rs_hdf5_weights *w, const set *s, const char *who, 
         values_of(s, s->values.at, count, out);
     for (size_t i = 0; i < count && st == RS_OK; i++)
         if (!isfinite(out[i]))
-            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s: value %zu is %s, expected a finite number", who, i,
-                          isnan(out[i]) ? "not a number" : "infinite");
+            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "%s: value %zu is %s, expected a finite number",
+                          who, i, isnan(out[i]) ? "not a number" : "infinite");
     if (st != RS_OK) {
         rs_free(out);
         return st;
@@ -892,7 +923,8 @@ static rs_status read_values(rs_hdf5_weights *w, const set *s, const char *who, 
 rs_status rs_hdf5_read_blob(rs_hdf5_weights *w, int layer, int blob, const char *who, rs_param *param, rs_diag *diag)
 {
     if (blob >= MAX_BLOBS || w->layers[layer].blob[blob] == NOWHERE)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "data sets are named 0, 1, ...", "%s is not in the file", who);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), "data sets are named 0, 1, ...", "%s is not in the file",
+                        who);
     set s = { .where = UNKNOWN };
     float *values = NULL;
     rs_status st = read_header(w, w->layers[layer].blob[blob], who, &s, diag);

@@ -6,43 +6,44 @@
 
 #include "import/caffe_text.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 const std::vector<LayerType> &layer_types()
 {
     static const std::vector<LayerType> types = {
-        {"Input", RS_LAYER_INPUT, false, false, {"input_param"}},
-        {"Data", RS_LAYER_INPUT, true, false, {"data_param", "transform_param"}},
-        {"ImageData", RS_LAYER_INPUT, true, false, {"image_data_param", "transform_param"}},
-        {"MemoryData", RS_LAYER_INPUT, true, false, {"memory_data_param", "transform_param"}},
-        {"Convolution", RS_LAYER_CONVOLUTION, false, false, {"convolution_param"}},
-        {"ConvolutionRistretto", RS_LAYER_CONVOLUTION, false, true, {"convolution_param", "quantization_param"}},
-        {"InnerProduct", RS_LAYER_INNER_PRODUCT, false, false, {"inner_product_param"}},
-        {"FcRistretto", RS_LAYER_INNER_PRODUCT, false, true, {"inner_product_param", "quantization_param"}},
-        {"Pooling", RS_LAYER_POOLING, false, false, {"pooling_param"}},
-        {"ReLU", RS_LAYER_RELU, false, false, {"relu_param"}},
-        {"Softmax", RS_LAYER_SOFTMAX, false, false, {"softmax_param"}},
-        {"SoftmaxWithLoss", RS_LAYER_SOFTMAX_LOSS, false, false, {"softmax_param", "loss_param"}},
-        {"Accuracy", RS_LAYER_ACCURACY, false, false, {"accuracy_param"}},
-        {"Dropout", RS_LAYER_DROPOUT, false, false, {"dropout_param"}},
-        {"LRN", RS_LAYER_LRN, false, false, {"lrn_param"}},
-        {"Concat", RS_LAYER_CONCAT, false, false, {"concat_param"}},
-        {"Slice", RS_LAYER_SLICE, false, false, {"slice_param"}},
-        {"Split", RS_LAYER_SPLIT, false, false, {}},
-        {"Deconvolution", RS_LAYER_DECONVOLUTION, false, false, {"convolution_param"}},
-        {"PReLU", RS_LAYER_PRELU, false, false, {"prelu_param"}},
-        {"Clip", RS_LAYER_CLIP, false, false, {"clip_param"}},
-        {"QuantizeLinear", RS_LAYER_QUANTIZE_LINEAR, false, false, {"quantize_linear_param"}},
-        {"ELU", RS_LAYER_ELU, false, false, {"elu_param"}},
-        {"Sigmoid", RS_LAYER_SIGMOID, false, false, {"sigmoid_param"}},
-        {"TanH", RS_LAYER_TANH, false, false, {"tanh_param"}},
-        {"BatchNorm", RS_LAYER_BATCH_NORM, false, false, {"batch_norm_param"}},
-        {"Scale", RS_LAYER_SCALE, false, false, {"scale_param"}},
-        {"Bias", RS_LAYER_BIAS, false, false, {"bias_param"}},
-        {"EuclideanLoss", RS_LAYER_EUCLIDEAN_LOSS, false, false, {"loss_param"}},
-        {"Eltwise", RS_LAYER_ELTWISE, false, false, {"eltwise_param"}},
-        {"Flatten", RS_LAYER_FLATTEN, false, false, {"flatten_param"}},
-        {"Reshape", RS_LAYER_RESHAPE, false, false, {"reshape_param"}},
+        { "Input", RS_LAYER_INPUT, false, false, { "input_param" } },
+        { "Data", RS_LAYER_INPUT, true, false, { "data_param", "transform_param" } },
+        { "ImageData", RS_LAYER_INPUT, true, false, { "image_data_param", "transform_param" } },
+        { "MemoryData", RS_LAYER_INPUT, true, false, { "memory_data_param", "transform_param" } },
+        { "Convolution", RS_LAYER_CONVOLUTION, false, false, { "convolution_param" } },
+        { "ConvolutionRistretto", RS_LAYER_CONVOLUTION, false, true, { "convolution_param", "quantization_param" } },
+        { "InnerProduct", RS_LAYER_INNER_PRODUCT, false, false, { "inner_product_param" } },
+        { "FcRistretto", RS_LAYER_INNER_PRODUCT, false, true, { "inner_product_param", "quantization_param" } },
+        { "Pooling", RS_LAYER_POOLING, false, false, { "pooling_param" } },
+        { "ReLU", RS_LAYER_RELU, false, false, { "relu_param" } },
+        { "Softmax", RS_LAYER_SOFTMAX, false, false, { "softmax_param" } },
+        { "SoftmaxWithLoss", RS_LAYER_SOFTMAX_LOSS, false, false, { "softmax_param", "loss_param" } },
+        { "Accuracy", RS_LAYER_ACCURACY, false, false, { "accuracy_param" } },
+        { "Dropout", RS_LAYER_DROPOUT, false, false, { "dropout_param" } },
+        { "LRN", RS_LAYER_LRN, false, false, { "lrn_param" } },
+        { "Concat", RS_LAYER_CONCAT, false, false, { "concat_param" } },
+        { "Slice", RS_LAYER_SLICE, false, false, { "slice_param" } },
+        { "Split", RS_LAYER_SPLIT, false, false, {} },
+        { "Deconvolution", RS_LAYER_DECONVOLUTION, false, false, { "convolution_param" } },
+        { "PReLU", RS_LAYER_PRELU, false, false, { "prelu_param" } },
+        { "Clip", RS_LAYER_CLIP, false, false, { "clip_param" } },
+        { "QuantizeLinear", RS_LAYER_QUANTIZE_LINEAR, false, false, { "quantize_linear_param" } },
+        { "ELU", RS_LAYER_ELU, false, false, { "elu_param" } },
+        { "Sigmoid", RS_LAYER_SIGMOID, false, false, { "sigmoid_param" } },
+        { "TanH", RS_LAYER_TANH, false, false, { "tanh_param" } },
+        { "BatchNorm", RS_LAYER_BATCH_NORM, false, false, { "batch_norm_param" } },
+        { "Scale", RS_LAYER_SCALE, false, false, { "scale_param" } },
+        { "Bias", RS_LAYER_BIAS, false, false, { "bias_param" } },
+        { "EuclideanLoss", RS_LAYER_EUCLIDEAN_LOSS, false, false, { "loss_param" } },
+        { "Eltwise", RS_LAYER_ELTWISE, false, false, { "eltwise_param" } },
+        { "Flatten", RS_LAYER_FLATTEN, false, false, { "flatten_param" } },
+        { "Reshape", RS_LAYER_RESHAPE, false, false, { "reshape_param" } },
     };
     return types;
 }
@@ -108,46 +109,86 @@ std::string v1_type_name(caffe::V1LayerParameter::LayerType type)
 {
     using V1 = caffe::V1LayerParameter;
     switch (type) {
-    case V1::NONE: return "";
-    case V1::ACCURACY: return "Accuracy";
-    case V1::BNLL: return "BNLL";
-    case V1::CONCAT: return "Concat";
-    case V1::CONVOLUTION: return "Convolution";
-    case V1::DATA: return "Data";
-    case V1::DROPOUT: return "Dropout";
-    case V1::EUCLIDEAN_LOSS: return "EuclideanLoss";
-    case V1::FLATTEN: return "Flatten";
-    case V1::HDF5_DATA: return "HDF5Data";
-    case V1::HDF5_OUTPUT: return "HDF5Output";
-    case V1::IM2COL: return "Im2col";
-    case V1::IMAGE_DATA: return "ImageData";
-    case V1::INFOGAIN_LOSS: return "InfogainLoss";
-    case V1::INNER_PRODUCT: return "InnerProduct";
-    case V1::LRN: return "LRN";
-    case V1::MULTINOMIAL_LOGISTIC_LOSS: return "MultinomialLogisticLoss";
-    case V1::POOLING: return "Pooling";
-    case V1::RELU: return "ReLU";
-    case V1::SIGMOID: return "Sigmoid";
-    case V1::SOFTMAX: return "Softmax";
-    case V1::SOFTMAX_LOSS: return "SoftmaxWithLoss";
-    case V1::SPLIT: return "Split";
-    case V1::TANH: return "TanH";
-    case V1::WINDOW_DATA: return "WindowData";
-    case V1::ELTWISE: return "Eltwise";
-    case V1::POWER: return "Power";
-    case V1::SIGMOID_CROSS_ENTROPY_LOSS: return "SigmoidCrossEntropyLoss";
-    case V1::HINGE_LOSS: return "HingeLoss";
-    case V1::MEMORY_DATA: return "MemoryData";
-    case V1::ARGMAX: return "ArgMax";
-    case V1::THRESHOLD: return "Threshold";
-    case V1::DUMMY_DATA: return "DummyData";
-    case V1::SLICE: return "Slice";
-    case V1::MVN: return "MVN";
-    case V1::ABSVAL: return "AbsVal";
-    case V1::SILENCE: return "Silence";
-    case V1::CONTRASTIVE_LOSS: return "ContrastiveLoss";
-    case V1::EXP: return "Exp";
-    case V1::DECONVOLUTION: return "Deconvolution";
+    case V1::NONE:
+        return "";
+    case V1::ACCURACY:
+        return "Accuracy";
+    case V1::BNLL:
+        return "BNLL";
+    case V1::CONCAT:
+        return "Concat";
+    case V1::CONVOLUTION:
+        return "Convolution";
+    case V1::DATA:
+        return "Data";
+    case V1::DROPOUT:
+        return "Dropout";
+    case V1::EUCLIDEAN_LOSS:
+        return "EuclideanLoss";
+    case V1::FLATTEN:
+        return "Flatten";
+    case V1::HDF5_DATA:
+        return "HDF5Data";
+    case V1::HDF5_OUTPUT:
+        return "HDF5Output";
+    case V1::IM2COL:
+        return "Im2col";
+    case V1::IMAGE_DATA:
+        return "ImageData";
+    case V1::INFOGAIN_LOSS:
+        return "InfogainLoss";
+    case V1::INNER_PRODUCT:
+        return "InnerProduct";
+    case V1::LRN:
+        return "LRN";
+    case V1::MULTINOMIAL_LOGISTIC_LOSS:
+        return "MultinomialLogisticLoss";
+    case V1::POOLING:
+        return "Pooling";
+    case V1::RELU:
+        return "ReLU";
+    case V1::SIGMOID:
+        return "Sigmoid";
+    case V1::SOFTMAX:
+        return "Softmax";
+    case V1::SOFTMAX_LOSS:
+        return "SoftmaxWithLoss";
+    case V1::SPLIT:
+        return "Split";
+    case V1::TANH:
+        return "TanH";
+    case V1::WINDOW_DATA:
+        return "WindowData";
+    case V1::ELTWISE:
+        return "Eltwise";
+    case V1::POWER:
+        return "Power";
+    case V1::SIGMOID_CROSS_ENTROPY_LOSS:
+        return "SigmoidCrossEntropyLoss";
+    case V1::HINGE_LOSS:
+        return "HingeLoss";
+    case V1::MEMORY_DATA:
+        return "MemoryData";
+    case V1::ARGMAX:
+        return "ArgMax";
+    case V1::THRESHOLD:
+        return "Threshold";
+    case V1::DUMMY_DATA:
+        return "DummyData";
+    case V1::SLICE:
+        return "Slice";
+    case V1::MVN:
+        return "MVN";
+    case V1::ABSVAL:
+        return "AbsVal";
+    case V1::SILENCE:
+        return "Silence";
+    case V1::CONTRASTIVE_LOSS:
+        return "ContrastiveLoss";
+    case V1::EXP:
+        return "Exp";
+    case V1::DECONVOLUTION:
+        return "Deconvolution";
     }
     return "";
 }
@@ -178,8 +219,8 @@ void upgrade_v1(const caffe::V1LayerParameter &old, caffe::LayerParameter *layer
     }
 
     layer->set_type(v1_type_name(old.type()));
-    const int n =
-        std::max({old.param_size(), old.blobs_lr_size(), old.weight_decay_size(), old.blob_share_mode_size()});
+    const int n = std::max(
+        { old.param_size(), old.blobs_lr_size(), old.weight_decay_size(), old.blob_share_mode_size() });
     for (int i = 0; i < n; i++) {
         caffe::ParamSpec *spec = layer->add_param();
         if (i < old.param_size() && !old.param(i).empty())
@@ -205,30 +246,30 @@ bool upgrade_v0(const caffe::V1LayerParameter &old, caffe::V1LayerParameter *lay
 {
     using V1 = caffe::V1LayerParameter;
     static const std::pair<const char *, V1::LayerType> types[] = {
-        {"accuracy", V1::ACCURACY},
-        {"bnll", V1::BNLL},
-        {"concat", V1::CONCAT},
-        {"conv", V1::CONVOLUTION},
-        {"data", V1::DATA},
-        {"dropout", V1::DROPOUT},
-        {"euclidean_loss", V1::EUCLIDEAN_LOSS},
-        {"flatten", V1::FLATTEN},
-        {"hdf5_data", V1::HDF5_DATA},
-        {"hdf5_output", V1::HDF5_OUTPUT},
-        {"im2col", V1::IM2COL},
-        {"images", V1::IMAGE_DATA},
-        {"infogain_loss", V1::INFOGAIN_LOSS},
-        {"innerproduct", V1::INNER_PRODUCT},
-        {"lrn", V1::LRN},
-        {"multinomial_logistic_loss", V1::MULTINOMIAL_LOGISTIC_LOSS},
-        {"pool", V1::POOLING},
-        {"relu", V1::RELU},
-        {"sigmoid", V1::SIGMOID},
-        {"softmax", V1::SOFTMAX},
-        {"softmax_loss", V1::SOFTMAX_LOSS},
-        {"split", V1::SPLIT},
-        {"tanh", V1::TANH},
-        {"window_data", V1::WINDOW_DATA},
+        { "accuracy", V1::ACCURACY },
+        { "bnll", V1::BNLL },
+        { "concat", V1::CONCAT },
+        { "conv", V1::CONVOLUTION },
+        { "data", V1::DATA },
+        { "dropout", V1::DROPOUT },
+        { "euclidean_loss", V1::EUCLIDEAN_LOSS },
+        { "flatten", V1::FLATTEN },
+        { "hdf5_data", V1::HDF5_DATA },
+        { "hdf5_output", V1::HDF5_OUTPUT },
+        { "im2col", V1::IM2COL },
+        { "images", V1::IMAGE_DATA },
+        { "infogain_loss", V1::INFOGAIN_LOSS },
+        { "innerproduct", V1::INNER_PRODUCT },
+        { "lrn", V1::LRN },
+        { "multinomial_logistic_loss", V1::MULTINOMIAL_LOGISTIC_LOSS },
+        { "pool", V1::POOLING },
+        { "relu", V1::RELU },
+        { "sigmoid", V1::SIGMOID },
+        { "softmax", V1::SOFTMAX },
+        { "softmax_loss", V1::SOFTMAX_LOSS },
+        { "split", V1::SPLIT },
+        { "tanh", V1::TANH },
+        { "window_data", V1::WINDOW_DATA },
     };
     const caffe::V0LayerParameter &v0 = old.layer();
     layer->mutable_bottom()->CopyFrom(old.bottom());
@@ -249,7 +290,8 @@ bool upgrade_v0(const caffe::V1LayerParameter &old, caffe::V1LayerParameter *lay
     }
     if (!known) {
         const std::string hint = did_you_mean(v0.type(), names);
-        *what = (v0.type().empty() ? "no type" : "unknown type " + quoted(v0.type())) + (hint.empty() ? "" : ", " + hint);
+        *what = (v0.type().empty() ? "no type" : "unknown type " + quoted(v0.type())) +
+                (hint.empty() ? "" : ", " + hint);
         return false;
     }
 

@@ -8,7 +8,8 @@
 #include "import/caffe.pb.h"
 #include "net/net.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 // A supported type: its name in prototxt, its meaning here, and the parameter messages that it reads.
 struct LayerType {
@@ -29,8 +30,9 @@ std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe)
 std::string v1_type_name(caffe::V1LayerParameter::LayerType type);
 // A V1 layer in the present form: all fields, with blobs_lr, weight_decay, param and blob_share_mode as ParamSpec.
 void upgrade_v1(const caffe::V1LayerParameter &old, caffe::LayerParameter *layer);
-// A layer of the first form (V0) as V1. False: its type is not one of that form's, or a field has no meaning for its type;
-// *what then says which. Padding layers are not layers of later forms: who reads the net merges them (v0_padding).
+// A layer of the first form (V0) as V1. False: its type is not one of that form's, or a field has no meaning for its
+// type; *what then says which. Padding layers are not layers of later forms: who reads the net merges them
+// (v0_padding).
 bool upgrade_v0(const caffe::V1LayerParameter &old, caffe::V1LayerParameter *layer, std::string *what);
 // Whether this is a padding layer of the first form.
 bool is_v0_padding(const caffe::V1LayerParameter &layer);

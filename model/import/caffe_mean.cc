@@ -17,8 +17,8 @@ extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float 
         rs_status st = ristretto::read_binary(path, "a mean image (binaryproto)", false, &data, &size, diag);
         if (st != RS_OK)
             return st;
-        rs_param blob{};
-        st = ristretto::read_blob(path, data, ristretto::Span{data, size}, "the mean image", &blob, diag);
+        rs_param blob {};
+        st = ristretto::read_blob(path, data, ristretto::Span { data, size }, "the mean image", &blob, diag);
         rs_free(data);
         data = nullptr;
         if (st != RS_OK)
@@ -32,7 +32,7 @@ extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float 
         }
         rs_free(blob.data);
         char text[192];
-        return ristretto::bad(diag, rs_loc{path, 0, 0}, "",
+        return ristretto::bad(diag, rs_loc { path, 0, 0 }, "",
                               std::string("the mean image is ") + rs_shape_text(&s, text, sizeof text) +
                                   ", expected 1 x channels x height x width");
     } catch (const std::bad_alloc &) {

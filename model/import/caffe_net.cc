@@ -14,8 +14,10 @@
 #include "import/caffe_layer.h"
 #include "import/caffe_text.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension, ...: Caffe's are 32-bit integers
 
@@ -26,8 +28,9 @@ struct FileLayer {
     bool spoiled; // an error was found in its text already
 };
 
-class NetReader {
-public:
+class NetReader
+{
+  public:
     NetReader(const Text &text, const rs_net_state &state, Report *report)
         : text_(text), phase_(state.phase), state_(state), report_(report)
     {
@@ -40,20 +43,29 @@ public:
         collect(file, &layers);
         build(file, layers);
         if (net_->n_layers == 0 && !report_->has_errors())
-            bad(rs_loc{text_.path.c_str(), 0, 0}, "",
+            bad(rs_loc { text_.path.c_str(), 0, 0 }, "",
                 std::string("the net has no layers for the phase ") + (phase_ == RS_TRAIN ? "TRAIN" : "TEST"));
         if (report_->has_errors())
             return;
         *out = net_;
         net_ = nullptr;
     }
-    ~NetReader() { rs_net_free(net_); }
+    ~NetReader()
+    {
+        rs_net_free(net_);
+    }
     NetReader(const NetReader &) = delete;
     NetReader &operator=(const NetReader &) = delete;
 
-private:
-    void bad(rs_loc loc, const std::string &hint, const std::string &what) { report_->error(loc, hint, what); }
-    static std::string layer_name(const caffe::LayerParameter &p) { return "layer " + quoted(p.name()); }
+  private:
+    void bad(rs_loc loc, const std::string &hint, const std::string &what)
+    {
+        report_->error(loc, hint, what);
+    }
+    static std::string layer_name(const caffe::LayerParameter &p)
+    {
+        return "layer " + quoted(p.name());
+    }
 
     // ---- which layers there are
 
@@ -102,7 +114,7 @@ private:
         if (file.layer_size() > 0 && file.layers_size() > 0)
             bad(root.at("layers"), "", "both 'layer' and the older 'layers' are used, expected only one form");
         for (int i = 0; i < file.layers_size(); i++) {
-            FileLayer l{{}, root.in("layers", i), root.spoiled("layers", i)};
+            FileLayer l { {}, root.in("layers", i), root.spoiled("layers", i) };
             if (!file.layers(i).has_layer()) {
                 upgrade_v1(file.layers(i), &l.param);
             } else if (is_v0_padding(file.layers(i))) {
@@ -122,7 +134,7 @@ private:
             add(std::move(l), file, layers);
         }
         for (int i = 0; i < file.layer_size(); i++) {
-            FileLayer l{file.layer(i), root.in("layer", i), root.spoiled("layer", i)};
+            FileLayer l { file.layer(i), root.in("layer", i), root.spoiled("layer", i) };
             add(std::move(l), file, layers);
         }
     }
@@ -141,14 +153,16 @@ private:
         const caffe::V1LayerParameter &padding = file.layers(index);
         const std::string who = "layer " + quoted(padding.layer().name()) + " (padding, in Caffe's oldest form, V0)";
         if (padding.bottom_size() != 1 || padding.top_size() != 1)
-            bad(node.loc(), "", who + " has " + std::to_string(padding.bottom_size()) + " bottoms and " +
-                                    std::to_string(padding.top_size()) + " tops, expected one of each");
+            bad(node.loc(), "",
+                who + " has " + std::to_string(padding.bottom_size()) + " bottoms and " +
+                    std::to_string(padding.top_size()) + " tops, expected one of each");
         for (int i = index + 1; i < file.layers_size(); i++)
             for (const std::string &bottom : file.layers(i).bottom())
                 if (v0_producer(file, i, bottom) == index && file.layers(i).layer().type() != "conv" &&
                     file.layers(i).layer().type() != "pool")
-                    bad(node.loc(), "", who + " is read by layer " + quoted(file.layers(i).layer().name()) +
-                                            ", expected a convolution or pooling");
+                    bad(node.loc(), "",
+                        who + " is read by layer " + quoted(file.layers(i).layer().name()) +
+                            ", expected a convolution or pooling");
     }
     void merge_v0_padding(const caffe::NetParameter &file, int index, caffe::V1LayerParameter *layer)
     {
@@ -209,13 +223,16 @@ private:
             layer(layers, i);
     }
 
-    rs_loc keep(rs_loc loc) const { return rs_loc{net_->path, loc.line, loc.column}; }
+    rs_loc keep(rs_loc loc) const
+    {
+        return rs_loc { net_->path, loc.line, loc.column };
+    }
 
     int new_blob(const std::string &name, int producer)
     {
         rs_blob *blob = &net_->blobs[net_->n_blobs];
         blob->name = copy(name);
-        produced_[name] = Produced{net_->n_blobs, producer, {}};
+        produced_[name] = Produced { net_->n_blobs, producer, {} };
         return net_->n_blobs++;
     }
 
@@ -336,36 +353,83 @@ private:
             common(*type, l, out);
             shared_params(l, out);
             switch (type->type) {
-            case RS_LAYER_INPUT: break; // after its tops are known
-            case RS_LAYER_CONVOLUTION: convolution(l, out); break;
-            case RS_LAYER_INNER_PRODUCT: inner_product(l, out); break;
-            case RS_LAYER_POOLING: pooling(l, out); break;
+            case RS_LAYER_INPUT:
+                break; // after its tops are known
+            case RS_LAYER_CONVOLUTION:
+                convolution(l, out);
+                break;
+            case RS_LAYER_INNER_PRODUCT:
+                inner_product(l, out);
+                break;
+            case RS_LAYER_POOLING:
+                pooling(l, out);
+                break;
             case RS_LAYER_RELU:
                 out->relu_slope = finite(p.relu_param().negative_slope(), l.node, "relu_param", "negative_slope");
                 break;
-            case RS_LAYER_SOFTMAX: softmax(l); break;
-            case RS_LAYER_SOFTMAX_LOSS: softmax_loss(l, out); break;
-            case RS_LAYER_LRN: lrn(l, out); break;
-            case RS_LAYER_CONCAT: concat(l, out); break;
-            case RS_LAYER_SLICE: slice(l, out); break;
-            case RS_LAYER_ELTWISE: eltwise(l, out); break;
-            case RS_LAYER_FLATTEN: flatten(l, out); break;
-            case RS_LAYER_RESHAPE: reshape(l, out); break;
+            case RS_LAYER_SOFTMAX:
+                softmax(l);
+                break;
+            case RS_LAYER_SOFTMAX_LOSS:
+                softmax_loss(l, out);
+                break;
+            case RS_LAYER_LRN:
+                lrn(l, out);
+                break;
+            case RS_LAYER_CONCAT:
+                concat(l, out);
+                break;
+            case RS_LAYER_SLICE:
+                slice(l, out);
+                break;
+            case RS_LAYER_ELTWISE:
+                eltwise(l, out);
+                break;
+            case RS_LAYER_FLATTEN:
+                flatten(l, out);
+                break;
+            case RS_LAYER_RESHAPE:
+                reshape(l, out);
+                break;
             case RS_LAYER_SPLIT:
             case RS_LAYER_SIGMOID:
-            case RS_LAYER_TANH: break;
-            case RS_LAYER_DECONVOLUTION: convolution(l, out); break;
-            case RS_LAYER_ELU: out->elu_alpha = finite(p.elu_param().alpha(), l.node, "elu_param", "alpha"); break;
-            case RS_LAYER_CLIP: clip(l, out); break;
-            case RS_LAYER_QUANTIZE_LINEAR: quantize_linear(l, out); break;
-            case RS_LAYER_PRELU: prelu(l, out); break;
-            case RS_LAYER_BATCH_NORM: batch_norm(l, out); break;
-            case RS_LAYER_SCALE: scale(l, out); break;
-            case RS_LAYER_BIAS: bias(l, out); break;
-            case RS_LAYER_EUCLIDEAN_LOSS: euclidean_loss(l); break;
-            case RS_LAYER_ACCURACY: accuracy(l, out); break;
-            case RS_LAYER_DROPOUT: dropout(l, out); break;
-            default: break; // its name is not in the table of types
+            case RS_LAYER_TANH:
+                break;
+            case RS_LAYER_DECONVOLUTION:
+                convolution(l, out);
+                break;
+            case RS_LAYER_ELU:
+                out->elu_alpha = finite(p.elu_param().alpha(), l.node, "elu_param", "alpha");
+                break;
+            case RS_LAYER_CLIP:
+                clip(l, out);
+                break;
+            case RS_LAYER_QUANTIZE_LINEAR:
+                quantize_linear(l, out);
+                break;
+            case RS_LAYER_PRELU:
+                prelu(l, out);
+                break;
+            case RS_LAYER_BATCH_NORM:
+                batch_norm(l, out);
+                break;
+            case RS_LAYER_SCALE:
+                scale(l, out);
+                break;
+            case RS_LAYER_BIAS:
+                bias(l, out);
+                break;
+            case RS_LAYER_EUCLIDEAN_LOSS:
+                euclidean_loss(l);
+                break;
+            case RS_LAYER_ACCURACY:
+                accuracy(l, out);
+                break;
+            case RS_LAYER_DROPOUT:
+                dropout(l, out);
+                break;
+            default:
+                break; // its name is not in the table of types
             }
         }
         bottoms(layers, index, out);
@@ -517,12 +581,14 @@ private:
             rs_param *param = &out->params[i];
             param->name = copy(spec.name());
             param->permissive = spec.share_mode() == caffe::ParamSpec::PERMISSIVE;
-            auto it = owners_.emplace(spec.name(), Owner{l.param.name(), param, spec.has_lr_mult(), spec.has_decay_mult()});
+            auto it = owners_.emplace(spec.name(),
+                                      Owner { l.param.name(), param, spec.has_lr_mult(), spec.has_decay_mult() });
             if (it.second)
                 continue;
             Owner &owner = it.first->second;
             const Node node = l.node.in("param", i);
-            join(l, node, "lr_mult", spec.has_lr_mult(), &owner.has_lr_mult, &owner.param->lr_mult, &param->lr_mult, owner);
+            join(l, node, "lr_mult", spec.has_lr_mult(), &owner.has_lr_mult, &owner.param->lr_mult, &param->lr_mult,
+                 owner);
             join(l, node, "decay_mult", spec.has_decay_mult(), &owner.has_decay_mult, &owner.param->decay_mult,
                  &param->decay_mult, owner);
         }
@@ -537,8 +603,8 @@ private:
     {
         if (given && *owner_given && *own != *owners)
             bad(node.at(field), "",
-                layer_name(l.param) + ": its parameter is that of layer " + quoted(owner.layer) + ", which has another " +
-                    field);
+                layer_name(l.param) + ": its parameter is that of layer " + quoted(owner.layer) +
+                    ", which has another " + field);
         else if (given && !*owner_given) {
             *owners = *own;
             *owner_given = true;
@@ -568,7 +634,8 @@ private:
         r.fl_layer_out = static_cast<int>(within(q.fl_layer_out(), -126, 126, l, node, "fl_layer_out"));
         r.fl_params = static_cast<int>(within(q.fl_params(), -126, 126, l, node, "fl_params"));
 
-        // Every field is checked, but those that the precision has no use for stay 0: the defaults of the message say nothing.
+        // Every field is checked, but those that the precision has no use for stay 0: the defaults of the message say
+        // nothing.
         rs_quantization_param &o = out->quantization;
         o.present = true;
         o.precision = static_cast<rs_precision>(q.precision());
@@ -616,10 +683,10 @@ private:
     rs_filler filler(const caffe::FillerParameter &from, const FileLayer &l, const Node &node)
     {
         static const std::pair<const char *, rs_filler_type> types[] = {
-            {"constant", RS_FILL_CONSTANT}, {"uniform", RS_FILL_UNIFORM}, {"gaussian", RS_FILL_GAUSSIAN},
-            {"xavier", RS_FILL_XAVIER},     {"msra", RS_FILL_MSRA},       {"bilinear", RS_FILL_BILINEAR},
+            { "constant", RS_FILL_CONSTANT }, { "uniform", RS_FILL_UNIFORM }, { "gaussian", RS_FILL_GAUSSIAN },
+            { "xavier", RS_FILL_XAVIER },     { "msra", RS_FILL_MSRA },       { "bilinear", RS_FILL_BILINEAR },
         };
-        rs_filler out{};
+        rs_filler out {};
         bool found = false;
         std::vector<std::string> names;
         for (const auto &t : types) {
@@ -632,17 +699,18 @@ private:
         if (!found) {
             const bool known = from.type() == "positive_unitball";
             const std::string hint = known ? "" : did_you_mean(from.type(), names);
-            bad(node.at("type"), hint.empty() ? "supported are constant, uniform, gaussian, xavier, msra, bilinear" : hint,
+            bad(node.at("type"),
+                hint.empty() ? "supported are constant, uniform, gaussian, xavier, msra, bilinear" : hint,
                 layer_name(l.param) + (known ? ": filler " + quoted(from.type()) + " is not supported"
                                              : ": unknown filler " + quoted(from.type())));
         }
         if (from.has_sparse() && from.sparse() != -1)
             bad(node.at("sparse"), "", layer_name(l.param) + ": sparse fillers are not supported");
-        const std::pair<const char *, float> values[] = {{"value", from.value()},
-                                                         {"min", from.min()},
-                                                         {"max", from.max()},
-                                                         {"mean", from.mean()},
-                                                         {"std", from.std()}};
+        const std::pair<const char *, float> values[] = { { "value", from.value() },
+                                                          { "min", from.min() },
+                                                          { "max", from.max() },
+                                                          { "mean", from.mean() },
+                                                          { "std", from.std() } };
         for (const auto &v : values)
             if (!std::isfinite(v.second))
                 bad(node.at(v.first), "",
@@ -674,9 +742,9 @@ private:
     // ---- layers, one by one
 
     // Height and width of a kernel, stride or padding: one value, two values, or the fields of their own.
-    template <class Values> void pair(const FileLayer &l, const Node &node, const char *field, const Values &values,
-                                      bool has_h, int64_t h, bool has_w, int64_t w, int64_t least, int64_t otherwise,
-                                      int64_t *out_h, int64_t *out_w)
+    template <class Values>
+    void pair(const FileLayer &l, const Node &node, const char *field, const Values &values, bool has_h, int64_t h,
+              bool has_w, int64_t w, int64_t least, int64_t otherwise, int64_t *out_h, int64_t *out_w)
     {
         const std::string base = std::strcmp(field, "kernel_size") == 0 ? "kernel" : field;
         *out_h = *out_w = otherwise < 0 ? INT32_MAX : otherwise; // if wrong: what causes no errors further on
@@ -764,7 +832,8 @@ private:
         r->global = p.global_pooling();
         r->exclude_padding = p.exclude_padding();
         if (r->exclude_padding && r->method != RS_POOL_AVERAGE)
-            bad(node.at("exclude_padding"), "", layer_name(l.param) + ": exclude_padding is of averages, this is a maximum");
+            bad(node.at("exclude_padding"), "",
+                layer_name(l.param) + ": exclude_padding is of averages, this is a maximum");
 
         // The singular fields as the lists that a convolution has.
         google::protobuf::RepeatedField<uint32_t> kernel, stride, pad;
@@ -809,10 +878,18 @@ private:
         out->judge.ignores = p.has_ignore_label();
         out->judge.ignored = p.ignore_label();
         switch (p.normalization()) {
-        case caffe::LossParameter::FULL: out->judge.normalization = RS_NORM_FULL; break;
-        case caffe::LossParameter::VALID: out->judge.normalization = RS_NORM_VALID; break;
-        case caffe::LossParameter::BATCH_SIZE: out->judge.normalization = RS_NORM_BATCH_SIZE; break;
-        case caffe::LossParameter::NONE: out->judge.normalization = RS_NORM_NONE; break;
+        case caffe::LossParameter::FULL:
+            out->judge.normalization = RS_NORM_FULL;
+            break;
+        case caffe::LossParameter::VALID:
+            out->judge.normalization = RS_NORM_VALID;
+            break;
+        case caffe::LossParameter::BATCH_SIZE:
+            out->judge.normalization = RS_NORM_BATCH_SIZE;
+            break;
+        case caffe::LossParameter::NONE:
+            out->judge.normalization = RS_NORM_NONE;
+            break;
         }
         // The older field, which the newer one overrides.
         if (!p.has_normalization() && p.has_normalize() && !p.normalize())
@@ -832,11 +909,12 @@ private:
     }
 
     // A filler, or a constant if the file gives none.
-    rs_filler filler_or(const caffe::FillerParameter &from, bool given, float otherwise, const FileLayer &l, const Node &node)
+    rs_filler filler_or(const caffe::FillerParameter &from, bool given, float otherwise, const FileLayer &l,
+                        const Node &node)
     {
         if (given)
             return filler(from, l, node);
-        rs_filler constant{};
+        rs_filler constant {};
         constant.type = RS_FILL_CONSTANT;
         constant.value = otherwise;
         return constant;
@@ -865,7 +943,8 @@ private:
         for (int i = 0; i < l.param.param_size() && i < 3; i++)
             if (l.param.param(i).has_lr_mult() && l.param.param(i).lr_mult() != 0)
                 bad(l.node.in("param", i).at("lr_mult"), "",
-                    layer_name(l.param) + " (BatchNorm) does not learn its statistics by gradient, expected lr_mult: 0");
+                    layer_name(l.param) +
+                        " (BatchNorm) does not learn its statistics by gradient, expected lr_mult: 0");
         for (int i = 0; i < 3; i++)
             out->params[i].lr_mult = out->params[i].decay_mult = 0;
     }
@@ -919,10 +998,11 @@ private:
         const Node node = l.node.in("quantize_linear_param");
         constexpr int32_t limit = 65535; // two bytes, signed or not
         rs_quantize_linear_param *q = &out->quantize_linear;
-        *q = rs_quantize_linear_param{p.scale(), p.zero_point(), p.min(), p.max()};
+        *q = rs_quantize_linear_param { p.scale(), p.zero_point(), p.min(), p.max() };
         if (!(p.scale() > 0) || !std::isfinite(p.scale()))
             bad(p.has_scale() ? node.at("scale") : node.loc(), "", layer_name(l.param) + ": expected a positive scale");
-        if (p.min() < -limit || p.max() > limit || p.min() > p.max() || p.zero_point() < p.min() || p.zero_point() > p.max())
+        if (p.min() < -limit || p.max() > limit || p.min() > p.max() || p.zero_point() < p.min() ||
+            p.zero_point() > p.max())
             bad(node.loc(), "", layer_name(l.param) + ": expected min <= zero_point <= max, of at most two bytes");
     }
 
@@ -934,8 +1014,8 @@ private:
         r->across = p.norm_region() == caffe::LRNParameter::ACROSS_CHANNELS;
         r->size = within(p.local_size(), 1, max_size - 1, l, node, "local_size");
         if (r->size % 2 == 0)
-            bad(node.at("local_size"), "", layer_name(l.param) + ": local_size is " + std::to_string(r->size) +
-                                               ", expected an odd number");
+            bad(node.at("local_size"), "",
+                layer_name(l.param) + ": local_size is " + std::to_string(r->size) + ", expected an odd number");
         r->alpha = finite(p.alpha(), l.node, "lrn_param", "alpha");
         r->beta = finite(p.beta(), l.node, "lrn_param", "beta");
         r->k = finite(p.k(), l.node, "lrn_param", "k");
@@ -1017,8 +1097,8 @@ private:
         r->num_axes = within(p.num_axes(), -1, RS_MAX_AXES, l, node, "num_axes");
         if (p.shape().dim_size() > RS_MAX_AXES) {
             bad(shape.loc(), "",
-                layer_name(l.param) + ": a shape of " + std::to_string(p.shape().dim_size()) + " axes, expected at most " +
-                    std::to_string(RS_MAX_AXES));
+                layer_name(l.param) + ": a shape of " + std::to_string(p.shape().dim_size()) +
+                    " axes, expected at most " + std::to_string(RS_MAX_AXES));
             return;
         }
         bool free = false;
@@ -1099,16 +1179,16 @@ private:
                     layer_name(p) + ": new_height and new_width are given both or not at all");
             if (images.rand_skip() != 0)
                 bad(node.at("rand_skip"), "", layer_name(p) + ": rand_skip is not supported");
-            d->batch_size =
-                within(p.image_data_param().batch_size(), 1, max_size, l, l.node.in("image_data_param"), "batch_size");
+            d->batch_size = within(p.image_data_param().batch_size(), 1, max_size, l, l.node.in("image_data_param"),
+                                   "batch_size");
         } else {
             const caffe::MemoryDataParameter &m = p.memory_data_param();
             const Node node = l.node.in("memory_data_param");
             batch_size(m, l, node, d);
-            rs_shape shape = {4,
-                              {d->batch_size, within(m.channels(), 1, max_size, l, node, "channels"),
-                               within(m.height(), 1, max_size, l, node, "height"),
-                               within(m.width(), 1, max_size, l, node, "width")}};
+            rs_shape shape = { 4,
+                               { d->batch_size, within(m.channels(), 1, max_size, l, node, "channels"),
+                                 within(m.height(), 1, max_size, l, node, "height"),
+                                 within(m.width(), 1, max_size, l, node, "width") } };
             if (out->n_tops > 0)
                 net_->blobs[out->tops[0]].shape = shape;
         }
@@ -1129,8 +1209,8 @@ private:
         const caffe::TransformationParameter &t = l.param.transform_param();
         // Older files have these fields in the data layer's own block.
         const Node block = l.param.type() == "ImageData" ? l.node.in("image_data_param") : l.node.in("data_param");
-        const Node node =
-            l.node.in("transform_param").has_place() && has_transform(l) ? l.node.in("transform_param") : block;
+        const Node node = l.node.in("transform_param").has_place() && has_transform(l) ? l.node.in("transform_param")
+                                                                                       : block;
         d->scale = t.scale();
         if (!std::isfinite(t.scale()))
             bad(node.at("scale"), "", layer_name(l.param) + ": scale is not a finite number");
@@ -1139,9 +1219,11 @@ private:
         if (t.has_mean_file())
             d->mean_file = copy(t.mean_file());
         if (t.has_mean_file() && t.mean_value_size() > 0)
-            bad(node.at("mean_value"), "", layer_name(l.param) + " has both mean_file and mean_value, expected one of them");
+            bad(node.at("mean_value"), "",
+                layer_name(l.param) + " has both mean_file and mean_value, expected one of them");
         if (t.force_color() && t.force_gray())
-            bad(node.at("force_gray"), "", layer_name(l.param) + " has both force_color and force_gray, expected one of them");
+            bad(node.at("force_gray"), "",
+                layer_name(l.param) + " has both force_color and force_gray, expected one of them");
         if (t.force_color() || t.force_gray())
             d->color = t.force_color() ? RS_COLOR_BGR : RS_COLOR_GRAY;
         constexpr int most = static_cast<int>(sizeof d->mean / sizeof d->mean[0]);
@@ -1172,7 +1254,7 @@ private:
     bool said_what_is_supported_ = false;
     rs_net *net_ = nullptr;
     std::map<std::string, Produced> produced_;
-    std::map<std::string, int> names_;               // layer -> line
+    std::map<std::string, int> names_;    // layer -> line
     std::map<std::string, Owner> owners_; // of named parameters
 };
 
@@ -1181,7 +1263,7 @@ private:
 
 extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net **net, rs_diag *diag)
 {
-    const rs_net_state state = {phase, 0, 0, nullptr};
+    const rs_net_state state = { phase, 0, 0, nullptr };
     return rs_caffe_read_net_for(path, &state, net, diag);
 }
 

@@ -12,8 +12,10 @@
 #include "import/caffe_layer.h"
 #include "import/caffe_text.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 struct Edit {
     Range range; // replaced by
@@ -77,7 +79,7 @@ void edit_layer(const Text &text, const Node &layer, const caffe::LayerParameter
                 std::vector<Edit> *edits)
 {
     const Range type = statement_at(text, layer.at("type"));
-    edits->push_back(Edit{type, std::string("type: \"") + quantized_type(param.type()) + "\""});
+    edits->push_back(Edit { type, std::string("type: \"") + quantized_type(param.type()) + "\"" });
 
     // As the layer's type stands: on a line of its own, or among others.
     const std::size_t newline = text.content.rfind('\n', type.begin);
@@ -89,16 +91,16 @@ void edit_layer(const Text &text, const Node &layer, const caffe::LayerParameter
 
     if (param.has_quantization_param()) {
         const Range old = statement_at(text, layer.at("quantization_param"));
-        edits->push_back(Edit{old, statement(q, indent, one_line)});
+        edits->push_back(Edit { old, statement(q, indent, one_line) });
         return;
     }
     std::size_t close = statement_at(text, layer.loc()).end - 1; // the layer's last bracket
     const std::string added = statement(q, indent, one_line);
     const std::size_t before = text.content.find_last_not_of(" \t", close - 1);
     if (one_line || text.content[before] != '\n')
-        edits->push_back(Edit{{close, close}, (text.content[close - 1] == ' ' ? "" : " ") + added + " "});
+        edits->push_back(Edit { { close, close }, (text.content[close - 1] == ' ' ? "" : " ") + added + " " });
     else
-        edits->push_back(Edit{{before + 1, before + 1}, indent + added + "\n"});
+        edits->push_back(Edit { { before + 1, before + 1 }, indent + added + "\n" });
 }
 
 // A range together with the rest of its line, if that is blank.
@@ -115,10 +117,10 @@ bool takes_in(rs_layer_type type)
     return type == RS_LAYER_CONVOLUTION || type == RS_LAYER_DECONVOLUTION || type == RS_LAYER_INNER_PRODUCT;
 }
 
-// What a layer that others were folded into has become: their top, and a bias. Without a root (the old form) the message is changed,
-// else the text.
-void take_in(const Text &text, const Node *root, int index, const rs_net *net, const rs_layer &layer, caffe::LayerParameter *param,
-             std::vector<Edit> *edits)
+// What a layer that others were folded into has become: their top, and a bias. Without a root (the old form) the
+// message is changed, else the text.
+void take_in(const Text &text, const Node *root, int index, const rs_net *net, const rs_layer &layer,
+             caffe::LayerParameter *param, std::vector<Edit> *edits)
 {
     const std::string top = net->blobs[layer.tops[0]].name;
     const bool inner_product = layer.type == RS_LAYER_INNER_PRODUCT;
@@ -126,7 +128,7 @@ void take_in(const Text &text, const Node *root, int index, const rs_net *net, c
     const bool had = inner_product ? param->inner_product_param().bias_term() : param->convolution_param().bias_term();
     if (param->top_size() == 1 && param->top(0) != top) {
         if (root != nullptr)
-            edits->push_back(Edit{statement_at(text, root->in("layer", index).at("top")), "top: \"" + top + "\""});
+            edits->push_back(Edit { statement_at(text, root->in("layer", index).at("top")), "top: \"" + top + "\"" });
         else
             param->set_top(0, top);
     }
@@ -134,7 +136,7 @@ void take_in(const Text &text, const Node *root, int index, const rs_net *net, c
         return;
     if (root != nullptr) {
         const Node block = root->in("layer", index).in(inner_product ? "inner_product_param" : "convolution_param");
-        edits->push_back(Edit{statement_at(text, block.at("bias_term")), "bias_term: true"});
+        edits->push_back(Edit { statement_at(text, block.at("bias_term")), "bias_term: true" });
     } else if (inner_product) {
         param->mutable_inner_product_param()->set_bias_term(true);
     } else {
@@ -180,7 +182,7 @@ rs_status write_quantized(const char *source, const rs_net *net, const char *pat
             if (old_form)
                 file.mutable_layer()->DeleteSubrange(k, 1);
             else
-                edits.push_back(Edit{with_newline(text, statement_at(text, root.in("layer", k).loc())), ""});
+                edits.push_back(Edit { with_newline(text, statement_at(text, root.in("layer", k).loc())), "" });
         }
     for (int i = 0; i < net->n_layers; i++) {
         const rs_layer &layer = net->layers[i];
@@ -200,7 +202,7 @@ rs_status write_quantized(const char *source, const rs_net *net, const char *pat
             }
         }
         if (!found)
-            st = bad(diag, rs_loc{source, 0, 0}, "",
+            st = bad(diag, rs_loc { source, 0, 0 }, "",
                      "no convolution or inner product layer " + quoted(layer.name) + " to be quantized");
     }
     if (st != RS_OK)

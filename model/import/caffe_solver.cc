@@ -13,15 +13,23 @@
 #include "import/caffe.pb.h"
 #include "import/caffe_text.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 struct FreeBlock {
-    void operator()(char *block) const { rs_free(block); }
+    void operator()(char *block) const
+    {
+        rs_free(block);
+    }
 };
 using Block = std::unique_ptr<char, FreeBlock>;
 struct FreeSolver {
-    void operator()(rs_solver_param *solver) const { rs_solver_param_free(solver); }
+    void operator()(rs_solver_param *solver) const
+    {
+        rs_solver_param_free(solver);
+    }
 };
 
 char *copy(const std::string &text)
@@ -32,8 +40,9 @@ char *copy(const std::string &text)
     return c;
 }
 
-class SolverReader {
-public:
+class SolverReader
+{
+  public:
     SolverReader(const Text &text, const caffe::SolverParameter &file, Report *report)
         : node_(Node::root(text, file)), file_(file), report_(report), out_(RS_NEW(rs_solver_param))
     {
@@ -54,12 +63,15 @@ public:
             *solver = out_.release();
     }
 
-private:
+  private:
     void bad(const char *field, const std::string &hint, const std::string &what, int index = -1)
     {
         report_->error(node_.at(field, index), hint, what);
     }
-    void missing(const char *field) { bad(field, "", std::string("the solver file has no ") + field); }
+    void missing(const char *field)
+    {
+        bad(field, "", std::string("the solver file has no ") + field);
+    }
 
     double number(const char *field, float value, double least, double below = INFINITY)
     {
@@ -91,12 +103,12 @@ private:
     void unsupported()
     {
         const std::pair<const char *, bool> fields[] = {
-            {"net_param", file_.has_net_param()},
-            {"train_net_param", file_.has_train_net_param()},
-            {"test_net_param", file_.test_net_param_size() > 0},
-            {"test_net", file_.test_net_size() > 0},
-            {"train_state", file_.has_train_state()},
-            {"test_state", file_.test_state_size() > 0},
+            { "net_param", file_.has_net_param() },
+            { "train_net_param", file_.has_train_net_param() },
+            { "test_net_param", file_.test_net_param_size() > 0 },
+            { "test_net", file_.test_net_size() > 0 },
+            { "train_state", file_.has_train_state() },
+            { "test_state", file_.test_state_size() > 0 },
         };
         for (const auto &f : fields)
             if (f.second)
@@ -108,9 +120,9 @@ private:
             bad("snapshot_format", "supported is BINARYPROTO", "snapshot_format HDF5 is not supported");
         if (file_.has_solver_mode() && file_.solver_mode() == caffe::SolverParameter::GPU)
             report_->warning(node_.at("solver_mode"), "", "solver_mode GPU has no effect: training runs on the CPU");
-        const std::pair<const char *, bool> idle[] = {{"snapshot_diff", file_.snapshot_diff()},
-                                                      {"test_compute_loss", file_.test_compute_loss()},
-                                                      {"debug_info", file_.debug_info()}};
+        const std::pair<const char *, bool> idle[] = { { "snapshot_diff", file_.snapshot_diff() },
+                                                       { "test_compute_loss", file_.test_compute_loss() },
+                                                       { "debug_info", file_.debug_info() } };
         for (const auto &f : idle)
             if (f.second)
                 report_->warning(node_.at(f.first), "", std::string(f.first) + " has no effect");
@@ -141,7 +153,7 @@ private:
 
     void method()
     {
-        static const char *const types[] = {"SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"};
+        static const char *const types[] = { "SGD", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam" };
         std::string type = file_.type();
         const char *field = "type";
         if (file_.has_solver_type()) { // the older field, an enumeration in the same order
@@ -174,13 +186,13 @@ private:
     void learning_rate()
     {
         static const std::pair<const char *, rs_lr_policy> policies[] = {
-            {"fixed", RS_LR_FIXED},
-            {"step", RS_LR_STEP},
-            {"exp", RS_LR_EXP},
-            {"inv", RS_LR_INV},
-            {"poly", RS_LR_POLY},
-            {"sigmoid", RS_LR_SIGMOID},
-            {"multistep", RS_LR_MULTISTEP},
+            { "fixed", RS_LR_FIXED },
+            { "step", RS_LR_STEP },
+            { "exp", RS_LR_EXP },
+            { "inv", RS_LR_INV },
+            { "poly", RS_LR_POLY },
+            { "sigmoid", RS_LR_SIGMOID },
+            { "multistep", RS_LR_MULTISTEP },
         };
         if (!file_.has_base_lr())
             missing("base_lr");

@@ -13,7 +13,8 @@
 #include "base/memory.h"
 #include "import/caffe.pb.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 std::string quoted(const std::string &name)
 {
@@ -36,7 +37,7 @@ rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::str
 
 void Report::add(rs_severity severity, rs_loc loc, const std::string &hint, const std::string &text)
 {
-    entries_.push_back(Entry{severity, loc, hint, text});
+    entries_.push_back(Entry { severity, loc, hint, text });
     errors_ += severity == RS_ERROR;
 }
 
@@ -60,7 +61,7 @@ rs_status Report::finish()
 
 static rs_loc to_loc(const Text &text, const google::protobuf::TextFormat::ParseLocation &place)
 {
-    return rs_loc{text.path.c_str(), place.line + 1, place.column + 1};
+    return rs_loc { text.path.c_str(), place.line + 1, place.column + 1 };
 }
 
 rs_loc Node::at(const char *field, int index) const
@@ -102,7 +103,8 @@ bool Node::spoiled(const char *field, int index) const
 // The parser of protocol buffers stops at the first error. To report the others too, the statement in error is blanked
 // out and the text parsed again; this needs the tokens around it.
 
-namespace {
+namespace
+{
 
 struct Token {
     enum Kind { WORD, STRING, MARK } kind;
@@ -110,8 +112,9 @@ struct Token {
     int line, column;       // from 1, tabs as the parser counts them
 };
 
-class Tokens {
-public:
+class Tokens
+{
+  public:
     explicit Tokens(const std::string &text) : text_(text)
     {
         std::size_t i = 0;
@@ -166,10 +169,22 @@ public:
     {
         return i >= 0 && i < size() && text_.compare(at(i).begin, at(i).end - at(i).begin, word) == 0;
     }
-    std::string text(int i) const { return text_.substr(at(i).begin, at(i).end - at(i).begin); }
-    bool is_kind(int i, Token::Kind kind) const { return i >= 0 && i < size() && at(i).kind == kind; }
-    const Token &at(int i) const { return list_[static_cast<std::size_t>(i)]; }
-    int size() const { return static_cast<int>(list_.size()); }
+    std::string text(int i) const
+    {
+        return text_.substr(at(i).begin, at(i).end - at(i).begin);
+    }
+    bool is_kind(int i, Token::Kind kind) const
+    {
+        return i >= 0 && i < size() && at(i).kind == kind;
+    }
+    const Token &at(int i) const
+    {
+        return list_[static_cast<std::size_t>(i)];
+    }
+    int size() const
+    {
+        return static_cast<int>(list_.size());
+    }
 
     bool is_past_last(int line, int column) const
     {
@@ -217,8 +232,11 @@ public:
         return j < size() ? j : size() - 1;
     }
 
-private:
-    static bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; }
+  private:
+    static bool is_word(char c)
+    {
+        return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
+    }
     void step(std::size_t &i)
     {
         const char c = text_[i++];
@@ -231,7 +249,10 @@ private:
             column_++;
         }
     }
-    Token start(Token::Kind kind, std::size_t i) const { return Token{kind, i, i, line_, column_}; }
+    Token start(Token::Kind kind, std::size_t i) const
+    {
+        return Token { kind, i, i, line_, column_ };
+    }
     void finish(Token t, std::size_t i)
     {
         t.end = i;
@@ -251,15 +272,16 @@ struct Complaint {
     std::string text;
 };
 
-class Collector : public google::protobuf::io::ErrorCollector {
-public:
+class Collector : public google::protobuf::io::ErrorCollector
+{
+  public:
     void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string &text) override
     {
-        list.push_back(Complaint{true, line + 1, column + 1, text});
+        list.push_back(Complaint { true, line + 1, column + 1, text });
     }
     void AddWarning(int line, google::protobuf::io::ColumnNumber column, const std::string &text) override
     {
-        list.push_back(Complaint{false, line + 1, column + 1, text});
+        list.push_back(Complaint { false, line + 1, column + 1, text });
     }
     std::vector<Complaint> list;
 };
@@ -296,17 +318,17 @@ std::vector<std::string> field_names(const Descriptor *type)
 std::string message_name(const Descriptor *type)
 {
     static const std::pair<const char *, const char *> names[] = {
-        {"NetParameter", "a net description"},
-        {"SolverParameter", "a solver file"},
-        {"LayerParameter", "a layer"},
-        {"V1LayerParameter", "a layer (old form)"},
-        {"V0LayerParameter", "a layer (oldest form)"},
-        {"FillerParameter", "a filler"},
-        {"ParamSpec", "param"},
-        {"NetStateRule", "an include or exclude rule"},
-        {"BlobShape", "a shape"},
-        {"NetState", "a net state"},
-        {"BlobProto", "a blob"},
+        { "NetParameter", "a net description" },
+        { "SolverParameter", "a solver file" },
+        { "LayerParameter", "a layer" },
+        { "V1LayerParameter", "a layer (old form)" },
+        { "V0LayerParameter", "a layer (oldest form)" },
+        { "FillerParameter", "a filler" },
+        { "ParamSpec", "param" },
+        { "NetStateRule", "an include or exclude rule" },
+        { "BlobShape", "a shape" },
+        { "NetState", "a net state" },
+        { "BlobProto", "a blob" },
     };
     for (const auto &n : names)
         if (type->name() == n.first)
@@ -396,10 +418,10 @@ Finding explain(const Complaint &c, const Tokens &tokens)
 
     // "Expected KIND, got: TOKEN": in words that a user of prototxt has.
     static const std::pair<const char *, const char *> kinds[] = {
-        {"Expected integer, got: ", "an integer"},
-        {"Expected double, got: ", "a number"},
-        {"Expected string, got: ", "a string in quotation marks"},
-        {"Expected identifier, got: ", "a name"},
+        { "Expected integer, got: ", "an integer" },
+        { "Expected double, got: ", "a number" },
+        { "Expected string, got: ", "a string in quotation marks" },
+        { "Expected identifier, got: ", "a name" },
     };
     for (const auto &k : kinds)
         if (starts_with(c.text, k.first)) {
@@ -487,7 +509,7 @@ Finding explain(const Complaint &c, const Tokens &tokens)
 
 static rs_status parse(Message *message, Text *text, Report *report)
 {
-    const rs_loc whole{text->path.c_str(), 0, 0};
+    const rs_loc whole { text->path.c_str(), 0, 0 };
     // Each recovery parses the file once more.
     const std::size_t max_recoveries = std::min<std::size_t>(100, (64u << 20) / (text->content.size() + 1));
     std::string content = text->content;
@@ -535,11 +557,11 @@ static rs_status parse(Message *message, Text *text, Report *report)
 
     const auto other = std::find_if(findings.begin(), findings.end(), [](const Finding &f) { return f.other_file; });
     if (other != findings.end()) {
-        findings = {*other};
+        findings = { *other };
         text->complete = false;
     }
     for (const Finding &f : findings) {
-        report->error(rs_loc{text->path.c_str(), f.line, f.column}, f.hint, f.text);
+        report->error(rs_loc { text->path.c_str(), f.line, f.column }, f.hint, f.text);
         text->errors.emplace_back(f.line, f.column);
     }
     if (findings.empty() && !text->complete)
@@ -552,7 +574,7 @@ Range statement_at(const Text &text, rs_loc loc)
     const Tokens tokens(text.content);
     const int name = tokens.find(loc.line, loc.column);
     const int end = name >= 0 ? tokens.statement_end(name) : -1;
-    return end < 0 ? Range{0, 0} : Range{tokens.at(name).begin, tokens.at(end).end};
+    return end < 0 ? Range { 0, 0 } : Range { tokens.at(name).begin, tokens.at(end).end };
 }
 
 rs_status read_text(const char *path, Message *message, Text *text, Report *report)

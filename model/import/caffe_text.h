@@ -12,7 +12,8 @@
 
 #include "base/diag.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
@@ -34,17 +35,32 @@ struct Text {
 };
 
 // Messages about a text file. They are added to a diag at the end, in the order of their places.
-class Report {
-public:
-    explicit Report(rs_diag *diag) : diag_(diag) {}
-    void error(rs_loc loc, const std::string &hint, const std::string &text) { add(RS_ERROR, loc, hint, text); }
-    void warning(rs_loc loc, const std::string &hint, const std::string &text) { add(RS_WARNING, loc, hint, text); }
+class Report
+{
+  public:
+    explicit Report(rs_diag *diag) : diag_(diag)
+    {
+    }
+    void error(rs_loc loc, const std::string &hint, const std::string &text)
+    {
+        add(RS_ERROR, loc, hint, text);
+    }
+    void warning(rs_loc loc, const std::string &hint, const std::string &text)
+    {
+        add(RS_WARNING, loc, hint, text);
+    }
     // Adds all messages to the diag. RS_BAD_INPUT if there was an error.
     rs_status finish();
-    bool has_errors() const { return errors_ > 0; }
-    rs_diag *diag() const { return diag_; }
+    bool has_errors() const
+    {
+        return errors_ > 0;
+    }
+    rs_diag *diag() const
+    {
+        return diag_;
+    }
 
-private:
+  private:
     struct Entry {
         rs_severity severity;
         rs_loc loc;
@@ -63,18 +79,22 @@ private:
 rs_status read_text(const char *path, Message *message, Text *text, Report *report);
 
 // A message in the file: its place, and those of its fields.
-class Node {
-public:
+class Node
+{
+  public:
     Node(const Text &text, const ParseTree *tree, const Descriptor *type, rs_loc own)
         : text_(&text), tree_(tree), type_(type), own_(own)
     {
     }
     static Node root(const Text &text, const Message &message)
     {
-        return Node(text, text.tree.get(), message.GetDescriptor(), rs_loc{text.path.c_str(), 0, 0});
+        return Node(text, text.tree.get(), message.GetDescriptor(), rs_loc { text.path.c_str(), 0, 0 });
     }
     // The place of this message itself.
-    rs_loc loc() const { return own_; }
+    rs_loc loc() const
+    {
+        return own_;
+    }
     // The place of a field (its index-th value; -1: a singular field, or the first value); the message's own if it is
     // not given.
     rs_loc at(const char *field, int index = -1) const;
@@ -82,10 +102,16 @@ public:
     Node in(const char *field, int index = -1) const;
     // Whether an error was found in the text of the index-th value of a field.
     bool spoiled(const char *field, int index) const;
-    bool has_place() const { return own_.line > 0; }
-    const Text &text() const { return *text_; }
+    bool has_place() const
+    {
+        return own_.line > 0;
+    }
+    const Text &text() const
+    {
+        return *text_;
+    }
 
-private:
+  private:
     const Text *text_;
     const ParseTree *tree_;
     const Descriptor *type_;

@@ -16,22 +16,30 @@
 #include "import/caffe_text.h"
 #include "import/caffe_wire.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 struct FreeBlock {
-    void operator()(void *block) const { rs_free(block); }
+    void operator()(void *block) const
+    {
+        rs_free(block);
+    }
 };
 using Bytes = std::unique_ptr<uint8_t, FreeBlock>;
 
 rs_status corrupt(rs_diag *diag, const char *path, const std::string &who, const Fault &fault)
 {
-    return bad(diag, rs_loc{path, 0, 0}, "the file is truncated or corrupt",
+    return bad(diag, rs_loc { path, 0, 0 }, "the file is truncated or corrupt",
                who + fault.what + " at byte " + std::to_string(fault.offset));
 }
 
 struct FreeHdf5 {
-    void operator()(rs_hdf5_weights *weights) const { rs_hdf5_weights_free(weights); }
+    void operator()(rs_hdf5_weights *weights) const
+    {
+        rs_hdf5_weights_free(weights);
+    }
 };
 
 // A layer as it stands in the file, its blobs not yet decoded.
@@ -99,13 +107,13 @@ rs_status scan_net(const char *path, Span file, std::vector<WeightLayer> *layers
         if (field.type != WireType::BYTES || !(old || field.number == Net::kLayerFieldNumber))
             continue;
         WeightLayer layer;
-        const bool sound =
-            old ? scan_v1(file.data, field.bytes, &layer, &fault)
-                : scan_layer(file.data, field.bytes, V2::kNameFieldNumber, V2::kBlobsFieldNumber, &layer, &fault);
+        const bool sound = old ? scan_v1(file.data, field.bytes, &layer, &fault)
+                               : scan_layer(file.data, field.bytes, V2::kNameFieldNumber, V2::kBlobsFieldNumber, &layer,
+                                            &fault);
         if (!sound)
             return corrupt(diag, path, layer.name.empty() ? "" : "layer " + quoted(layer.name) + ": ", fault);
         if (layers->size() == max_layers)
-            return bad(diag, rs_loc{path, 0, 0}, "the file is corrupt",
+            return bad(diag, rs_loc { path, 0, 0 }, "the file is corrupt",
                        "more than " + std::to_string(max_layers) + " layers");
         layer.n_blobs = static_cast<int>(std::min<std::size_t>(layer.blobs.size(), INT_MAX));
         layers->push_back(std::move(layer));
@@ -113,7 +121,7 @@ rs_status scan_net(const char *path, Span file, std::vector<WeightLayer> *layers
     if (!fault.what.empty())
         return corrupt(diag, path, layers->empty() ? "" : "after layer " + quoted(layers->back().name) + ": ", fault);
     if (layers->empty())
-        return bad(diag, rs_loc{path, 0, 0}, "", "the file holds no layers, expected weights (caffemodel)");
+        return bad(diag, rs_loc { path, 0, 0 }, "", "the file holds no layers, expected weights (caffemodel)");
     return RS_OK;
 }
 
@@ -146,7 +154,7 @@ std::string param_name(const rs_layer &layer, int p)
 
 rs_status read_params(const WeightFile &file, const WeightLayer &from, rs_layer *layer, rs_diag *diag)
 {
-    const rs_loc loc{file.path, 0, 0};
+    const rs_loc loc { file.path, 0, 0 };
     const std::string who = "layer " + quoted(layer->name);
     // In HDF5 form the layers that share a parameter leave it to the first of them.
     int needed = layer->n_params;
@@ -164,7 +172,7 @@ rs_status read_params(const WeightFile &file, const WeightLayer &from, rs_layer 
     rs_status status = RS_OK;
     for (int p = 0; p < needed; p++) {
         rs_param *param = &layer->params[p];
-        rs_param read{};
+        rs_param read {};
         const std::string what = who + ", " + param_name(*layer, p);
         const rs_status st = file.read(from, p, what, &read, diag);
         if (st != RS_OK) {
@@ -236,7 +244,7 @@ rs_status read_weights(const char *path, rs_net *net, bool some, rs_diag *diag)
     if (st != RS_OK)
         return st;
 
-    const rs_loc loc{path, 0, 0};
+    const rs_loc loc { path, 0, 0 };
     std::map<std::string, std::pair<const WeightLayer *, int>> by_name; // and how often it is there
     std::vector<std::string> names, extra, missing;
     for (const WeightLayer &l : file.layers) {
@@ -277,9 +285,9 @@ rs_status read_weights(const char *path, rs_net *net, bool some, rs_diag *diag)
         st = bad(diag, loc, did_you_mean(missing[0], names),
                  "the file has weights for none of the net's layers (" + listed(missing) + ")");
     else if (some && !missing.empty())
-        rs_warn(diag, loc, nullptr, "%zu layer%s of the net %s not in the file and keep%s initial values: %s", missing.size(),
-                missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are", missing.size() == 1 ? "s its" : " their",
-                listed(missing).c_str());
+        rs_warn(diag, loc, nullptr, "%zu layer%s of the net %s not in the file and keep%s initial values: %s",
+                missing.size(), missing.size() == 1 ? "" : "s", missing.size() == 1 ? "is" : "are",
+                missing.size() == 1 ? "s its" : " their", listed(missing).c_str());
     if (!extra.empty())
         rs_warn(diag, loc, nullptr, "%zu layer%s of the file %s not in the net: %s", extra.size(),
                 extra.size() == 1 ? "" : "s", extra.size() == 1 ? "is" : "are", listed(extra).c_str());
@@ -289,9 +297,12 @@ rs_status read_weights(const char *path, rs_net *net, bool some, rs_diag *diag)
 // ---- writing
 
 // An output file that is discarded unless it is committed.
-class Output {
-public:
-    explicit Output(rs_diag *diag) : diag_(diag) {}
+class Output
+{
+  public:
+    explicit Output(rs_diag *diag) : diag_(diag)
+    {
+    }
     ~Output()
     {
         if (out_ != nullptr)
@@ -300,7 +311,10 @@ public:
     Output(const Output &) = delete;
     Output &operator=(const Output &) = delete;
 
-    rs_status open(const char *path) { return rs_output_open(path, &out_, diag_); }
+    rs_status open(const char *path)
+    {
+        return rs_output_open(path, &out_, diag_);
+    }
     // Writes a message; several in a row are one, as if their fields had been written together. Errors show at commit.
     void write(const Message &message)
     {
@@ -314,7 +328,7 @@ public:
         return rs_output_commit(out, diag_);
     }
 
-private:
+  private:
     rs_output *out_ = nullptr;
     rs_diag *diag_;
 };
@@ -331,7 +345,7 @@ rs_status write_weights(const rs_net *net, const char *path, rs_diag *diag)
     for (int i = 0; i < net->n_layers; i++)
         for (int p = 0; p < net->layers[i].n_params; p++)
             if (!writable(net->layers[i].params[p]))
-                return rs_error(diag, RS_INTERNAL, rs_loc{path, 0, 0}, nullptr,
+                return rs_error(diag, RS_INTERNAL, rs_loc { path, 0, 0 }, nullptr,
                                 "layer '%s': parameter %d has no values, or too many, to be written",
                                 net->layers[i].name, p);
     Output out(diag);
@@ -362,20 +376,23 @@ rs_status write_weights(const rs_net *net, const char *path, rs_diag *diag)
 // ---- solver states
 
 struct FreeState {
-    void operator()(rs_solver_state *state) const { rs_solver_state_free(state); }
+    void operator()(rs_solver_state *state) const
+    {
+        rs_solver_state_free(state);
+    }
 };
 
 rs_status read_state(const char *path, rs_solver_state **result, rs_diag *diag)
 {
     using Proto = caffe::SolverState;
-    const rs_loc loc{path, 0, 0};
+    const rs_loc loc { path, 0, 0 };
     uint8_t *data = nullptr;
     std::size_t size = 0;
     rs_status st = read_binary(path, "a solver state", false, &data, &size, diag);
     if (st != RS_OK)
         return st;
     const Bytes owner(data);
-    const Span file{data, size};
+    const Span file { data, size };
 
     std::unique_ptr<rs_solver_state, FreeState> state(RS_NEW(rs_solver_state));
     if (state == nullptr)
@@ -426,10 +443,10 @@ rs_status write_state(const rs_solver_state *state, const char *path, rs_diag *d
 {
     for (int i = 0; i < state->n_history; i++)
         if (!writable(state->history[i]))
-            return rs_error(diag, RS_INTERNAL, rs_loc{path, 0, 0}, nullptr,
+            return rs_error(diag, RS_INTERNAL, rs_loc { path, 0, 0 }, nullptr,
                             "history %d has no values, or too many, to be written", i);
     if (state->iter < 0 || state->iter > INT_MAX || state->current_step < 0 || state->current_step > INT_MAX)
-        return rs_error(diag, RS_INTERNAL, rs_loc{path, 0, 0}, nullptr, "the iteration number is out of range");
+        return rs_error(diag, RS_INTERNAL, rs_loc { path, 0, 0 }, nullptr, "the iteration number is out of range");
     Output out(diag);
     rs_status st = out.open(path);
     if (st != RS_OK)

@@ -10,7 +10,8 @@
 #include "import/caffe_hdf5.h"
 #include "import/caffe_text.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 bool WireReader::fail(Fault *fault, const uint8_t *at, const std::string &what) const
 {
@@ -53,20 +54,25 @@ bool WireReader::next(WireField *field, Fault *fault)
         if (!varint(&field->value))
             return fail(fault, start, at_ == end_ ? "the file ends inside a field" : "a wrong number");
         return true;
-    case WireType::FIXED64: size = 8; break;
-    case WireType::FIXED32: size = 4; break;
+    case WireType::FIXED64:
+        size = 8;
+        break;
+    case WireType::FIXED32:
+        size = 4;
+        break;
     case WireType::BYTES:
         if (!varint(&size))
             return fail(fault, start, at_ == end_ ? "the file ends inside a field" : "a wrong length");
         break;
-    default: return fail(fault, start, "a field with a wrong tag");
+    default:
+        return fail(fault, start, "a field with a wrong tag");
     }
     if (size > static_cast<std::size_t>(end_ - at_))
         return fail(fault, start,
                     "a field of " + std::to_string(size) + " bytes, but only " +
                         std::to_string(field->type == WireType::BYTES ? end_ - at_ : static_cast<long>(left)) +
                         " are left");
-    field->bytes = Span{at_, static_cast<std::size_t>(size)};
+    field->bytes = Span { at_, static_cast<std::size_t>(size) };
     at_ += size;
     return true;
 }
@@ -83,7 +89,7 @@ bool well_formed(const uint8_t *file, Span message, Fault *fault)
 rs_status read_blob(const char *path, const uint8_t *file, Span span, const std::string &who, rs_param *param,
                     rs_diag *diag)
 {
-    const rs_loc loc{path, 0, 0};
+    const rs_loc loc { path, 0, 0 };
     const std::string where = " (byte " + std::to_string(span.data - file) + ")";
     caffe::BlobProto blob;
     Fault fault;
@@ -93,7 +99,7 @@ rs_status read_blob(const char *path, const uint8_t *file, Span span, const std:
     if (span.size > INT_MAX || !blob.ParseFromArray(span.data, static_cast<int>(span.size)))
         return bad(diag, loc, "the file is truncated or corrupt", who + " cannot be decoded" + where);
 
-    rs_shape shape = {0, {0}};
+    rs_shape shape = { 0, { 0 } };
     if (blob.has_shape()) {
         if (blob.shape().dim_size() > RS_MAX_AXES)
             return bad(diag, loc, "",
@@ -102,7 +108,7 @@ rs_status read_blob(const char *path, const uint8_t *file, Span span, const std:
         for (const int64_t d : blob.shape().dim())
             shape.dim[shape.n_axes++] = d;
     } else if (blob.has_num() || blob.has_channels() || blob.has_height() || blob.has_width()) {
-        shape = {4, {blob.num(), blob.channels(), blob.height(), blob.width()}};
+        shape = { 4, { blob.num(), blob.channels(), blob.height(), blob.width() } };
     }
     char text[192];
     rs_shape_text(&shape, text, sizeof text);
@@ -145,7 +151,7 @@ void write_blob(const rs_param &param, caffe::BlobProto *blob)
 
 rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **data, std::size_t *size, rs_diag *diag)
 {
-    constexpr std::size_t max_bytes = std::size_t{4} << 30;
+    constexpr std::size_t max_bytes = std::size_t { 4 } << 30;
     const rs_status st = rs_read_file(path, max_bytes, false, data, size, diag);
     if (st != RS_OK)
         return st;
@@ -169,7 +175,7 @@ rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **d
         return RS_OK;
     rs_free(*data);
     *data = nullptr;
-    return bad(diag, rs_loc{path, 0, 0}, hint, what + ", expected " + kind);
+    return bad(diag, rs_loc { path, 0, 0 }, hint, what + ", expected " + kind);
 }
 
 } // namespace ristretto

@@ -11,7 +11,8 @@
 #include "import/caffe.pb.h"
 #include "net/net.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 // What is wrong with a file, and the byte (from 0) at which it is.
 struct Fault {
@@ -36,14 +37,17 @@ struct WireField {
 };
 
 // Walks through the fields of a message.
-class WireReader {
-public:
+class WireReader
+{
+  public:
     // `file` is the first byte of the whole file, for offsets.
-    WireReader(const uint8_t *file, Span message) : file_(file), at_(message.data), end_(message.data + message.size) {}
+    WireReader(const uint8_t *file, Span message) : file_(file), at_(message.data), end_(message.data + message.size)
+    {
+    }
     // False at the end, or at a fault (fault->what is then not empty).
     bool next(WireField *field, Fault *fault);
 
-private:
+  private:
     bool varint(uint64_t *value);
     bool fail(Fault *fault, const uint8_t *at, const std::string &what) const;
 

@@ -10,8 +10,10 @@
 #include "import/caffe.pb.h"
 #include "import/caffe_text.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 void filler(const rs_filler &from, caffe::FillerParameter *to)
 {
@@ -31,13 +33,19 @@ void filler(const rs_filler &from, caffe::FillerParameter *to)
         to->set_mean(from.mean);
         to->set_std(from.std);
         return;
-    case RS_FILL_XAVIER: to->set_type("xavier"); break;
-    case RS_FILL_MSRA: to->set_type("msra"); break;
-    default: to->set_type("bilinear"); return;
+    case RS_FILL_XAVIER:
+        to->set_type("xavier");
+        break;
+    case RS_FILL_MSRA:
+        to->set_type("msra");
+        break;
+    default:
+        to->set_type("bilinear");
+        return;
     }
     if (from.variance_norm != RS_NORM_FAN_IN)
         to->set_variance_norm(from.variance_norm == RS_NORM_FAN_OUT ? caffe::FillerParameter::FAN_OUT
-                                                                   : caffe::FillerParameter::AVERAGE);
+                                                                    : caffe::FillerParameter::AVERAGE);
 }
 bool plain(const rs_filler &f)
 {
@@ -153,7 +161,9 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
             shape(net.blobs[l.tops[t]].shape, to->mutable_input_param()->add_shape());
         break;
     case RS_LAYER_CONVOLUTION:
-    case RS_LAYER_DECONVOLUTION: convolution(l.convolution, to->mutable_convolution_param()); break;
+    case RS_LAYER_DECONVOLUTION:
+        convolution(l.convolution, to->mutable_convolution_param());
+        break;
     case RS_LAYER_INNER_PRODUCT: {
         caffe::InnerProductParameter *p = to->mutable_inner_product_param();
         p->set_num_output(u32(l.inner_product.outputs));
@@ -172,7 +182,9 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
         if (l.relu_slope < 0 || l.relu_slope > 0)
             to->mutable_relu_param()->set_negative_slope(l.relu_slope);
         break;
-    case RS_LAYER_ELU: to->mutable_elu_param()->set_alpha(l.elu_alpha); break;
+    case RS_LAYER_ELU:
+        to->mutable_elu_param()->set_alpha(l.elu_alpha);
+        break;
     case RS_LAYER_CLIP:
         to->mutable_clip_param()->set_min(l.clip[0]);
         to->mutable_clip_param()->set_max(l.clip[1]);
@@ -209,8 +221,12 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
         break;
     }
     case RS_LAYER_SCALE:
-    case RS_LAYER_BIAS: scale(l, to); break;
-    case RS_LAYER_CONCAT: to->mutable_concat_param()->set_axis(static_cast<int>(l.concat.axis)); break;
+    case RS_LAYER_BIAS:
+        scale(l, to);
+        break;
+    case RS_LAYER_CONCAT:
+        to->mutable_concat_param()->set_axis(static_cast<int>(l.concat.axis));
+        break;
     case RS_LAYER_SLICE:
         to->mutable_slice_param()->set_axis(static_cast<int>(l.slice.axis));
         for (int i = 0; i < l.slice.n_points; i++)
@@ -234,12 +250,16 @@ std::string fields(const rs_net &net, const rs_layer &l, caffe::LayerParameter *
         to->mutable_reshape_param()->set_num_axes(static_cast<int>(l.reshape.num_axes));
         shape(l.reshape.shape, to->mutable_reshape_param()->mutable_shape());
         break;
-    case RS_LAYER_DROPOUT: to->mutable_dropout_param()->set_dropout_ratio(l.dropout_ratio); break;
+    case RS_LAYER_DROPOUT:
+        to->mutable_dropout_param()->set_dropout_ratio(l.dropout_ratio);
+        break;
     case RS_LAYER_SIGMOID:
     case RS_LAYER_TANH:
     case RS_LAYER_SPLIT:
-    case RS_LAYER_SOFTMAX: break;
-    default: return "it cannot be written";
+    case RS_LAYER_SOFTMAX:
+        break;
+    default:
+        return "it cannot be written";
     }
     return "";
 }
@@ -266,8 +286,8 @@ rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
         bool specs = false;
         for (int p = 0; p < l.n_params; p++)
             specs = specs || l.params[p].name != nullptr ||
-                    (l.type != RS_LAYER_BATCH_NORM &&
-                     (l.params[p].lr_mult < 1 || l.params[p].lr_mult > 1 || l.params[p].decay_mult < 1 || l.params[p].decay_mult > 1));
+                    (l.type != RS_LAYER_BATCH_NORM && (l.params[p].lr_mult < 1 || l.params[p].lr_mult > 1 ||
+                                                       l.params[p].decay_mult < 1 || l.params[p].decay_mult > 1));
         for (int p = 0; p < l.n_params && specs; p++) {
             caffe::ParamSpec *spec = to->add_param();
             if (l.params[p].name != nullptr)

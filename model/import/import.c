@@ -18,7 +18,7 @@ rs_status rs_import_net(const char *path, const rs_net_state *state, const rs_sh
     return rs_caffe_read_net_for(path, state != NULL ? state : &plain, net, diag);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- training */
+/* ----------------------------------------------------------------------------------------------------- training */
 
 static int *index_list(int first, int second)
 {
@@ -38,7 +38,8 @@ static rs_status add_loss(rs_net *net, rs_diag *diag)
     while (data < net->n_layers && !(net->layers[data].type == RS_LAYER_INPUT && net->layers[data].tops[0] == input))
         data++;
     if (scores < 0 || data == net->n_layers)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "the model has no %s", scores < 0 ? "scores" : "input");
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "the model has no %s",
+                        scores < 0 ? "scores" : "input");
     rs_blob *blobs = rs_recalloc(net->blobs, (size_t)net->n_blobs, (size_t)net->n_blobs + 2, sizeof *blobs);
     if (blobs == NULL)
         return rs_out_of_memory(diag);
@@ -53,13 +54,15 @@ static rs_status add_loss(rs_net *net, rs_diag *diag)
     net->n_blobs += 2;
     const char *name = rs_net_layer(net, "loss") < 0 ? "loss" : "loss/of the scores";
     rs_layer *source = &layers[data], *judge = &layers[net->n_layers++];
-    *judge = (rs_layer){ .type = RS_LAYER_SOFTMAX_LOSS, .loc = source->loc, .n_bottoms = 2, .n_tops = 1, .loss_weight = 1.0f };
+    *judge = (rs_layer) {
+        .type = RS_LAYER_SOFTMAX_LOSS, .loc = source->loc, .n_bottoms = 2, .n_tops = 1, .loss_weight = 1.0f
+    };
     judge->name = rs_strdup(name);
     judge->bottoms = index_list(scores, label);
     judge->tops = index_list(loss, loss);
     int *tops = index_list(input, label);
-    if (blobs[label].name == NULL || blobs[loss].name == NULL || judge->name == NULL || judge->bottoms == NULL || judge->tops == NULL ||
-        tops == NULL) {
+    if (blobs[label].name == NULL || blobs[loss].name == NULL || judge->name == NULL || judge->bottoms == NULL ||
+        judge->tops == NULL || tops == NULL) {
         rs_free(tops);
         return rs_out_of_memory(diag);
     }
@@ -87,21 +90,24 @@ rs_status rs_import_trainable(const char *path, rs_phase phase, const rs_shape *
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- weights */
+/* ------------------------------------------------------------------------------------------------------ weights */
 
 /* Takes the parameters of one layer from the layer of the same name. */
 static rs_status copy_layer(const char *path, const rs_layer *from, rs_layer *to, rs_diag *diag)
 {
     if (from->n_params != to->n_params)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "layer '%s' (%s) has %d parameters, expected the %d of the net's (%s)", to->name,
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "layer '%s' (%s) has %d parameters, expected the %d of the net's (%s)", to->name,
                         rs_layer_type_name(from->type), from->n_params, to->n_params, rs_layer_type_name(to->type));
     for (int p = 0; p < to->n_params; p++) {
         char is[192], expected[192];
         const rs_param *a = &from->params[p];
         rs_param *b = &to->params[p];
         if (!rs_shape_equal(&a->shape, &b->shape))
-            return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "layer '%s', parameter %d: the shape is %s, expected %s", to->name, p,
-                            rs_shape_text(&a->shape, is, sizeof is), rs_shape_text(&b->shape, expected, sizeof expected));
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                            "layer '%s', parameter %d: the shape is %s, expected %s", to->name, p,
+                            rs_shape_text(&a->shape, is, sizeof is),
+                            rs_shape_text(&b->shape, expected, sizeof expected));
         memcpy(b->data, a->data, (size_t)rs_shape_count(&a->shape, 0) * sizeof(float));
     }
     return RS_OK;
@@ -128,8 +134,8 @@ static rs_status from_onnx(const char *path, rs_net *net, bool some, rs_diag *di
         } else {
             first = missing++ == 0 ? layer->name : first;
             if (!some)
-                result = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "layers have the names of their nodes", "the model has no weights for layer '%s'",
-                                  layer->name);
+                result = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "layers have the names of their nodes",
+                                  "the model has no weights for layer '%s'", layer->name);
         }
         st = st == RS_OK ? result : st;
     }
@@ -137,8 +143,8 @@ static rs_status from_onnx(const char *path, rs_net *net, bool some, rs_diag *di
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "layers have the names of their nodes",
                       "the model has weights for none of the net's layers ('%s', ...)", first);
     else if (st == RS_OK && missing > 0)
-        rs_warn(diag, RS_FILE(path), NULL, "%d layer%s of the net not in the model keep initial values: '%s'%s", missing, missing == 1 ? "" : "s",
-                first, missing > 1 ? ", ..." : "");
+        rs_warn(diag, RS_FILE(path), NULL, "%d layer%s of the net not in the model keep initial values: '%s'%s",
+                missing, missing == 1 ? "" : "s", first, missing > 1 ? ", ..." : "");
     rs_net_free(model);
     return st;
 }
@@ -147,7 +153,9 @@ rs_status rs_import_weights(const char *model, const char *weights, rs_net *net,
 {
     if (weights != NULL && weights[0] != '\0')
         return rs_is_onnx(weights) ? from_onnx(weights, net, false, diag) : rs_caffe_read_weights(weights, net, diag);
-    return rs_is_onnx(model) ? RS_OK : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--weights is missing: %s has none of its own", model);
+    return rs_is_onnx(model)
+               ? RS_OK
+               : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--weights is missing: %s has none of its own", model);
 }
 
 rs_status rs_import_some_weights(const char *weights, rs_net *net, rs_diag *diag)
@@ -155,7 +163,7 @@ rs_status rs_import_some_weights(const char *weights, rs_net *net, rs_diag *diag
     return rs_is_onnx(weights) ? from_onnx(weights, net, true, diag) : rs_caffe_read_some_weights(weights, net, diag);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- quantized */
+/* ---------------------------------------------------------------------------------------------------- quantized */
 
 rs_status rs_import_write_quantized(const char *model, const rs_net *net, const char *path, rs_diag *diag)
 {

@@ -11,23 +11,28 @@ extern "C" {
 /* Whether a path names an ONNX model: it ends with ".onnx". */
 bool rs_is_onnx(const char *path);
 
-/* Reads a net: an ONNX model with its weights and shapes (import/onnx.h), or a prototxt (import/caffe.h), which has no weights and
- * whose shapes are not inferred yet. `state` NULL: the phase TEST without stages; an ONNX model has no phases.
- * `input`: a shape for an ONNX model, as rs_onnx_read takes it, or NULL. */
-rs_status rs_import_net(const char *path, const rs_net_state *state, const rs_shape *input, rs_net **net, rs_diag *diag);
+/* Reads a net: an ONNX model with its weights and shapes (import/onnx.h), or a prototxt (import/caffe.h), which has no
+ * weights and whose shapes are not inferred yet. `state` NULL: the phase TEST without stages; an ONNX model has no
+ * phases. `input`: a shape for an ONNX model, as rs_onnx_read takes it, or NULL. */
+rs_status rs_import_net(const char *path, const rs_net_state *state, const rs_shape *input, rs_net **net,
+                        rs_diag *diag);
 
-/* The same to train it, or to test what is trained. An ONNX model gets what a prototxt for training has: labels beside the images
- * (blob "label"), and a SoftmaxWithLoss on its scores. Its batch is what the model says, RS_ONNX_BATCH where that is open or 1. */
+/* The same to train it, or to test what is trained. An ONNX model gets what a prototxt for training has: labels beside
+ * the images (blob "label"), and a SoftmaxWithLoss on its scores. Its batch is what the model says, RS_ONNX_BATCH where
+ * that is open or 1. */
 enum { RS_ONNX_BATCH = 32 };
 rs_status rs_import_trainable(const char *path, rs_phase phase, const rs_shape *input, rs_net **net, rs_diag *diag);
 
-/* Gives a net that was read from `model`, with shapes inferred, its weights, by the names of its layers: from a caffemodel, binary or
- * HDF5, or from an ONNX model. weights NULL: those that the net has from an ONNX model of its own; RS_USAGE if it is none. */
+/* Gives a net that was read from `model`, with shapes inferred, its weights, by the names of its layers: from a
+ * caffemodel, binary or HDF5, or from an ONNX model. weights NULL: those that the net has from an ONNX model of its
+ * own; RS_USAGE if it is none. */
 rs_status rs_import_weights(const char *model, const char *weights, rs_net *net, rs_diag *diag);
-/* The same to start a training from: layers that the file lacks keep their values, with a warning; one at least must be there. */
+/* The same to start a training from: layers that the file lacks keep their values, with a warning; one at least must be
+ * there. */
 rs_status rs_import_some_weights(const char *weights, rs_net *net, rs_diag *diag);
 
-/* Writes the quantized description of a net that was read from `model` (rs_caffe_write_quantized); of an ONNX model, as a prototxt. */
+/* Writes the quantized description of a net that was read from `model` (rs_caffe_write_quantized); of an ONNX model, as
+ * a prototxt. */
 rs_status rs_import_write_quantized(const char *model, const rs_net *net, const char *path, rs_diag *diag);
 
 #ifdef __cplusplus

@@ -4,7 +4,8 @@
 
 #include "base/memory.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 static char *copy(const std::string &text)
 {
@@ -67,7 +68,7 @@ rs_layer &NetBuilder::add(rs_layer_type type, const std::string &name, const std
     grow(&net_->layers, net_->n_layers, &layer_room_);
     rs_layer *layer = &net_->layers[net_->n_layers++];
     layer->type = type;
-    layer->loc = rs_loc{net_->path, 0, 0};
+    layer->loc = rs_loc { net_->path, 0, 0 };
     layer->name = copy(unique);
     layer->bottoms = indices(bottoms);
     layer->tops = indices(tops);

@@ -23,8 +23,10 @@
 #include "import/onnx_build.h"
 #include "import/onnx_tensor.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 constexpr int64_t oldest_opset = 7, newest_opset = 17;
 constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension
@@ -33,16 +35,20 @@ using TensorPtr = std::shared_ptr<const Tensor>;
 
 // What a name of the graph stands for.
 struct Value {
-    int blob = -1;           // of the net
-    TensorPtr constant;      // or a constant
-    bool unusable = false;   // an error was found where it is made: no more is said about it
-    std::string flat;        // the blob, as N x the rest; the name of the node that says so
-    int quantized = -1;      // the QuantizeLinear layer whose integers these are; the blob holds what they stand for
-    int64_t pad[4] = {0, 0, 0, 0}; // zeros around the blob's pixels: top, left, bottom, right
-    bool padded() const { return pad[0] != 0 || pad[1] != 0 || pad[2] != 0 || pad[3] != 0; }
+    int blob = -1;         // of the net
+    TensorPtr constant;    // or a constant
+    bool unusable = false; // an error was found where it is made: no more is said about it
+    std::string flat;      // the blob, as N x the rest; the name of the node that says so
+    int quantized = -1;    // the QuantizeLinear layer whose integers these are; the blob holds what they stand for
+    int64_t pad[4] = { 0, 0, 0, 0 }; // zeros around the blob's pixels: top, left, bottom, right
+    bool padded() const
+    {
+        return pad[0] != 0 || pad[1] != 0 || pad[2] != 0 || pad[3] != 0;
+    }
 };
 
-struct Refused {}; // this node cannot be read; what is wrong has been said
+struct Refused {
+}; // this node cannot be read; what is wrong has been said
 struct Failed {
     rs_status status;
 };
@@ -52,9 +58,11 @@ struct Window {
     int64_t kernel[2], stride[2], dilation[2], before[2], after[2];
 };
 
-class OnnxReader {
-public:
-    OnnxReader(const char *path, const onnx::ModelProto &model, std::size_t file_size, const rs_shape *input, rs_diag *diag)
+class OnnxReader
+{
+  public:
+    OnnxReader(const char *path, const onnx::ModelProto &model, std::size_t file_size, const rs_shape *input,
+               rs_diag *diag)
         : path_(path), model_(model), graph_(model.graph()), file_size_(file_size), input_(input), diag_(diag),
           build_(path, model.graph().name())
     {
@@ -82,7 +90,7 @@ public:
         return RS_OK;
     }
 
-private:
+  private:
     using Handler = void (OnnxReader::*)();
     struct Op {
         const char *name;
@@ -96,7 +104,7 @@ private:
     void complain(const std::string &hint, const std::string &what)
     {
         errors_++;
-        bad(diag_, rs_loc{path_, 0, 0}, hint, what);
+        bad(diag_, rs_loc { path_, 0, 0 }, hint, what);
     }
     std::string who() const
     {
@@ -120,7 +128,8 @@ private:
     void versions()
     {
         if (!model_.has_graph() || model_.opset_import_size() == 0) {
-            complain("", "this is no ONNX model: it has no " + std::string(model_.has_graph() ? "operator set" : "graph"));
+            complain("",
+                     "this is no ONNX model: it has no " + std::string(model_.has_graph() ? "operator set" : "graph"));
             return;
         }
         for (const auto &set : model_.opset_import())
@@ -128,8 +137,8 @@ private:
                 opset_ = set.version();
         if (opset_ < oldest_opset || opset_ > newest_opset)
             complain("export the model with another opset_version",
-                     "the model needs operator set " + std::to_string(opset_) + ", expected " + std::to_string(oldest_opset) +
-                         " to " + std::to_string(newest_opset));
+                     "the model needs operator set " + std::to_string(opset_) + ", expected " +
+                         std::to_string(oldest_opset) + " to " + std::to_string(newest_opset));
     }
 
     void count_uses()
@@ -157,7 +166,7 @@ private:
                 complain("", who + " is given twice");
                 continue;
             }
-            rs_shape shape = {0, {0}};
+            rs_shape shape = { 0, { 0 } };
             if (first && input_ != nullptr && input_->dim[0] > 0)
                 shape = *input_;
             else if (!input_shape(type.shape(), who, first ? input_ : nullptr, &shape))
@@ -165,7 +174,7 @@ private:
             first = false;
             const int blob = build_.new_blob(in.name());
             build_.set_shape(blob, shape);
-            rs_layer &layer = build_.add(RS_LAYER_INPUT, in.name(), {}, {blob});
+            rs_layer &layer = build_.add(RS_LAYER_INPUT, in.name(), {}, { blob });
             layer.data.scale = 1;
             Value v;
             v.blob = blob;
@@ -202,7 +211,8 @@ private:
         }
         const int64_t count = rs_shape_count(shape, 0);
         if (count < 0 || count > RS_MAX_ELEMENTS) {
-            complain("", who + " is " + text_of(*shape) + ", expected at most " + std::to_string(RS_MAX_ELEMENTS) + " values");
+            complain("", who + " is " + text_of(*shape) + ", expected at most " + std::to_string(RS_MAX_ELEMENTS) +
+                             " values");
             return false;
         }
         return true;
@@ -242,7 +252,10 @@ private:
         bind(name, value);
     }
 
-    bool has_input(int i) const { return i < node_->input_size() && !node_->input(i).empty(); }
+    bool has_input(int i) const
+    {
+        return i < node_->input_size() && !node_->input(i).empty();
+    }
 
     // The value of input i; Refused if it is not there.
     Value &value(int i)
@@ -275,7 +288,10 @@ private:
             throw Refused();
         return it->second;
     }
-    bool is_constant(int i) { return value(i).constant != nullptr; }
+    bool is_constant(int i)
+    {
+        return value(i).constant != nullptr;
+    }
 
     TensorPtr constant(int i, const char *what)
     {
@@ -297,10 +313,13 @@ private:
     {
         Value &v = value(i);
         if (v.constant != nullptr)
-            refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) + ") is a constant, expected a layer's values");
+            refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) +
+                   ") is a constant, expected a layer's values");
         if (v.quantized >= 0)
-            refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) + ") holds a QuantizeLinear's integers, expected a "
-                   "DequantizeLinear between", "export the model in the form with QuantizeLinear and DequantizeLinear (QDQ)");
+            refuse("input " + std::to_string(i) + " (" + quoted(node_->input(i)) +
+                       ") holds a QuantizeLinear's integers, expected a "
+                       "DequantizeLinear between",
+                   "export the model in the form with QuantizeLinear and DequantizeLinear (QDQ)");
         return v.flat.empty() ? v.blob : flattened(&v);
     }
 
@@ -313,7 +332,7 @@ private:
             return from;
         }
         const int top = build_.new_blob(unique_blob(v->flat));
-        rs_layer &layer = build_.add(RS_LAYER_FLATTEN, v->flat, {from}, {top});
+        rs_layer &layer = build_.add(RS_LAYER_FLATTEN, v->flat, { from }, { top });
         layer.flatten.axis = 1;
         layer.flatten.end_axis = -1;
         infer();
@@ -337,7 +356,7 @@ private:
         const rs_shape &s = build_.shape(v.blob);
         if (v.flat.empty())
             return s;
-        return rs_shape{2, {s.dim[0], rs_shape_count(&s, 1)}};
+        return rs_shape { 2, { s.dim[0], rs_shape_count(&s, 1) } };
     }
 
     // ---- attributes
@@ -387,7 +406,8 @@ private:
     std::vector<int64_t> whole(const Tensor &t, const char *what)
     {
         if (t.is_float || t.dims.size() > 1)
-            refuse(std::string(what) + " is " + (t.is_float ? "of floats" : t.shape_text()) + ", expected a list of integers");
+            refuse(std::string(what) + " is " + (t.is_float ? "of floats" : t.shape_text()) +
+                   ", expected a list of integers");
         return t.ints;
     }
     int64_t axis(int64_t a, int n_axes)
@@ -409,9 +429,9 @@ private:
             throw Refused();
         }
         if (st != RS_OK)
-            throw Failed{st};
-        // Weights are read from the file, so they cannot be much larger than it: nodes that use the same ones over and over again
-        // could ask for any amount of memory.
+            throw Failed { st };
+        // Weights are read from the file, so they cannot be much larger than it: nodes that use the same ones over and
+        // over again could ask for any amount of memory.
         for (int p = 0; p < layer.n_params; p++)
             total_params_ += rs_shape_count(&layer.params[p].shape, 0);
         if (total_params_ > 16 * static_cast<int64_t>(file_size_) + 65536)
@@ -430,7 +450,7 @@ private:
         const bool in_place = rs_layer_rule_of(type)->in_place && bottoms.size() == 1 && readers_[bottoms[0]] == 1 &&
                               build_.layer(producer_of(bottoms[0])).type != RS_LAYER_INPUT;
         const int top = in_place ? bottoms[0] : build_.new_blob(node_->output(0));
-        rs_layer &l = build_.add(type, name.empty() ? node_name() : name, bottoms, {top});
+        rs_layer &l = build_.add(type, name.empty() ? node_name() : name, bottoms, { top });
         producer_[top] = build_.last_layer();
         if (in_place)
             readers_[top] = 0; // its only reader was this layer
@@ -465,7 +485,10 @@ private:
                 refuse("its weights hold a number that is not finite");
         std::memcpy(param.data, values.data(), values.size() * sizeof(float));
     }
-    void set_param(int p, const std::vector<float> &values) { set_param(build_.last_layer(), p, values); }
+    void set_param(int p, const std::vector<float> &values)
+    {
+        set_param(build_.last_layer(), p, values);
+    }
 
     std::vector<float> floats(const Tensor &t, const char *what)
     {
@@ -501,7 +524,8 @@ private:
     {
         const std::vector<int64_t> v = integers(name);
         if (!v.empty() && v.size() != 2)
-            refuse(std::string(name) + " has " + std::to_string(v.size()) + " values, expected 2 (only images are supported)");
+            refuse(std::string(name) + " has " + std::to_string(v.size()) +
+                   " values, expected 2 (only images are supported)");
         for (std::size_t a = 0; a < 2; a++)
             out[a] = within(v.empty() ? otherwise : v[a], least, name);
     }
@@ -525,8 +549,8 @@ private:
             w.before[a] = w.after[a] = 0;
             if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
                 const int64_t size = in.dim[2 + a], out = (size + w.stride[a] - 1) / w.stride[a];
-                const int64_t total =
-                    std::max<int64_t>(0, (out - 1) * w.stride[a] + w.dilation[a] * (w.kernel[a] - 1) + 1 - size);
+                const int64_t total = std::max<int64_t>(0, (out - 1) * w.stride[a] + w.dilation[a] * (w.kernel[a] - 1) +
+                                                               1 - size);
                 w.before[a] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
                 w.after[a] = total - w.before[a];
             } else if (mode == "NOTSET") {
@@ -584,15 +608,15 @@ private:
             refuse("its weights are " + weights->shape_text() + ", expected 4 axes (only images are supported)");
         const int64_t groups = within(integer("group", 1), 1, "group");
         if (weights->dims[0] % groups != 0 || weights->dims[1] > max_size || shape.dim[1] != weights->dims[1] * groups)
-            refuse("weights of " + weights->shape_text() + " in " + std::to_string(groups) + " groups do not fit an input of " +
-                   text_of(shape));
-        const int64_t kernel[2] = {weights->dims[2], weights->dims[3]};
+            refuse("weights of " + weights->shape_text() + " in " + std::to_string(groups) +
+                   " groups do not fit an input of " + text_of(shape));
+        const int64_t kernel[2] = { weights->dims[2], weights->dims[3] };
         Window w = window(shape, kernel, value(0));
         const std::vector<float> values = widen(*weights, &w);
         std::vector<float> bias;
         if (has_input(2))
             bias = vector(2, "B", weights->dims[0]);
-        rs_layer &l = layer(RS_LAYER_CONVOLUTION, {in});
+        rs_layer &l = layer(RS_LAYER_CONVOLUTION, { in });
         rs_convolution_param *c = &l.convolution;
         c->out_channels = weights->dims[0];
         c->groups = groups;
@@ -629,14 +653,14 @@ private:
             refuse("output_padding is not supported");
         if (word("auto_pad", "NOTSET") != "NOTSET")
             refuse("auto_pad is not supported");
-        const int64_t kernel[2] = {weights->dims[2], weights->dims[3]};
+        const int64_t kernel[2] = { weights->dims[2], weights->dims[3] };
         const Window w = window(shape, kernel, value(0));
         if (w.before[0] != w.after[0] || w.before[1] != w.after[1])
             refuse("pads that differ before and after are not supported");
         std::vector<float> bias;
         if (has_input(2))
             bias = vector(2, "B", weights->dims[1] * groups);
-        rs_layer &l = layer(RS_LAYER_DECONVOLUTION, {in});
+        rs_layer &l = layer(RS_LAYER_DECONVOLUTION, { in });
         l.convolution.out_channels = within(weights->dims[1] * groups, 1, "the number of output channels");
         l.convolution.groups = groups;
         l.convolution.bias = has_input(2);
@@ -647,7 +671,8 @@ private:
             set_param(1, bias);
     }
 
-    void inner_product(const std::vector<float> &weights, int64_t outputs, int64_t inputs, const std::vector<float> *bias)
+    void inner_product(const std::vector<float> &weights, int64_t outputs, int64_t inputs,
+                       const std::vector<float> *bias)
     {
         const Value &v = value(0);
         if (v.padded() || v.quantized >= 0)
@@ -657,7 +682,7 @@ private:
         const rs_shape shape = shape_of(v);
         if (shape.n_axes != 2 || shape.dim[1] != inputs)
             refuse("its input is " + text_of(shape) + ", expected N x " + std::to_string(inputs));
-        rs_layer &l = layer(RS_LAYER_INNER_PRODUCT, {v.blob});
+        rs_layer &l = layer(RS_LAYER_INNER_PRODUCT, { v.blob });
         l.inner_product.outputs = within(outputs, 1, "the number of outputs");
         l.inner_product.bias = bias != nullptr;
         finish();
@@ -735,7 +760,7 @@ private:
             refuse("padding of a Pad node and of its own together is not supported");
         if (node_->output_size() > 1 && uses_.count(node_->output(1)) > 0)
             refuse("its second output (indices) is not supported");
-        bool can[2] = {true, true}; // the two rules of rounding: up, down
+        bool can[2] = { true, true }; // the two rules of rounding: up, down
         for (std::size_t a = 0; a < 2; a++) {
             const int64_t size = shape.dim[2 + a];
             if (w.dilation[a] != 1)
@@ -746,7 +771,8 @@ private:
                 refuse("pads that differ before and after, and count, are not supported");
             const int64_t span = size + w.before[a] + w.after[a] - w.kernel[a];
             if (span < 0)
-                refuse("the kernel of " + std::to_string(w.kernel[a]) + " is larger than its input of " + text_of(shape));
+                refuse("the kernel of " + std::to_string(w.kernel[a]) + " is larger than its input of " +
+                       text_of(shape));
             int64_t out = (span + (ceil ? w.stride[a] - 1 : 0)) / w.stride[a] + 1;
             if (ceil && (out - 1) * w.stride[a] >= size + w.before[a])
                 out--; // a window that would start behind the image
@@ -756,7 +782,7 @@ private:
         if (!can[0] && !can[1])
             refuse("pads that differ before and after are not supported for this size");
         const bool padded = w.before[0] != 0 || w.before[1] != 0;
-        rs_layer &l = layer(RS_LAYER_POOLING, {in});
+        rs_layer &l = layer(RS_LAYER_POOLING, { in });
         rs_pooling_param *p = &l.pooling;
         p->method = average ? RS_POOL_AVERAGE : RS_POOL_MAX;
         p->kernel_h = w.kernel[0];
@@ -773,13 +799,19 @@ private:
     void global(rs_pool_method method, int in)
     {
         (void)image(in);
-        rs_layer &l = layer(RS_LAYER_POOLING, {in});
+        rs_layer &l = layer(RS_LAYER_POOLING, { in });
         l.pooling.method = method;
         l.pooling.global = true;
         finish();
     }
-    void global_average() { global(RS_POOL_AVERAGE, blob(0)); }
-    void global_max() { global(RS_POOL_MAX, blob(0)); }
+    void global_average()
+    {
+        global(RS_POOL_AVERAGE, blob(0));
+    }
+    void global_max()
+    {
+        global(RS_POOL_MAX, blob(0));
+    }
 
     void reduce_mean()
     {
@@ -799,29 +831,29 @@ private:
 
     void relu()
     {
-        layer(RS_LAYER_RELU, {blob(0)}).relu_slope = 0;
+        layer(RS_LAYER_RELU, { blob(0) }).relu_slope = 0;
         finish();
     }
     void leaky_relu()
     {
         const float slope = real("alpha", 0.01F);
-        layer(RS_LAYER_RELU, {blob(0)}).relu_slope = slope;
+        layer(RS_LAYER_RELU, { blob(0) }).relu_slope = slope;
         finish();
     }
     void elu()
     {
         const float alpha = real("alpha", 1);
-        layer(RS_LAYER_ELU, {blob(0)}).elu_alpha = alpha;
+        layer(RS_LAYER_ELU, { blob(0) }).elu_alpha = alpha;
         finish();
     }
     void sigmoid()
     {
-        layer(RS_LAYER_SIGMOID, {blob(0)});
+        layer(RS_LAYER_SIGMOID, { blob(0) });
         finish();
     }
     void tanh()
     {
-        layer(RS_LAYER_TANH, {blob(0)});
+        layer(RS_LAYER_TANH, { blob(0) });
         finish();
     }
 
@@ -839,19 +871,20 @@ private:
         const TensorPtr slope = constant(1, "slope");
         const int64_t n = channels(in);
         if (slope->size() != 1 && static_cast<int64_t>(slope->size()) != n)
-            refuse("slope is " + slope->shape_text() + ", expected one value for each of " + std::to_string(n) + " channels");
+            refuse("slope is " + slope->shape_text() + ", expected one value for each of " + std::to_string(n) +
+                   " channels");
         if (slope->size() != 1 && !per_channel(*slope, build_.shape(in)))
             refuse("slope is " + slope->shape_text() + ", expected a value for each channel");
         const bool one = slope->size() == 1;
-        layer(RS_LAYER_PRELU, {in}).prelu.shared = one;
+        layer(RS_LAYER_PRELU, { in }).prelu.shared = one;
         finish();
         set_param(0, floats(*slope, "slope"));
     }
 
     void clip()
     {
-        double limit[2] = {-INFINITY, INFINITY};
-        static const char *const names[2] = {"min", "max"};
+        double limit[2] = { -INFINITY, INFINITY };
+        static const char *const names[2] = { "min", "max" };
         for (int i = 0; i < 2; i++) {
             if (has_input(i + 1)) {
                 const TensorPtr t = constant(i + 1, names[i]);
@@ -867,7 +900,7 @@ private:
             refuse("its limits are no range");
         if (limit[0] >= 0 && limit[0] <= 0 && limit[1] >= most)
             return relu();
-        rs_layer &l = layer(RS_LAYER_CLIP, {blob(0)});
+        rs_layer &l = layer(RS_LAYER_CLIP, { blob(0) });
         l.clip[0] = static_cast<float>(std::max(limit[0], -most));
         l.clip[1] = static_cast<float>(std::min(limit[1], most));
         finish();
@@ -880,7 +913,7 @@ private:
         if (size % 2 == 0)
             refuse("size is " + std::to_string(size) + ", expected an odd number");
         const float alpha = real("alpha", 0.0001F), beta = real("beta", 0.75F), k = real("bias", 1);
-        layer(RS_LAYER_LRN, {in}).lrn = rs_lrn_param{true, size, alpha, beta, k};
+        layer(RS_LAYER_LRN, { in }).lrn = rs_lrn_param { true, size, alpha, beta, k };
         finish();
     }
 
@@ -901,13 +934,13 @@ private:
         for (const float v : variance)
             if (!(v >= 0))
                 refuse("a variance is negative");
-        layer(RS_LAYER_BATCH_NORM, {in}).batch_norm = rs_batch_norm_param{true, 0.999F, eps};
+        layer(RS_LAYER_BATCH_NORM, { in }).batch_norm = rs_batch_norm_param { true, 0.999F, eps };
         infer();
         set_param(0, mean);
         set_param(1, variance);
-        set_param(2, {1.0F});
+        set_param(2, { 1.0F });
         const int normal = build_.layer(build_.last_layer()).tops[0];
-        rs_layer &s = build_.add(RS_LAYER_SCALE, node_name() + "/scale", {normal}, {normal});
+        rs_layer &s = build_.add(RS_LAYER_SCALE, node_name() + "/scale", { normal }, { normal });
         s.scale.axis = 1;
         s.scale.num_axes = 1;
         s.scale.bias = true;
@@ -925,7 +958,7 @@ private:
         // Before operator set 13, all axes from this one on are one.
         if (a != 1 || (opset_ < 13 && rs_shape_count(&s, 2) != 1))
             refuse("axis " + std::to_string(a) + " of an input of " + text_of(s) + ", expected the classes at axis 1");
-        layer(RS_LAYER_SOFTMAX, {in});
+        layer(RS_LAYER_SOFTMAX, { in });
         finish();
     }
 
@@ -940,7 +973,7 @@ private:
         }
         if (!(ratio >= 0 && ratio < 1))
             refuse("its ratio is not at least 0 and less than 1");
-        layer(RS_LAYER_DROPOUT, {blob(0)}).dropout_ratio = static_cast<float>(ratio);
+        layer(RS_LAYER_DROPOUT, { blob(0) }).dropout_ratio = static_cast<float>(ratio);
         finish();
     }
 
@@ -988,7 +1021,7 @@ private:
                    ", expected one value, one a channel, or one for each place");
         if (!product && merge_bias(in, one, channel, values))
             return;
-        rs_layer &l = layer(product ? RS_LAYER_SCALE : RS_LAYER_BIAS, {in});
+        rs_layer &l = layer(product ? RS_LAYER_SCALE : RS_LAYER_BIAS, { in });
         l.scale.axis = 1;
         l.scale.num_axes = one ? 0 : channel ? 1 : -1;
         if (one && shape.n_axes < 2)
@@ -1012,7 +1045,7 @@ private:
         *bias = true;
         const rs_status st = rs_net_infer_layer(build_.net(), from, nullptr, diag_);
         if (st != RS_OK)
-            throw Failed{st};
+            throw Failed { st };
         set_param(from, 1, values);
         readers_[in] = 0;
         result(in);
@@ -1081,14 +1114,16 @@ private:
     }
     static bool all_are(const onnx::AttributeProto &a, int n, int64_t value)
     {
-        return a.ints_size() == n && std::all_of(a.ints().begin(), a.ints().end(), [=](int64_t v) { return v == value; });
+        return a.ints_size() == n &&
+               std::all_of(a.ints().begin(), a.ints().end(), [=](int64_t v) { return v == value; });
     }
     // The side of the window of an average over squares around each place, the padding counted; 0: it is another one.
     static int64_t square_window(const onnx::NodeProto &pool)
     {
         int64_t size = 0;
         for (const auto &a : pool.attribute())
-            if (a.name() == "kernel_shape" && a.ints_size() == 2 && a.ints(0) == a.ints(1) && a.ints(0) > 0 && a.ints(0) % 2 == 1)
+            if (a.name() == "kernel_shape" && a.ints_size() == 2 && a.ints(0) == a.ints(1) && a.ints(0) > 0 &&
+                a.ints(0) % 2 == 1)
                 size = a.ints(0);
         bool padded = size == 1, counted = size == 1, good = size > 0;
         for (const auto &a : pool.attribute()) {
@@ -1107,7 +1142,7 @@ private:
                 makers_.emplace(name, i);
         for (int i = 0; i < graph_.node_size(); i++) {
             const onnx::NodeProto &div = graph_.node(i);
-            rs_lrn_param p = {false, 0, 0, 0, 1};
+            rs_lrn_param p = { false, 0, 0, 0, 1 };
             float one = 0, two = 0;
             if (div.op_type() != "Div" || div.input_size() != 2)
                 continue;
@@ -1121,13 +1156,14 @@ private:
             if (p.size == 0)
                 continue;
             const std::string &squares = graph_.node(pool).input(0);
-            const int product = only(squares, "Mul"), power = only(squares, "Pow"), square = product >= 0 ? product : power;
+            const int product = only(squares, "Mul"), power = only(squares, "Pow"),
+                      square = product >= 0 ? product : power;
             if (square < 0 || graph_.node(square).input_size() != 2 || graph_.node(square).input(0) != div.input(0))
                 continue;
             const std::string &other = graph_.node(square).input(1);
             if (product >= 0 ? other != div.input(0) : !(number(other, &two) && two >= 2 && two <= 2))
                 continue;
-            for (const int inner : {pow, add, mul, pool, square}) {
+            for (const int inner : { pow, add, mul, pool, square }) {
                 inner_.insert(inner);
                 uses_.erase(graph_.node(inner).output(0));
             }
@@ -1143,7 +1179,7 @@ private:
         if (normalization != within_.end()) {
             const int in = blob(0);
             (void)image(in);
-            layer(RS_LAYER_LRN, {in}).lrn = normalization->second;
+            layer(RS_LAYER_LRN, { in }).lrn = normalization->second;
             return finish();
         }
         const bool product = op == "Mul" || op == "Div", negate = op == "Sub" || op == "Div";
@@ -1158,10 +1194,16 @@ private:
             refuse(first ? "a constant in front is not supported" : "a division by a layer's values is not supported");
         if (product)
             return eltwise(RS_ELTWISE_PRODUCT);
-        return eltwise(RS_ELTWISE_SUM, negate ? std::vector<float>{1, -1} : std::vector<float>{});
+        return eltwise(RS_ELTWISE_SUM, negate ? std::vector<float> { 1, -1 } : std::vector<float> {});
     }
-    void sum() { eltwise(RS_ELTWISE_SUM); }
-    void maximum() { eltwise(RS_ELTWISE_MAX); }
+    void sum()
+    {
+        eltwise(RS_ELTWISE_SUM);
+    }
+    void maximum()
+    {
+        eltwise(RS_ELTWISE_MAX);
+    }
 
     // ---- shapes
 
@@ -1181,7 +1223,7 @@ private:
         const rs_shape from = shape_of(v);
         if (dims.size() > RS_MAX_AXES || dims.empty())
             refuse("a shape of " + std::to_string(dims.size()) + " axes, expected 1 to " + std::to_string(RS_MAX_AXES));
-        rs_shape to = {static_cast<int>(dims.size()), {0}};
+        rs_shape to = { static_cast<int>(dims.size()), { 0 } };
         std::copy(dims.begin(), dims.end(), to.dim);
         if (rs_shape_count(&to, 0) != rs_shape_count(&from, 0))
             refuse("an input of " + text_of(from) + " cannot become " + text_of(to));
@@ -1195,7 +1237,7 @@ private:
                 flat.flat = node_name();
             return alias(node_->output(0), flat);
         }
-        rs_layer &l = layer(RS_LAYER_RESHAPE, {v.blob});
+        rs_layer &l = layer(RS_LAYER_RESHAPE, { v.blob });
         l.reshape.axis = 0;
         l.reshape.num_axes = -1;
         l.reshape.shape = to;
@@ -1253,7 +1295,7 @@ private:
         int64_t front = 1;
         for (int64_t i = 0; i < a; i++)
             front *= s.dim[i];
-        reshaped({front, front == 0 ? 0 : rs_shape_count(&s, 0) / front});
+        reshaped({ front, front == 0 ? 0 : rs_shape_count(&s, 0) / front });
     }
 
     void squeeze()
@@ -1331,7 +1373,8 @@ private:
             out.push_back(dims[static_cast<std::size_t>(p)]);
         }
         if (perm.size() != dims.size())
-            refuse("a permutation of " + std::to_string(perm.size()) + " axes for a value of " + std::to_string(dims.size()));
+            refuse("a permutation of " + std::to_string(perm.size()) + " axes for a value of " +
+                   std::to_string(dims.size()));
         int64_t last = -1;
         bool moves = false; // axes of more than one value change their order
         for (const int64_t p : perm)
@@ -1347,7 +1390,8 @@ private:
         const TensorPtr from = value(0).constant;
         auto t = std::make_shared<Tensor>(*from);
         t->dims = out;
-        // Walks through the result in order; `step` is the distance in the source for one step along each axis of the result.
+        // Walks through the result in order; `step` is the distance in the source for one step along each axis of the
+        // result.
         std::vector<std::size_t> step(out.size()), at(out.size(), 0);
         for (std::size_t i = 0; i < out.size(); i++) {
             std::size_t s = 1;
@@ -1409,7 +1453,7 @@ private:
                 refuse("an output without a name");
             tops.push_back(build_.new_blob(name));
         }
-        rs_layer &l = build_.add(RS_LAYER_SLICE, node_name(), {in}, tops);
+        rs_layer &l = build_.add(RS_LAYER_SLICE, node_name(), { in }, tops);
         l.slice.axis = k;
         if (!sizes.empty()) {
             l.slice.points = RS_NEW_ARRAY(int64_t, n);
@@ -1463,7 +1507,10 @@ private:
         alias(node_->output(0), v);
     }
 
-    void identity() { alias(node_->output(0), value(0)); }
+    void identity()
+    {
+        alias(node_->output(0), value(0));
+    }
 
     // ---- constants
 
@@ -1477,17 +1524,17 @@ private:
         if (a.name() == "value") {
             wrong = decode(a.t(), t.get());
         } else if (a.name() == "value_float") {
-            t->floats = {a.f()};
+            t->floats = { a.f() };
         } else if (a.name() == "value_floats") {
             t->floats.assign(a.floats().begin(), a.floats().end());
-            t->dims = {a.floats_size()};
+            t->dims = { a.floats_size() };
         } else if (a.name() == "value_int") {
             t->is_float = false;
-            t->ints = {a.i()};
+            t->ints = { a.i() };
         } else if (a.name() == "value_ints") {
             t->is_float = false;
             t->ints.assign(a.ints().begin(), a.ints().end());
-            t->dims = {a.ints_size()};
+            t->dims = { a.ints_size() };
         } else {
             wrong = "a constant given by " + quoted(a.name()) + " is not supported";
         }
@@ -1547,7 +1594,8 @@ private:
         const std::vector<int64_t> starts = list("starts", 1), ends = list("ends", 2), axes = list("axes", 3);
         const std::vector<int64_t> steps = has_input(4) ? list("steps", 4) : std::vector<int64_t>();
         const bool first = axes.empty() || (axes.size() == 1 && axis(axes[0], 1) == 0);
-        if (data->dims.size() != 1 || starts.size() != 1 || ends.size() != 1 || !first || (!steps.empty() && steps[0] != 1))
+        if (data->dims.size() != 1 || starts.size() != 1 || ends.size() != 1 || !first ||
+            (!steps.empty() && steps[0] != 1))
             refuse("only a stretch of a constant list is supported");
         const int64_t n = data->dims[0];
         int64_t from = starts[0] < 0 ? std::max<int64_t>(starts[0], -n) + n : std::min(starts[0], n);
@@ -1606,7 +1654,7 @@ private:
             t->floats.insert(t->floats.end(), part->floats.begin(), part->floats.end());
             t->ints.insert(t->ints.end(), part->ints.begin(), part->ints.end());
         }
-        t->dims = {static_cast<int64_t>(t->size())};
+        t->dims = { static_cast<int64_t>(t->size()) };
         give(t);
     }
 
@@ -1649,9 +1697,12 @@ private:
     struct Step {
         std::vector<float> scale;
         std::vector<int64_t> zero;
-        std::size_t inner = 1; // values in a row with the same scale
+        std::size_t inner = 1;               // values in a row with the same scale
         int type = onnx::TensorProto::UINT8; // of the integers; the default
-        std::size_t at(std::size_t i) const { return scale.size() == 1 ? 0 : i / inner % scale.size(); }
+        std::size_t at(std::size_t i) const
+        {
+            return scale.size() == 1 ? 0 : i / inner % scale.size();
+        }
     };
     Step step(const std::vector<int64_t> &dims)
     {
@@ -1677,7 +1728,8 @@ private:
         if (s.scale.size() > 1) {
             const std::size_t a = static_cast<std::size_t>(axis(integer("axis", 1), static_cast<int>(dims.size())));
             if (dims[a] != static_cast<int64_t>(s.scale.size()))
-                refuse("a scale for each of " + std::to_string(s.scale.size()) + ", but the axis has " + std::to_string(dims[a]));
+                refuse("a scale for each of " + std::to_string(s.scale.size()) + ", but the axis has " +
+                       std::to_string(dims[a]));
             for (std::size_t i = a + 1; i < dims.size(); i++)
                 s.inner *= static_cast<std::size_t>(dims[i]);
         }
@@ -1700,7 +1752,9 @@ private:
             const float x = static_cast<float>(from->at(i)) / s.scale[k];
             if (std::isnan(x))
                 refuse("a constant is not a number");
-            const int64_t q = rs_fxp_quantize(static_cast<double>(x), rs_fxp{31, 0}, RS_ROUND_NEAREST_EVEN, 0, nullptr) + s.zero[k];
+            const int64_t q = rs_fxp_quantize(static_cast<double>(x), rs_fxp { 31, 0 }, RS_ROUND_NEAREST_EVEN, 0,
+                                              nullptr) +
+                              s.zero[k];
             t->ints.push_back(std::min<int64_t>(std::max<int64_t>(q, range.first), range.second));
         }
         give(t);
@@ -1711,7 +1765,7 @@ private:
         if (s.type != onnx::TensorProto::INT8 && s.type != onnx::TensorProto::UINT8)
             refuse("its zero point has the type " + std::to_string(s.type) + ", expected int8 (3) or uint8 (2)");
         const bool is_signed = s.type == onnx::TensorProto::INT8;
-        return {is_signed ? -128 : 0, is_signed ? 127 : 255};
+        return { is_signed ? -128 : 0, is_signed ? 127 : 255 };
     }
 
     // The one scale and zero point of a layer's values.
@@ -1720,19 +1774,21 @@ private:
         const rs_shape shape = shape_of(value(0));
         const Step s = step(std::vector<int64_t>(shape.dim, shape.dim + shape.n_axes));
         if (s.scale.size() != 1)
-            refuse("a scale for each of " + std::to_string(s.scale.size()) + " channels of a layer's values, expected one");
+            refuse("a scale for each of " + std::to_string(s.scale.size()) +
+                   " channels of a layer's values, expected one");
         const auto range = range_of(s);
         if (s.zero[0] < range.first || s.zero[0] > range.second)
-            refuse("its zero point is " + std::to_string(s.zero[0]) + ", expected " + std::to_string(range.first) + " to " +
-                   std::to_string(range.second));
-        return rs_quantize_linear_param{s.scale[0], static_cast<int32_t>(s.zero[0]), range.first, range.second};
+            refuse("its zero point is " + std::to_string(s.zero[0]) + ", expected " + std::to_string(range.first) +
+                   " to " + std::to_string(range.second));
+        return rs_quantize_linear_param { s.scale[0], static_cast<int32_t>(s.zero[0]), range.first, range.second };
     }
 
-    // A layer's values: quantized and, in the same layer, what the integers stand for. The DequantizeLinear behind it does nothing more.
+    // A layer's values: quantized and, in the same layer, what the integers stand for. The DequantizeLinear behind it
+    // does nothing more.
     void quantize_layer()
     {
         const rs_quantize_linear_param q = affine();
-        layer(RS_LAYER_QUANTIZE_LINEAR, {blob(0)}).quantize_linear = q;
+        layer(RS_LAYER_QUANTIZE_LINEAR, { blob(0) }).quantize_linear = q;
         finish();
         values_[node_->output(0)].quantized = build_.last_layer();
     }
@@ -1771,48 +1827,49 @@ private:
     {
         using R = OnnxReader;
         static const std::vector<Op> table = {
-            {"Add", 2, 2, "", &R::binary},
-            {"AveragePool", 1, 1, " auto_pad ceil_mode count_include_pad kernel_shape pads strides ", &R::pool},
-            {"BatchNormalization", 5, 5, " epsilon momentum spatial training_mode ", &R::batch_norm},
-            {"Cast", 1, 1, " to ", &R::cast},
-            {"Clip", 1, 3, " min max ", &R::clip},
-            {"Concat", 1, INT_MAX, " axis ", &R::concat},
-            {"Constant", 0, 0, nullptr, &R::constant_node},
-            {"Conv", 2, 3, " auto_pad dilations group kernel_shape pads strides ", &R::convolution},
-            {"ConvTranspose", 2, 3, " auto_pad dilations group kernel_shape output_padding pads strides ", &R::deconvolution},
-            {"DequantizeLinear", 2, 3, " axis ", &R::dequantize},
-            {"Div", 2, 2, "", &R::binary},
-            {"Dropout", 1, 3, " ratio seed ", &R::dropout},
-            {"Elu", 1, 1, " alpha ", &R::elu},
-            {"Flatten", 1, 1, " axis ", &R::flatten},
-            {"Gather", 2, 2, " axis ", &R::gather},
-            {"Gemm", 2, 3, " alpha beta transA transB ", &R::gemm},
-            {"GlobalAveragePool", 1, 1, "", &R::global_average},
-            {"GlobalMaxPool", 1, 1, "", &R::global_max},
-            {"Identity", 1, 1, "", &R::identity},
-            {"LRN", 1, 1, " alpha beta bias size ", &R::lrn},
-            {"LeakyRelu", 1, 1, " alpha ", &R::leaky_relu},
-            {"MatMul", 2, 2, "", &R::matmul},
-            {"Max", 1, INT_MAX, "", &R::maximum},
-            {"MaxPool", 1, 1, " auto_pad ceil_mode dilations kernel_shape pads storage_order strides ", &R::pool},
-            {"Mul", 2, 2, "", &R::binary},
-            {"PRelu", 2, 2, "", &R::prelu},
-            {"Pad", 1, 3, " mode pads value ", &R::pad},
-            {"QuantizeLinear", 2, 3, " axis ", &R::quantize},
-            {"ReduceMean", 1, 1, " axes keepdims ", &R::reduce_mean},
-            {"Relu", 1, 1, "", &R::relu},
-            {"Reshape", 2, 2, " allowzero ", &R::reshape},
-            {"Shape", 1, 1, " end start ", &R::shape_node},
-            {"Sigmoid", 1, 1, "", &R::sigmoid},
-            {"Slice", 1, 5, " axes ends starts ", &R::slice},
-            {"Softmax", 1, 1, " axis ", &R::softmax},
-            {"Split", 1, 2, " axis split ", &R::split},
-            {"Squeeze", 1, 2, " axes ", &R::squeeze},
-            {"Sub", 2, 2, "", &R::binary},
-            {"Sum", 1, INT_MAX, "", &R::sum},
-            {"Tanh", 1, 1, "", &R::tanh},
-            {"Transpose", 1, 1, " perm ", &R::transpose},
-            {"Unsqueeze", 1, 2, " axes ", &R::squeeze},
+            { "Add", 2, 2, "", &R::binary },
+            { "AveragePool", 1, 1, " auto_pad ceil_mode count_include_pad kernel_shape pads strides ", &R::pool },
+            { "BatchNormalization", 5, 5, " epsilon momentum spatial training_mode ", &R::batch_norm },
+            { "Cast", 1, 1, " to ", &R::cast },
+            { "Clip", 1, 3, " min max ", &R::clip },
+            { "Concat", 1, INT_MAX, " axis ", &R::concat },
+            { "Constant", 0, 0, nullptr, &R::constant_node },
+            { "Conv", 2, 3, " auto_pad dilations group kernel_shape pads strides ", &R::convolution },
+            { "ConvTranspose", 2, 3, " auto_pad dilations group kernel_shape output_padding pads strides ",
+              &R::deconvolution },
+            { "DequantizeLinear", 2, 3, " axis ", &R::dequantize },
+            { "Div", 2, 2, "", &R::binary },
+            { "Dropout", 1, 3, " ratio seed ", &R::dropout },
+            { "Elu", 1, 1, " alpha ", &R::elu },
+            { "Flatten", 1, 1, " axis ", &R::flatten },
+            { "Gather", 2, 2, " axis ", &R::gather },
+            { "Gemm", 2, 3, " alpha beta transA transB ", &R::gemm },
+            { "GlobalAveragePool", 1, 1, "", &R::global_average },
+            { "GlobalMaxPool", 1, 1, "", &R::global_max },
+            { "Identity", 1, 1, "", &R::identity },
+            { "LRN", 1, 1, " alpha beta bias size ", &R::lrn },
+            { "LeakyRelu", 1, 1, " alpha ", &R::leaky_relu },
+            { "MatMul", 2, 2, "", &R::matmul },
+            { "Max", 1, INT_MAX, "", &R::maximum },
+            { "MaxPool", 1, 1, " auto_pad ceil_mode dilations kernel_shape pads storage_order strides ", &R::pool },
+            { "Mul", 2, 2, "", &R::binary },
+            { "PRelu", 2, 2, "", &R::prelu },
+            { "Pad", 1, 3, " mode pads value ", &R::pad },
+            { "QuantizeLinear", 2, 3, " axis ", &R::quantize },
+            { "ReduceMean", 1, 1, " axes keepdims ", &R::reduce_mean },
+            { "Relu", 1, 1, "", &R::relu },
+            { "Reshape", 2, 2, " allowzero ", &R::reshape },
+            { "Shape", 1, 1, " end start ", &R::shape_node },
+            { "Sigmoid", 1, 1, "", &R::sigmoid },
+            { "Slice", 1, 5, " axes ends starts ", &R::slice },
+            { "Softmax", 1, 1, " axis ", &R::softmax },
+            { "Split", 1, 2, " axis split ", &R::split },
+            { "Squeeze", 1, 2, " axes ", &R::squeeze },
+            { "Sub", 2, 2, "", &R::binary },
+            { "Sum", 1, INT_MAX, "", &R::sum },
+            { "Tanh", 1, 1, "", &R::tanh },
+            { "Transpose", 1, 1, " perm ", &R::transpose },
+            { "Unsqueeze", 1, 2, " axes ", &R::squeeze },
         };
         return table;
     }
@@ -1867,8 +1924,8 @@ private:
     int64_t opset_ = 0, total_params_ = 0;
     int errors_ = 0, widened_ = 0;
     bool said_what_is_supported_ = false;
-    std::map<std::string, int> uses_; // of each name, by nodes and as outputs
-    std::map<std::string, int> makers_; // the node that gives each name
+    std::map<std::string, int> uses_;    // of each name, by nodes and as outputs
+    std::map<std::string, int> makers_;  // the node that gives each name
     std::map<int, rs_lrn_param> within_; // Div nodes that end a normalization within channels
     std::set<int> inner_;                // the nodes inside of those
     std::map<std::string, const onnx::TensorProto *> initializers_;
@@ -1881,7 +1938,10 @@ private:
 };
 
 struct FreeBlock {
-    void operator()(uint8_t *block) const { rs_free(block); }
+    void operator()(uint8_t *block) const
+    {
+        rs_free(block);
+    }
 };
 
 rs_status read_model(const char *path, onnx::ModelProto *model, std::size_t *size, rs_diag *diag)
@@ -1891,11 +1951,11 @@ rs_status read_model(const char *path, onnx::ModelProto *model, std::size_t *siz
     if (st != RS_OK)
         return st;
     const std::unique_ptr<uint8_t, FreeBlock> owner(data);
-    const rs_loc loc{path, 0, 0};
+    const rs_loc loc { path, 0, 0 };
     Fault fault;
     if (*size == 0)
         return bad(diag, loc, "", "the file is empty, expected an ONNX model");
-    if (!well_formed(data, Span{data, *size}, &fault))
+    if (!well_formed(data, Span { data, *size }, &fault))
         return bad(diag, loc, "the file is truncated, corrupt, or no ONNX model",
                    fault.what + " at byte " + std::to_string(fault.offset));
     const google::protobuf::LogSilencer quiet; // it would write to stderr what it thinks of names that are not UTF-8

@@ -6,7 +6,8 @@
 
 #include "import/caffe_text.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 std::string Tensor::shape_text() const
 {
@@ -89,9 +90,9 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
         std::size_t bytes;
         bool is_float;
     } types[] = {
-        {Type::FLOAT, 4, true},   {Type::DOUBLE, 8, true},  {Type::FLOAT16, 2, true}, {Type::BFLOAT16, 2, true},
-        {Type::INT64, 8, false},  {Type::INT32, 4, false},  {Type::INT16, 2, false},  {Type::INT8, 1, false},
-        {Type::UINT16, 2, false}, {Type::UINT8, 1, false},  {Type::BOOL, 1, false},   {Type::UINT32, 4, false},
+        { Type::FLOAT, 4, true },   { Type::DOUBLE, 8, true }, { Type::FLOAT16, 2, true }, { Type::BFLOAT16, 2, true },
+        { Type::INT64, 8, false },  { Type::INT32, 4, false }, { Type::INT16, 2, false },  { Type::INT8, 1, false },
+        { Type::UINT16, 2, false }, { Type::UINT8, 1, false }, { Type::BOOL, 1, false },   { Type::UINT32, 4, false },
     };
     std::size_t bytes = 0;
     for (const auto &t : types)
@@ -112,21 +113,36 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
         have = n;
     } else {
         switch (p.data_type()) {
-        case Type::FLOAT: have = static_cast<std::size_t>(p.float_data_size()); break;
-        case Type::DOUBLE: have = static_cast<std::size_t>(p.double_data_size()); break;
-        case Type::INT64: have = static_cast<std::size_t>(p.int64_data_size()); break;
-        case Type::UINT32: have = static_cast<std::size_t>(p.uint64_data_size()); break;
-        default: have = static_cast<std::size_t>(p.int32_data_size()); break;
+        case Type::FLOAT:
+            have = static_cast<std::size_t>(p.float_data_size());
+            break;
+        case Type::DOUBLE:
+            have = static_cast<std::size_t>(p.double_data_size());
+            break;
+        case Type::INT64:
+            have = static_cast<std::size_t>(p.int64_data_size());
+            break;
+        case Type::UINT32:
+            have = static_cast<std::size_t>(p.uint64_data_size());
+            break;
+        default:
+            have = static_cast<std::size_t>(p.int32_data_size());
+            break;
         }
     }
     if (have != n)
-        return "it is " + tensor->shape_text() + ", " + std::to_string(n) + " values, but holds " + std::to_string(have);
+        return "it is " + tensor->shape_text() + ", " + std::to_string(n) + " values, but holds " +
+               std::to_string(have);
 
     const std::string &raw = p.raw_data();
     const bool is_raw = p.has_raw_data();
     switch (p.data_type()) {
-    case Type::FLOAT: is_raw ? from_raw<float>(raw, n, &tensor->floats) : from_field(p.float_data(), &tensor->floats); break;
-    case Type::DOUBLE: is_raw ? from_raw<double>(raw, n, &tensor->floats) : from_field(p.double_data(), &tensor->floats); break;
+    case Type::FLOAT:
+        is_raw ? from_raw<float>(raw, n, &tensor->floats) : from_field(p.float_data(), &tensor->floats);
+        break;
+    case Type::DOUBLE:
+        is_raw ? from_raw<double>(raw, n, &tensor->floats) : from_field(p.double_data(), &tensor->floats);
+        break;
     case Type::FLOAT16:
     case Type::BFLOAT16: {
         std::vector<uint16_t> bits;
@@ -139,13 +155,27 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
             tensor->floats[i] = p.data_type() == Type::FLOAT16 ? half_to_float(bits[i]) : bfloat_to_float(bits[i]);
         break;
     }
-    case Type::INT64: is_raw ? from_raw<int64_t>(raw, n, &tensor->ints) : from_field(p.int64_data(), &tensor->ints); break;
-    case Type::INT32: is_raw ? from_raw<int32_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints); break;
-    case Type::INT16: is_raw ? from_raw<int16_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints); break;
-    case Type::INT8: is_raw ? from_raw<int8_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints); break;
-    case Type::UINT16: is_raw ? from_raw<uint16_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints); break;
-    case Type::UINT32: is_raw ? from_raw<uint32_t>(raw, n, &tensor->ints) : from_field(p.uint64_data(), &tensor->ints); break;
-    default: is_raw ? from_raw<uint8_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints); break;
+    case Type::INT64:
+        is_raw ? from_raw<int64_t>(raw, n, &tensor->ints) : from_field(p.int64_data(), &tensor->ints);
+        break;
+    case Type::INT32:
+        is_raw ? from_raw<int32_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
+        break;
+    case Type::INT16:
+        is_raw ? from_raw<int16_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
+        break;
+    case Type::INT8:
+        is_raw ? from_raw<int8_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
+        break;
+    case Type::UINT16:
+        is_raw ? from_raw<uint16_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
+        break;
+    case Type::UINT32:
+        is_raw ? from_raw<uint32_t>(raw, n, &tensor->ints) : from_field(p.uint64_data(), &tensor->ints);
+        break;
+    default:
+        is_raw ? from_raw<uint8_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
+        break;
     }
     return "";
 }

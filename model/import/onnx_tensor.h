@@ -10,7 +10,8 @@
 #include "import/onnx.pb.h"
 #include "net/net.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 // Values of a constant: floats, or whole numbers (all integer types and bool).
 struct Tensor {
@@ -20,16 +21,22 @@ struct Tensor {
     std::vector<float> floats;
     std::vector<int64_t> ints;
 
-    std::size_t size() const { return is_float ? floats.size() : ints.size(); }
-    double at(std::size_t i) const { return is_float ? static_cast<double>(floats[i]) : static_cast<double>(ints[i]); }
+    std::size_t size() const
+    {
+        return is_float ? floats.size() : ints.size();
+    }
+    double at(std::size_t i) const
+    {
+        return is_float ? static_cast<double>(floats[i]) : static_cast<double>(ints[i]);
+    }
     std::string shape_text() const;
 };
 
 // The product of dimensions; -1 if one is negative or it is more than RS_MAX_ELEMENTS.
 int64_t count_of(const std::vector<int64_t> &dims);
 
-// Decodes a tensor. Its type must be one of those above, and its values as many as its dimensions say: nothing is allocated before
-// that is known. An empty text, or what is wrong.
+// Decodes a tensor. Its type must be one of those above, and its values as many as its dimensions say: nothing is
+// allocated before that is known. An empty text, or what is wrong.
 std::string decode(const onnx::TensorProto &proto, Tensor *tensor);
 
 float half_to_float(uint16_t bits);

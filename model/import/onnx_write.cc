@@ -12,16 +12,22 @@
 #include "import/onnx.h"
 #include "import/onnx.pb.h"
 
-namespace ristretto {
-namespace {
+namespace ristretto
+{
+namespace
+{
 
 constexpr int64_t opset = 13, ir_version = 7;
 
-struct Refused {}; // a layer that cannot be written; what is wrong has been said
+struct Refused {
+}; // a layer that cannot be written; what is wrong has been said
 
-class OnnxWriter {
-public:
-    OnnxWriter(const rs_net *net, rs_diag *diag) : net_(net), diag_(diag), graph_(model_.mutable_graph()) {}
+class OnnxWriter
+{
+  public:
+    OnnxWriter(const rs_net *net, rs_diag *diag) : net_(net), diag_(diag), graph_(model_.mutable_graph())
+    {
+    }
 
     rs_status write(const char *path)
     {
@@ -38,8 +44,8 @@ public:
                 if (!net_->layers[i].params[p].shared)
                     bytes += rs_shape_count(&net_->layers[i].params[p].shape, 0) * static_cast<int64_t>(sizeof(float));
         if (bytes > INT_MAX - (64 << 20))
-            return bad(diag_, rs_loc{net_->path, 0, 0}, "", "the weights take " + std::to_string(bytes) +
-                                                             " bytes, too many for one ONNX file (2 GiB)");
+            return bad(diag_, rs_loc { net_->path, 0, 0 }, "",
+                       "the weights take " + std::to_string(bytes) + " bytes, too many for one ONNX file (2 GiB)");
         current_.resize(static_cast<std::size_t>(net_->n_blobs));
         read_.assign(static_cast<std::size_t>(net_->n_blobs), false);
         for (int i = 0; i < net_->n_layers; i++) {
@@ -65,11 +71,12 @@ public:
         return rs_output_commit(out, diag_);
     }
 
-private:
+  private:
     [[noreturn]] void refuse(const std::string &what)
     {
-        bad(diag_, layer_->loc, "", "layer " + quoted(layer_->name) + " (" + rs_layer_type_name(layer_->type) +
-                                        ") cannot be written as ONNX: " + what);
+        bad(diag_, layer_->loc, "",
+            "layer " + quoted(layer_->name) + " (" + rs_layer_type_name(layer_->type) +
+                ") cannot be written as ONNX: " + what);
         throw Refused();
     }
 
@@ -88,7 +95,10 @@ private:
         read_[static_cast<std::size_t>(b)] = true;
         return current_[static_cast<std::size_t>(b)];
     }
-    const rs_shape &in(int i = 0) const { return net_->blobs[layer_->bottoms[i]].shape; }
+    const rs_shape &in(int i = 0) const
+    {
+        return net_->blobs[layer_->bottoms[i]].shape;
+    }
     // The name of what the layer gives.
     std::string top(int i = 0)
     {
@@ -133,15 +143,22 @@ private:
         n->add_output(output);
         return n;
     }
-    static onnx::AttributeProto *attribute(onnx::NodeProto *n, const char *name, onnx::AttributeProto::AttributeType type)
+    static onnx::AttributeProto *attribute(onnx::NodeProto *n, const char *name,
+                                           onnx::AttributeProto::AttributeType type)
     {
         onnx::AttributeProto *a = n->add_attribute();
         a->set_name(name);
         a->set_type(type);
         return a;
     }
-    static void set(onnx::NodeProto *n, const char *name, int64_t v) { attribute(n, name, onnx::AttributeProto::INT)->set_i(v); }
-    static void set(onnx::NodeProto *n, const char *name, float v) { attribute(n, name, onnx::AttributeProto::FLOAT)->set_f(v); }
+    static void set(onnx::NodeProto *n, const char *name, int64_t v)
+    {
+        attribute(n, name, onnx::AttributeProto::INT)->set_i(v);
+    }
+    static void set(onnx::NodeProto *n, const char *name, float v)
+    {
+        attribute(n, name, onnx::AttributeProto::FLOAT)->set_f(v);
+    }
     static void set(onnx::NodeProto *n, const char *name, const std::vector<int64_t> &v)
     {
         onnx::AttributeProto *a = attribute(n, name, onnx::AttributeProto::INTS);
@@ -151,7 +168,8 @@ private:
 
     // ---- constants
 
-    std::string constant(const std::string &name, const std::vector<int64_t> &dims, const void *data, std::size_t bytes, int type)
+    std::string constant(const std::string &name, const std::vector<int64_t> &dims, const void *data, std::size_t bytes,
+                         int type)
     {
         const std::string u = unique(name);
         onnx::TensorProto *t = graph_->add_initializer();
@@ -168,7 +186,7 @@ private:
     }
     std::string whole(const std::string &suffix, const std::vector<int64_t> &v)
     {
-        return constant(layer_->name + suffix, {static_cast<int64_t>(v.size())}, v.data(), v.size() * sizeof(int64_t),
+        return constant(layer_->name + suffix, { static_cast<int64_t>(v.size()) }, v.data(), v.size() * sizeof(int64_t),
                         onnx::TensorProto::INT64);
     }
     // Parameter p of the layer; parameters that layers share are one constant.
@@ -183,13 +201,23 @@ private:
         auto it = params_.find(key);
         if (it == params_.end()) {
             const std::size_t n = static_cast<std::size_t>(rs_shape_count(&value.shape, 0));
-            it = params_.emplace(key, constant(std::string(layer_->name) + (p == 0 ? ".weight" : p == 1 ? ".bias" : ".factor"), dims,
-                                               value.data, n * sizeof(float), onnx::TensorProto::FLOAT)).first;
+            it = params_
+                     .emplace(key, constant(std::string(layer_->name) + (p == 0   ? ".weight"
+                                                                         : p == 1 ? ".bias"
+                                                                                  : ".factor"),
+                                            dims, value.data, n * sizeof(float), onnx::TensorProto::FLOAT))
+                     .first;
         }
         return it->second;
     }
-    std::string param(int p) { return param(p, dims_of(layer_->params[p].shape)); }
-    static std::vector<int64_t> dims_of(const rs_shape &s) { return std::vector<int64_t>(s.dim, s.dim + s.n_axes); }
+    std::string param(int p)
+    {
+        return param(p, dims_of(layer_->params[p].shape));
+    }
+    static std::vector<int64_t> dims_of(const rs_shape &s)
+    {
+        return std::vector<int64_t>(s.dim, s.dim + s.n_axes);
+    }
     std::vector<float> values(int p) const
     {
         const rs_param &v = layer_->params[p];
@@ -214,42 +242,49 @@ private:
             break;
         }
         case RS_LAYER_CONVOLUTION:
-        case RS_LAYER_DECONVOLUTION: convolution(); break;
-        case RS_LAYER_INNER_PRODUCT: inner_product(); break;
-        case RS_LAYER_POOLING: pooling(); break;
+        case RS_LAYER_DECONVOLUTION:
+            convolution();
+            break;
+        case RS_LAYER_INNER_PRODUCT:
+            inner_product();
+            break;
+        case RS_LAYER_POOLING:
+            pooling();
+            break;
         case RS_LAYER_RELU: {
             const std::string x = bottom();
             if (l.relu_slope < 0 || l.relu_slope > 0)
-                set(node("LeakyRelu", {x}, top()), "alpha", l.relu_slope);
+                set(node("LeakyRelu", { x }, top()), "alpha", l.relu_slope);
             else
-                node("Relu", {x}, top());
+                node("Relu", { x }, top());
             break;
         }
         case RS_LAYER_CLIP: {
-            const std::string x = bottom(), low = floats(".min", {}, {l.clip[0]}), high = floats(".max", {}, {l.clip[1]});
-            node("Clip", {x, low, high}, top());
+            const std::string x = bottom(), low = floats(".min", {}, { l.clip[0] }),
+                              high = floats(".max", {}, { l.clip[1] });
+            node("Clip", { x, low, high }, top());
             break;
         }
         case RS_LAYER_ELU: {
             const std::string x = bottom();
-            set(node("Elu", {x}, top()), "alpha", l.elu_alpha);
+            set(node("Elu", { x }, top()), "alpha", l.elu_alpha);
             break;
         }
         case RS_LAYER_SIGMOID: {
             const std::string x = bottom();
-            node("Sigmoid", {x}, top());
+            node("Sigmoid", { x }, top());
             break;
         }
         case RS_LAYER_TANH: {
             const std::string x = bottom();
-            node("Tanh", {x}, top());
+            node("Tanh", { x }, top());
             break;
         }
         case RS_LAYER_PRELU: {
             const std::string x = bottom();
             std::vector<int64_t> dims(1, rs_shape_count(&l.params[0].shape, 0));
             dims.resize(static_cast<std::size_t>(in().n_axes - 1), 1);
-            node("PRelu", {x, param(0, dims)}, top());
+            node("PRelu", { x, param(0, dims) }, top());
             break;
         }
         case RS_LAYER_LRN: {
@@ -258,17 +293,23 @@ private:
                 within_channels(x);
                 break;
             }
-            onnx::NodeProto *n = node("LRN", {x}, top());
+            onnx::NodeProto *n = node("LRN", { x }, top());
             set(n, "size", l.lrn.size);
             set(n, "alpha", l.lrn.alpha);
             set(n, "beta", l.lrn.beta);
             set(n, "bias", l.lrn.k);
             break;
         }
-        case RS_LAYER_QUANTIZE_LINEAR: quantize_linear(); break;
-        case RS_LAYER_BATCH_NORM: batch_norm(); break;
+        case RS_LAYER_QUANTIZE_LINEAR:
+            quantize_linear();
+            break;
+        case RS_LAYER_BATCH_NORM:
+            batch_norm();
+            break;
         case RS_LAYER_SCALE:
-        case RS_LAYER_BIAS: scale(); break;
+        case RS_LAYER_BIAS:
+            scale();
+            break;
         case RS_LAYER_CONCAT: {
             std::vector<std::string> inputs;
             for (int b = 0; b < l.n_bottoms; b++)
@@ -276,54 +317,59 @@ private:
             set(node("Concat", inputs, top()), "axis", static_cast<int64_t>(rs_axis(l.concat.axis, in().n_axes)));
             break;
         }
-        case RS_LAYER_SLICE: slice(); break;
+        case RS_LAYER_SLICE:
+            slice();
+            break;
         case RS_LAYER_SPLIT: {
             const std::string x = bottom();
             for (int t = 0; t < l.n_tops; t++)
-                node("Identity", {x}, top(t), "/" + std::to_string(t));
+                node("Identity", { x }, top(t), "/" + std::to_string(t));
             break;
         }
-        case RS_LAYER_ELTWISE: eltwise(); break;
+        case RS_LAYER_ELTWISE:
+            eltwise();
+            break;
         case RS_LAYER_FLATTEN:
         case RS_LAYER_RESHAPE: {
             const rs_shape &to = net_->blobs[l.tops[0]].shape;
             const std::string x = bottom();
             if (to.n_axes == 2) {
-                set(node("Flatten", {x}, top()), "axis", static_cast<int64_t>(1));
+                set(node("Flatten", { x }, top()), "axis", static_cast<int64_t>(1));
                 break;
             }
             std::vector<int64_t> dims = dims_of(to);
             dims[0] = 0; // whatever the batch
             const std::string shape = whole(".shape", dims);
-            node("Reshape", {x, shape}, top());
+            node("Reshape", { x, shape }, top());
             break;
         }
         case RS_LAYER_SOFTMAX: {
             const std::string x = bottom();
-            set(node("Softmax", {x}, top()), "axis", static_cast<int64_t>(1));
+            set(node("Softmax", { x }, top()), "axis", static_cast<int64_t>(1));
             break;
         }
         case RS_LAYER_DROPOUT: // does nothing in use
             if (l.tops[0] != l.bottoms[0]) {
                 const std::string x = bottom();
-                node("Identity", {x}, top());
+                node("Identity", { x }, top());
             }
             break;
-        default: refuse("there is no operator for it");
+        default:
+            refuse("there is no operator for it");
         }
     }
 
     void convolution()
     {
         const rs_convolution_param &c = layer_->convolution;
-        std::vector<std::string> inputs = {bottom(), param(0)};
+        std::vector<std::string> inputs = { bottom(), param(0) };
         if (c.bias)
             inputs.push_back(param(1));
         onnx::NodeProto *n = node(layer_->type == RS_LAYER_CONVOLUTION ? "Conv" : "ConvTranspose", inputs, top());
-        set(n, "kernel_shape", {c.kernel_h, c.kernel_w});
-        set(n, "strides", {c.stride_h, c.stride_w});
-        set(n, "pads", {c.pad_h, c.pad_w, c.pad_h, c.pad_w});
-        set(n, "dilations", {c.dilation_h, c.dilation_w});
+        set(n, "kernel_shape", { c.kernel_h, c.kernel_w });
+        set(n, "strides", { c.stride_h, c.stride_w });
+        set(n, "pads", { c.pad_h, c.pad_w, c.pad_h, c.pad_w });
+        set(n, "dilations", { c.dilation_h, c.dilation_w });
         set(n, "group", c.groups);
     }
 
@@ -332,10 +378,10 @@ private:
         std::string x = bottom();
         if (in().n_axes != 2) {
             const std::string flat = unique(std::string(layer_->name) + ".flat");
-            set(node("Flatten", {x}, flat, "/flatten"), "axis", static_cast<int64_t>(1));
+            set(node("Flatten", { x }, flat, "/flatten"), "axis", static_cast<int64_t>(1));
             x = flat;
         }
-        std::vector<std::string> inputs = {x, param(0)};
+        std::vector<std::string> inputs = { x, param(0) };
         if (layer_->inner_product.bias)
             inputs.push_back(param(1));
         set(node("Gemm", inputs, top()), "transB", static_cast<int64_t>(1));
@@ -347,14 +393,15 @@ private:
         const bool average = p.method == RS_POOL_AVERAGE;
         const std::string x = bottom();
         if (p.global) {
-            node(average ? "GlobalAveragePool" : "GlobalMaxPool", {x}, top());
+            node(average ? "GlobalAveragePool" : "GlobalMaxPool", { x }, top());
             return;
         }
         const rs_shape from = in(), &to = net_->blobs[layer_->tops[0]].shape;
-        const int64_t kernel[2] = {p.kernel_h, p.kernel_w}, stride[2] = {p.stride_h, p.stride_w}, pad[2] = {p.pad_h, p.pad_w};
-        // Behind the image, as much as the last window needs: that is what rounding up means, said in a way that all readers of
-        // ONNX agree about.
-        int64_t after[2] = {pad[0], pad[1]};
+        const int64_t kernel[2] = { p.kernel_h, p.kernel_w }, stride[2] = { p.stride_h, p.stride_w },
+                      pad[2] = { p.pad_h, p.pad_w };
+        // Behind the image, as much as the last window needs: that is what rounding up means, said in a way that all
+        // readers of ONNX agree about.
+        int64_t after[2] = { pad[0], pad[1] };
         bool over = false;
         for (int a = 0; a < 2; a++) {
             const int64_t needed = (to.dim[2 + a] - 1) * stride[a] + kernel[a] - from.dim[2 + a] - pad[a];
@@ -370,14 +417,15 @@ private:
             }
         }
         const bool padded = pad[0] != 0 || pad[1] != 0;
-        onnx::NodeProto *n = node(average ? "AveragePool" : "MaxPool", {x}, top());
-        set(n, "kernel_shape", {kernel[0], kernel[1]});
-        set(n, "strides", {stride[0], stride[1]});
-        if (average && over && padded && !p.exclude_padding) { // the divisor counts the padding, but not what is behind it
-            set(n, "pads", {pad[0], pad[1], pad[0], pad[1]});
+        onnx::NodeProto *n = node(average ? "AveragePool" : "MaxPool", { x }, top());
+        set(n, "kernel_shape", { kernel[0], kernel[1] });
+        set(n, "strides", { stride[0], stride[1] });
+        if (average && over && padded &&
+            !p.exclude_padding) { // the divisor counts the padding, but not what is behind it
+            set(n, "pads", { pad[0], pad[1], pad[0], pad[1] });
             set(n, "ceil_mode", static_cast<int64_t>(1));
         } else {
-            set(n, "pads", {pad[0], pad[1], after[0], after[1]});
+            set(n, "pads", { pad[0], pad[1], after[0], after[1] });
         }
         if (average)
             set(n, "count_include_pad", static_cast<int64_t>(padded && !p.exclude_padding));
@@ -388,20 +436,22 @@ private:
     {
         const rs_lrn_param &p = layer_->lrn;
         const std::string name = layer_->name;
-        const std::string squares = unique(name + ".squares"), mean = unique(name + ".mean"), scaled = unique(name + ".scaled");
+        const std::string squares = unique(name + ".squares"), mean = unique(name + ".mean"),
+                          scaled = unique(name + ".scaled");
         const std::string sum = unique(name + ".sum"), power = unique(name + ".power");
-        node("Mul", {x, x}, squares, "/square");
-        onnx::NodeProto *pool = node("AveragePool", {squares}, mean, "/average");
+        node("Mul", { x, x }, squares, "/square");
+        onnx::NodeProto *pool = node("AveragePool", { squares }, mean, "/average");
         const int64_t side = (p.size - 1) / 2;
-        set(pool, "kernel_shape", {p.size, p.size});
-        set(pool, "strides", {1, 1});
-        set(pool, "pads", {side, side, side, side});
+        set(pool, "kernel_shape", { p.size, p.size });
+        set(pool, "strides", { 1, 1 });
+        set(pool, "pads", { side, side, side, side });
         set(pool, "count_include_pad", static_cast<int64_t>(1));
-        const std::string alpha = floats(".alpha", {}, {p.alpha}), one = floats(".one", {}, {1.0F}), beta = floats(".beta", {}, {p.beta});
-        node("Mul", {mean, alpha}, scaled, "/scale");
-        node("Add", {scaled, one}, sum, "/add");
-        node("Pow", {sum, beta}, power, "/power");
-        node("Div", {x, power}, top());
+        const std::string alpha = floats(".alpha", {}, { p.alpha }), one = floats(".one", {}, { 1.0F }),
+                          beta = floats(".beta", {}, { p.beta });
+        node("Mul", { mean, alpha }, scaled, "/scale");
+        node("Add", { scaled, one }, sum, "/add");
+        node("Pow", { sum, beta }, power, "/power");
+        node("Div", { x, power }, top());
     }
 
     // Values that are rounded to integers, and what those stand for.
@@ -410,14 +460,15 @@ private:
         const rs_quantize_linear_param &p = layer_->quantize_linear;
         const bool is_signed = p.least < 0;
         if (p.least != (is_signed ? -128 : 0) || p.most != (is_signed ? 127 : 255))
-            refuse("its integers are " + std::to_string(p.least) + " to " + std::to_string(p.most) + ", expected int8 or uint8");
-        const std::string x = bottom(), scale = floats(".scale", {}, {p.scale});
+            refuse("its integers are " + std::to_string(p.least) + " to " + std::to_string(p.most) +
+                   ", expected int8 or uint8");
+        const std::string x = bottom(), scale = floats(".scale", {}, { p.scale });
         const uint8_t byte = static_cast<uint8_t>(p.zero & 255);
         const std::string zero = constant(std::string(layer_->name) + ".zero_point", {}, &byte, 1,
                                           is_signed ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
         const std::string integers = unique(std::string(layer_->name) + ".integers");
-        node("QuantizeLinear", {x, scale, zero}, integers);
-        node("DequantizeLinear", {integers, scale, zero}, top(), "/dequantize");
+        node("QuantizeLinear", { x, scale, zero }, integers);
+        node("DequantizeLinear", { integers, scale, zero }, top(), "/dequantize");
     }
 
     // A batch normalization, with the scaling behind it if that is all that reads it.
@@ -433,25 +484,27 @@ private:
             mean[i] = factor < 0 || factor > 0 ? mean[i] / factor : 0;
             variance[i] = factor < 0 || factor > 0 ? variance[i] / factor : 0;
         }
-        const std::vector<float> ones(static_cast<std::size_t>(channels), 1.0F), zeros(static_cast<std::size_t>(channels), 0.0F);
+        const std::vector<float> ones(static_cast<std::size_t>(channels), 1.0F),
+            zeros(static_cast<std::size_t>(channels), 0.0F);
         const rs_layer *next = scaling_behind();
-        const std::string x = bottom(), m = floats(".mean", {channels}, mean), v = floats(".variance", {channels}, variance);
+        const std::string x = bottom(), m = floats(".mean", { channels }, mean),
+                          v = floats(".variance", { channels }, variance);
         std::string w, b;
         if (next != nullptr) {
             layer_ = next;
-            w = floats(".weight", {channels}, values(0));
-            b = next->scale.bias ? floats(".bias", {channels}, values(1)) : floats(".bias", {channels}, zeros);
+            w = floats(".weight", { channels }, values(0));
+            b = next->scale.bias ? floats(".bias", { channels }, values(1)) : floats(".bias", { channels }, zeros);
             merged_.insert(next);
             layer_ = &l;
         } else {
-            w = floats(".weight", {channels}, ones);
-            b = floats(".bias", {channels}, zeros);
+            w = floats(".weight", { channels }, ones);
+            b = floats(".bias", { channels }, zeros);
         }
         if (next != nullptr)
             layer_ = next; // whose top it writes
         const std::string y = top();
         layer_ = &l;
-        set(node("BatchNormalization", {x, w, b, m, v}, y), "epsilon", l.batch_norm.eps);
+        set(node("BatchNormalization", { x, w, b, m, v }, y), "epsilon", l.batch_norm.eps);
     }
 
     const rs_layer *scaling_behind() const
@@ -481,13 +534,13 @@ private:
             dims.resize(static_cast<std::size_t>(in().n_axes - axis), 1);
         const std::string x = bottom();
         if (l.type == RS_LAYER_BIAS) {
-            node("Add", {x, param(0, dims)}, top());
+            node("Add", { x, param(0, dims) }, top());
         } else if (!l.scale.bias) {
-            node("Mul", {x, param(0, dims)}, top());
+            node("Mul", { x, param(0, dims) }, top());
         } else {
             const std::string product = unique(std::string(l.name) + ".product");
-            node("Mul", {x, param(0, dims)}, product, "/multiply");
-            node("Add", {product, param(1, dims)}, top());
+            node("Mul", { x, param(0, dims) }, product, "/multiply");
+            node("Add", { product, param(1, dims) }, top());
         }
     }
 
@@ -499,7 +552,7 @@ private:
         for (int t = 0; t < l.n_tops; t++)
             sizes.push_back(net_->blobs[l.tops[t]].shape.dim[axis]);
         const std::string x = bottom(), split = whole(".split", sizes);
-        onnx::NodeProto *n = node("Split", {x, split}, top(0));
+        onnx::NodeProto *n = node("Split", { x, split }, top(0));
         for (int t = 1; t < l.n_tops; t++)
             n->add_output(top(t));
         set(n, "axis", static_cast<int64_t>(axis));
@@ -514,7 +567,7 @@ private:
             const float c = l.eltwise.coefficients != nullptr ? l.eltwise.coefficients[b] : 1;
             if (c < 1 || c > 1) {
                 const std::string product = unique(std::string(l.name) + ".term");
-                node("Mul", {x, floats(".coefficient", {}, {c})}, product, "/multiply" + std::to_string(b));
+                node("Mul", { x, floats(".coefficient", {}, { c }) }, product, "/multiply" + std::to_string(b));
                 x = product;
             }
             inputs.push_back(x);
@@ -528,7 +581,7 @@ private:
             for (std::size_t i = 1; i < inputs.size(); i++) {
                 const bool last = i + 1 == inputs.size();
                 const std::string y = last ? top() : unique(std::string(l.name) + ".product");
-                node("Mul", {x, inputs[i]}, y, last ? "" : "/" + std::to_string(i));
+                node("Mul", { x, inputs[i] }, y, last ? "" : "/" + std::to_string(i));
                 x = y;
             }
         }
@@ -542,10 +595,10 @@ private:
     int index_ = 0;
     rs_status status_ = RS_OK;
     std::set<std::string> names_;
-    std::set<const rs_layer *> merged_;      // scalings that are part of a batch normalization
+    std::set<const rs_layer *> merged_;         // scalings that are part of a batch normalization
     std::map<std::string, std::string> params_; // constants of the layers' parameters
-    std::vector<std::string> current_;       // what each blob is called now; empty before it is there
-    std::vector<bool> read_;                 // since it was called so
+    std::vector<std::string> current_;          // what each blob is called now; empty before it is there
+    std::vector<bool> read_;                    // since it was called so
 };
 
 } // namespace

@@ -1,5 +1,5 @@
-/* The share of places (images, or positions of them) whose label is among the top k scores, counted by rs_count_hits. Places whose
- * label is to be ignored do not count. */
+/* The share of places (images, or positions of them) whose label is among the top k scores, counted by rs_count_hits.
+ * Places whose label is to be ignored do not count. */
 #include "layers/exec.h"
 #include "layers/layer.h"
 
@@ -21,8 +21,9 @@ static rs_status plan(rs_op *op, rs_diag *diag)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': %lld labels an image, expected %lld", l->name,
                         (long long)op->bottom_size[1], (long long)inner);
     if (l->judge.top_k < 1 || l->judge.top_k > classes)
-        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': top_k is %d, expected 1 to %lld (the number of classes)",
-                        l->name, l->judge.top_k, (long long)classes);
+        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL,
+                        "layer '%s': top_k is %d, expected 1 to %lld (the number of classes)", l->name, l->judge.top_k,
+                        (long long)classes);
     op->record_size = sizeof(tally);
     op->scratch_size = (size_t)classes;
     return RS_OK;

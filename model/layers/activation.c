@@ -1,6 +1,7 @@
-/* Sigmoid, TanH, ELU (x for x > 0, else alpha (e^x - 1)), Clip and QuantizeLinear. Their derivatives are functions of what they gave:
- *   sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha      clip 1 between the limits, else 0
- * QuantizeLinear passes the gradient on as if it did not round (the straight-through estimate), so as Clip does. */
+/* Sigmoid, TanH, ELU (x for x > 0, else alpha (e^x - 1)), Clip and QuantizeLinear. Their derivatives are functions of
+ * what they gave: sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha      clip 1 between the
+ * limits, else 0 QuantizeLinear passes the gradient on as if it did not round (the straight-through estimate), so as
+ * Clip does. */
 #include <string.h>
 
 #include "fxp/fxp.h"

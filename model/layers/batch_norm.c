@@ -21,14 +21,13 @@ static int64_t channels_of(const rs_op *op)
 static statistics statistics_of(const rs_op *op)
 {
     const int64_t channels = channels_of(op);
-    return (statistics){ op->prepared, op->prepared + channels, op->prepared + 2 * channels };
+    return (statistics) { op->prepared, op->prepared + channels, op->prepared + 2 * channels };
 }
 
 static float deviation(const rs_op *op, double variance)
 {
     return (float)sqrt(variance + (double)op->layer->batch_norm.eps);
 }
-
 
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
@@ -38,7 +37,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     return RS_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------- stored statistics */
+/* -------------------------------------------------------------------------------------------- stored statistics */
 
 static void stored_prepare(rs_op *op)
 {
@@ -84,7 +83,7 @@ const rs_layer_ops rs_batch_norm_stored_ops = {
     .plan = plan, .prepare = stored_prepare, .forward = stored_forward, .backward = stored_backward
 };
 
-/* -------------------------------------------------------------------------------------------------- statistics of the batch */
+/* -------------------------------------------------------------------------------------- statistics of the batch */
 
 static int64_t tasks(const rs_op *op, bool backward, int step, int64_t n)
 {
@@ -117,7 +116,8 @@ static void forward_channel(rs_op *op, int64_t n, int64_t c)
         for (int64_t j = 0; j < inner; j++)
             y[j] /= s.deviation[c];
         if (op->record_size > 0)
-            memcpy((float *)(void *)(op->record + (size_t)i * op->record_size) + c * inner, y, (size_t)inner * sizeof *y);
+            memcpy((float *)(void *)(op->record + (size_t)i * op->record_size) + c * inner, y,
+                   (size_t)inner * sizeof *y);
     }
 }
 

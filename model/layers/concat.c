@@ -1,5 +1,6 @@
-/* Concatenation along an axis and its reverse, slicing: runs of values copied from one place to another, image by image. Also the
- * copies: a blob given to several readers (Split), and another shape of the same values (Flatten, Reshape). */
+/* Concatenation along an axis and its reverse, slicing: runs of values copied from one place to another, image by
+ * image. Also the copies: a blob given to several readers (Split), and another shape of the same values (Flatten,
+ * Reshape). */
 #include <string.h>
 
 #include "layers/layer.h"

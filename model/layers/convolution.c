@@ -57,8 +57,10 @@ static void prepare(rs_op *op)
     }
 }
 
-/* Outputs of one group of an image. A plain convolution with few outputs reads the image where it is: a copy would not pay. */
-static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const float *weights, const float *bias, const float *in, float *out, float *scratch)
+/* Outputs of one group of an image. A plain convolution with few outputs reads the image where it is: a copy would not
+ * pay. */
+static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const float *weights, const float *bias,
+                          const float *in, float *out, float *scratch)
 {
     enum { FEW = 48 };
     const int64_t outputs = outputs_of(g);
@@ -68,8 +70,8 @@ static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const f
         const bool copy = !g->plain || outputs > FEW;
         if (copy)
             rs_image_to_block(g, b, in, first, n, patches);
-        rs_gemm_from(outputs, n, g->depth, weights, copy ? patches : in + first, copy ? b->stride : g->positions, 1, bias, out + first, g->positions,
-                     scratch);
+        rs_gemm_from(outputs, n, g->depth, weights, copy ? patches : in + first, copy ? b->stride : g->positions, 1,
+                     bias, out + first, g->positions, scratch);
     }
 }
 
@@ -80,7 +82,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
     for (int64_t i = first; i < first + n; i++)
         for (int64_t group = 0; group < groups; group++)
-            forward_group(&g, &blocks, op->prepared + group * outputs * g.depth, g.p->bias ? op->layer->params[1].data + group * outputs : NULL,
+            forward_group(&g, &blocks, op->prepared + group * outputs * g.depth,
+                          g.p->bias ? op->layer->params[1].data + group * outputs : NULL,
                           op->bottom[0] + i * op->bottom_size[0] + group * g.channels * g.height * g.width,
                           op->top[0] + i * op->top_size[0] + group * outputs * g.positions, scratch);
 }
@@ -89,7 +92,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     const rs_patches g = geometry_of(op);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
-    float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions + RS_PATCH_SLACK;
+    float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions +
+                                                                        RS_PATCH_SLACK;
     const int64_t weights = outputs * g.depth;
     float *const d_weights = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
     float *const d_bias = d_weights + groups * weights;

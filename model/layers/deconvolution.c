@@ -1,8 +1,7 @@
-/* Deconvolution: the transpose of a convolution, whose outputs are the channels of the bottom and whose image is the top.
- *   forward    dpatches[k][pos] = W^T[k][ic] bottom[ic][pos], added to the pixels of the top that each patch lies on, + bias
- *   backward   dbottom[ic][pos] = W[ic][k] patches[k][pos] of dtop
- *              dW[ic][k]       += bottom[ic][pos] patches^T[pos][k] of dtop
- * with k = (channel, y, x) of the kernel and pos = (y, x) of the bottom, group by group. */
+/* Deconvolution: the transpose of a convolution, whose outputs are the channels of the bottom and whose image is the
+ * top. forward    dpatches[k][pos] = W^T[k][ic] bottom[ic][pos], added to the pixels of the top that each patch lies
+ * on, + bias backward   dbottom[ic][pos] = W[ic][k] patches[k][pos] of dtop dW[ic][k]       += bottom[ic][pos]
+ * patches^T[pos][k] of dtop with k = (channel, y, x) of the kernel and pos = (y, x) of the bottom, group by group. */
 #include <string.h>
 
 #include "layers/functions.h"
@@ -27,7 +26,8 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 {
     (void)diag;
     const rs_patches g = geometry_of(op);
-    const size_t inputs = (size_t)inputs_of(op), groups = (size_t)g.p->groups, weights = inputs * (size_t)g.depth * groups;
+    const size_t inputs = (size_t)inputs_of(op), groups = (size_t)g.p->groups,
+                 weights = inputs * (size_t)g.depth * groups;
     /* Packed weights, transposed, and as they are. */
     op->prepared_size = weights * (op->training ? 2 : 1);
     op->scratch_size = rs_gemm_scratch() + (size_t)g.depth * (size_t)g.positions + RS_PATCH_SLACK;
@@ -62,8 +62,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
             for (int64_t c = 0; c < g.channels; c++)
                 for (int64_t x = 0; x < area; x++)
                     out[c * area + x] = g.p->bias ? op->layer->params[1].data[group * g.channels + c] : 0.0f;
-            rs_gemm(g.depth, g.positions, inputs, op->prepared + group * weights, in, g.positions, 1, patches, g.positions, false,
-                    scratch);
+            rs_gemm(g.depth, g.positions, inputs, op->prepared + group * weights, in, g.positions, 1, patches,
+                    g.positions, false, scratch);
             rs_columns_to_image(&g, patches, out);
         }
 }
@@ -72,7 +72,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     const rs_patches g = geometry_of(op);
     const int64_t inputs = inputs_of(op), weights = inputs * g.depth, groups = g.p->groups, area = g.height * g.width;
-    float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions + RS_PATCH_SLACK;
+    float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions +
+                                                                        RS_PATCH_SLACK;
     float *const d_weights = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
     float *const d_bias = d_weights + groups * weights;
     for (int64_t i = first; i < first + n; i++)
@@ -86,8 +87,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
                 }
             rs_gemm_pack(inputs, g.positions, op->bottom[0] + at, g.positions, 1, packed);
             rs_image_to_rows(&g, d_out, patches);
-            rs_gemm(inputs, g.depth, g.positions, packed, patches, g.depth, 1, d_weights + group * weights, g.depth, i != first,
-                    scratch);
+            rs_gemm(inputs, g.depth, g.positions, packed, patches, g.depth, 1, d_weights + group * weights, g.depth,
+                    i != first, scratch);
             if (!op->backward_data[0])
                 continue;
             rs_image_to_columns(&g, d_out, patches);
@@ -96,4 +97,6 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         }
 }
 
-const rs_layer_ops rs_deconvolution_ops = { .plan = plan, .prepare = prepare, .forward = forward, .backward = backward };
+const rs_layer_ops rs_deconvolution_ops = {
+    .plan = plan, .prepare = prepare, .forward = forward, .backward = backward
+};

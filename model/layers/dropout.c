@@ -1,5 +1,5 @@
-/* Dropout: in training each value is zeroed with probability `ratio` and the rest is scaled by 1 / (1 - ratio); in testing
- * nothing happens. What is dropped depends on seed, layer, iteration, image and position alone. */
+/* Dropout: in training each value is zeroed with probability `ratio` and the rest is scaled by 1 / (1 - ratio); in
+ * testing nothing happens. What is dropped depends on seed, layer, iteration, image and position alone. */
 #include <string.h>
 
 #include "base/rng.h"
@@ -9,8 +9,8 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 {
     const float ratio = op->layer->dropout_ratio;
     if (!(ratio >= 0.0f && ratio < 1.0f))
-        return rs_error(diag, RS_BAD_INPUT, op->layer->loc, NULL, "layer '%s': dropout_ratio is %g, expected 0 <= ratio < 1",
-                        op->layer->name, (double)ratio);
+        return rs_error(diag, RS_BAD_INPUT, op->layer->loc, NULL,
+                        "layer '%s': dropout_ratio is %g, expected 0 <= ratio < 1", op->layer->name, (double)ratio);
     if (op->net->phase == RS_TRAIN)
         op->record_size = (size_t)op->bottom_size[0];
     return RS_OK;

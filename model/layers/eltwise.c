@@ -39,7 +39,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-/* Which bottom gave the largest value. As in Caffe, of two equal first ones it is the second, of later ones the earliest. */
+/* Which bottom gave the largest value. As in Caffe, of two equal first ones it is the second, of later ones the
+ * earliest. */
 static int largest(const rs_op *op, int64_t i)
 {
     int best = op->bottom[0][i] > op->bottom[1][i] ? 0 : 1;

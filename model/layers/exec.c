@@ -26,19 +26,32 @@ struct rs_exec {
 const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer)
 {
     static const rs_layer_ops *const TABLE[RS_LAYER_TYPES] = {
-        [RS_LAYER_CONVOLUTION] = &rs_convolution_ops, [RS_LAYER_INNER_PRODUCT] = &rs_inner_product_ops,
-        [RS_LAYER_POOLING] = &rs_pooling_ops,         [RS_LAYER_RELU] = &rs_relu_ops,
-        [RS_LAYER_SOFTMAX] = &rs_softmax_ops,         [RS_LAYER_SOFTMAX_LOSS] = &rs_softmax_loss_ops,
-        [RS_LAYER_ACCURACY] = &rs_accuracy_ops,       [RS_LAYER_DROPOUT] = &rs_dropout_ops,
-        [RS_LAYER_LRN] = &rs_lrn_ops,                 [RS_LAYER_CONCAT] = &rs_concat_ops,
-        [RS_LAYER_SLICE] = &rs_slice_ops,             [RS_LAYER_SPLIT] = &rs_copy_ops,
-        [RS_LAYER_FLATTEN] = &rs_copy_ops,            [RS_LAYER_RESHAPE] = &rs_copy_ops,
-        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,         [RS_LAYER_DECONVOLUTION] = &rs_deconvolution_ops,
-        [RS_LAYER_SIGMOID] = &rs_activation_ops,      [RS_LAYER_TANH] = &rs_activation_ops,
-        [RS_LAYER_ELU] = &rs_activation_ops,          [RS_LAYER_PRELU] = &rs_prelu_ops,
-        [RS_LAYER_SCALE] = &rs_scale_ops,             [RS_LAYER_BIAS] = &rs_scale_ops,
-        [RS_LAYER_BATCH_NORM] = &rs_batch_norm_ops,   [RS_LAYER_EUCLIDEAN_LOSS] = &rs_euclidean_loss_ops,
-        [RS_LAYER_CLIP] = &rs_activation_ops,         [RS_LAYER_QUANTIZE_LINEAR] = &rs_activation_ops,
+        [RS_LAYER_CONVOLUTION] = &rs_convolution_ops,
+        [RS_LAYER_INNER_PRODUCT] = &rs_inner_product_ops,
+        [RS_LAYER_POOLING] = &rs_pooling_ops,
+        [RS_LAYER_RELU] = &rs_relu_ops,
+        [RS_LAYER_SOFTMAX] = &rs_softmax_ops,
+        [RS_LAYER_SOFTMAX_LOSS] = &rs_softmax_loss_ops,
+        [RS_LAYER_ACCURACY] = &rs_accuracy_ops,
+        [RS_LAYER_DROPOUT] = &rs_dropout_ops,
+        [RS_LAYER_LRN] = &rs_lrn_ops,
+        [RS_LAYER_CONCAT] = &rs_concat_ops,
+        [RS_LAYER_SLICE] = &rs_slice_ops,
+        [RS_LAYER_SPLIT] = &rs_copy_ops,
+        [RS_LAYER_FLATTEN] = &rs_copy_ops,
+        [RS_LAYER_RESHAPE] = &rs_copy_ops,
+        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,
+        [RS_LAYER_DECONVOLUTION] = &rs_deconvolution_ops,
+        [RS_LAYER_SIGMOID] = &rs_activation_ops,
+        [RS_LAYER_TANH] = &rs_activation_ops,
+        [RS_LAYER_ELU] = &rs_activation_ops,
+        [RS_LAYER_PRELU] = &rs_prelu_ops,
+        [RS_LAYER_SCALE] = &rs_scale_ops,
+        [RS_LAYER_BIAS] = &rs_scale_ops,
+        [RS_LAYER_BATCH_NORM] = &rs_batch_norm_ops,
+        [RS_LAYER_EUCLIDEAN_LOSS] = &rs_euclidean_loss_ops,
+        [RS_LAYER_CLIP] = &rs_activation_ops,
+        [RS_LAYER_QUANTIZE_LINEAR] = &rs_activation_ops,
     };
     if (layer->type == RS_LAYER_BATCH_NORM && layer->batch_norm.global_stats)
         return &rs_batch_norm_stored_ops;
@@ -65,7 +78,8 @@ void rs_op_plan_output(rs_op *op, rs_layer_type but)
 void rs_op_keep_output(rs_op *op, int64_t first, int64_t n)
 {
     if (op->record_size > 0)
-        memcpy(op->record + (size_t)first * op->record_size, op->top[0] + first * op->top_size[0], (size_t)n * op->record_size);
+        memcpy(op->record + (size_t)first * op->record_size, op->top[0] + first * op->top_size[0],
+               (size_t)n * op->record_size);
 }
 
 const float *rs_op_output(const rs_op *op)
@@ -81,8 +95,8 @@ void rs_op_bad_label(rs_op *op, int64_t image)
         continue;
 }
 
-/* Images of a chunk. Where no gradients are summed the cut does not show in the results: image by image if they are few, so that all
- * threads have work. */
+/* Images of a chunk. Where no gradients are summed the cut does not show in the results: image by image if they are
+ * few, so that all threads have work. */
 static int64_t chunk_of(const rs_exec *e, int64_t n)
 {
     return !e->training && n <= 8 * RS_CHUNK ? 1 : RS_CHUNK;
@@ -93,7 +107,7 @@ static int64_t chunk_count(const rs_exec *e, int64_t n)
     return (n + chunk_of(e, n) - 1) / chunk_of(e, n);
 }
 
-/* ------------------------------------------------------------------------------------------------------ construction */
+/* ------------------------------------------------------------------------------------------------- construction */
 
 static bool in_place(const rs_layer *l, int bottom)
 {
@@ -105,7 +119,8 @@ static bool in_place(const rs_layer *l, int bottom)
 
 static bool differentiable(const rs_layer *l, int bottom)
 {
-    return l->type != RS_LAYER_INPUT && l->type != RS_LAYER_ACCURACY && !(l->type == RS_LAYER_SOFTMAX_LOSS && bottom > 0);
+    return l->type != RS_LAYER_INPUT && l->type != RS_LAYER_ACCURACY &&
+           !(l->type == RS_LAYER_SOFTMAX_LOSS && bottom > 0);
 }
 
 static rs_status size_blobs(rs_exec *e, rs_diag *diag)
@@ -194,7 +209,7 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
             op->add[b] = wanted[blob] && !in_place(l, b);
             wanted[blob] = true;
             if (e->gradients[blob] == NULL) {
-                e->gradients[blob] = RS_NEW_ARRAY(float, (size_t)e->batch * (size_t)e->sizes[blob] + 1);
+                e->gradients[blob] = RS_NEW_ARRAY(float, (size_t)e->batch *(size_t)e->sizes[blob] + 1);
                 if (e->gradients[blob] == NULL)
                     st = rs_out_of_memory(diag);
             }
@@ -221,8 +236,9 @@ static rs_status plan_op(rs_exec *e, rs_op *op, rs_diag *diag)
         e->scratch_size = op->scratch_size;
     op->prepared = RS_NEW_ARRAY(float, op->prepared_size + 1);
     op->record = op->record_size == 0 ? NULL : rs_calloc((size_t)e->batch, op->record_size);
-    op->chunk_gradients =
-        op->chunk_size == 0 ? NULL : rs_calloc((size_t)chunk_count(e, e->batch), op->chunk_size * sizeof(float));
+    op->chunk_gradients = op->chunk_size == 0
+                              ? NULL
+                              : rs_calloc((size_t)chunk_count(e, e->batch), op->chunk_size * sizeof(float));
     const bool loss = rs_layer_rule_of(op->layer->type)->loss;
     op->image_loss = loss ? RS_NEW_ARRAY(double, (size_t)e->batch) : NULL;
     if (op->prepared == NULL || (op->record_size > 0 && op->record == NULL) ||
@@ -241,13 +257,19 @@ static rs_status construct(rs_exec *e, rs_diag *diag)
     e->scalar = RS_NEW_ARRAY(bool, blobs);
     e->ops = RS_NEW_ARRAY(rs_op, layers);
     e->backward = RS_NEW_ARRAY(bool, layers);
-    if (e->values == NULL || e->gradients == NULL || e->sizes == NULL || e->scalar == NULL || e->ops == NULL || e->backward == NULL)
+    if (e->values == NULL || e->gradients == NULL || e->sizes == NULL || e->scalar == NULL || e->ops == NULL ||
+        e->backward == NULL)
         return rs_out_of_memory(diag);
     rs_status st = size_blobs(e, diag);
     for (int i = 0; i < net->n_layers && st == RS_OK; i++) {
         rs_op *op = &e->ops[i];
-        *op = (rs_op){ .ops = rs_layer_ops_of(&net->layers[i]), .net = net, .layer = &net->layers[i], .index = i,
-                       .batch = e->batch, .training = e->training, .bad_image = -1 };
+        *op = (rs_op) { .ops = rs_layer_ops_of(&net->layers[i]),
+                        .net = net,
+                        .layer = &net->layers[i],
+                        .index = i,
+                        .batch = e->batch,
+                        .training = e->training,
+                        .bad_image = -1 };
         st = size_op(e, op, diag);
     }
     if (st == RS_OK && e->training)
@@ -350,7 +372,7 @@ float *rs_exec_gradient(rs_exec *exec, int layer, int param)
     return exec->ops[layer].gradients[param];
 }
 
-/* --------------------------------------------------------------------------------------------------------------- run */
+/* ---------------------------------------------------------------------------------------------------------- run */
 
 /* One pass for rs_parallel: chunks through layers [from, to), or the tasks of one step of layer `from`. */
 typedef struct pass {
@@ -375,15 +397,18 @@ static void call_hook(rs_exec *e, int layer, int64_t first, int64_t n)
 static void call_backward_hook(rs_exec *e, int layer, int64_t first, int64_t n)
 {
     const rs_op *op = &e->ops[layer];
-    if (e->backward_hook != NULL && op->layer->n_tops > 0 && !e->scalar[op->layer->tops[0]] && op->top_gradient[0] != NULL)
-        e->backward_hook(e->backward_context, layer, op->top_gradient[0] + first * op->top_size[0], first, n, op->top_size[0]);
+    if (e->backward_hook != NULL && op->layer->n_tops > 0 && !e->scalar[op->layer->tops[0]] &&
+        op->top_gradient[0] != NULL)
+        e->backward_hook(e->backward_context, layer, op->top_gradient[0] + first * op->top_size[0], first, n,
+                         op->top_size[0]);
 }
 
 static void run_chunk(void *context, size_t index, int worker)
 {
     const pass *p = context;
     rs_exec *e = p->exec;
-    const int64_t size = chunk_of(e, p->n), first = (int64_t)index * size, left = p->n - first, n = left < size ? left : size;
+    const int64_t size = chunk_of(e, p->n), first = (int64_t)index * size, left = p->n - first,
+                  n = left < size ? left : size;
     float *scratch = scratch_of(e, worker);
     if (!p->backward) {
         for (int i = p->from; i < p->to; i++) {
@@ -487,7 +512,8 @@ static void hook_chunk(void *context, size_t index, int worker)
 {
     (void)worker;
     const pass *p = context;
-    const int64_t size = chunk_of(p->exec, p->n), first = (int64_t)index * size, left = p->n - first, n = left < size ? left : size;
+    const int64_t size = chunk_of(p->exec, p->n), first = (int64_t)index * size, left = p->n - first,
+                  n = left < size ? left : size;
     if (p->backward)
         call_backward_hook(p->exec, p->from, first, n);
     else
@@ -510,8 +536,9 @@ static float bad_label(const rs_op *op)
 static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, rs_diag *diag)
 {
     if (n < 1 || n > e->batch || from < 0 || to > e->net->n_layers || from > to)
-        return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "layers %d to %d of %d, %lld images of %lld, were asked for", from, to,
-                        e->net->n_layers, (long long)n, (long long)e->batch);
+        return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL,
+                        "layers %d to %d of %d, %lld images of %lld, were asked for", from, to, e->net->n_layers,
+                        (long long)n, (long long)e->batch);
     rs_status st = make_scratch(e, diag);
     if (st != RS_OK)
         return st;
@@ -535,9 +562,10 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
     for (int i = from; i < to; i++) {
         rs_op *op = &e->ops[i];
         if (op->bad_image >= 0)
-            return rs_error(diag, RS_BAD_INPUT, op->layer->loc, "the network's number of outputs must cover every label of the data",
-                            "layer '%s': the label %g of image %lld of the batch is not one of its %lld classes", op->layer->name,
-                            (double)bad_label(op), (long long)op->bad_image,
+            return rs_error(diag, RS_BAD_INPUT, op->layer->loc,
+                            "the network's number of outputs must cover every label of the data",
+                            "layer '%s': the label %g of image %lld of the batch is not one of its %lld classes",
+                            op->layer->name, (double)bad_label(op), (long long)op->bad_image,
                             (long long)e->net->blobs[op->layer->bottoms[0]].shape.dim[1]);
         if (op->ops != NULL && op->ops->finish != NULL)
             op->ops->finish(op, n);

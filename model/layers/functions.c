@@ -18,7 +18,8 @@ static double exponential(double x)
     return ldexp(e, (int)n);
 }
 
-/* ln x in double for a positive finite x: x = m 2^n, ln m = 2 atanh((m - 1) / (m + 1)) with m in [sqrt(1/2), sqrt(2)). */
+/* ln x in double for a positive finite x: x = m 2^n, ln m = 2 atanh((m - 1) / (m + 1)) with m in [sqrt(1/2), sqrt(2)).
+ */
 static double logarithm(double x)
 {
     int n;

@@ -1,5 +1,5 @@
-/* Functions of floats with the same bits on every machine and at any vector width, which the C library's do not promise. Errors are
- * below 1 unit in the last place of a float unless said otherwise. */
+/* Functions of floats with the same bits on every machine and at any vector width, which the C library's do not
+ * promise. Errors are below 1 unit in the last place of a float unless said otherwise. */
 #ifndef RISTRETTO_LAYERS_FUNCTIONS_H
 #define RISTRETTO_LAYERS_FUNCTIONS_H
 

@@ -15,7 +15,7 @@
 #define JOIN2(a, b) a##b
 #define JOIN(a, b) JOIN2(a, b)
 
-/* ---------------------------------------------------------------------------------------------------------- kernels */
+/* ------------------------------------------------------------------------------------------------------ kernels */
 
 /* The reference. fmaf rounds once on every machine; where there is no such instruction the C library emulates it. */
 typedef struct four {
@@ -31,7 +31,7 @@ static inline __attribute__((always_inline)) four four_load(const float *p)
 
 static inline __attribute__((always_inline)) four four_splat(float x)
 {
-    return (four){ { x, x, x, x } };
+    return (four) { { x, x, x, x } };
 }
 
 static inline __attribute__((always_inline)) four four_fma(four a, four b, four c)
@@ -84,10 +84,10 @@ enum {
     LINE = 16 /* floats of a cache line */
 };
 
-/* C (rows x columns of the tile) += A (packed: rows floats for each of the k steps) B (rows of ldb floats). Sums begin with start[row] unless that
- * is NULL, else with C if they accumulate, else with 0. */
-typedef void tile_function(int rows, int64_t k, const float *a, const float *b, int64_t ldb, float *c, int64_t ldc, bool accumulate,
-                           const float *start);
+/* C (rows x columns of the tile) += A (packed: rows floats for each of the k steps) B (rows of ldb floats). Sums begin
+ * with start[row] unless that is NULL, else with C if they accumulate, else with 0. */
+typedef void tile_function(int rows, int64_t k, const float *a, const float *b, int64_t ldb, float *c, int64_t ldc,
+                           bool accumulate, const float *start);
 
 typedef struct kernel {
     const char *name;
@@ -126,7 +126,8 @@ static const kernel *find(const char *name)
     return NULL;
 }
 
-/* Written before threads start (first use is on the calling thread) or by a test; the same value whoever writes it first. */
+/* Written before threads start (first use is on the calling thread) or by a test; the same value whoever writes it
+ * first. */
 static const kernel *in_use;
 
 static const kernel *current(void)
@@ -155,10 +156,12 @@ bool rs_gemm_select(const char *name)
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- packing */
+/* ------------------------------------------------------------------------------------------------------ packing */
 
-/* to[p * to_stride + i] = from[i * from_stride + p] for i in [0, columns), p in [0, rows): 4 x 4 blocks in registers. */
-static void transpose(int64_t rows, int64_t columns, const float *from, int64_t from_stride, float *to, int64_t to_stride)
+/* to[p * to_stride + i] = from[i * from_stride + p] for i in [0, columns), p in [0, rows): 4 x 4 blocks in registers.
+ */
+static void transpose(int64_t rows, int64_t columns, const float *from, int64_t from_stride, float *to,
+                      int64_t to_stride)
 {
     typedef float vector __attribute__((vector_size(16)));
     int64_t i = 0;
@@ -169,13 +172,16 @@ static void transpose(int64_t rows, int64_t columns, const float *from, int64_t 
             vector a, b, c, d;
             if (p % LINE == 0) /* what the next block of the same rows will read */
                 for (int64_t row = 0; row < 4; row++)
-                    __builtin_prefetch((const void *)((uintptr_t)(source + p + row * from_stride) + (uintptr_t)rows * sizeof *from));
+                    __builtin_prefetch(
+                        (const void *)((uintptr_t)(source + p + row * from_stride) + (uintptr_t)rows * sizeof *from));
             memcpy(&a, source + p, sizeof a);
             memcpy(&b, source + p + from_stride, sizeof b);
             memcpy(&c, source + p + 2 * from_stride, sizeof c);
             memcpy(&d, source + p + 3 * from_stride, sizeof d);
-            const vector ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-            const vector cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            const vector ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                         ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const vector cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                         cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
             a = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
             b = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
             c = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
@@ -202,8 +208,8 @@ int64_t rs_gemm_panels(int64_t m)
     return (m + rows - 1) / rows;
 }
 
-void rs_gemm_pack_panels(int64_t m, int64_t k, const float *a, int64_t row_stride, int64_t k_stride, float *packed, int64_t from,
-                         int64_t to)
+void rs_gemm_pack_panels(int64_t m, int64_t k, const float *a, int64_t row_stride, int64_t k_stride, float *packed,
+                         int64_t from, int64_t to)
 {
     const bool row_major = current()->tile == NULL;
     const int64_t panels = rs_gemm_panels(m);
@@ -235,7 +241,7 @@ size_t rs_gemm_scratch(void)
     return (size_t)DEPTH * MAX_COLUMNS + (size_t)MAX_ROWS * MAX_COLUMNS;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- product */
+/* ------------------------------------------------------------------------------------------------------ product */
 
 static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, const float *b, int64_t k_stride,
                              int64_t column_stride, float *c, int64_t ldc, bool accumulate)
@@ -249,8 +255,8 @@ static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, co
                 1.0f, a, (blasint)k, b, (blasint)ldb, accumulate ? 1.0f : 0.0f, c, (blasint)ldc);
 }
 
-static void product(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, float *c,
-                    int64_t ldc, bool accumulate, const float *start, float *scratch)
+static void product(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
+                    int64_t column_stride, float *c, int64_t ldc, bool accumulate, const float *start, float *scratch)
 {
     const kernel *kern = current();
     if (m <= 0 || n <= 0)
@@ -271,7 +277,8 @@ static void product(int64_t m, int64_t n, int64_t k, const float *packed, const 
     if (k == 0 && !accumulate)
         for (int64_t i = 0; i < m; i++)
             memset(c + i * ldc, 0, (size_t)n * sizeof *c);
-    const int64_t parts = (k + DEPTH - 1) / DEPTH, part = parts > 0 ? (k + parts - 1) / parts : 0; /* nearly equal ones */
+    const int64_t parts = (k + DEPTH - 1) / DEPTH,
+                  part = parts > 0 ? (k + parts - 1) / parts : 0; /* nearly equal ones */
     for (int64_t p0 = 0; p0 < k; p0 += part) {
         const int64_t depth = k - p0 < part ? k - p0 : part;
         const bool add = accumulate || p0 > 0;
@@ -312,14 +319,14 @@ static void product(int64_t m, int64_t n, int64_t k, const float *packed, const 
     }
 }
 
-void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, float *c, int64_t ldc,
-             bool accumulate, float *scratch)
+void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
+             int64_t column_stride, float *c, int64_t ldc, bool accumulate, float *scratch)
 {
     product(m, n, k, packed, b, k_stride, column_stride, c, ldc, accumulate, NULL, scratch);
 }
 
-void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, const float *start,
-                  float *c, int64_t ldc, float *scratch)
+void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
+                  int64_t column_stride, const float *start, float *c, int64_t ldc, float *scratch)
 {
     product(m, n, k, packed, b, k_stride, column_stride, c, ldc, false, start, scratch);
 }
@@ -327,7 +334,7 @@ void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const fl
 double rs_gemm_rate(void)
 {
     enum { N = 512, ROUNDS = 4 };
-    float *a = RS_NEW_ARRAY(float, N * N), *b = RS_NEW_ARRAY(float, N * N), *c = RS_NEW_ARRAY(float, N * N);
+    float *a = RS_NEW_ARRAY(float, N *N), *b = RS_NEW_ARRAY(float, N *N), *c = RS_NEW_ARRAY(float, N *N);
     float *scratch = RS_NEW_ARRAY(float, rs_gemm_scratch());
     double best = 0.0;
     if (a != NULL && b != NULL && c != NULL && scratch != NULL)

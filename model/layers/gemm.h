@@ -21,26 +21,29 @@ const char *rs_gemm_kernel(void);
  * NULL: the default again. Not while a product runs. */
 bool rs_gemm_select(const char *name);
 
-/* A (m x k, element (i, p) at a[i * row_stride + p * k_stride]) in the order that the kernel reads; packed has m * k floats. */
+/* A (m x k, element (i, p) at a[i * row_stride + p * k_stride]) in the order that the kernel reads; packed has m * k
+ * floats. */
 void rs_gemm_pack(int64_t m, int64_t k, const float *a, int64_t row_stride, int64_t k_stride, float *packed);
 
-/* The same for the panels [from, to) of rows alone, of the rs_gemm_panels(m) that the matrix has; for packing on several threads. */
+/* The same for the panels [from, to) of rows alone, of the rs_gemm_panels(m) that the matrix has; for packing on
+ * several threads. */
 int64_t rs_gemm_panels(int64_t m);
-void rs_gemm_pack_panels(int64_t m, int64_t k, const float *a, int64_t row_stride, int64_t k_stride, float *packed, int64_t from,
-                         int64_t to);
+void rs_gemm_pack_panels(int64_t m, int64_t k, const float *a, int64_t row_stride, int64_t k_stride, float *packed,
+                         int64_t from, int64_t to);
 
 /* Floats of scratch that rs_gemm needs. */
 size_t rs_gemm_scratch(void);
 
 /* C (m x n, row-major, rows ldc apart) = A B, or C + A B with `accumulate`. A is packed; element (p, j) of B is at
  * b[p * k_stride + j * column_stride], one of the two strides being 1. scratch has rs_gemm_scratch() floats. */
-void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride,
-             float *c, int64_t ldc, bool accumulate, float *scratch);
+void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
+             int64_t column_stride, float *c, int64_t ldc, bool accumulate, float *scratch);
 /* The same with start[i] as the start of row i's sums, or 0 if start is NULL. */
-void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride, int64_t column_stride, const float *start,
-                  float *c, int64_t ldc, float *scratch);
+void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
+                  int64_t column_stride, const float *start, float *c, int64_t ldc, float *scratch);
 
-/* For benchmarks: multiply-adds a second of the kernel in use, one thread, on 512 x 512 x 512; 0 if memory is short. Takes 0.1 s. */
+/* For benchmarks: multiply-adds a second of the kernel in use, one thread, on 512 x 512 x 512; 0 if memory is short.
+ * Takes 0.1 s. */
 double rs_gemm_rate(void);
 
 #endif

@@ -1,7 +1,7 @@
-/* Fully connected layer over the whole batch, so that the large matrix of weights is read once a batch, not once a chunk.
- *   forward    top[n][o] = bias[o] + bottom[n][k] W^T[k][o]          tasks: columns o
- *   backward   dW[o][k] = dtop^T[o][n] bottom[n][k], dbias           tasks: rows o
- *              dbottom[n][k] = dtop[n][o] W[o][k]                    tasks: columns k */
+/* Fully connected layer over the whole batch, so that the large matrix of weights is read once a batch, not once a
+ * chunk. forward    top[n][o] = bias[o] + bottom[n][k] W^T[k][o]          tasks: columns o backward   dW[o][k] =
+ * dtop^T[o][n] bottom[n][k], dbias           tasks: rows o dbottom[n][k] = dtop[n][o] W[o][k]                    tasks:
+ * columns k */
 #include <string.h>
 
 #include "layers/gemm.h"
@@ -73,8 +73,8 @@ static void backward_weights_tile(rs_op *op, int64_t n, int64_t first, int64_t r
 static void backward_data_tile(rs_op *op, int64_t n, int64_t first, int64_t columns, float *scratch)
 {
     const int64_t m = outputs(op), k = inputs(op);
-    rs_gemm(n, columns, m, op->prepared, op->layer->params[0].data + first, k, 1, op->bottom_gradient[0] + first, k, op->add[0],
-            scratch);
+    rs_gemm(n, columns, m, op->prepared, op->layer->params[0].data + first, k, 1, op->bottom_gradient[0] + first, k,
+            op->add[0], scratch);
 }
 
 static void task(rs_op *op, bool backward, int step, int64_t n, int64_t index, float *scratch)

@@ -1,14 +1,15 @@
 /* What a layer is to the executor: one table of functions a type, one file a type.
  *
  * Work is cut without regard to the number of threads: a pass over images in chunks of RS_CHUNK, any other pass in the
- * tasks that the layer asks for. A function is given what it may write: the images of its chunk, its own task's part, and
- * `scratch`, which is the worker's and holds nothing from one call to the next. */
+ * tasks that the layer asks for. A function is given what it may write: the images of its chunk, its own task's part,
+ * and `scratch`, which is the worker's and holds nothing from one call to the next. */
 #ifndef RISTRETTO_LAYERS_LAYER_H
 #define RISTRETTO_LAYERS_LAYER_H
 
 #include "net/net.h"
 
-/* Images of a chunk. Part of the definition of gradients: sums run over a chunk's images in order, then over chunks in order. */
+/* Images of a chunk. Part of the definition of gradients: sums run over a chunk's images in order, then over chunks in
+ * order. */
 enum { RS_CHUNK = 4 };
 
 typedef struct rs_op rs_op;
@@ -19,14 +20,15 @@ typedef struct rs_layer_ops {
     /* Once a run, before the first image: what depends on parameters alone. NULL: nothing. */
     void (*prepare)(rs_op *op);
 
-    /* Images [first, first + n) forward. NULL: the layer works on the whole batch (below), or has nothing to compute. */
+    /* Images [first, first + n) forward. NULL: the layer works on the whole batch (below), or has nothing to compute.
+     */
     void (*forward)(rs_op *op, int64_t first, int64_t n, float *scratch);
     /* The same backward: gradients of bottoms (if op->backward_data) for these images, and this chunk's part of the
      * gradients of parameters in op->chunk_gradients + chunk * op->chunk_size, overwritten. */
     void (*backward)(rs_op *op, int64_t first, int64_t n, float *scratch);
 
-    /* A layer whose parameters are large against its blobs: the whole batch at once, tasks of its own. A pass of several
-     * steps finishes one step before the next begins. */
+    /* A layer whose parameters are large against its blobs: the whole batch at once, tasks of its own. A pass of
+     * several steps finishes one step before the next begins. */
     int forward_steps, backward_steps;
     int64_t (*tasks)(const rs_op *op, bool backward, int step, int64_t n);
     void (*task)(rs_op *op, bool backward, int step, int64_t n, int64_t task, float *scratch);
@@ -39,11 +41,11 @@ struct rs_op {
     const rs_layer_ops *ops;
     const rs_net *net;
     const rs_layer *layer;
-    int index;      /* of the layer in the net */
-    int64_t batch;  /* most images of a run */
-    bool training;  /* gradients will be asked for */
-    /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not training, and for
-     * a top that no loss depends on). */
+    int index;     /* of the layer in the net */
+    int64_t batch; /* most images of a run */
+    bool training; /* gradients will be asked for */
+    /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not
+     * training, and for a top that no loss depends on). */
     const float **bottom;
     float **top, **bottom_gradient, **top_gradient;
     int64_t *bottom_size, *top_size; /* floats an image; 1 for a scalar top */
@@ -52,10 +54,10 @@ struct rs_op {
     float *gradients[RS_MAX_PARAMS]; /* of the parameters, for the whole batch */
 
     /* Set by plan; the buffers are allocated after it. */
-    size_t scratch_size;    /* floats of scratch for one task */
-    size_t prepared_size;   /* floats that prepare fills, read by all tasks */
-    size_t record_size;     /* bytes an image that forward leaves for backward */
-    size_t chunk_size;      /* floats of parameter gradients a chunk */
+    size_t scratch_size;  /* floats of scratch for one task */
+    size_t prepared_size; /* floats that prepare fills, read by all tasks */
+    size_t record_size;   /* bytes an image that forward leaves for backward */
+    size_t chunk_size;    /* floats of parameter gradients a chunk */
     float *prepared;
     uint8_t *record;        /* [batch][record_size] */
     float *chunk_gradients; /* [chunks][chunk_size], the parameters' one after the other */
@@ -68,15 +70,16 @@ struct rs_op {
     int64_t bad_image;
 };
 
-/* Whether a layer behind this one writes this one's first top in place; its backward pass then finds other values there. Layers of
- * type `but` do not count. */
+/* Whether a layer behind this one writes this one's first top in place; its backward pass then finds other values
+ * there. Layers of type `but` do not count. */
 bool rs_op_overwritten(const rs_op *op, rs_layer_type but);
 
 /* Records that the label of `image` is unusable. */
 void rs_op_bad_label(rs_op *op, int64_t image);
 
-/* For layers whose backward pass reads what they gave: plan asks for a copy of it if another layer (of a type but `but`) overwrites
- * it, forward makes the copy, and backward finds it, or the top itself. The record is theirs alone. */
+/* For layers whose backward pass reads what they gave: plan asks for a copy of it if another layer (of a type but
+ * `but`) overwrites it, forward makes the copy, and backward finds it, or the top itself. The record is theirs alone.
+ */
 void rs_op_plan_output(rs_op *op, rs_layer_type but);
 void rs_op_keep_output(rs_op *op, int64_t first, int64_t n);
 const float *rs_op_output(const rs_op *op);
@@ -84,11 +87,12 @@ const float *rs_op_output(const rs_op *op);
 /* NULL for a type that the executor only passes over (input). */
 const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer);
 extern const rs_layer_ops rs_convolution_ops, rs_inner_product_ops, rs_pooling_ops, rs_relu_ops, rs_softmax_ops,
-    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops, rs_eltwise_ops,
-    rs_deconvolution_ops, rs_activation_ops, rs_prelu_ops, rs_scale_ops, rs_batch_norm_ops, rs_batch_norm_stored_ops,
-    rs_euclidean_loss_ops;
+    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops,
+    rs_eltwise_ops, rs_deconvolution_ops, rs_activation_ops, rs_prelu_ops, rs_scale_ops, rs_batch_norm_ops,
+    rs_batch_norm_stored_ops, rs_euclidean_loss_ops;
 
-/* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its loss. */
+/* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its
+ * loss. */
 void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int64_t inner);
 
 #endif

@@ -17,9 +17,14 @@ static geometry geometry_of(const rs_op *op)
     const rs_lrn_param *p = &op->layer->lrn;
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
     const double n = p->across ? (double)p->size : (double)p->size * (double)p->size;
-    return (geometry){ .channels = in->dim[1], .height = in->dim[2], .width = in->dim[3], .pixels = in->dim[2] * in->dim[3],
-                       .reach = (p->size - 1) / 2, .beta = p->beta, .weight = (float)((double)p->alpha / n),
-                       .k = p->across ? p->k : 1.0f };
+    return (geometry) { .channels = in->dim[1],
+                        .height = in->dim[2],
+                        .width = in->dim[3],
+                        .pixels = in->dim[2] * in->dim[3],
+                        .reach = (p->size - 1) / 2,
+                        .beta = p->beta,
+                        .weight = (float)((double)p->alpha / n),
+                        .k = p->across ? p->k : 1.0f };
 }
 
 static rs_status plan(rs_op *op, rs_diag *diag)
@@ -58,7 +63,8 @@ static void add(int64_t n, const float *restrict from, float *restrict to)
 }
 
 /* total[i] = sum of the rows around row c, each n long and `stride` apart. */
-static void sum_rows(const float *rows, int64_t n_rows, int64_t stride, int64_t c, int64_t reach, int64_t n, float *total)
+static void sum_rows(const float *rows, int64_t n_rows, int64_t stride, int64_t c, int64_t reach, int64_t n,
+                     float *total)
 {
     const int64_t from = c - reach > 0 ? c - reach : 0, to = c + reach < n_rows - 1 ? c + reach : n_rows - 1;
     for (int64_t i = 0; i < n; i++)
@@ -86,8 +92,8 @@ static void sum_square(const geometry *g, const float *plane, float *columns, fl
 }
 
 /* s from sums of squares, and y; s goes to `record` as well, unless NULL. */
-static void normalize(const geometry *g, int64_t n, const float *restrict x, float *restrict sums, float *restrict power,
-                      float *restrict y, float *restrict record)
+static void normalize(const geometry *g, int64_t n, const float *restrict x, float *restrict sums,
+                      float *restrict power, float *restrict y, float *restrict record)
 {
     for (int64_t i = 0; i < n; i++)
         sums[i] = g->k + g->weight * sums[i];
@@ -136,8 +142,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 }
 
 /* power = s^-beta, ratio = dy x s^(-beta - 1) */
-static void ratios(const geometry *g, int64_t n, const float *restrict x, const float *restrict s, const float *restrict d_out,
-                   float *restrict power, float *restrict ratio)
+static void ratios(const geometry *g, int64_t n, const float *restrict x, const float *restrict s,
+                   const float *restrict d_out, float *restrict power, float *restrict ratio)
 {
     negative_power(g->beta, n, s, power);
     for (int64_t i = 0; i < n; i++)
@@ -180,7 +186,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         for (int64_t x = 0; x < g.pixels; x += BLOCK) {
             const int64_t width = g.pixels - x < BLOCK ? g.pixels - x : BLOCK;
             for (int64_t c = 0; c < g.channels; c++)
-                ratios(&g, width, in + c * g.pixels + x, s + c * g.pixels + x, d_out + c * g.pixels + x, power, ratio + c * BLOCK);
+                ratios(&g, width, in + c * g.pixels + x, s + c * g.pixels + x, d_out + c * g.pixels + x, power,
+                       ratio + c * BLOCK);
             for (int64_t c = 0; c < g.channels; c++) {
                 const int64_t at = c * g.pixels + x;
                 sum_rows(ratio, g.channels, BLOCK, c, g.reach, width, sums);

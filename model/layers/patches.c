@@ -9,7 +9,8 @@ rs_patches rs_patches_of(const rs_convolution_param *p, int64_t channels, int64_
     g.out_width = rs_convolution_output(width, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w);
     g.depth = channels * p->kernel_h * p->kernel_w;
     g.positions = g.out_height * g.out_width;
-    g.plain = p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_h == 0 && p->pad_w == 0;
+    g.plain = p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_h == 0 &&
+              p->pad_w == 0;
     return g;
 }
 
@@ -31,13 +32,14 @@ static void inside(int64_t out, int64_t in, int64_t stride, int64_t origin, int6
     *to = high > low ? high : low;
 }
 
-/* Short runs of floats are copied in whole blocks: up to BLOCK - 1 floats too many are written, which the next run overwrites,
- * and as many too many are read, but never beyond `end`. */
+/* Short runs of floats are copied in whole blocks: up to BLOCK - 1 floats too many are written, which the next run
+ * overwrites, and as many too many are read, but never beyond `end`. */
 enum { BLOCK = RS_PATCH_SLACK, MAX_BLOCKS = 4 };
 
 /* runs times: copies n floats (n <= blocks * BLOCK), then goes on by from_step and to_step (>= n). */
-static inline __attribute__((always_inline)) void copy_blocks(const int blocks, int64_t runs, int64_t n, const float *from,
-                                                              int64_t from_step, const float *end, float *to, int64_t to_step)
+static inline __attribute__((always_inline)) void copy_blocks(const int blocks, int64_t runs, int64_t n,
+                                                              const float *from, int64_t from_step, const float *end,
+                                                              float *to, int64_t to_step)
 {
     int64_t whole = runs;
     while (whole > 0 && end - (from + (whole - 1) * from_step) < blocks * BLOCK)
@@ -49,7 +51,8 @@ static inline __attribute__((always_inline)) void copy_blocks(const int blocks, 
             to[i] = from[i];
 }
 
-static void copy_runs(int64_t runs, int64_t n, const float *from, int64_t from_step, const float *end, float *to, int64_t to_step)
+static void copy_runs(int64_t runs, int64_t n, const float *from, int64_t from_step, const float *end, float *to,
+                      int64_t to_step)
 {
     switch ((n + BLOCK - 1) / BLOCK) {
     case 1:
@@ -118,8 +121,8 @@ static void padded_to_columns(const rs_patches *g, const float *image, float *pa
     }
 }
 
-/* Whether the edges of the image are better out of the way: there is padding, a row of patches is a row of pixels, and a padded plane
- * has room on the stack. */
+/* Whether the edges of the image are better out of the way: there is padding, a row of patches is a row of pixels, and
+ * a padded plane has room on the stack. */
 static bool pads_on_the_stack(const rs_patches *g)
 {
     const int64_t height = g->height + 2 * g->p->pad_h, width = g->width + 2 * g->p->pad_w;
@@ -152,14 +155,14 @@ void rs_image_to_columns(const rs_patches *g, const float *image, float *patches
                     if (in_y < 0 || in_y >= g->height)
                         memset(patches + y * g->out_width, 0, (size_t)g->out_width * sizeof *patches);
                     else
-                        copy_clipped(patches + y * g->out_width, image + (c * g->height + in_y) * g->width + origin, g->out_width,
-                                     p->stride_w, from, to);
+                        copy_clipped(patches + y * g->out_width, image + (c * g->height + in_y) * g->width + origin,
+                                     g->out_width, p->stride_w, from, to);
                 }
             }
 }
 
-/* Floats of a block, which so stays in the second-level cache; fewest positions of one, so that weights are not read too often; and most floats of
- * room: what takes more (huge images, far dilations) is done pixel by pixel. */
+/* Floats of a block, which so stays in the second-level cache; fewest positions of one, so that weights are not read
+ * too often; and most floats of room: what takes more (huge images, far dilations) is done pixel by pixel. */
 enum { BLOCK_FLOATS = 1 << 16, LEAST_POSITIONS = 256, MOST_ROOM = 1 << 18, LINE = 16, TILE_POSITIONS = 32 };
 
 /* Rows of one channel that n positions from `first` need, padding included. */
@@ -182,7 +185,8 @@ rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
         b.positions = LEAST_POSITIONS;
     if (b.positions > g->positions)
         b.positions = g->positions;
-    /* An odd number of cache lines: the rows of a tile lie in different sets. Few positions take no more than they are. */
+    /* An odd number of cache lines: the rows of a tile lie in different sets. Few positions take no more than they are.
+     */
     b.stride = b.positions < LINE ? b.positions : ((b.positions + LINE - 1) / LINE | 1) * LINE;
     /* As many rows as any block of this length can touch: one that begins at the end of a row. */
     const double rows = (double)rows_of(g, g->out_width - 1, b.positions);
@@ -197,8 +201,8 @@ size_t rs_patch_block_size(const rs_patches *g, const rs_patch_blocks *b)
 }
 
 /* out[i] = padded row at i * step + phase, in [0, n); `row` is the image's. */
-static inline __attribute__((always_inline)) void one_phase(const int64_t step, int64_t phase, const rs_patches *g, const float *row,
-                                                            int64_t n, float *restrict out)
+static inline __attribute__((always_inline)) void one_phase(const int64_t step, int64_t phase, const rs_patches *g,
+                                                            const float *row, int64_t n, float *restrict out)
 {
     const int64_t origin = phase - g->p->pad_w;
     int64_t from, to;
@@ -227,7 +231,8 @@ static void pad_row(const rs_patches *g, const float *row, int64_t n, float *out
 }
 
 /* One row of the matrix: n positions from `first` on, `from` being what position (first row of the block, 0) sees. */
-static void block_row(const rs_patches *g, int64_t first, int64_t n, const float *from, int64_t from_step, const float *end, float *to)
+static void block_row(const rs_patches *g, int64_t first, int64_t n, const float *from, int64_t from_step,
+                      const float *end, float *to)
 {
     const int64_t x = first % g->out_width;
     int64_t run = g->out_width - x < n ? g->out_width - x : n;
@@ -252,7 +257,8 @@ static float patch_value(const rs_patches *g, const float *plane, int64_t ky, in
     return y >= 0 && y < g->height && x >= 0 && x < g->width ? plane[y * g->width + x] : 0.0f;
 }
 
-void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n, float *patches)
+void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n,
+                       float *patches)
 {
     const rs_convolution_param *p = g->p;
     const int64_t plane = g->height * g->width;
@@ -282,8 +288,8 @@ void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const floa
         for (int64_t ky = 0; ky < p->kernel_h; ky++)
             for (int64_t kx = 0; kx < p->kernel_w; kx++, patches += b->stride) {
                 const int64_t x = kx * p->dilation_w;
-                block_row(g, first, n, room + ky * p->dilation_h * row + x % p->stride_w * width + x / p->stride_w, p->stride_h * row, end,
-                          patches);
+                block_row(g, first, n, room + ky * p->dilation_h * row + x % p->stride_w * width + x / p->stride_w,
+                          p->stride_h * row, end, patches);
             }
     }
 }
@@ -312,7 +318,8 @@ static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, con
                     if (in_y < 0 || in_y >= g->height)
                         memset(rows + ky * p->kernel_w, 0, (size_t)p->kernel_w * sizeof *rows);
                     else
-                        copy_clipped(rows + ky * p->kernel_w, plane + in_y * g->width, p->kernel_w, p->dilation_w, from, to);
+                        copy_clipped(rows + ky * p->kernel_w, plane + in_y * g->width, p->kernel_w, p->dilation_w, from,
+                                     to);
                 }
             }
         }
@@ -320,8 +327,10 @@ static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, con
 
 void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
 {
-    const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, height = g->height + 2 * pad_h, width = g->width + 2 * pad_w;
-    if (pad_h + pad_w == 0 || height > PADDED_IMAGE || width > PADDED_IMAGE || height * width > PADDED_IMAGE / g->channels) {
+    const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, height = g->height + 2 * pad_h,
+                  width = g->width + 2 * pad_w;
+    if (pad_h + pad_w == 0 || height > PADDED_IMAGE || width > PADDED_IMAGE ||
+        height * width > PADDED_IMAGE / g->channels) {
         image_to_rows(g, pad_h, pad_w, image, rows);
         return;
     }
@@ -359,7 +368,8 @@ static void crop_plane(const rs_patches *g, const float *padded, float *plane)
         memcpy(plane, padded, (size_t)g->width * sizeof *plane);
 }
 
-/* rs_columns_to_image for stride_w 1 and small padded planes: pixels in the padding are added to as well, and dropped in the end. */
+/* rs_columns_to_image for stride_w 1 and small padded planes: pixels in the padding are added to as well, and dropped
+ * in the end. */
 static void columns_to_padded(const rs_patches *g, const float *patches, float *image)
 {
     const rs_convolution_param *p = g->p;
@@ -370,7 +380,8 @@ static void columns_to_padded(const rs_patches *g, const float *patches, float *
         for (int64_t ky = 0; ky < p->kernel_h; ky++)
             for (int64_t kx = 0; kx < p->kernel_w; kx++)
                 for (int64_t y = 0; y < g->out_height; y++, patches += g->out_width)
-                    add(g->out_width, patches, padded + (y * p->stride_h + ky * p->dilation_h) * width + kx * p->dilation_w);
+                    add(g->out_width, patches,
+                        padded + (y * p->stride_h + ky * p->dilation_h) * width + kx * p->dilation_w);
         crop_plane(g, padded, image);
     }
 }

@@ -1,5 +1,5 @@
-/* The patches of an image that a convolution's kernel sees, as a matrix: depth k = (channel, y, x) of the kernel by positions
- * pos = (y, x) of the output; pixels in the padding are zero. For one group of channels. */
+/* The patches of an image that a convolution's kernel sees, as a matrix: depth k = (channel, y, x) of the kernel by
+ * positions pos = (y, x) of the output; pixels in the padding are zero. For one group of channels. */
 #ifndef RISTRETTO_LAYERS_PATCHES_H
 #define RISTRETTO_LAYERS_PATCHES_H
 
@@ -21,7 +21,8 @@ rs_patches rs_patches_of(const rs_convolution_param *p, int64_t channels, int64_
 /* patches[k][pos]. */
 void rs_image_to_columns(const rs_patches *g, const float *image, float *patches);
 
-/* The same block by block, so that what one product reads stays in the cache: patches[k][i] for positions first + i, i in [0, n). */
+/* The same block by block, so that what one product reads stays in the cache: patches[k][i] for positions first + i, i
+ * in [0, n). */
 typedef struct rs_patch_blocks {
     int64_t positions; /* of a block, at most */
     int64_t stride;    /* floats from one k to the next */
@@ -31,7 +32,8 @@ rs_patch_blocks rs_patch_blocks_of(const rs_patches *g);
 /* Floats that a block takes, room and slack included. */
 size_t rs_patch_block_size(const rs_patches *g, const rs_patch_blocks *b);
 /* `patches` has rs_patch_block_size floats. */
-void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n, float *patches);
+void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n,
+                       float *patches);
 
 /* The transpose, rows[pos][k]. */
 void rs_image_to_rows(const rs_patches *g, const float *image, float *rows);

@@ -1,5 +1,6 @@
-/* Pooling as Caffe does it: output sizes rounded up (or down, if asked), windows clipped to the padded image for the divisor of the
- * average (to the image, if the padding does not count) and to the image for what is read. Of equal maxima the first (in row order) gets the gradient. */
+/* Pooling as Caffe does it: output sizes rounded up (or down, if asked), windows clipped to the padded image for the
+ * divisor of the average (to the image, if the padding does not count) and to the image for what is read. Of equal
+ * maxima the first (in row order) gets the gradient. */
 #include <math.h>
 #include <string.h>
 
@@ -15,9 +16,16 @@ static geometry geometry_of(const rs_op *op)
 {
     const rs_pooling_param *p = &op->layer->pooling;
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
-    geometry g = { .channels = in->dim[1], .height = in->dim[2], .width = in->dim[3],
-                   .kernel_h = p->kernel_h, .kernel_w = p->kernel_w, .stride_h = p->stride_h, .stride_w = p->stride_w,
-                   .pad_h = p->pad_h, .pad_w = p->pad_w, .exclude_padding = p->exclude_padding };
+    geometry g = { .channels = in->dim[1],
+                   .height = in->dim[2],
+                   .width = in->dim[3],
+                   .kernel_h = p->kernel_h,
+                   .kernel_w = p->kernel_w,
+                   .stride_h = p->stride_h,
+                   .stride_w = p->stride_w,
+                   .pad_h = p->pad_h,
+                   .pad_w = p->pad_w,
+                   .exclude_padding = p->exclude_padding };
     if (p->global) {
         g.kernel_h = g.height;
         g.kernel_w = g.width;
@@ -30,7 +38,8 @@ static geometry geometry_of(const rs_op *op)
 }
 
 /* Window `out` along one axis: [*from, *to) in the image, and its length in the padded image (for the average). */
-static int64_t window(int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t size, int64_t *from, int64_t *to)
+static int64_t window(int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t size, int64_t *from,
+                      int64_t *to)
 {
     int64_t start = out * stride - pad, end = start + kernel;
     if (end > size + pad)
@@ -50,8 +59,8 @@ static bool empty_window(int64_t out, int64_t stride, int64_t pad, int64_t size)
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
     const geometry g = geometry_of(op);
-    if (empty_window(g.out_height, g.stride_h, g.pad_h, g.height) || empty_window(g.out_width, g.stride_w, g.pad_w, g.width) ||
-        g.pad_h >= g.kernel_h || g.pad_w >= g.kernel_w)
+    if (empty_window(g.out_height, g.stride_h, g.pad_h, g.height) ||
+        empty_window(g.out_width, g.stride_w, g.pad_w, g.width) || g.pad_h >= g.kernel_h || g.pad_w >= g.kernel_w)
         return rs_error(diag, RS_BAD_INPUT, op->layer->loc, "choose a smaller stride or padding",
                         "layer '%s': some pooling windows lie wholly outside of the %lldx%lld image", op->layer->name,
                         (long long)g.height, (long long)g.width);
@@ -69,7 +78,8 @@ static inline ints choose(ints mask, ints b, ints a)
     return (mask & b) | (~mask & a);
 }
 
-/* Rows of 2 x 2 windows, stride 2: the common case, four windows at a time. `where` may be NULL; base: index of row[0]. */
+/* Rows of 2 x 2 windows, stride 2: the common case, four windows at a time. `where` may be NULL; base: index of row[0].
+ */
 static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32_t base, float *out, int32_t *where)
 {
     int64_t x = 0;
@@ -82,7 +92,8 @@ static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32
         const floats a = __builtin_shufflevector(t0, t1, 0, 2, 4, 6), b = __builtin_shufflevector(t0, t1, 1, 3, 5, 7);
         const floats c = __builtin_shufflevector(b0, b1, 0, 2, 4, 6), d = __builtin_shufflevector(b0, b1, 1, 3, 5, 7);
         const ints right = b > a, low_right = d > c;
-        const floats top = (floats)choose(right, (ints)b, (ints)a), bottom = (floats)choose(low_right, (ints)d, (ints)c);
+        const floats top = (floats)choose(right, (ints)b, (ints)a),
+                     bottom = (floats)choose(low_right, (ints)d, (ints)c);
         const ints low = bottom > top;
         const floats most = (floats)choose(low, (ints)bottom, (ints)top);
         memcpy(out + x, &most, sizeof most);
@@ -90,7 +101,7 @@ static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32
             const int32_t start = base + (int32_t)(2 * x), below = (int32_t)width;
             const ints corner = { start, start + 2, start + 4, start + 6 };
             /* A comparison gives -1 where it holds. */
-            const ints index = corner - choose(low, low_right - (ints){ below, below, below, below }, right);
+            const ints index = corner - choose(low, low_right - (ints) { below, below, below, below }, right);
             memcpy(where + x, &index, sizeof index);
         }
     }
@@ -133,8 +144,9 @@ static inline __attribute__((always_inline)) floats four_of(const int64_t stride
     return __builtin_shufflevector(a, b, 0, 2, 5, 7);
 }
 
-/* Four neighbouring windows, `rows` rows of which are in the image, and all of their columns; the first begins at row[0], whose place
- * in the plane is base. Value by value of the window in row order, so that the result is what max_window gives. */
+/* Four neighbouring windows, `rows` rows of which are in the image, and all of their columns; the first begins at
+ * row[0], whose place in the plane is base. Value by value of the window in row order, so that the result is what
+ * max_window gives. */
 static inline __attribute__((always_inline)) void max_four(const int64_t stride, int64_t rows, const geometry *g,
                                                            const float *row, int32_t base, float *out, int32_t *where)
 {
@@ -147,16 +159,17 @@ static inline __attribute__((always_inline)) void max_four(const int64_t stride,
             const floats value = four_of(stride, row + offset);
             const ints more = value > most;
             most = (floats)choose(more, (ints)value, (ints)most);
-            at = choose(more, (ints){ 0, 0, 0, 0 } + (int32_t)offset, at);
+            at = choose(more, (ints) { 0, 0, 0, 0 } + (int32_t)offset, at);
         }
     memcpy(out, &most, sizeof most);
-    at += (ints){ 0, step, 2 * step, 3 * step } + base;
+    at += (ints) { 0, step, 2 * step, 3 * step } + base;
     memcpy(where, &at, sizeof at);
 }
 
 /* n >= 4 windows of a row as in max_four; the last four may do some again. */
-static inline __attribute__((always_inline)) void max_row(const int64_t stride, int64_t n, int64_t rows, const geometry *g,
-                                                          const float *row, int32_t base, float *out, int32_t *where)
+static inline __attribute__((always_inline)) void max_row(const int64_t stride, int64_t n, int64_t rows,
+                                                          const geometry *g, const float *row, int32_t base, float *out,
+                                                          int32_t *where)
 {
     for (int64_t x = 0; x < n; x += 4) {
         if (x > n - 4)
@@ -165,7 +178,8 @@ static inline __attribute__((always_inline)) void max_row(const int64_t stride, 
     }
 }
 
-/* The place in the plane of a window's largest value. A value that is not a number stays if it is the first of its window. */
+/* The place in the plane of a window's largest value. A value that is not a number stays if it is the first of its
+ * window. */
 static int64_t max_window(const geometry *g, const float *in, int64_t y, int64_t x)
 {
     int64_t y0, y1, x0, x1;
@@ -185,7 +199,8 @@ static void max_any(const geometry *g, const float *in, float *out, int32_t *whe
     int64_t left, right;
     interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
     const bool fours = where != NULL && right - left >= 4 && g->stride_w <= 2;
-    for (int64_t y = 0; y < g->out_height; y++, out += g->out_width, where = where != NULL ? where + g->out_width : NULL) {
+    for (int64_t y = 0; y < g->out_height;
+         y++, out += g->out_width, where = where != NULL ? where + g->out_width : NULL) {
         if (fours) {
             int64_t top, bottom;
             window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
@@ -217,7 +232,8 @@ static int64_t padded_row(const geometry *g)
     return (g->out_width - 1) * g->stride_w + g->kernel_w;
 }
 
-static inline __attribute__((always_inline)) void max_across(const int64_t stride, const geometry *g, const float *restrict row, float *restrict out)
+static inline __attribute__((always_inline)) void max_across(const int64_t stride, const geometry *g,
+                                                             const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
         float most = row[x * stride];
@@ -227,7 +243,8 @@ static inline __attribute__((always_inline)) void max_across(const int64_t strid
     }
 }
 
-static inline __attribute__((always_inline)) void max_across_3(const int64_t stride, const geometry *g, const float *restrict row, float *restrict out)
+static inline __attribute__((always_inline)) void max_across_3(const int64_t stride, const geometry *g,
+                                                               const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
         const float a = row[x * stride], b = row[x * stride + 1], c = row[x * stride + 2], most = b > a ? b : a;
@@ -235,8 +252,8 @@ static inline __attribute__((always_inline)) void max_across_3(const int64_t str
     }
 }
 
-/* Values alone, for a padded row of at most PADDED_ROW: the largest of each column of the windows, then across the columns. The same values as
- * max_any's as long as all are numbers. */
+/* Values alone, for a padded row of at most PADDED_ROW: the largest of each column of the windows, then across the
+ * columns. The same values as max_any's as long as all are numbers. */
 static void max_values(const geometry *g, const float *in, float *out)
 {
     float row[PADDED_ROW];
@@ -276,8 +293,8 @@ static float average_window(const geometry *g, const float *in, int64_t y, int64
     return total / (float)area;
 }
 
-/* n windows of a row, all of them in the image, the first at row[0], with the order of additions of average_window. With `stride`
- * constant the loops are vectors. */
+/* n windows of a row, all of them in the image, the first at row[0], with the order of additions of average_window.
+ * With `stride` constant the loops are vectors. */
 static inline __attribute__((always_inline)) void average_row(const int64_t stride, int64_t n, const geometry *g,
                                                               const float *restrict row, float *restrict out)
 {
@@ -324,13 +341,14 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     const geometry g = geometry_of(op);
     const int64_t in_plane = g.height * g.width, out_plane = g.out_height * g.out_width;
-    const bool two = g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 && g.pad_h == 0 && g.pad_w == 0 &&
-                     g.height % 2 == 0 && g.width % 2 == 0;
+    const bool two = g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 && g.pad_h == 0 &&
+                     g.pad_w == 0 && g.height % 2 == 0 && g.width % 2 == 0;
     for (int64_t i = first; i < first + n; i++) {
         const float *in = op->bottom[0] + i * op->bottom_size[0];
         float *out = op->top[0] + i * op->top_size[0];
         int32_t *where = op->record_size == 0 ? NULL : (int32_t *)(void *)(op->record + (size_t)i * op->record_size);
-        for (int64_t c = 0; c < g.channels; c++, in += in_plane, out += out_plane, where = where ? where + out_plane : NULL) {
+        for (int64_t c = 0; c < g.channels;
+             c++, in += in_plane, out += out_plane, where = where ? where + out_plane : NULL) {
             if (op->layer->pooling.method == RS_POOL_AVERAGE)
                 average(&g, in, out);
             else if (two)

@@ -1,5 +1,5 @@
-/* Rectified linear unit: max(x, 0) + slope min(x, 0). In place, the sign of the output stands for that of the input; a dropout behind
- * it, in place too, leaves the sign or makes the gradient zero. */
+/* Rectified linear unit: max(x, 0) + slope min(x, 0). In place, the sign of the output stands for that of the input; a
+ * dropout behind it, in place too, leaves the sign or makes the gradient zero. */
 #include "layers/layer.h"
 
 static rs_status plan(rs_op *op, rs_diag *diag)
@@ -7,14 +7,15 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     const rs_layer *l = op->layer;
     if (op->training && l->relu_slope < 0.0f && l->bottoms[0] == l->tops[0])
         return rs_error(diag, RS_BAD_INPUT, l->loc, "give the layer a top of its own",
-                        "layer '%s': a ReLU with negative slope %g cannot be trained in place", l->name, (double)l->relu_slope);
+                        "layer '%s': a ReLU with negative slope %g cannot be trained in place", l->name,
+                        (double)l->relu_slope);
     if (l->bottoms[0] == l->tops[0])
         rs_op_plan_output(op, RS_LAYER_DROPOUT);
     return RS_OK;
 }
 
-/* Two loops of one body, because pointers that may be the same keep a compiler from vectorizing; two selections, because
- * a product in one of two branches does so too. NaN stays NaN. */
+/* Two loops of one body, because pointers that may be the same keep a compiler from vectorizing; two selections,
+ * because a product in one of two branches does so too. NaN stays NaN. */
 static void relu_in_place(float *x, int64_t n, float slope)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -51,7 +52,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     if (!op->backward_data[0])
         return;
     const int64_t size = op->bottom_size[0];
-    const float *in = (op->record_size > 0 ? rs_op_output(op) : op->bottom[0]) + first * size, *d_out = op->top_gradient[0] + first * size;
+    const float *in = (op->record_size > 0 ? rs_op_output(op) : op->bottom[0]) + first * size,
+                *d_out = op->top_gradient[0] + first * size;
     float *d_in = op->bottom_gradient[0] + first * size;
     const float slope = op->layer->relu_slope;
     if (op->add[0])

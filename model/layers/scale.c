@@ -51,7 +51,8 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
         memcpy(op->record + (size_t)first * op->record_size, op->bottom[0] + first * op->bottom_size[0],
                (size_t)n * op->record_size);
     for (int64_t r = first * g.outer * g.weights; r < (first + n) * g.outer * g.weights; r++) {
-        const float w = g.weight != NULL ? g.weight[r % g.weights] : 1.0f, b = g.bias != NULL ? g.bias[r % g.weights] : 0.0f;
+        const float w = g.weight != NULL ? g.weight[r % g.weights] : 1.0f,
+                    b = g.bias != NULL ? g.bias[r % g.weights] : 0.0f;
         const float *x = op->bottom[0] + r * g.inner;
         float *y = op->top[0] + r * g.inner;
         for (int64_t i = 0; i < g.inner; i++)
@@ -69,7 +70,8 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     memset(d_params, 0, op->chunk_size * sizeof *d_params);
     for (int64_t r = first * g.outer * g.weights; r < (first + n) * g.outer * g.weights; r++) {
         const int64_t c = r % g.weights;
-        const float *x = in + r * g.inner, *d_out = op->top_gradient[0] + r * g.inner, w = g.weight != NULL ? g.weight[c] : 1.0f;
+        const float *x = in + r * g.inner, *d_out = op->top_gradient[0] + r * g.inner,
+                    w = g.weight != NULL ? g.weight[c] : 1.0f;
         if (g.weight != NULL)
             d_params[c] += rs_dot(x, d_out, g.inner);
         if (d_bias != NULL)

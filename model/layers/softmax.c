@@ -11,7 +11,8 @@ void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int
             for (int64_t c = 1; c < classes; c++)
                 most = x[c * inner] > most ? x[c * inner] : most;
             for (int64_t c = 0; c < classes; c++) {
-                y[c * inner] = rs_exp(x[c * inner] - most); /* NaN stays NaN, so that a diverged training shows in its loss */
+                y[c * inner] = rs_exp(x[c * inner] -
+                                      most); /* NaN stays NaN, so that a diverged training shows in its loss */
                 total += y[c * inner];
             }
             for (int64_t c = 0; c < classes; c++)

@@ -1,5 +1,5 @@
-/* Softmax and multinomial logistic loss: the mean over images (and positions) of -log p[label], times the loss weight. Places whose
- * label is to be ignored add nothing; what the sum is divided by is the layer's choice. */
+/* Softmax and multinomial logistic loss: the mean over images (and positions) of -log p[label], times the loss weight.
+ * Places whose label is to be ignored add nothing; what the sum is divided by is the layer's choice. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -66,9 +66,14 @@ static void finish(rs_op *op, int64_t n)
         for (int64_t i = 0; i < places; i++)
             counted -= ignored(op, op->bottom[1][i]);
         break;
-    case RS_NORM_FULL: break;
-    case RS_NORM_BATCH_SIZE: counted = n; break;
-    case RS_NORM_NONE: counted = 1; break;
+    case RS_NORM_FULL:
+        break;
+    case RS_NORM_BATCH_SIZE:
+        counted = n;
+        break;
+    case RS_NORM_NONE:
+        counted = 1;
+        break;
     }
     op->divisor = (double)(counted > 0 ? counted : 1);
     total /= op->divisor;

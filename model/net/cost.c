@@ -26,8 +26,11 @@ rs_layer_cost rs_net_cost(const rs_net *net, int index)
     case RS_LAYER_DECONVOLUTION: /* every input value is multiplied with one filter */
         cost.macs = per_image(net, layer->bottoms[0]) * rs_shape_count(weights, 1);
         break;
-    case RS_LAYER_INNER_PRODUCT: cost.macs = rs_shape_count(weights, 0); break;
-    default: break;
+    case RS_LAYER_INNER_PRODUCT:
+        cost.macs = rs_shape_count(weights, 0);
+        break;
+    default:
+        break;
     }
     return cost;
 }

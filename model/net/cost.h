@@ -9,8 +9,9 @@ extern "C" {
 #endif
 
 typedef struct rs_layer_cost {
-    int64_t params;  /* learnt values; those that an earlier layer owns (shared parameters) are counted there */
-    int64_t macs;    /* multiply-accumulates for one image: of convolutions and inner products, as is usual; others count none */
+    int64_t params; /* learnt values; those that an earlier layer owns (shared parameters) are counted there */
+    int64_t macs;   /* multiply-accumulates for one image: of convolutions and inner products, as is usual; others count
+                       none */
     int64_t outputs; /* values of all tops for one image; none for a layer that works in place */
 } rs_layer_cost;
 

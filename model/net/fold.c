@@ -1,5 +1,5 @@
-/* Folding: what follows a convolution and is a line in each of its outputs, y = f x + o by channel, becomes part of its weights and
- * bias. */
+/* Folding: what follows a convolution and is a line in each of its outputs, y = f x + o by channel, becomes part of its
+ * weights and bias. */
 #include <math.h>
 #include <string.h>
 
@@ -33,8 +33,8 @@ static int64_t line_channels(const rs_net *net, const rs_layer *l)
     if (l->type == RS_LAYER_BATCH_NORM)
         return l->batch_norm.global_stats ? l->params[0].shape.dim[0] : 0;
     const int n_axes = net->blobs[l->bottoms[0]].shape.n_axes;
-    const bool by_channel = (l->type == RS_LAYER_SCALE || l->type == RS_LAYER_BIAS) && rs_axis(l->scale.axis, n_axes) == 1 &&
-                            l->params[0].shape.n_axes == 1;
+    const bool by_channel = (l->type == RS_LAYER_SCALE || l->type == RS_LAYER_BIAS) &&
+                            rs_axis(l->scale.axis, n_axes) == 1 && l->params[0].shape.n_axes == 1;
     return by_channel ? l->params[0].shape.dim[0] : 0;
 }
 
@@ -55,8 +55,9 @@ static rs_status compose(const rs_layer *l, const line *sum, rs_diag *diag)
             o = (double)p[0].data[c];
         }
         if (!isfinite(f) || !isfinite(o))
-            return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s' (%s): the variance %g of channel %lld gives no finite factor",
-                            l->name, rs_layer_type_name(l->type), (double)p[1].data[c] * scale, (long long)c);
+            return rs_error(diag, RS_BAD_INPUT, l->loc, NULL,
+                            "layer '%s' (%s): the variance %g of channel %lld gives no finite factor", l->name,
+                            rs_layer_type_name(l->type), (double)p[1].data[c] * scale, (long long)c);
         sum->factor[c] *= f;
         sum->offset[c] = sum->offset[c] * f + o;
     }
@@ -93,7 +94,7 @@ static rs_status apply(rs_layer *l, const line *sum, rs_diag *diag)
         float *bias = RS_NEW_ARRAY(float, (size_t)outputs);
         if (bias == NULL)
             return rs_out_of_memory(diag);
-        l->params[1] = (rs_param){ .shape = { 1, { outputs } }, .data = bias, .lr_mult = 1.0f, .decay_mult = 1.0f };
+        l->params[1] = (rs_param) { .shape = { 1, { outputs } }, .data = bias, .lr_mult = 1.0f, .decay_mult = 1.0f };
         l->n_params = 2;
         *(inner_product ? &l->inner_product.bias : &l->convolution.bias) = true;
     }
@@ -160,7 +161,8 @@ static rs_status fold_into(rs_net *net, int i, rs_diag *diag)
         sum.factor[c] = 1.0;
     bool any = false;
     rs_status st = RS_OK;
-    for (int next; st == RS_OK && (next = only_reader(net, i)) >= 0 && line_channels(net, &net->layers[next]) == outputs;) {
+    for (int next;
+         st == RS_OK && (next = only_reader(net, i)) >= 0 && line_channels(net, &net->layers[next]) == outputs;) {
         st = compose(&net->layers[next], &sum, diag);
         if (st == RS_OK)
             st = remove_layer(net, next, i, diag);

@@ -54,33 +54,33 @@ enum { ANY = INT_MAX };
 
 static const rs_layer_rule RULES[RS_LAYER_TYPES] = {
     /*                         name             bottoms  tops  parameters */
-    [RS_LAYER_INPUT] =          { "Input",          0, 0,   1, ANY, 0, false, false, false },
-    [RS_LAYER_CONVOLUTION] =    { "Convolution",    1, 1,   1, 1,   2, false, false, false },
-    [RS_LAYER_INNER_PRODUCT] =  { "InnerProduct",   1, 1,   1, 1,   2, false, false, false },
-    [RS_LAYER_POOLING] =        { "Pooling",        1, 1,   1, 1,   0, false, false, false },
-    [RS_LAYER_RELU] =           { "ReLU",           1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_SOFTMAX] =        { "Softmax",        1, 1,   1, 1,   0, false, false, false },
-    [RS_LAYER_SOFTMAX_LOSS] =   { "SoftmaxWithLoss", 2, 2,  1, 1,   0, false, true,  true },
-    [RS_LAYER_ACCURACY] =       { "Accuracy",       2, 2,   1, 1,   0, false, false, true },
-    [RS_LAYER_DROPOUT] =        { "Dropout",        1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_DECONVOLUTION] =  { "Deconvolution",  1, 1,   1, 1,   2, false, false, false },
-    [RS_LAYER_PRELU] =          { "PReLU",          1, 1,   1, 1,   1, true,  false, false },
-    [RS_LAYER_ELU] =            { "ELU",            1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_SIGMOID] =        { "Sigmoid",        1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_TANH] =           { "TanH",           1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_CLIP] =           { "Clip",           1, 1,   1, 1,   0, true,  false, false },
-    [RS_LAYER_QUANTIZE_LINEAR] = { "QuantizeLinear", 1, 1,  1, 1,   0, true,  false, false },
-    [RS_LAYER_LRN] =            { "LRN",            1, 1,   1, 1,   0, false, false, false },
-    [RS_LAYER_BATCH_NORM] =     { "BatchNorm",      1, 1,   1, 1,   3, true,  false, false },
-    [RS_LAYER_SCALE] =          { "Scale",          1, 1,   1, 1,   2, true,  false, false },
-    [RS_LAYER_BIAS] =           { "Bias",           1, 1,   1, 1,   1, true,  false, false },
-    [RS_LAYER_CONCAT] =         { "Concat",         1, ANY, 1, 1,   0, false, false, false },
-    [RS_LAYER_SLICE] =          { "Slice",          1, 1,   1, ANY, 0, false, false, false },
-    [RS_LAYER_SPLIT] =          { "Split",          1, 1,   1, ANY, 0, false, false, false },
-    [RS_LAYER_ELTWISE] =        { "Eltwise",        2, ANY, 1, 1,   0, false, false, false },
-    [RS_LAYER_FLATTEN] =        { "Flatten",        1, 1,   1, 1,   0, false, false, false },
-    [RS_LAYER_RESHAPE] =        { "Reshape",        1, 1,   1, 1,   0, false, false, false },
-    [RS_LAYER_EUCLIDEAN_LOSS] = { "EuclideanLoss",  2, 2,   1, 1,   0, false, true,  true },
+    [RS_LAYER_INPUT] = { "Input", 0, 0, 1, ANY, 0, false, false, false },
+    [RS_LAYER_CONVOLUTION] = { "Convolution", 1, 1, 1, 1, 2, false, false, false },
+    [RS_LAYER_INNER_PRODUCT] = { "InnerProduct", 1, 1, 1, 1, 2, false, false, false },
+    [RS_LAYER_POOLING] = { "Pooling", 1, 1, 1, 1, 0, false, false, false },
+    [RS_LAYER_RELU] = { "ReLU", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_SOFTMAX] = { "Softmax", 1, 1, 1, 1, 0, false, false, false },
+    [RS_LAYER_SOFTMAX_LOSS] = { "SoftmaxWithLoss", 2, 2, 1, 1, 0, false, true, true },
+    [RS_LAYER_ACCURACY] = { "Accuracy", 2, 2, 1, 1, 0, false, false, true },
+    [RS_LAYER_DROPOUT] = { "Dropout", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_DECONVOLUTION] = { "Deconvolution", 1, 1, 1, 1, 2, false, false, false },
+    [RS_LAYER_PRELU] = { "PReLU", 1, 1, 1, 1, 1, true, false, false },
+    [RS_LAYER_ELU] = { "ELU", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_SIGMOID] = { "Sigmoid", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_TANH] = { "TanH", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_CLIP] = { "Clip", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_QUANTIZE_LINEAR] = { "QuantizeLinear", 1, 1, 1, 1, 0, true, false, false },
+    [RS_LAYER_LRN] = { "LRN", 1, 1, 1, 1, 0, false, false, false },
+    [RS_LAYER_BATCH_NORM] = { "BatchNorm", 1, 1, 1, 1, 3, true, false, false },
+    [RS_LAYER_SCALE] = { "Scale", 1, 1, 1, 1, 2, true, false, false },
+    [RS_LAYER_BIAS] = { "Bias", 1, 1, 1, 1, 1, true, false, false },
+    [RS_LAYER_CONCAT] = { "Concat", 1, ANY, 1, 1, 0, false, false, false },
+    [RS_LAYER_SLICE] = { "Slice", 1, 1, 1, ANY, 0, false, false, false },
+    [RS_LAYER_SPLIT] = { "Split", 1, 1, 1, ANY, 0, false, false, false },
+    [RS_LAYER_ELTWISE] = { "Eltwise", 2, ANY, 1, 1, 0, false, false, false },
+    [RS_LAYER_FLATTEN] = { "Flatten", 1, 1, 1, 1, 0, false, false, false },
+    [RS_LAYER_RESHAPE] = { "Reshape", 1, 1, 1, 1, 0, false, false, false },
+    [RS_LAYER_EUCLIDEAN_LOSS] = { "EuclideanLoss", 2, 2, 1, 1, 0, false, true, true },
 };
 
 const rs_layer_rule *rs_layer_rule_of(rs_layer_type type)
@@ -214,7 +214,7 @@ int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pa
     return out;
 }
 
-/* --------------------------------------------------------------------------------------------------------- fillers */
+/* ------------------------------------------------------------------------------------------------------ fillers */
 
 /* A stream of random numbers of its own for each parameter, by the layer's name: the same for every phase of a net. */
 static uint64_t param_stream(const char *name, int param)
@@ -275,13 +275,19 @@ static const rs_filler *filler_of(const rs_layer *layer, int param)
     static const rs_filler zero = { .type = RS_FILL_CONSTANT };
     switch (layer->type) {
     case RS_LAYER_CONVOLUTION:
-    case RS_LAYER_DECONVOLUTION: return param == 0 ? &layer->convolution.weight_filler : &layer->convolution.bias_filler;
-    case RS_LAYER_INNER_PRODUCT: return param == 0 ? &layer->inner_product.weight_filler : &layer->inner_product.bias_filler;
+    case RS_LAYER_DECONVOLUTION:
+        return param == 0 ? &layer->convolution.weight_filler : &layer->convolution.bias_filler;
+    case RS_LAYER_INNER_PRODUCT:
+        return param == 0 ? &layer->inner_product.weight_filler : &layer->inner_product.bias_filler;
     case RS_LAYER_SCALE:
-    case RS_LAYER_BIAS: return param == 0 ? &layer->scale.filler : &layer->scale.bias_filler;
-    case RS_LAYER_PRELU: return &layer->prelu.filler;
-    case RS_LAYER_BATCH_NORM: return &zero;
-    default: return NULL;
+    case RS_LAYER_BIAS:
+        return param == 0 ? &layer->scale.filler : &layer->scale.bias_filler;
+    case RS_LAYER_PRELU:
+        return &layer->prelu.filler;
+    case RS_LAYER_BATCH_NORM:
+        return &zero;
+    default:
+        return NULL;
     }
 }
 

@@ -60,7 +60,7 @@ typedef enum rs_layer_type {
     RS_LAYER_FLATTEN,
     RS_LAYER_RESHAPE,
     RS_LAYER_EUCLIDEAN_LOSS,
-    RS_LAYER_CLIP,          /* also ReLU6 of other frameworks: 0 to 6 */
+    RS_LAYER_CLIP,            /* also ReLU6 of other frameworks: 0 to 6 */
     RS_LAYER_QUANTIZE_LINEAR, /* ONNX's QuantizeLinear and DequantizeLinear, one behind the other */
     RS_LAYER_TYPES
 } rs_layer_type;
@@ -70,10 +70,10 @@ typedef struct rs_layer_rule {
     const char *name;                /* in prototxt, such as "Convolution" */
     int least_bottoms, most_bottoms; /* INT_MAX: any number */
     int least_tops, most_tops;
-    int most_params;                 /* learnable arrays; 0: it learns nothing */
-    bool in_place;                   /* may write the blob that it reads */
-    bool loss;                       /* its top is a scalar that training makes small */
-    bool scalar;                     /* its top is one value for the whole batch: losses and accuracy */
+    int most_params; /* learnable arrays; 0: it learns nothing */
+    bool in_place;   /* may write the blob that it reads */
+    bool loss;       /* its top is a scalar that training makes small */
+    bool scalar;     /* its top is one value for the whole batch: losses and accuracy */
 } rs_layer_rule;
 
 const rs_layer_rule *rs_layer_rule_of(rs_layer_type type);
@@ -85,8 +85,8 @@ typedef enum rs_phase { RS_TRAIN, RS_TEST } rs_phase;
 /* Initial values of a parameter (Caffe's FillerParameter). constant: value; uniform in [min, max); Gaussian of mean and
  * std; xavier: uniform in +-sqrt(3 / n); msra: Gaussian of std sqrt(2 / n), where n by variance_norm is the fan in
  * (elements / dim[0]), the fan out (elements / dim[1]) or their average;
- * bilinear: weights of a deconvolution of k x k that interpolates: (1 - |y / f - c|) (1 - |x / f - c|), f = ceil(k / 2),
- * c = (2 f - 1 - f mod 2) / (2 f). */
+ * bilinear: weights of a deconvolution of k x k that interpolates: (1 - |y / f - c|) (1 - |x / f - c|), f = ceil(k /
+ * 2), c = (2 f - 1 - f mod 2) / (2 f). */
 typedef enum rs_filler_type {
     RS_FILL_CONSTANT,
     RS_FILL_UNIFORM,
@@ -102,8 +102,9 @@ typedef struct rs_filler {
     float value, min, max, mean, std;
 } rs_filler;
 
-/* Output size along an axis: floor((in + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1; of a deconvolution, whose weights
- * are [in_channels][out_channels / groups][kernel_h][kernel_w]: stride (in - 1) + dilation (kernel - 1) + 1 - 2 pad. */
+/* Output size along an axis: floor((in + 2 pad - (dilation (kernel - 1) + 1)) / stride) + 1; of a deconvolution, whose
+ * weights are [in_channels][out_channels / groups][kernel_h][kernel_w]: stride (in - 1) + dilation (kernel - 1) + 1 - 2
+ * pad. */
 typedef struct rs_convolution_param {
     int64_t out_channels, groups;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
@@ -119,33 +120,37 @@ typedef struct rs_inner_product_param {
 
 typedef enum rs_pool_method { RS_POOL_MAX, RS_POOL_AVERAGE } rs_pool_method;
 
-/* Caffe's output size: ceil((in + 2 pad - kernel) / stride) + 1, less one if the last window would start in the padding.
- * global: the kernel is the whole input; rs_net_infer_shapes sets kernel to the input's size, stride to 1, pad to 0. */
+/* Caffe's output size: ceil((in + 2 pad - kernel) / stride) + 1, less one if the last window would start in the
+ * padding. global: the kernel is the whole input; rs_net_infer_shapes sets kernel to the input's size, stride to 1, pad
+ * to 0. */
 typedef struct rs_pooling_param {
     rs_pool_method method;
     bool global;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     bool floor;           /* the output's size is rounded down (round_mode: FLOOR), as other frameworks do */
-    bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX and we do */
+    bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX
+                             and we do */
 } rs_pooling_param;
 
-/* Local response normalization: x * (k + alpha / n * sum of squares)^-beta. Across channels the sum runs over size channels around
- * each and n is size; within a channel over size x size pixels, n is size * size and k is 1. size is odd. */
+/* Local response normalization: x * (k + alpha / n * sum of squares)^-beta. Across channels the sum runs over size
+ * channels around each and n is size; within a channel over size x size pixels, n is size * size and k is 1. size is
+ * odd. */
 typedef struct rs_lrn_param {
     bool across;
     int64_t size;
     float alpha, beta, k;
 } rs_lrn_param;
 
-/* y = (x - mean) / sqrt(variance + eps) by channel (axis 1). Parameters: means and variances, both times a factor, and the factor.
- * global_stats: use them; otherwise those of the batch, which are averaged into them: old * fraction + new. */
+/* y = (x - mean) / sqrt(variance + eps) by channel (axis 1). Parameters: means and variances, both times a factor, and
+ * the factor. global_stats: use them; otherwise those of the batch, which are averaged into them: old * fraction + new.
+ */
 typedef struct rs_batch_norm_param {
     bool global_stats;
     float fraction, eps;
 } rs_batch_norm_param;
 
-/* Scale: y = x * weight (+ bias); Bias: y = x + weight. The weights' shape is that of axes [axis, axis + num_axes) of the input
- * (num_axes -1: all from axis on). The batch axis is not among them. */
+/* Scale: y = x * weight (+ bias); Bias: y = x + weight. The weights' shape is that of axes [axis, axis + num_axes) of
+ * the input (num_axes -1: all from axis on). The batch axis is not among them. */
 typedef struct rs_scale_param {
     int64_t axis, num_axes;
     bool bias;
@@ -178,7 +183,8 @@ typedef struct rs_eltwise_param {
     float *coefficients;
 } rs_eltwise_param;
 
-/* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [least, most]: rs_fxp_affine. */
+/* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [least, most]:
+ * rs_fxp_affine. */
 typedef struct rs_quantize_linear_param {
     float scale;
     int32_t zero, least, most;
@@ -189,8 +195,8 @@ typedef struct rs_flatten_param {
     int64_t axis, end_axis;
 } rs_flatten_param;
 
-/* Axes [axis, axis + num_axes) (num_axes -1: all from axis on) are replaced by `shape`, in which 0 keeps the axis at its place and
- * -1 (one at most) takes what is left. The batch axis keeps its size. */
+/* Axes [axis, axis + num_axes) (num_axes -1: all from axis on) are replaced by `shape`, in which 0 keeps the axis at
+ * its place and -1 (one at most) takes what is left. The batch axis keeps its size. */
 typedef struct rs_reshape_param {
     int64_t axis, num_axes;
     rs_shape shape;
@@ -210,8 +216,8 @@ typedef struct rs_judge_param {
 /* Channels of a compressed image (JPEG, PNG): what the file has, blue-green-red, or gray. */
 typedef enum rs_color { RS_COLOR_AS_IS, RS_COLOR_BGR, RS_COLOR_GRAY } rs_color;
 
-/* What a data layer says of its source (paths as written) and its transformation: resized, cropped, mirrored (docs/data.md), then
- * value = (pixel - mean) * scale. */
+/* What a data layer says of its source (paths as written) and its transformation: resized, cropped, mirrored
+ * (docs/data.md), then value = (pixel - mean) * scale. */
 typedef struct rs_data_param {
     char *source; /* or NULL */
     int64_t batch_size;
@@ -222,12 +228,12 @@ typedef struct rs_data_param {
     float mean[16];
     int64_t new_height, new_width; /* 0: as they are */
     rs_color color;
-    bool list;         /* ImageData: the source is a list of images, whatever its name */
-    bool shuffle;      /* another order each epoch of training; a list that is tested on keeps one order, by a fixed seed */
+    bool list;    /* ImageData: the source is a list of images, whatever its name */
+    bool shuffle; /* another order each epoch of training; a list that is tested on keeps one order, by a fixed seed */
     char *root_folder; /* of the images of a list; or NULL */
     char *mean_file;   /* or NULL */
-    /* The mean of each pixel, channels x height x width before cropping, once rs_data_load_mean has read mean_file; else NULL.
-     * Then n_mean is 0. */
+    /* The mean of each pixel, channels x height x width before cropping, once rs_data_load_mean has read mean_file;
+     * else NULL. Then n_mean is 0. */
     float *mean_image;
     int64_t mean_dim[3];
 } rs_data_param;
@@ -247,7 +253,8 @@ typedef struct rs_quantization_param {
 } rs_quantization_param;
 
 /* One learnable array of a layer. data has rs_shape_count elements; NULL until shapes are known.
- * Parameters with the same `name` are one: the first in the net owns the values, and the others point to them (`shared`). */
+ * Parameters with the same `name` are one: the first in the net owns the values, and the others point to them
+ * (`shared`). */
 typedef struct rs_param {
     rs_shape shape;
     float *data;
@@ -309,8 +316,8 @@ typedef struct rs_net {
 void rs_net_free(rs_net *net);
 /* Frees what a layer owns, not the layer itself. */
 void rs_layer_clear(rs_layer *layer);
-/* The parameter that owns the values of parameter `param` of layer `layer`: the first of its name, or itself; then its layer and index
- * in *owner_layer and *owner_param. */
+/* The parameter that owns the values of parameter `param` of layer `layer`: the first of its name, or itself; then its
+ * layer and index in *owner_layer and *owner_param. */
 rs_param *rs_net_param_owner(const rs_net *net, int layer, int param, int *owner_layer, int *owner_param);
 /* Index of a layer or blob by name; -1 if there is none. */
 int rs_net_layer(const rs_net *net, const char *name);
@@ -329,26 +336,30 @@ rs_status rs_net_infer_layer(rs_net *net, int layer, const rs_shape *input, rs_d
 /* Fills the parameters from their fillers; the same seed gives the same values. */
 rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
 
-/* Folds BatchNorm layers with stored statistics, and Scale and Bias layers by channel, into the weights and bias of the convolution,
- * deconvolution or inner product right before them, if nothing else reads what lies between; a bias is added where there is none. The
- * layers go, their names stay in net->folded, and what they wrote is written by the layer that took them in. Shapes must have been
- * inferred and weights be there. Layers whose parameters have names, to be shared, are left as they are, and so are others that
- * cannot be folded: no error. RS_BAD_INPUT: a variance that makes no finite factor. */
+/* Folds BatchNorm layers with stored statistics, and Scale and Bias layers by channel, into the weights and bias of the
+ * convolution, deconvolution or inner product right before them, if nothing else reads what lies between; a bias is
+ * added where there is none. The layers go, their names stay in net->folded, and what they wrote is written by the
+ * layer that took them in. Shapes must have been inferred and weights be there. Layers whose parameters have names, to
+ * be shared, are left as they are, and so are others that cannot be folded: no error. RS_BAD_INPUT: a variance that
+ * makes no finite factor. */
 rs_status rs_net_fold(rs_net *net, rs_diag *diag);
 
-/* Turns QuantizeLinear layers into Dropout, which does nothing in the test phase: values of layers are floats again. Returns how many
- * there were. */
+/* Turns QuantizeLinear layers into Dropout, which does nothing in the test phase: values of layers are floats again.
+ * Returns how many there were. */
 int rs_net_unquantize(rs_net *net);
 
-/* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by every engine. */
+/* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by
+ * every engine. */
 int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
 int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, bool floor);
 
-/* The axis meant by `axis` of a shape with n_axes: itself if not negative, else counted from behind; -1 if there is no such axis. */
+/* The axis meant by `axis` of a shape with n_axes: itself if not negative, else counted from behind; -1 if there is no
+ * such axis. */
 int rs_axis(int64_t axis, int n_axes);
 
-/* The blob that holds the class scores (the bottom of the last softmax, loss or accuracy layer, a softmax's own bottom where that
- * is its output, so that auxiliary classifiers do not count; else the last top), and the first input blob; -1 if there is none. */
+/* The blob that holds the class scores (the bottom of the last softmax, loss or accuracy layer, a softmax's own bottom
+ * where that is its output, so that auxiliary classifiers do not count; else the last top), and the first input blob;
+ * -1 if there is none. */
 int rs_net_scores(const rs_net *net);
 int rs_net_input(const rs_net *net);
 

@@ -60,9 +60,8 @@ static bool is_image(const rs_layer *layer, const rs_shape *in, rs_diag *diag)
     char text[SHAPE_TEXT];
     if (in->n_axes == 4 && in->dim[1] > 0 && in->dim[2] > 0 && in->dim[3] > 0)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-             "layer '%s' (%s): the input is %s, expected images (N x C x H x W)", layer->name,
-             rs_layer_type_name(layer->type), rs_shape_text(in, text, sizeof text));
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s): the input is %s, expected images (N x C x H x W)",
+             layer->name, rs_layer_type_name(layer->type), rs_shape_text(in, text, sizeof text));
     return false;
 }
 
@@ -93,12 +92,12 @@ static rs_status infer_convolution(rs_layer *layer, const rs_shape *in, rs_shape
     if (!window_fits(layer, in, c->dilation_h * (c->kernel_h - 1) + 1, c->dilation_w * (c->kernel_w - 1) + 1, c->pad_h,
                      c->pad_w, diag))
         return RS_BAD_INPUT;
-    *out = (rs_shape){ 4,
-                       { in->dim[0], c->out_channels,
-                         rs_convolution_output(in->dim[2], c->kernel_h, c->stride_h, c->pad_h, c->dilation_h),
-                         rs_convolution_output(in->dim[3], c->kernel_w, c->stride_w, c->pad_w, c->dilation_w) } };
+    *out = (rs_shape) { 4,
+                        { in->dim[0], c->out_channels,
+                          rs_convolution_output(in->dim[2], c->kernel_h, c->stride_h, c->pad_h, c->dilation_h),
+                          rs_convolution_output(in->dim[3], c->kernel_w, c->stride_w, c->pad_w, c->dilation_w) } };
     const rs_shape weights = { 4, { c->out_channels, in->dim[1] / c->groups, c->kernel_h, c->kernel_w } };
-    return set_params(layer, weights, c->bias, (rs_shape){ 1, { c->out_channels } }, diag);
+    return set_params(layer, weights, c->bias, (rs_shape) { 1, { c->out_channels } }, diag);
 }
 
 static rs_status infer_inner_product(rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
@@ -111,8 +110,9 @@ static rs_status infer_inner_product(rs_layer *layer, const rs_shape *in, rs_sha
                         "layer '%s' (InnerProduct): the input is %s, expected "
                         "a batch of at least one value each",
                         layer->name, rs_shape_text(in, text, sizeof text));
-    *out = (rs_shape){ 2, { in->dim[0], ip->outputs } };
-    return set_params(layer, (rs_shape){ 2, { ip->outputs, inputs } }, ip->bias, (rs_shape){ 1, { ip->outputs } }, diag);
+    *out = (rs_shape) { 2, { in->dim[0], ip->outputs } };
+    return set_params(layer, (rs_shape) { 2, { ip->outputs, inputs } }, ip->bias, (rs_shape) { 1, { ip->outputs } },
+                      diag);
 }
 
 static rs_status infer_pooling(rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
@@ -128,9 +128,10 @@ static rs_status infer_pooling(rs_layer *layer, const rs_shape *in, rs_shape *ou
     }
     if (!window_fits(layer, in, p->kernel_h, p->kernel_w, p->pad_h, p->pad_w, diag))
         return RS_BAD_INPUT;
-    *out = (rs_shape){ 4,
-                       { in->dim[0], in->dim[1], rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor),
-                         rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor) } };
+    *out = (rs_shape) { 4,
+                        { in->dim[0], in->dim[1],
+                          rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor),
+                          rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor) } };
     return RS_OK;
 }
 
@@ -151,7 +152,7 @@ static rs_status infer_judge(const rs_layer *layer, const rs_shape *scores, cons
                         "of the scores' %s",
                         layer->name, rs_layer_type_name(layer->type), rs_shape_text(labels, b, sizeof b),
                         rs_shape_text(scores, a, sizeof a));
-    *out = (rs_shape){ 0, { 0 } };
+    *out = (rs_shape) { 0, { 0 } };
     return RS_OK;
 }
 
@@ -169,7 +170,7 @@ static rs_status infer_input(rs_net *net, rs_layer *layer, const rs_shape *input
                         is_data ? "the images of a data set give a data layer its shape: name one" : NULL,
                         "layer '%s' gives no shape for its top '%s'", layer->name, net->blobs[layer->tops[0]].name);
     if (is_data && layer->n_tops == 2)
-        net->blobs[layer->tops[1]].shape = (rs_shape){ 1, { top->dim[0] } };
+        net->blobs[layer->tops[1]].shape = (rs_shape) { 1, { top->dim[0] } };
     for (int i = 1; i < layer->n_tops; i++)
         if (net->blobs[layer->tops[i]].shape.n_axes == 0)
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' gives no shape for its top '%s'",
@@ -187,18 +188,18 @@ static rs_status infer_deconvolution(rs_layer *layer, const rs_shape *in, rs_sha
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
                         "layer '%s': %" PRId64 " input channels cannot be divided into %" PRId64 " groups", layer->name,
                         in->dim[1], c->groups);
-    *out = (rs_shape){ 4, { in->dim[0], c->out_channels } };
+    *out = (rs_shape) { 4, { in->dim[0], c->out_channels } };
     const int64_t kernel[2] = { c->kernel_h, c->kernel_w }, stride[2] = { c->stride_h, c->stride_w };
     const int64_t pad[2] = { c->pad_h, c->pad_w }, dilation[2] = { c->dilation_h, c->dilation_w };
     for (int i = 0; i < 2; i++) {
         out->dim[2 + i] = stride[i] * (in->dim[2 + i] - 1) + dilation[i] * (kernel[i] - 1) + 1 - 2 * pad[i];
         if (out->dim[2 + i] < 1)
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer '%s': padding of %" PRId64 " leaves nothing of the output along axis %d", layer->name,
-                            pad[i], 2 + i);
+                            "layer '%s': padding of %" PRId64 " leaves nothing of the output along axis %d",
+                            layer->name, pad[i], 2 + i);
     }
     const rs_shape weights = { 4, { in->dim[1], c->out_channels / c->groups, c->kernel_h, c->kernel_w } };
-    return set_params(layer, weights, c->bias, (rs_shape){ 1, { c->out_channels } }, diag);
+    return set_params(layer, weights, c->bias, (rs_shape) { 1, { c->out_channels } }, diag);
 }
 
 /* An axis as a file gives it, which must exist and not be the batch. -1 and an error if not. */
@@ -228,8 +229,8 @@ static bool has_channels(const rs_layer *layer, const rs_shape *in, rs_diag *dia
     char text[SHAPE_TEXT];
     if (in->n_axes >= 2 && in->dim[1] > 0)
         return true;
-    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s): the input is %s, expected N x channels", layer->name,
-             rs_layer_type_name(layer->type), rs_shape_text(in, text, sizeof text));
+    rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (%s): the input is %s, expected N x channels",
+             layer->name, rs_layer_type_name(layer->type), rs_shape_text(in, text, sizeof text));
     return false;
 }
 
@@ -243,7 +244,7 @@ static rs_status infer_batch_norm(rs_layer *layer, const rs_shape *in, rs_shape 
     rs_status st = set_param(layer, 0, channels, diag);
     if (st == RS_OK)
         st = set_param(layer, 1, channels, diag);
-    return st == RS_OK ? set_param(layer, 2, (rs_shape){ 1, { 1 } }, diag) : st;
+    return st == RS_OK ? set_param(layer, 2, (rs_shape) { 1, { 1 } }, diag) : st;
 }
 
 static rs_status infer_prelu(rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
@@ -252,7 +253,7 @@ static rs_status infer_prelu(rs_layer *layer, const rs_shape *in, rs_shape *out,
         return RS_BAD_INPUT;
     *out = *in;
     layer->n_params = 1;
-    return set_param(layer, 0, (rs_shape){ layer->prelu.shared ? 0 : 1, { in->dim[1] } }, diag);
+    return set_param(layer, 0, (rs_shape) { layer->prelu.shared ? 0 : 1, { in->dim[1] } }, diag);
 }
 
 static rs_status infer_scale(rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
@@ -285,15 +286,16 @@ static rs_status same_but(const rs_net *net, const rs_layer *layer, int axis, rs
             other.dim[axis] = first->dim[axis];
         if (!rs_shape_equal(first, &other))
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer '%s' (%s): bottom '%s' is %s and bottom '%s' is %s, expected the same sizes%s", layer->name,
-                            rs_layer_type_name(layer->type), net->blobs[layer->bottoms[0]].name, rs_shape_text(first, a, sizeof a),
-                            net->blobs[layer->bottoms[i]].name, rs_shape_text(&given, b, sizeof b),
-                            axis >= 0 ? " but along the axis" : "");
+                            "layer '%s' (%s): bottom '%s' is %s and bottom '%s' is %s, expected the same sizes%s",
+                            layer->name, rs_layer_type_name(layer->type), net->blobs[layer->bottoms[0]].name,
+                            rs_shape_text(first, a, sizeof a), net->blobs[layer->bottoms[i]].name,
+                            rs_shape_text(&given, b, sizeof b), axis >= 0 ? " but along the axis" : "");
     }
     return RS_OK;
 }
 
-static rs_status infer_concat(const rs_net *net, const rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+static rs_status infer_concat(const rs_net *net, const rs_layer *layer, const rs_shape *in, rs_shape *out,
+                              rs_diag *diag)
 {
     const int axis = axis_of(layer, layer->concat.axis, in, diag);
     if (axis < 0 || same_but(net, layer, axis, diag) != RS_OK)
@@ -313,11 +315,12 @@ static rs_status infer_slice(const rs_net *net, const rs_layer *layer, const rs_
     const int64_t size = in->dim[axis];
     if (p->n_points == 0 && size % layer->n_tops != 0)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, "slice_point gives other sizes",
-                        "layer '%s' (Slice): %" PRId64 " along axis %d cannot be divided among %d tops", layer->name, size, axis,
-                        layer->n_tops);
+                        "layer '%s' (Slice): %" PRId64 " along axis %d cannot be divided among %d tops", layer->name,
+                        size, axis, layer->n_tops);
     if (p->n_points > 0 && p->n_points != layer->n_tops - 1)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Slice): %d slice points for %d tops, expected %d",
-                        layer->name, p->n_points, layer->n_tops, layer->n_tops - 1);
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (Slice): %d slice points for %d tops, expected %d", layer->name, p->n_points,
+                        layer->n_tops, layer->n_tops - 1);
     int64_t from = 0;
     for (int i = 0; i < layer->n_tops; i++) {
         int64_t to = size;
@@ -327,8 +330,8 @@ static rs_status infer_slice(const rs_net *net, const rs_layer *layer, const rs_
             to = p->points[i];
         if (to <= from || to > size)
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer '%s' (Slice): its points must increase and lie within the %" PRId64 " of axis %d", layer->name,
-                            size, axis);
+                            "layer '%s' (Slice): its points must increase and lie within the %" PRId64 " of axis %d",
+                            layer->name, size, axis);
         rs_shape *out = &net->blobs[layer->tops[i]].shape;
         *out = *in;
         out->dim[axis] = to - from;
@@ -344,14 +347,15 @@ static rs_status infer_flatten(const rs_layer *layer, const rs_shape *in, rs_sha
     if (to < 0)
         return RS_BAD_INPUT;
     if (to < from)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Flatten): end_axis %d lies before axis %d", layer->name, to,
-                        from);
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Flatten): end_axis %d lies before axis %d",
+                        layer->name, to, from);
     rs_shape flat = { .n_axes = in->n_axes - (to - from) };
     for (int i = 0; i < flat.n_axes; i++)
         flat.dim[i] = in->dim[i <= from ? i : i + (to - from)];
     for (int i = from + 1; i <= to; i++) {
         if (in->dim[i] > 0 && flat.dim[from] > RS_MAX_ELEMENTS / in->dim[i])
-            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Flatten): the input is too large", layer->name);
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Flatten): the input is too large",
+                            layer->name);
         flat.dim[from] *= in->dim[i];
     }
     *out = flat;
@@ -365,10 +369,11 @@ static rs_status infer_reshape(const rs_layer *layer, const rs_shape *in, rs_sha
     /* As in Caffe, -1 is the place behind the last axis. */
     const int64_t from = p->axis >= 0 ? p->axis : in->n_axes + p->axis + 1;
     const int64_t n = p->num_axes == -1 ? in->n_axes - from : p->num_axes;
-    if (from < 0 || from > in->n_axes || n < 0 || from + n > in->n_axes || in->n_axes - n + p->shape.n_axes > RS_MAX_AXES)
+    if (from < 0 || from > in->n_axes || n < 0 || from + n > in->n_axes ||
+        in->n_axes - n + p->shape.n_axes > RS_MAX_AXES)
         return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer '%s' (Reshape): axis %" PRId64 " and num_axes %" PRId64 " do not fit an input of %s", layer->name,
-                        p->axis, p->num_axes, rs_shape_text(in, a, sizeof a));
+                        "layer '%s' (Reshape): axis %" PRId64 " and num_axes %" PRId64 " do not fit an input of %s",
+                        layer->name, p->axis, p->num_axes, rs_shape_text(in, a, sizeof a));
     rs_shape made = { 0, { 0 } };
     int free_axis = -1;
     for (int i = 0; i < from; i++)
@@ -393,8 +398,8 @@ static rs_status infer_reshape(const rs_layer *layer, const rs_shape *in, rs_sha
     if (free_axis >= 0 && known > 0 && count % known == 0)
         made.dim[free_axis] = count / known;
     if (rs_shape_count(&made, 0) != count)
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Reshape): an input of %s cannot become %s", layer->name,
-                        rs_shape_text(in, a, sizeof a), rs_shape_text(&made, b, sizeof b));
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Reshape): an input of %s cannot become %s",
+                        layer->name, rs_shape_text(in, a, sizeof a), rs_shape_text(&made, b, sizeof b));
     if (made.n_axes < 1 || made.dim[0] != in->dim[0])
         return rs_error(diag, RS_BAD_INPUT, layer->loc, "dim: 0 keeps an axis",
                         "layer '%s' (Reshape): an input of %s would become %s, expected the same batch", layer->name,
@@ -403,15 +408,18 @@ static rs_status infer_reshape(const rs_layer *layer, const rs_shape *in, rs_sha
     return RS_OK;
 }
 
-static rs_status infer_euclidean(const rs_net *net, const rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+static rs_status infer_euclidean(const rs_net *net, const rs_layer *layer, const rs_shape *in, rs_shape *out,
+                                 rs_diag *diag)
 {
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
     const rs_shape *other = &net->blobs[layer->bottoms[1]].shape;
-    if (in->n_axes < 1 || other->n_axes < 1 || in->dim[0] != other->dim[0] || rs_shape_count(in, 1) != rs_shape_count(other, 1))
-        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                        "layer '%s' (EuclideanLoss): its bottoms are %s and %s, expected the same number of values an image",
-                        layer->name, rs_shape_text(in, a, sizeof a), rs_shape_text(other, b, sizeof b));
-    *out = (rs_shape){ 0, { 0 } };
+    if (in->n_axes < 1 || other->n_axes < 1 || in->dim[0] != other->dim[0] ||
+        rs_shape_count(in, 1) != rs_shape_count(other, 1))
+        return rs_error(
+            diag, RS_BAD_INPUT, layer->loc, NULL,
+            "layer '%s' (EuclideanLoss): its bottoms are %s and %s, expected the same number of values an image",
+            layer->name, rs_shape_text(in, a, sizeof a), rs_shape_text(other, b, sizeof b));
+    *out = (rs_shape) { 0, { 0 } };
     return RS_OK;
 }
 
@@ -425,34 +433,50 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
         return RS_BAD_INPUT;
     for (int b = 0; b < layer->n_bottoms; b++)
         if (net->blobs[layer->bottoms[b]].shape.n_axes == 0)
-            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer '%s' (%s): bottom '%s' is one value for the whole batch, expected values of each image",
-                            layer->name, rule->name, net->blobs[layer->bottoms[b]].name);
+            return rs_error(
+                diag, RS_BAD_INPUT, layer->loc, NULL,
+                "layer '%s' (%s): bottom '%s' is one value for the whole batch, expected values of each image",
+                layer->name, rule->name, net->blobs[layer->bottoms[b]].name);
     const rs_shape in = net->blobs[layer->bottoms[0]].shape;
     rs_shape *out = &net->blobs[layer->tops[0]].shape;
     char text[SHAPE_TEXT];
 
     switch (layer->type) {
-    case RS_LAYER_CONVOLUTION: return infer_convolution(layer, &in, out, diag);
-    case RS_LAYER_DECONVOLUTION: return infer_deconvolution(layer, &in, out, diag);
-    case RS_LAYER_INNER_PRODUCT: return infer_inner_product(layer, &in, out, diag);
-    case RS_LAYER_POOLING: return infer_pooling(layer, &in, out, diag);
+    case RS_LAYER_CONVOLUTION:
+        return infer_convolution(layer, &in, out, diag);
+    case RS_LAYER_DECONVOLUTION:
+        return infer_deconvolution(layer, &in, out, diag);
+    case RS_LAYER_INNER_PRODUCT:
+        return infer_inner_product(layer, &in, out, diag);
+    case RS_LAYER_POOLING:
+        return infer_pooling(layer, &in, out, diag);
     case RS_LAYER_SOFTMAX_LOSS:
-    case RS_LAYER_ACCURACY: return infer_judge(layer, &in, &net->blobs[layer->bottoms[1]].shape, out, diag);
-    case RS_LAYER_EUCLIDEAN_LOSS: return infer_euclidean(net, layer, &in, out, diag);
-    case RS_LAYER_LRN: return infer_lrn(layer, &in, out, diag);
-    case RS_LAYER_BATCH_NORM: return infer_batch_norm(layer, &in, out, diag);
-    case RS_LAYER_PRELU: return infer_prelu(layer, &in, out, diag);
+    case RS_LAYER_ACCURACY:
+        return infer_judge(layer, &in, &net->blobs[layer->bottoms[1]].shape, out, diag);
+    case RS_LAYER_EUCLIDEAN_LOSS:
+        return infer_euclidean(net, layer, &in, out, diag);
+    case RS_LAYER_LRN:
+        return infer_lrn(layer, &in, out, diag);
+    case RS_LAYER_BATCH_NORM:
+        return infer_batch_norm(layer, &in, out, diag);
+    case RS_LAYER_PRELU:
+        return infer_prelu(layer, &in, out, diag);
     case RS_LAYER_SCALE:
-    case RS_LAYER_BIAS: return infer_scale(layer, &in, out, diag);
-    case RS_LAYER_CONCAT: return infer_concat(net, layer, &in, out, diag);
-    case RS_LAYER_SLICE: return infer_slice(net, layer, &in, diag);
-    case RS_LAYER_FLATTEN: return infer_flatten(layer, &in, out, diag);
-    case RS_LAYER_RESHAPE: return infer_reshape(layer, &in, out, diag);
+    case RS_LAYER_BIAS:
+        return infer_scale(layer, &in, out, diag);
+    case RS_LAYER_CONCAT:
+        return infer_concat(net, layer, &in, out, diag);
+    case RS_LAYER_SLICE:
+        return infer_slice(net, layer, &in, diag);
+    case RS_LAYER_FLATTEN:
+        return infer_flatten(layer, &in, out, diag);
+    case RS_LAYER_RESHAPE:
+        return infer_reshape(layer, &in, out, diag);
     case RS_LAYER_SOFTMAX:
         if (in.n_axes < 2)
-            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL, "layer '%s' (Softmax): the input is %s, expected N x classes",
-                            layer->name, rs_shape_text(&in, text, sizeof text));
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                            "layer '%s' (Softmax): the input is %s, expected N x classes", layer->name,
+                            rs_shape_text(&in, text, sizeof text));
         *out = in;
         return RS_OK;
     case RS_LAYER_ELTWISE:
@@ -470,9 +494,12 @@ static rs_status infer_layer(rs_net *net, rs_layer *layer, const rs_shape *input
     case RS_LAYER_QUANTIZE_LINEAR:
     case RS_LAYER_SIGMOID:
     case RS_LAYER_TANH:
-    case RS_LAYER_DROPOUT: *out = in; return RS_OK;
+    case RS_LAYER_DROPOUT:
+        *out = in;
+        return RS_OK;
     case RS_LAYER_INPUT:
-    case RS_LAYER_TYPES: break;
+    case RS_LAYER_TYPES:
+        break;
     }
     return rs_error(diag, RS_INTERNAL, layer->loc, NULL, "layer '%s' has no known type", layer->name);
 }
@@ -492,9 +519,9 @@ static rs_status share_params(rs_net *net, int index, rs_diag *diag)
                                             : rs_shape_equal(&param->shape, &owner->shape);
         if (!fits)
             return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
-                            "layer '%s': parameter %d is %s, but it shares '%s' with layer '%s', where it is %s", layer->name, p,
-                            rs_shape_text(&param->shape, a, sizeof a), param->name, net->layers[from].name,
-                            rs_shape_text(&owner->shape, b, sizeof b));
+                            "layer '%s': parameter %d is %s, but it shares '%s' with layer '%s', where it is %s",
+                            layer->name, p, rs_shape_text(&param->shape, a, sizeof a), param->name,
+                            net->layers[from].name, rs_shape_text(&owner->shape, b, sizeof b));
         rs_free(param->data);
         param->data = owner->data;
         param->shared = true;

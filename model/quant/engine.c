@@ -31,7 +31,8 @@ struct rs_engine {
     plan *plans;         /* per op */
     rs_storage *storage; /* per tensor */
     void *pixel_table;   /* [channels][256] in the input's storage */
-    rs_minifloat_engine *minifloat; /* of a minifloat network, which runs image by image like the reference; else NULL */
+    rs_minifloat_engine
+        *minifloat; /* of a minifloat network, which runs image by image like the reference; else NULL */
 };
 
 /* Memory of one worker. */
@@ -57,7 +58,7 @@ static int64_t count_of(const rs_qtensor *t)
     return (int64_t)t->channels * t->height * t->width;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- plans */
+/* -------------------------------------------------------------------------------------------------------- plans */
 
 /* A block of output channels: `vectors` vectors from channel `first` of its group on. Vectors are spread evenly over
  * the blocks. */
@@ -103,7 +104,7 @@ static rs_engine_path choose_path(const rs_qnet *q, const rs_qop *op, rs_engine_
         most <= INT8_MAX && rs_engine_kernel(RS_PATH_INT8))
         return RS_PATH_INT8;
     return fastest <= RS_PATH_INT16 && fits_32 && least >= INT16_MIN && most <= INT16_MAX ? RS_PATH_INT16
-                                                                                         : RS_PATH_DOUBLE;
+                                                                                          : RS_PATH_DOUBLE;
 }
 
 static void put_weight(void *weights, int size, int64_t i, int32_t w)
@@ -135,8 +136,7 @@ static void pack_block(const rs_qnet *q, const rs_qop *op, const plan *p, int g,
             const int64_t c = t % channels, kx = t / channels % op->kernel_w, ky = t / channels / op->kernel_w;
             const int64_t s = t / p->segment_length, e = t % p->segment_length;
             const int32_t value = w[(c * op->kernel_h + ky) * op->kernel_w + kx];
-            put_weight(weights, k->size, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group,
-                       value);
+            put_weight(weights, k->size, ((s * p->steps + e / k->group) * lanes + l) * k->group + e % k->group, value);
             total += value;
         }
         if (k->size == 8)
@@ -258,7 +258,9 @@ rs_status rs_engine_new_path(const rs_qnet *qnet, rs_engine_path fastest, rs_eng
     e->qnet = qnet;
     const bool minifloat = rs_qnet_minifloat(qnet), fast = fastest < RS_PATH_REFERENCE;
     e->reference = !fast || minifloat;
-    const rs_status status = !fast ? RS_OK : minifloat ? rs_minifloat_engine_new(qnet, &e->minifloat, diag) : prepare(e, fastest, diag);
+    const rs_status status = !fast       ? RS_OK
+                             : minifloat ? rs_minifloat_engine_new(qnet, &e->minifloat, diag)
+                                         : prepare(e, fastest, diag);
     if (status != RS_OK)
         rs_engine_free(e);
     else
@@ -403,8 +405,8 @@ static void run_weighted(const rs_engine *e, int index, int64_t images, scratch 
                                   (const char *)p->bias + first * k->lanes * sum_size(k), w->sums);
                 /* Lanes past the last channel hold 0 = bias + products with zero weights: they never saturate. */
                 if (op->weight_fl)
-                    requantize_channels(w->sums, k->size == 8, rows.n, lanes, op, p->shifts + first * k->lanes, out_bits,
-                                        q->rounding, w->integers, &w->saturations[index]);
+                    requantize_channels(w->sums, k->size == 8, rows.n, lanes, op, p->shifts + first * k->lanes,
+                                        out_bits, q->rounding, w->integers, &w->saturations[index]);
                 else if (k->size == 8)
                     rs_fxp_requantize_doubles(w->sums, (size_t)(rows.n * lanes), op->relu, op->shift, out_bits,
                                               q->rounding, w->integers, &w->saturations[index]);
@@ -524,7 +526,8 @@ static void run_concat(const rs_engine *e, int index, int64_t images, scratch *w
             rs_storage_unpack(tensor_at(e, w, op->inputs[i], p * in->channels), from, w->chw[0], in->channels);
             rs_fxp_requantize_array(w->chw[0], (size_t)in->channels, false, shift, rs_qtensor_signed_bits(out),
                                     q->rounding, w->chw[0], &w->saturations[index]);
-            rs_storage_pack(w->chw[0], 1, in->channels, 0, tensor_at(e, w, op->output, p * out->channels + first), to, 0);
+            rs_storage_pack(w->chw[0], 1, in->channels, 0, tensor_at(e, w, op->output, p * out->channels + first), to,
+                            0);
         }
         first += in->channels;
     }
@@ -653,7 +656,8 @@ static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32
         for (int k = 0; k < q->ops[i].n_inputs; k++)
             inputs[k] = w->tensors[q->ops[i].inputs[k]];
         if (e->minifloat && rs_qop_weighted(&q->ops[i]))
-            rs_minifloat_engine_run(e->minifloat, i, inputs[0], w->tensors[q->ops[i].output], w->operand, &w->saturations[i]);
+            rs_minifloat_engine_run(e->minifloat, i, inputs[0], w->tensors[q->ops[i].output], w->operand,
+                                    &w->saturations[i]);
         else
             rs_qop_run(q, &q->ops[i], inputs, w->tensors[q->ops[i].output], &w->saturations[i]);
     }
@@ -661,7 +665,7 @@ static void run_image_reference(const rs_engine *e, const uint8_t *pixels, int32
         memcpy(scores, w->tensors[q->n_tensors - 1], (size_t)count_of(last) * sizeof *scores);
 }
 
-/* --------------------------------------------------------------------------------------------------------- a run */
+/* -------------------------------------------------------------------------------------------------------- a run */
 
 typedef struct run {
     const rs_engine *engine;
@@ -761,8 +765,8 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, scratch *w)
     w->sums = rs_calloc(sums + 1, sizeof(double));
     w->integers = RS_NEW_ARRAY(int32_t, sums + 1);
     w->saturations = RS_NEW_ARRAY(uint64_t, (size_t)q->n_ops);
-    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations && w->chw[0] && w->chw[1] &&
-              w->room;
+    bool ok = w->tensors && w->operand && w->gathered && w->sums && w->integers && w->saturations && w->chw[0] &&
+              w->chw[1] && w->room;
     for (int t = 0; ok && t < q->n_tensors; t++) {
         const size_t size = e->reference ? sizeof(int32_t) : (size_t)rs_storage_size(e->storage[t]);
         w->tensors[t] = rs_calloc((size_t)(chunk * count_of(&q->tensors[t])) * size + RS_SLACK, 1);
@@ -814,7 +818,7 @@ rs_status rs_engine_trace(rs_engine *engine, const uint8_t *pixels, int32_t *con
     return run_images(engine, pixels, 1, NULL, tensors, saturations, diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------- scoring */
+/* ------------------------------------------------------------------------------------------------------ scoring */
 
 /* Section 6, score. */
 static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k,
@@ -843,7 +847,8 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
     if (top_k < 1)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "top %d, expected at least 1", top_k);
     if (set->pixels == NULL)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "'ristretto data convert' makes a set that is held in memory, such as --format npy",
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path),
+                        "'ristretto data convert' makes a set that is held in memory, such as --format npy",
                         "images that are read one by one cannot be scored here");
     if (set->channels != input->channels || set->height != input->height || set->width != input->width)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,

@@ -57,10 +57,10 @@ static void plain_double(const rs_rows *rows, const double *weights, const doubl
         }
 }
 
-#define RS_PLAIN(kind, W, S, vectors)                                                                                  \
-    static void plain_##kind##_##vectors(const rs_rows *rows, const void *weights, const void *bias, void *sums)       \
-    {                                                                                                                  \
-        plain_##kind(rows, (const W *)weights, (const S *)bias, (S *)sums, vectors);                                   \
+#define RS_PLAIN(kind, W, S, vectors)                                                                            \
+    static void plain_##kind##_##vectors(const rs_rows *rows, const void *weights, const void *bias, void *sums) \
+    {                                                                                                            \
+        plain_##kind(rows, (const W *)weights, (const S *)bias, (S *)sums, vectors);                             \
     }
 RS_PLAIN(int16, int16_t, int32_t, 1)
 RS_PLAIN(int16, int16_t, int32_t, 2)
@@ -68,9 +68,7 @@ RS_PLAIN(double, double, double, 1)
 RS_PLAIN(double, double, double, 2)
 
 static const rs_kernel plain_int16_kernel = { 2, 2, PLAIN_LANES, 2, { NULL, plain_int16_1, plain_int16_2 } };
-static const rs_kernel plain_double_kernel = {
-    8, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 }
-};
+static const rs_kernel plain_double_kernel = { 8, 1, PLAIN_LANES, 2, { NULL, plain_double_1, plain_double_2 } };
 
 #if RS_X86
 #include <immintrin.h>
@@ -80,35 +78,35 @@ static const rs_kernel plain_double_kernel = {
 /* One kernel: TARGET and vector type V; P positions, N vectors; LOAD, STORE of a vector from `S` (the type of sums); a
  * group of STEP bytes broadcast by SPLAT; DOT(sum, activations, weights). Loops over constants are unrolled, the sums
  * stay in registers. */
-#define RS_KERNEL(name, TARGET, V, W, S, LANES, P, N, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
-    TARGET static void name(const rs_rows *rows, const void *weights, const void *bias, void *sums)                    \
-    {                                                                                                                  \
-        for (int first = 0; first < rows->n; first += (P)) {                                                           \
-            V sum[P][N];                                                                                               \
-            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                     \
-                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                                  \
-                    sum[p][v] = LOADS((const S *)bias + v * (LANES));                                                  \
-            const W *w = (const W *)weights;                                                                           \
-            for (int s = 0; s < rows->n_segments; s++) {                                                               \
-                const uint8_t *a[P];                                                                                   \
-                _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                 \
-                    a[p] = rows->positions[first + p] + rows->segments[s];                                             \
-                const int64_t bytes = rows->steps * (STEP);                                                            \
-                for (int64_t at = 0; at < bytes; at += (STEP), w += (N) * (int)(sizeof(V) / sizeof(W))) {              \
-                    V b[N];                                                                                            \
-                    _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                              \
-                        b[v] = LOADW(w + v * (int)(sizeof(V) / sizeof(W)));                                            \
-                    _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                             \
-                    {                                                                                                  \
-                        const V x = SPLAT(a[p] + at);                                                                  \
-                        _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) sum[p][v] = DOT(sum[p][v], x, b[v]);     \
-                    }                                                                                                  \
-                }                                                                                                      \
-            }                                                                                                          \
-            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                     \
-                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                                  \
-                    STORES((S *)sums + ((first + p) * (N) + v) * (LANES), sum[p][v]);                                  \
-        }                                                                                                              \
+#define RS_KERNEL(name, TARGET, V, W, S, LANES, P, N, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                      \
+    TARGET static void name(const rs_rows *rows, const void *weights, const void *bias, void *sums)                \
+    {                                                                                                              \
+        for (int first = 0; first < rows->n; first += (P)) {                                                       \
+            V sum[P][N];                                                                                           \
+            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                 \
+                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                              \
+                    sum[p][v] = LOADS((const S *)bias + v * (LANES));                                              \
+            const W *w = (const W *)weights;                                                                       \
+            for (int s = 0; s < rows->n_segments; s++) {                                                           \
+                const uint8_t *a[P];                                                                               \
+                _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                             \
+                    a[p] = rows->positions[first + p] + rows->segments[s];                                         \
+                const int64_t bytes = rows->steps * (STEP);                                                        \
+                for (int64_t at = 0; at < bytes; at += (STEP), w += (N) * (int)(sizeof(V) / sizeof(W))) {          \
+                    V b[N];                                                                                        \
+                    _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                          \
+                        b[v] = LOADW(w + v * (int)(sizeof(V) / sizeof(W)));                                        \
+                    _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                         \
+                    {                                                                                              \
+                        const V x = SPLAT(a[p] + at);                                                              \
+                        _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++) sum[p][v] = DOT(sum[p][v], x, b[v]); \
+                    }                                                                                              \
+                }                                                                                                  \
+            }                                                                                                      \
+            _Pragma("GCC unroll 16") for (int p = 0; p < (P); p++)                                                 \
+                _Pragma("GCC unroll 4") for (int v = 0; v < (N); v++)                                              \
+                    STORES((S *)sums + ((first + p) * (N) + v) * (LANES), sum[p][v]);                              \
+        }                                                                                                          \
     }
 
 RS_INLINE int32_t word(const uint8_t *a)
@@ -145,10 +143,10 @@ RS_INLINE double real(const uint8_t *a)
 #define SPLAT256D(a) _mm256_set1_pd(real(a))
 #define DOT_256D(sum, x, w) _mm256_add_pd((sum), _mm256_mul_pd((x), (w)))
 
-#define RS_KERNELS_512(kind, TARGET, V, W, S, LANES, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                           \
-    RS_KERNEL(kind##_1, TARGET, V, W, S, LANES, 12, 1, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                         \
-    RS_KERNEL(kind##_2, TARGET, V, W, S, LANES, 8, 2, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
-    RS_KERNEL(kind##_3, TARGET, V, W, S, LANES, 8, 3, STEP, LOADS, STORES, LOADW, SPLAT, DOT)                          \
+#define RS_KERNELS_512(kind, TARGET, V, W, S, LANES, STEP, LOADS, STORES, LOADW, SPLAT, DOT)   \
+    RS_KERNEL(kind##_1, TARGET, V, W, S, LANES, 12, 1, STEP, LOADS, STORES, LOADW, SPLAT, DOT) \
+    RS_KERNEL(kind##_2, TARGET, V, W, S, LANES, 8, 2, STEP, LOADS, STORES, LOADW, SPLAT, DOT)  \
+    RS_KERNEL(kind##_3, TARGET, V, W, S, LANES, 8, 3, STEP, LOADS, STORES, LOADW, SPLAT, DOT)  \
     RS_KERNEL(kind##_4, TARGET, V, W, S, LANES, 6, 4, STEP, LOADS, STORES, LOADW, SPLAT, DOT)
 
 RS_KERNELS_512(vnni8, RS_TARGET_AVX512VNNI, __m512i, int8_t, int32_t, 16, 4, LOAD512, STORE512, LOAD512, SPLAT512,
@@ -171,12 +169,8 @@ RS_KERNEL(double256_2, RS_TARGET_AVX2, __m256d, double, double, 4, 5, 2, 8, LOAD
 
 static const rs_kernel vnni8_kernel = { 1, 4, 16, 4, { NULL, vnni8_1, vnni8_2, vnni8_3, vnni8_4 } };
 static const rs_kernel vnni16_kernel = { 2, 2, 16, 4, { NULL, vnni16_1, vnni16_2, vnni16_3, vnni16_4 } };
-static const rs_kernel madd512_kernel = {
-    2, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 }
-};
-static const rs_kernel double512_kernel = {
-    8, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 }
-};
+static const rs_kernel madd512_kernel = { 2, 2, 16, 4, { NULL, madd512_1, madd512_2, madd512_3, madd512_4 } };
+static const rs_kernel double512_kernel = { 8, 1, 8, 4, { NULL, double512_1, double512_2, double512_3, double512_4 } };
 static const rs_kernel madd256_kernel = { 2, 2, 8, 2, { NULL, madd256_1, madd256_2 } };
 static const rs_kernel double256_kernel = { 8, 1, 4, 2, { NULL, double256_1, double256_2 } };
 #endif

@@ -1,6 +1,6 @@
-/* Local response normalization with vector instructions: each element goes through the operations of rs_qop_run in their
- * order (docs/arithmetic.md section 6), only many elements at a time. Sums of squares are integers below 2^53, exact in
- * double in any order. */
+/* Local response normalization with vector instructions: each element goes through the operations of rs_qop_run in
+ * their order (docs/arithmetic.md section 6), only many elements at a time. Sums of squares are integers below 2^53,
+ * exact in double in any order. */
 #include <math.h>
 
 #include "fxp/cpu.h"
@@ -9,8 +9,8 @@
 #define RS_INLINE static inline __attribute__((always_inline))
 
 /* n values: from x (integers) and their sums of squares to y = x * 2^-fl / (k + alpha * sum * 2^-2fl)^beta. */
-RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict sums, int64_t n, const rs_qlrn *p, int fl,
-                              double *restrict power, double *restrict root, double *restrict y)
+RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict sums, int64_t n, const rs_qlrn *p,
+                              int fl, double *restrict power, double *restrict root, double *restrict y)
 {
     const double alpha = (double)p->alpha / (p->within ? (double)p->size * p->size : (double)p->size);
     const double one = rs_fxp_value(1, fl), square = rs_fxp_value(1, 2 * fl), k = (double)p->k;
@@ -34,8 +34,8 @@ RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict 
         y[i] = (double)x[i] * one / power[i];
 }
 
-typedef void normalize_function(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
-                                double *root, double *y);
+typedef void normalize_function(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl,
+                                double *power, double *root, double *y);
 
 static void normalize_portable(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
                                double *root, double *y)
@@ -83,12 +83,13 @@ static void sum_squares(const rs_qtensor *t, const rs_qlrn *p, const double *squ
                 add(sums, squares + ((int64_t)v * t->width + u) * channels, channels);
 }
 
-void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room, int32_t *out,
-                   uint64_t *saturations)
+void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
+                   int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *t = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
     const int64_t channels = t->channels, count = channels * t->height * t->width;
-    double *const sums = room, *const power = sums + channels, *const root = power + channels, *const y = root + channels;
+    double *const sums = room, *const power = sums + channels, *const root = power + channels,
+                  *const y = root + channels;
     normalize_function *run = normalize_portable;
 #if RS_X86
     const rs_cpu cpu = rs_cpu_level();

@@ -43,7 +43,8 @@ static bool make_plan(rs_minifloat_engine *e, int index)
         return false;
     for (int64_t o = 0; o < out->channels; o++) {
         for (int64_t k = 0; k < terms; k++) {
-            const double w = rs_minifloat_value(rs_number_code(op->weights[o * terms + k], op->weight_minifloat), op->weight_minifloat);
+            const double w = rs_minifloat_value(rs_number_code(op->weights[o * terms + k], op->weight_minifloat),
+                                                op->weight_minifloat);
             p->weights[o * terms + k] = w;
             p->magnitude[o] += fabs(w);
         }
@@ -166,11 +167,12 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
     for (int g = 0; g < op->groups; g++) {
         unfold(op, from, to, values + count_of(from) / op->groups * g, columns);
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)outputs, (blasint)positions, (blasint)terms, 1,
-                    p->weights + (int64_t)g * outputs * terms, (blasint)terms, columns, (blasint)positions, 0, sums, (blasint)positions);
+                    p->weights + (int64_t)g * outputs * terms, (blasint)terms, columns, (blasint)positions, 0, sums,
+                    (blasint)positions);
         for (int o = 0; o < outputs; o++) {
             const int oc = g * outputs + o;
-            /* terms + 1 additions, each of relative error 2^-53 of a partial sum that is at most `bound`; doubled for what the
-             * bound itself has lost. */
+            /* terms + 1 additions, each of relative error 2^-53 of a partial sum that is at most `bound`; doubled for
+             * what the bound itself has lost. */
             const double bound = most * p->magnitude[oc] + fabs(p->bias[oc]);
             const double error = bound <= exact ? 0 : (double)(terms + 2) * 0x1p-52 * bound;
             int32_t *row = out + oc * positions;
@@ -179,8 +181,9 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
                     continue;
                 rs_wide sum;
                 const int fl = rs_qop_sum_minifloat(q, op, in, oc, (int)(i / to->width), (int)(i % to->width), &sum);
-                row[i] = rs_number_of_code(rs_minifloat_requantize_wide(&sum, fl, op->relu, to->minifloat, q->rounding, saturations),
-                                           to->minifloat);
+                row[i] = rs_number_of_code(
+                    rs_minifloat_requantize_wide(&sum, fl, op->relu, to->minifloat, q->rounding, saturations),
+                    to->minifloat);
                 twice++;
             }
         }

@@ -44,8 +44,8 @@ typedef struct rs_rows {
 
 /* Kernels multiply what is stored: the caller takes the products with the storage's zero off through the bias.
  * sums[position][lane] = bias[lane] + sum of products, for vectors * lanes lanes. Rows of sums past n are scratch.
- * weights: [segment][step][lane][element of the group]. bias and sums: int32, or double for kernels of doubles. All 64-byte
- * aligned. */
+ * weights: [segment][step][lane][element of the group]. bias and sums: int32, or double for kernels of doubles. All
+ * 64-byte aligned. */
 typedef void rs_dot(const rs_rows *rows, const void *weights, const void *bias, void *sums);
 
 typedef struct rs_kernel {
@@ -76,7 +76,7 @@ void rs_storage_accumulate(const void *from, rs_storage s, int shift, int32_t *s
 
 /* Local response normalization of one image in HWC order, by the operations of rs_qop_run in the same order. squares:
  * scratch, a double for each integer of the image; room: 4 doubles a channel. */
-void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room, int32_t *out,
-                   uint64_t *saturations);
+void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
+                   int32_t *out, uint64_t *saturations);
 
 #endif

@@ -13,34 +13,34 @@
 
 /* Defines `name` as its body compiled for the processor at hand. DECL: parameters in parentheses, ARGS: their names. */
 #if RS_X86
-#define RS_DISPATCH(name, DECL, ARGS)                                                                                  \
-    static void name##_portable DECL                                                                                   \
-    {                                                                                                                  \
-        name##_body ARGS;                                                                                              \
-    }                                                                                                                  \
-    RS_TARGET_AVX2 static void name##_avx2 DECL                                                                        \
-    {                                                                                                                  \
-        name##_body ARGS;                                                                                              \
-    }                                                                                                                  \
-    RS_TARGET_AVX512 static void name##_avx512 DECL                                                                    \
-    {                                                                                                                  \
-        name##_body ARGS;                                                                                              \
-    }                                                                                                                  \
-    void name DECL                                                                                                     \
-    {                                                                                                                  \
-        const rs_cpu cpu = rs_cpu_level();                                                                             \
-        if (cpu >= RS_CPU_AVX512)                                                                                      \
-            name##_avx512 ARGS;                                                                                        \
-        else if (cpu >= RS_CPU_AVX2)                                                                                   \
-            name##_avx2 ARGS;                                                                                          \
-        else                                                                                                           \
-            name##_portable ARGS;                                                                                      \
+#define RS_DISPATCH(name, DECL, ARGS)               \
+    static void name##_portable DECL                \
+    {                                               \
+        name##_body ARGS;                           \
+    }                                               \
+    RS_TARGET_AVX2 static void name##_avx2 DECL     \
+    {                                               \
+        name##_body ARGS;                           \
+    }                                               \
+    RS_TARGET_AVX512 static void name##_avx512 DECL \
+    {                                               \
+        name##_body ARGS;                           \
+    }                                               \
+    void name DECL                                  \
+    {                                               \
+        const rs_cpu cpu = rs_cpu_level();          \
+        if (cpu >= RS_CPU_AVX512)                   \
+            name##_avx512 ARGS;                     \
+        else if (cpu >= RS_CPU_AVX2)                \
+            name##_avx2 ARGS;                       \
+        else                                        \
+            name##_portable ARGS;                   \
     }
 #else
-#define RS_DISPATCH(name, DECL, ARGS)                                                                                  \
-    void name DECL                                                                                                     \
-    {                                                                                                                  \
-        name##_body ARGS;                                                                                              \
+#define RS_DISPATCH(name, DECL, ARGS) \
+    void name DECL                    \
+    {                                 \
+        name##_body ARGS;             \
     }
 #endif
 
@@ -91,11 +91,11 @@ RS_INLINE void put(void *data, rs_storage s, int64_t i, int32_t q)
 RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, void *restrict to, rs_storage b,
                                        int64_t n)
 {
-#define RS_CONVERT(A, B)                                                                                               \
-    if (a == (A) && b == (B)) {                                                                                        \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            put(to, (B), i, get(from, (A), i));                                                                        \
-        return;                                                                                                        \
+#define RS_CONVERT(A, B)                        \
+    if (a == (A) && b == (B)) {                 \
+        for (int64_t i = 0; i < n; i++)         \
+            put(to, (B), i, get(from, (A), i)); \
+        return;                                 \
     }
     RS_CONVERT(RS_STORE_S8, RS_STORE_S16)
     RS_CONVERT(RS_STORE_U8, RS_STORE_S16)
@@ -110,10 +110,10 @@ RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_st
 
 RS_INLINE void rs_storage_unpack_body(const void *restrict from, rs_storage s, int32_t *restrict to, int64_t n)
 {
-#define RS_UNPACK(S)                                                                                                   \
-    case S:                                                                                                            \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            to[i] = get(from, (S), i);                                                                                 \
+#define RS_UNPACK(S)                    \
+    case S:                             \
+        for (int64_t i = 0; i < n; i++) \
+            to[i] = get(from, (S), i);  \
         break;
     switch (s) {
         RS_UNPACK(RS_STORE_S8)
@@ -261,7 +261,8 @@ static int32_t stored(int32_t q, rs_storage s)
     return (int32_t)(value < least ? least : value > most ? most : value);
 }
 
-RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to, rs_storage s, int32_t least, int32_t most, int64_t n)
+RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to, rs_storage s, int32_t least,
+                                    int32_t most, int64_t n)
 {
     if (rs_storage_size(s) == 1) {
         const uint8_t *a = from, low = (uint8_t)stored(least, s), high = (uint8_t)stored(most, s);
@@ -279,15 +280,16 @@ RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to
         }
     }
 }
-RS_DISPATCH(rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n), (from, to, s, least, most, n))
+RS_DISPATCH(rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n),
+            (from, to, s, least, most, n))
 
 RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage s, int shift, int32_t *restrict sums,
                                           int64_t n)
 {
-#define RS_ACCUMULATE(S)                                                                                               \
-    case S:                                                                                                            \
-        for (int64_t i = 0; i < n; i++)                                                                                \
-            sums[i] += get(from, (S), i) * (INT32_C(1) << shift);                                                      \
+#define RS_ACCUMULATE(S)                                          \
+    case S:                                                       \
+        for (int64_t i = 0; i < n; i++)                           \
+            sums[i] += get(from, (S), i) * (INT32_C(1) << shift); \
         break;
     switch (s) {
         RS_ACCUMULATE(RS_STORE_S8)

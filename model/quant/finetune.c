@@ -22,21 +22,21 @@ typedef struct tuner {
     rs_dataset validation; /* a slice of it, or of the training set, as it enters the net */
     rs_dataset *loaded;    /* what it is a slice of, if those were not in memory like that; or NULL */
     rs_shadow *shadow;
-    rs_formats *formats;   /* of the test net */
+    rs_formats *formats; /* of the test net */
     rs_tuning state;
-    int bits[RS_GROUPS];   /* target widths; 16 where training is in float */
+    int bits[RS_GROUPS]; /* target widths; 16 where training is in float */
     char *best_path;
 } tuner;
 
 void rs_finetune_defaults(rs_finetune_options *o)
 {
-    *o = (rs_finetune_options){ .weight_rounding = RS_ROUND_STOCHASTIC,
-                                .iterations = 5000,
-                                .validate_every = 500,
-                                .snapshot_every = 500,
-                                .display_every = 100,
-                                .step_rate = 0.01,
-                                .seed = 1 };
+    *o = (rs_finetune_options) { .weight_rounding = RS_ROUND_STOCHASTIC,
+                                 .iterations = 5000,
+                                 .validate_every = 500,
+                                 .snapshot_every = 500,
+                                 .display_every = 100,
+                                 .step_rate = 0.01,
+                                 .seed = 1 };
     rs_format_rules_defaults(&o->rules);
 }
 
@@ -45,7 +45,8 @@ static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
     bool any = false;
     for (int g = 0; g < RS_GROUPS; g++) {
         if (o->bits[g] < 0 || o->bits[g] > RS_QNET_MAX_BITS)
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d bits for the group %s, expected 1 to %d, or 0 for float", o->bits[g],
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                            "%d bits for the group %s, expected 1 to %d, or 0 for float", o->bits[g],
                             rs_group_name((rs_group)g), RS_QNET_MAX_BITS);
         any = any || o->bits[g] > 0;
     }
@@ -54,29 +55,39 @@ static rs_status check_options(const rs_finetune_options *o, rs_diag *diag)
     if (st != RS_OK)
         return st;
     if (scheme == RS_SCHEME_STATIC)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "static fixed point cannot be fine-tuned, expected dynamic, minifloat or power-of-two");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "static fixed point cannot be fine-tuned, expected dynamic, minifloat or power-of-two");
     if (scheme == RS_SCHEME_POWER2 && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "with weights that are powers of two, no group of them can stay float");
-    if (scheme == RS_SCHEME_MINIFLOAT && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0 || o->bits[RS_GROUP_ACTIVATIONS] == 0))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "with minifloats no group can stay float: the engine takes nets of one kind of numbers");
-    if (scheme == RS_SCHEME_MINIFLOAT && (o->learn_steps || o->gradual_bits > 0 || o->refine_images > 0 || o->unsigned_activations || o->wide_scores))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "minifloats have no fractional lengths, which learned steps, a gradual reduction, refined formats, "
-                        "unsigned outputs and scores as wide as the accumulator are about");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "with weights that are powers of two, no group of them can stay float");
+    if (scheme == RS_SCHEME_MINIFLOAT && (o->bits[RS_GROUP_CONVOLUTION] == 0 || o->bits[RS_GROUP_INNER_PRODUCT] == 0 ||
+                                          o->bits[RS_GROUP_ACTIVATIONS] == 0))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "with minifloats no group can stay float: the engine takes nets of one kind of numbers");
+    if (scheme == RS_SCHEME_MINIFLOAT &&
+        (o->learn_steps || o->gradual_bits > 0 || o->refine_images > 0 || o->unsigned_activations || o->wide_scores))
+        return rs_error(
+            diag, RS_USAGE, RS_NOWHERE, NULL,
+            "minifloats have no fractional lengths, which learned steps, a gradual reduction, refined formats, "
+            "unsigned outputs and scores as wide as the accumulator are about");
     if (o->channel_weights && scheme != RS_SCHEME_DYNAMIC)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "only weights in dynamic fixed point have fractional lengths by channel");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "only weights in dynamic fixed point have fractional lengths by channel");
     if (!any)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "no group has a width: there is nothing to tune for");
     if (o->quantized_activations && o->bits[RS_GROUP_ACTIVATIONS] == 0)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "quantized activations need a width of activations");
     if (o->iterations < 0 || o->validate_every < 1)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%" PRId64 " iterations, validation every %" PRId64 ", expected at least 0 and 1",
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "%" PRId64 " iterations, validation every %" PRId64 ", expected at least 0 and 1",
                         o->iterations, o->validate_every);
     if ((o->weights == NULL) == (o->resume == NULL))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "expected either weights to start from or a solverstate to resume");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "expected either weights to start from or a solverstate to resume");
     return RS_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- begin */
+/* -------------------------------------------------------------------------------------------------------- begin */
 
 static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
 {
@@ -85,18 +96,20 @@ static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
         const rs_status st = rs_dataset_open(o->validation, NULL, true, &t->named, diag);
         if (st != RS_OK)
             return st;
-        const int64_t left = t->named->count - o->validation_first, count = o->validation_images > 0 ? o->validation_images : left;
+        const int64_t left = t->named->count - o->validation_first,
+                      count = o->validation_images > 0 ? o->validation_images : left;
         if (o->validation_first < 0 || left < 1 || count > left)
             return rs_error(diag, RS_USAGE, RS_FILE(t->named->path), NULL,
-                            "validation images %" PRId64 " to %" PRId64 " are not there, the data set has %" PRId64, o->validation_first,
-                            o->validation_first + (count > 0 ? count : 1) - 1, t->named->count);
+                            "validation images %" PRId64 " to %" PRId64 " are not there, the data set has %" PRId64,
+                            o->validation_first, o->validation_first + (count > 0 ? count : 1) - 1, t->named->count);
         t->validation = rs_dataset_slice(t->named, o->validation_first, count);
         return RS_OK;
     }
     const int64_t count = o->validation_images > 0 ? o->validation_images : set->count / 10;
     if (count < 1 || count >= set->count)
         return rs_error(diag, RS_USAGE, RS_FILE(set->path), "name another data set to validate on",
-                        "%" PRId64 " images are to be held out of training, but there are only %" PRId64, count, set->count);
+                        "%" PRId64 " images are to be held out of training, but there are only %" PRId64, count,
+                        set->count);
     t->validation = rs_dataset_slice(set, set->count - count, count);
     set->count -= count;
     return RS_OK;
@@ -116,7 +129,8 @@ static rs_status hold(rs_dataset *set, const rs_data_param *data, rs_dataset **l
 
 static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
 {
-    rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
+    rs_data_override over = t->options->transform != NULL ? *t->options->transform
+                                                          : (rs_data_override) { .mirror = false };
     over.mirror = over.shuffle = false;
     rs_status st = rs_fit_data(t->test_net, set, &over, 1, &t->test_layer, diag);
     if (st != RS_OK)
@@ -147,14 +161,17 @@ static rs_status refine(tuner *t, const rs_data_param *data, rs_diag *diag)
 {
     enum { PASSES = 3 };
     const rs_finetune_options *o = t->options;
-    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false, PASSES, t->formats, NULL, diag);
+    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding,
+                                     false, PASSES, t->formats, NULL, diag);
     float constant = 0.0f;
     if (st == RS_OK)
-        st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, t->formats, &constant, diag);
+        st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding,
+                                     t->formats, &constant, diag);
     if (st != RS_OK || constant == 0.0f)
         return st;
     move_scores(t, constant);
-    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false, PASSES, t->formats, NULL, diag);
+    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false,
+                             PASSES, t->formats, NULL, diag);
 }
 
 /* The widths by group; those of minifloats must leave a mantissa. */
@@ -169,8 +186,9 @@ static rs_status find_widths(tuner *t, const rs_ranges *ranges, rs_diag *diag)
         if (least == most)
             bits[g] = least;
         if (bits[g] < least || bits[g] > most)
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, "fewer exponent bits may do, or a format by name", "%d bits for the group %s, expected %d to %d",
-                            bits[g], rs_group_name((rs_group)g), least, most);
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, "fewer exponent bits may do, or a format by name",
+                            "%d bits for the group %s, expected %d to %d", bits[g], rs_group_name((rs_group)g), least,
+                            most);
     }
     return RS_OK;
 }
@@ -180,11 +198,13 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     const rs_finetune_options *o = t->options;
     const rs_data_param *data = &t->test_net->layers[t->test_layer].data;
     rs_ranges *ranges = NULL;
-    rs_dataset calibration = rs_dataset_slice(set, 0, o->calibration_images > 0 ? o->calibration_images : set->count), *loaded;
+    rs_dataset calibration = rs_dataset_slice(set, 0, o->calibration_images > 0 ? o->calibration_images : set->count),
+               *loaded;
     rs_status st = hold(&calibration, data, &loaded, diag);
     if (st == RS_OK)
-        st = o->rules.activation_range != RS_RANGE_MAX ? rs_ranges_measure_all(t->test_net, data, &calibration, 0, &ranges, diag)
-                                                       : rs_ranges_measure(t->test_net, data, &calibration, 0, &ranges, diag);
+        st = o->rules.activation_range != RS_RANGE_MAX
+                 ? rs_ranges_measure_all(t->test_net, data, &calibration, 0, &ranges, diag)
+                 : rs_ranges_measure(t->test_net, data, &calibration, 0, &ranges, diag);
     rs_dataset_free(loaded);
     if (st == RS_OK)
         st = find_widths(t, ranges, diag);
@@ -202,8 +222,9 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
     return st;
 }
 
-/* The loss sees the rounded scores: steps that are large against a nat leave no gradient between right and wrong. Scores, weights and biases of
- * the last layer are divided by a power of two, so that a step is at most 1/2; the integers stay what they are. */
+/* The loss sees the rounded scores: steps that are large against a nat leave no gradient between right and wrong.
+ * Scores, weights and biases of the last layer are divided by a power of two, so that a step is at most 1/2; the
+ * integers stay what they are. */
 static void scale_scores(tuner *t)
 {
     const int scores = rs_net_scores(t->test_net);
@@ -211,7 +232,8 @@ static void scale_scores(tuner *t)
     for (int i = 0; i < t->test_net->n_layers && k > 0; i++) {
         rs_layer *l = &t->test_net->layers[i];
         const int other = rs_net_layer(t->net, l->name);
-        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 || t->formats->weights[i].fl + k > RS_FL_MAX)
+        if (rs_layer_group(l) == RS_GROUPS || l->tops[0] != scores || other < 0 ||
+            t->formats->weights[i].fl + k > RS_FL_MAX)
             continue;
         const rs_layer *m = &t->net->layers[other];
         for (int p = 0; p < m->n_params; p++)
@@ -228,13 +250,15 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
 {
     tuner *t = context;
     t->net = net;
-    const int64_t batch = rs_shape_count(&net->blobs[rs_net_input(net)].shape, 0) / rs_exec_blob_size(exec, rs_net_input(net));
+    const int64_t batch = rs_shape_count(&net->blobs[rs_net_input(net)].shape, 0) /
+                          rs_exec_blob_size(exec, rs_net_input(net));
     rs_status st = open_validation(t, set, diag);
     if (st == RS_OK)
         st = open_test_net(t, set, diag);
     if (st == RS_OK)
         st = choose_formats(t, set, diag);
-    if (st == RS_OK && t->options->quantized_activations && resume == NULL && t->options->rules.scheme == RS_SCHEME_DYNAMIC && !t->options->wide_scores)
+    if (st == RS_OK && t->options->quantized_activations && resume == NULL &&
+        t->options->rules.scheme == RS_SCHEME_DYNAMIC && !t->options->wide_scores)
         scale_scores(t);
     if (st == RS_OK)
         st = rs_shadow_new(net, exec, batch, t->test_net, t->formats, t->options, &t->shadow, diag);
@@ -251,13 +275,13 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
     return st;
 }
 
-/* -------------------------------------------------------------------------------------------------------- validation */
+/* --------------------------------------------------------------------------------------------------- validation */
 
 /* The integers of the test net's weights and `formats`. */
 static rs_status build(const tuner *t, rs_qnet **qnet, rs_diag *diag)
 {
-    return rs_qnet_build(t->test_net, t->formats, &t->test_net->layers[t->test_layer].data, t->options->bias_rule, t->options->rounding, qnet,
-                         diag);
+    return rs_qnet_build(t->test_net, t->formats, &t->test_net->layers[t->test_layer].data, t->options->bias_rule,
+                         t->options->rounding, qnet, diag);
 }
 
 /* Those, scored on the validation images; into *kept unless kept is NULL. */
@@ -274,7 +298,7 @@ static rs_status score(const tuner *t, rs_qnet **kept, rs_tuning_score *result, 
     if (st == RS_OK)
         st = rs_engine_score(engine, &t->validation, 1, &s, diag);
     if (st == RS_OK) {
-        *result = (rs_tuning_score){ .hits = s.hits, .ties = s.ties };
+        *result = (rs_tuning_score) { .hits = s.hits, .ties = s.ties };
         for (int i = 0; i < qnet->n_ops; i++)
             result->saturations += (int64_t)s.saturations[i];
     }
@@ -303,7 +327,8 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
     now.iteration = event->iteration;
     if (event->iteration == 0)
         state->first = now;
-    const bool better = (t->options->keep_last || now.hits > state->best.hits) && rs_shadow_wider(t->options, event->iteration) == 0;
+    const bool better = (t->options->keep_last || now.hits > state->best.hits) &&
+                        rs_shadow_wider(t->options, event->iteration) == 0;
     if (event->iteration == 0 || better) {
         st = rs_caffe_write_weights(t->net, t->best_path, diag);
         state->best = now;
@@ -317,7 +342,7 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
     return st;
 }
 
-/* ------------------------------------------------------------------------------------------------------ the training */
+/* ------------------------------------------------------------------------------------------------- the training */
 
 static rs_status before(void *context, int64_t batch, rs_diag *diag)
 {
@@ -347,11 +372,17 @@ static rs_status save(void *context, const char *prefix, rs_diag *diag)
 static void on_event(void *context, const rs_train_event *e)
 {
     const tuner *t = context;
-    static const rs_finetune_event_kind kinds[] = { [RS_TRAIN_BEGIN] = RS_FINETUNE_BEGIN, [RS_TRAIN_DISPLAY] = RS_FINETUNE_DISPLAY,
-                                                    [RS_TRAIN_TEST] = RS_FINETUNE_VALIDATE, [RS_TRAIN_SNAPSHOT] = RS_FINETUNE_SNAPSHOT,
+    static const rs_finetune_event_kind kinds[] = { [RS_TRAIN_BEGIN] = RS_FINETUNE_BEGIN,
+                                                    [RS_TRAIN_DISPLAY] = RS_FINETUNE_DISPLAY,
+                                                    [RS_TRAIN_TEST] = RS_FINETUNE_VALIDATE,
+                                                    [RS_TRAIN_SNAPSHOT] = RS_FINETUNE_SNAPSHOT,
                                                     [RS_TRAIN_INTERRUPTED] = RS_FINETUNE_INTERRUPTED };
-    rs_finetune_event event = { .kind = kinds[e->kind], .iteration = e->iteration, .loss = e->loss, .learning_rate = e->learning_rate,
-                                .images = e->images, .path = e->path };
+    rs_finetune_event event = { .kind = kinds[e->kind],
+                                .iteration = e->iteration,
+                                .loss = e->loss,
+                                .learning_rate = e->learning_rate,
+                                .images = e->images,
+                                .path = e->path };
     if (e->kind == RS_TRAIN_TEST) {
         const int by = e->iteration == 0 ? 0 : rs_shadow_wider(t->options, e->iteration);
         const bool power2 = t->options->rules.scheme == RS_SCHEME_POWER2;
@@ -360,7 +391,9 @@ static void on_event(void *context, const rs_train_event *e)
         event.best_hits = t->state.best.hits;
         event.best_iteration = t->state.best.iteration;
         for (int g = 0; g < RS_GROUPS; g++)
-            event.bits[g] = t->bits[g] + (power2 && g != RS_GROUP_ACTIVATIONS ? 0 : t->bits[g] + by < RS_QNET_MAX_BITS ? by : RS_QNET_MAX_BITS - t->bits[g]);
+            event.bits[g] = t->bits[g] + (power2 && g != RS_GROUP_ACTIVATIONS  ? 0
+                                          : t->bits[g] + by < RS_QNET_MAX_BITS ? by
+                                                                               : RS_QNET_MAX_BITS - t->bits[g]);
     }
     if (t->options->log != NULL)
         t->options->log(t->options->log_context, &event);
@@ -418,9 +451,22 @@ static rs_status train(tuner *t, rs_diag *diag)
     solver.snapshot = o->snapshot_every;
     solver.snapshot_after_train = o->iterations > 0;
     solver.random_seed = (int64_t)(o->seed & INT64_MAX);
-    const rs_train_extension extension = { .context = t, .begin = begin, .before = before, .after = after, .updated = updated, .test = validate, .save = save };
-    const rs_train_options options = { .data_folder = o->data_folder, .weights = o->weights, .transform = o->transform, .resume = o->resume, .snapshot_prefix = prefix,
-                                       .seed = o->seed, .extension = &extension, .log = on_event, .log_context = t };
+    const rs_train_extension extension = { .context = t,
+                                           .begin = begin,
+                                           .before = before,
+                                           .after = after,
+                                           .updated = updated,
+                                           .test = validate,
+                                           .save = save };
+    const rs_train_options options = { .data_folder = o->data_folder,
+                                       .weights = o->weights,
+                                       .transform = o->transform,
+                                       .resume = o->resume,
+                                       .snapshot_prefix = prefix,
+                                       .seed = o->seed,
+                                       .extension = &extension,
+                                       .log = on_event,
+                                       .log_context = t };
     rs_train_result r;
     const rs_status st = rs_train(&solver, &options, &r, diag);
     rs_finetune_result *to = t->result;
@@ -435,7 +481,8 @@ static rs_status train(tuner *t, rs_diag *diag)
     return st;
 }
 
-rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *options, rs_finetune_result **result, rs_diag *diag)
+rs_status rs_finetune(const rs_solver_param *solver, const rs_finetune_options *options, rs_finetune_result **result,
+                      rs_diag *diag)
 {
     *result = NULL;
     rs_status st = check_options(options, diag);

@@ -12,14 +12,14 @@ enum { PIECE = 8192 };
 
 /* A run of weights of one layer. */
 typedef struct piece {
-    int layer; /* of the training net */
+    int layer;   /* of the training net */
     int channel; /* whose fractional length the weights have; -1: that of the layer */
     int64_t from, n;
     double slope; /* this piece's part of d loss / d log2 step */
 } piece;
 
 typedef struct place { /* per layer of the training net: where activations are rounded */
-    int format; /* index, or -1 */
+    int format;        /* index, or -1 */
     int blob;
     float *kept;    /* values before rounding, [batch][size] */
     double *slopes; /* per chunk */
@@ -34,17 +34,17 @@ struct rs_shadow {
     int64_t batch, iteration;
     int n_layers, n_formats;
     rs_tuned_format *formats;
-    int *of_weights;  /* format of a layer's weights, or -1: they stay float in training */
-    int *of_blob;     /* format of a blob in training, or -1 */
+    int *of_weights; /* format of a layer's weights, or -1: they stay float in training */
+    int *of_blob;    /* format of a blob in training, or -1 */
     place *places;
     float **rounded, **shadow; /* [layer * RS_MAX_PARAMS + param] */
     int64_t n_pieces;
     piece *pieces;
-    double *slope; /* per format, summed until the next update */
+    double *slope;   /* per format, summed until the next update */
     int *channel_fl; /* room for one layer's */
 };
 
-/* ------------------------------------------------------------------------------------------------------------ formats */
+/* ------------------------------------------------------------------------------------------------------ formats */
 
 int rs_shadow_wider(const rs_finetune_options *o, int64_t iteration)
 {
@@ -58,7 +58,7 @@ static rs_fxp wider(rs_fxp format, int by)
 {
     by = format.bits + by > RS_QNET_MAX_BITS ? RS_QNET_MAX_BITS - format.bits : by;
     const int fl = format.fl + by;
-    return (rs_fxp){ format.bits + by, fl > RS_FL_MAX ? RS_FL_MAX : fl };
+    return (rs_fxp) { format.bits + by, fl > RS_FL_MAX ? RS_FL_MAX : fl };
 }
 
 /* At an iteration that is `by` bits wider. */
@@ -129,19 +129,23 @@ rs_tuned_format *rs_shadow_format(rs_shadow *s, int i)
     return &s->formats[i];
 }
 
-/* -------------------------------------------------------------------------------------------------------- activations */
+/* -------------------------------------------------------------------------------------------------- activations */
 
 /* What becomes of the gradient of a value that saturates. */
 typedef enum saturated { PASSES, STOPS, RETURNS /* passes if it leads back into the range */ } saturated;
 
-/* Straight through: the gradient of a rounded value is that of the value, but for those that saturate. Steps are learned in fixed point only. */
-static double pass_through(const float *kept, float *gradient, size_t n, rs_number_format format, saturated rule, bool learn)
+/* Straight through: the gradient of a rounded value is that of the value, but for those that saturate. Steps are
+ * learned in fixed point only. */
+static double pass_through(const float *kept, float *gradient, size_t n, rs_number_format format, saturated rule,
+                           bool learn)
 {
     const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
     const rs_fxp f = format.fixed;
     const float scale = minifloat ? 1.0f : (float)ldexp(1, f.fl);
-    const float most = minifloat ? (float)rs_minifloat_value(rs_minifloat_max_code(format.minifloat), format.minifloat) : 0.0f;
-    const float low = minifloat ? -most : (float)rs_fxp_min(f.bits) - 0.5f, high = minifloat ? most : (float)rs_fxp_max(f.bits) + 0.5f;
+    const float most = minifloat ? (float)rs_minifloat_value(rs_minifloat_max_code(format.minifloat), format.minifloat)
+                                 : 0.0f;
+    const float low = minifloat ? -most : (float)rs_fxp_min(f.bits) - 0.5f,
+                high = minifloat ? most : (float)rs_fxp_max(f.bits) + 0.5f;
     double slope = 0.0;
     if (learn)
         for (size_t i = 0; i < n; i++) {
@@ -176,24 +180,28 @@ static void backward_hook(void *context, int layer, float *gradient, int64_t fir
     const place *p = &s->places[layer];
     if (p->format < 0)
         return;
-    /* Everything that read the rounded values has done so. A ReLU in place looks at the sign of its output, which rounding to zero hides. */
+    /* Everything that read the rounded values has done so. A ReLU in place looks at the sign of its output, which
+     * rounding to zero hides. */
     const float *kept = p->kept + first * per_image;
     memcpy(rs_exec_blob(s->exec, p->blob) + first * per_image, kept, (size_t)(n * per_image) * sizeof(float));
     /* Two scores that saturate tie, and only their gradients can part them. */
     const saturated rule = p->blob == s->plan->scores ? RETURNS : STOPS;
-    p->slopes[first / RS_CHUNK] = pass_through(kept, gradient, (size_t)(n * per_image), format_now(s, p->format), rule, s->options->learn_steps);
+    p->slopes[first / RS_CHUNK] = pass_through(kept, gradient, (size_t)(n * per_image), format_now(s, p->format), rule,
+                                               s->options->learn_steps);
 }
 
 static void round_input(void *context, size_t index, int worker)
 {
     (void)worker;
     const rs_shadow *s = context;
-    const int64_t count = s->batch * rs_exec_blob_size(s->exec, s->plan->input), from = (int64_t)index * PIECE, left = count - from;
+    const int64_t count = s->batch * rs_exec_blob_size(s->exec, s->plan->input), from = (int64_t)index * PIECE,
+                  left = count - from;
     const rs_number_format format = format_now(s, s->of_blob[s->plan->input]);
-    rs_number_emulate(rs_exec_blob(s->exec, s->plan->input) + from, (size_t)(left < PIECE ? left : PIECE), format, rs_number_nearest(format), 0, 0);
+    rs_number_emulate(rs_exec_blob(s->exec, s->plan->input) + from, (size_t)(left < PIECE ? left : PIECE), format,
+                      rs_number_nearest(format), 0, 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ weights */
+/* ------------------------------------------------------------------------------------------------------ weights */
 
 static size_t param_at(int layer, int param)
 {
@@ -216,7 +224,8 @@ static void round_piece(void *context, size_t index, int worker)
     /* A stream for each piece of each batch. */
     const uint64_t stream = rs_mix64(rs_mix64((uint64_t)j->batch) + (uint64_t)index);
     const rs_number_format format = piece_format(s, p);
-    const rs_rounding mode = s->options->weight_rounding == RS_ROUND_STOCHASTIC ? RS_ROUND_STOCHASTIC : rs_number_nearest(format);
+    const rs_rounding mode = s->options->weight_rounding == RS_ROUND_STOCHASTIC ? RS_ROUND_STOCHASTIC
+                                                                                : rs_number_nearest(format);
     rs_number_emulate(to, (size_t)p->n, format, mode, s->options->seed, stream);
 }
 
@@ -233,7 +242,7 @@ void rs_shadow_before(rs_shadow *s, int64_t batch)
             float *to = s->rounded[param_at(i, p)];
             if (p > 0) {
                 const int input = s->of_blob[layer->bottoms[0]];
-                const rs_number_format in = input >= 0 ? format_now(s, input) : rs_number_of_fxp((rs_fxp){ 0, 0 });
+                const rs_number_format in = input >= 0 ? format_now(s, input) : rs_number_of_fxp((rs_fxp) { 0, 0 });
                 const rs_number_format weights = format_now(s, s->of_weights[i]);
                 const rs_tuned_format *f = &s->formats[s->of_weights[i]];
                 for (int c = 0; c < f->n_channels; c++)
@@ -256,8 +265,9 @@ static void slope_piece(void *context, size_t index, int worker)
     rs_shadow *s = context;
     piece *p = &s->pieces[index];
     /* Weights that saturate keep their gradient: they are clipped instead. */
-    p->slope = pass_through(s->shadow[param_at(p->layer, 0)] + p->from, rs_exec_gradient(s->exec, p->layer, 0) + p->from, (size_t)p->n,
-                            piece_format(s, p), PASSES, true);
+    p->slope = pass_through(s->shadow[param_at(p->layer, 0)] + p->from,
+                            rs_exec_gradient(s->exec, p->layer, 0) + p->from, (size_t)p->n, piece_format(s, p), PASSES,
+                            true);
 }
 
 void rs_shadow_after(rs_shadow *s)
@@ -340,7 +350,7 @@ void rs_shadow_updated(rs_shadow *s, int64_t iteration)
     s->iteration = iteration + 1;
 }
 
-/* -------------------------------------------------------------------------------------------------------- construction */
+/* ------------------------------------------------------------------------------------------------- construction */
 
 static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *diag)
 {
@@ -350,10 +360,13 @@ static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *
         return rs_out_of_memory(diag);
     for (int i = 0; i < s->test_net->n_layers; i++)
         if (formats->weights[i].bits > 0)
-            s->formats[s->n_formats++] = (rs_tuned_format){ .weights = true, .index = i, .format = rs_formats_weight(formats, i) };
+            s->formats[s->n_formats++] =
+                (rs_tuned_format) { .weights = true, .index = i, .format = rs_formats_weight(formats, i) };
     for (int b = 0; b < s->test_net->n_blobs; b++)
         if (formats->activations[b].bits > 0 && s->test_plan->format_class[b] == b)
-            s->formats[s->n_formats++] = (rs_tuned_format){ .index = b, .format = rs_formats_activation(formats, b), .is_unsigned = formats->is_unsigned[b] };
+            s->formats[s->n_formats++] = (rs_tuned_format) { .index = b,
+                                                             .format = rs_formats_activation(formats, b),
+                                                             .is_unsigned = formats->is_unsigned[b] };
     int most = 0;
     for (int i = 0; i < s->n_formats; i++) {
         rs_tuned_format *f = &s->formats[i];
@@ -379,8 +392,8 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
     s->of_weights = RS_NEW_ARRAY(int, layers);
     s->of_blob = RS_NEW_ARRAY(int, blobs);
     s->places = RS_NEW_ARRAY(place, layers);
-    s->rounded = RS_NEW_ARRAY(float *, layers * RS_MAX_PARAMS);
-    s->shadow = RS_NEW_ARRAY(float *, layers * RS_MAX_PARAMS);
+    s->rounded = RS_NEW_ARRAY(float *, layers *RS_MAX_PARAMS);
+    s->shadow = RS_NEW_ARRAY(float *, layers *RS_MAX_PARAMS);
     if (s->of_weights == NULL || s->of_blob == NULL || s->places == NULL || s->rounded == NULL || s->shadow == NULL)
         return rs_out_of_memory(diag);
     for (int i = 0; i < s->net->n_layers; i++)
@@ -405,11 +418,14 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
     }
     for (int i = 0; i < s->plan->n_layers && activations; i++)
         if (s->plan->rounded[i] >= 0)
-            s->places[i].format = s->options->wide_scores && s->plan->rounded[i] == s->plan->scores ? -1 : s->of_blob[s->plan->rounded[i]];
+            s->places[i].format = s->options->wide_scores && s->plan->rounded[i] == s->plan->scores
+                                      ? -1
+                                      : s->of_blob[s->plan->rounded[i]];
     return RS_OK;
 }
 
-/* A layer's weights in pieces, of one channel each where channels have formats of their own; into `to`, unless that is NULL. Their number. */
+/* A layer's weights in pieces, of one channel each where channels have formats of their own; into `to`, unless that is
+ * NULL. Their number. */
 static int64_t pieces_of(const rs_shadow *s, int layer, piece *to)
 {
     const rs_shape *shape = &s->net->layers[layer].params[0].shape;
@@ -419,7 +435,7 @@ static int64_t pieces_of(const rs_shadow *s, int layer, piece *to)
     for (int64_t from = 0; from < count; n++) {
         const int64_t left = run - from % run, some = left < PIECE ? left : PIECE;
         if (to != NULL)
-            to[n] = (piece){ .layer = layer, .channel = channels ? (int)(from / run) : -1, .from = from, .n = some };
+            to[n] = (piece) { .layer = layer, .channel = channels ? (int)(from / run) : -1, .from = from, .n = some };
         from += some;
     }
     return n;
@@ -439,7 +455,8 @@ static rs_status allocate(rs_shadow *s, rs_diag *diag)
         }
         if (s->places[i].format >= 0) {
             s->places[i].blob = layer->tops[0];
-            s->places[i].kept = RS_NEW_ARRAY(float, (size_t)(s->batch * rs_exec_blob_size(s->exec, layer->tops[0])) + 1);
+            s->places[i].kept = RS_NEW_ARRAY(float,
+                                             (size_t)(s->batch * rs_exec_blob_size(s->exec, layer->tops[0])) + 1);
             s->places[i].slopes = RS_NEW_ARRAY(double, chunks);
             if (s->places[i].kept == NULL || s->places[i].slopes == NULL)
                 return rs_out_of_memory(diag);

@@ -1,8 +1,10 @@
-/* What a snapshot of a fine-tuning keeps beside weights and solver state: PREFIX.json. Private to model/quant/finetune*.c.
+/* What a snapshot of a fine-tuning keeps beside weights and solver state: PREFIX.json. Private to
+ * model/quant/finetune*.c.
  *
- * {"format": "ristretto-finetune", "version": 2, "options": text of what the numbers depend on, "iteration": n, "validation_images": n,
- *  "first": {"iteration", "hits", "ties", "saturations"}, "best": {the same}, "formats": [{"name", "of": "weights" | "activations",
- *  "bits", "exponents", "fl", "best_fl", "channels", "step_log", "step_mean", "step_square"}, ...]} */
+ * {"format": "ristretto-finetune", "version": 2, "options": text of what the numbers depend on, "iteration": n,
+ * "validation_images": n, "first": {"iteration", "hits", "ties", "saturations"}, "best": {the same}, "formats":
+ * [{"name", "of": "weights" | "activations", "bits", "exponents", "fl", "best_fl", "channels", "step_log", "step_mean",
+ * "step_square"}, ...]} */
 #ifndef RISTRETTO_QUANT_FINETUNE_STATE_H
 #define RISTRETTO_QUANT_FINETUNE_STATE_H
 
@@ -23,8 +25,10 @@ typedef struct rs_tuning {
 rs_status rs_tuning_new(rs_tuning *tuning, rs_diag *diag);
 void rs_tuning_free(rs_tuning *tuning);
 
-rs_status rs_tuning_save(const rs_tuning *tuning, const char *prefix, const rs_net *test_net, int64_t validation_images, rs_diag *diag);
+rs_status rs_tuning_save(const rs_tuning *tuning, const char *prefix, const rs_net *test_net, int64_t validation_images,
+                         rs_diag *diag);
 /* From beside a solverstate. RS_BAD_INPUT: none is there, or of another run: other options, net or number of images. */
-rs_status rs_tuning_load(rs_tuning *tuning, const char *solverstate, const rs_net *test_net, int64_t validation_images, rs_diag *diag);
+rs_status rs_tuning_load(rs_tuning *tuning, const char *solverstate, const rs_net *test_net, int64_t validation_images,
+                         rs_diag *diag);
 
 #endif

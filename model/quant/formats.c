@@ -21,9 +21,9 @@ rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag)
         f->weight_power2 = RS_NEW_ARRAY(rs_power2, layers);
         f->bias = RS_NEW_ARRAY(float *, layers);
         f->rounded = RS_NEW_ARRAY(float *, layers);
-        ok = f->weights != NULL && f->activations != NULL && f->is_unsigned != NULL && f->weight_fl != NULL && f->weight_number != NULL &&
-             f->activation_number != NULL && f->weight_minifloat != NULL && f->activation_minifloat != NULL &&
-             f->weight_power2 != NULL && f->bias != NULL && f->rounded != NULL;
+        ok = f->weights != NULL && f->activations != NULL && f->is_unsigned != NULL && f->weight_fl != NULL &&
+             f->weight_number != NULL && f->activation_number != NULL && f->weight_minifloat != NULL &&
+             f->activation_minifloat != NULL && f->weight_power2 != NULL && f->bias != NULL && f->rounded != NULL;
     }
     if (!ok) {
         rs_formats_free(f);

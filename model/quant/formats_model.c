@@ -15,8 +15,10 @@ typedef struct given {
 
 static rs_status refuse(const rs_layer *layer, rs_diag *diag, const char *what)
 {
-    return rs_error(diag, RS_BAD_INPUT, layer->loc, "formats of the model's own need scales that are powers of two and zero points of zero; "
-                    "--formats search finds others", "layer '%s': %s", layer->name, what);
+    return rs_error(diag, RS_BAD_INPUT, layer->loc,
+                    "formats of the model's own need scales that are powers of two and zero points of zero; "
+                    "--formats search finds others",
+                    "layer '%s': %s", layer->name, what);
 }
 
 static rs_status read_layer(const rs_layer *layer, given *g, rs_diag *diag)
@@ -35,15 +37,17 @@ static rs_status read_layer(const rs_layer *layer, given *g, rs_diag *diag)
     }
     g->is_unsigned = q->least == 0;
     for (int bits = 2; bits <= MOST_BITS; bits++)
-        if (g->is_unsigned ? q->most == (1 << bits) - 1 : q->least == -(1 << (bits - 1)) && q->most == (1 << (bits - 1)) - 1) {
-            g->format = (rs_fxp){ bits, 1 - exponent };
+        if (g->is_unsigned ? q->most == (1 << bits) - 1
+                           : q->least == -(1 << (bits - 1)) && q->most == (1 << (bits - 1)) - 1) {
+            g->format = (rs_fxp) { bits, 1 - exponent };
             return RS_OK;
         }
     return refuse(layer, diag, "its range is not that of an integer type of 2 to 16 bits");
 }
 
 /* Gives the class of a layer's top its format; two layers of one class must agree. */
-static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const given *g, rs_formats *f, int *by, rs_diag *diag)
+static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const given *g, rs_formats *f, int *by,
+                      rs_diag *diag)
 {
     const int class = plan->format_class[net->layers[layer].tops[0]];
     if (class < 0)
@@ -52,8 +56,10 @@ static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const g
         const rs_fxp old = f->activations[class];
         if (old.bits == g->format.bits && old.fl == g->format.fl && f->is_unsigned[class] == g->is_unsigned)
             return RS_OK;
-        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, "between them values are only chosen or copied, which has one format",
-                        "layers '%s' and '%s' have different scales or types, expected the same", net->layers[by[class]].name, net->layers[layer].name);
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc,
+                        "between them values are only chosen or copied, which has one format",
+                        "layers '%s' and '%s' have different scales or types, expected the same",
+                        net->layers[by[class]].name, net->layers[layer].name);
     }
     by[class] = layer;
     f->activations[class] = g->format;
@@ -74,18 +80,20 @@ static rs_status spread(const rs_net *net, const rs_plan *plan, const int *by, r
             f->activations[b] = f->activations[class];
             f->is_unsigned[b] = f->is_unsigned[class];
         } else if (class == scores) {
-            f->activations[b] = (rs_fxp){ MOST_BITS, 0 };
+            f->activations[b] = (rs_fxp) { MOST_BITS, 0 };
             f->wide_scores = true;
         } else {
             st = rs_error(diag, RS_BAD_INPUT, writer < 0 ? RS_FILE(net->path) : net->layers[writer].loc,
-                          "every value that a convolution, inner product, addition or average reads or makes needs a QuantizeLinear",
+                          "every value that a convolution, inner product, addition or average reads or makes needs a "
+                          "QuantizeLinear",
                           "the model quantizes nothing of blob '%s'", net->blobs[b].name);
         }
     }
     return st;
 }
 
-/* The largest fractional length at which n weights are integers of `bits` bits, or NO_FL if at none; RS_FL_MAX + 1 for zeros alone. */
+/* The largest fractional length at which n weights are integers of `bits` bits, or NO_FL if at none; RS_FL_MAX + 1 for
+ * zeros alone. */
 static int weight_fl(const float *w, int64_t n, int bits)
 {
     float most = 0.0f;
@@ -129,7 +137,7 @@ static rs_status give_weights(const rs_net *net, int index, rs_formats *f, rs_di
         fl[o] = fl[o] > RS_FL_MAX ? least : fl[o];
         same = same && fl[o] == least;
     }
-    f->weights[index] = (rs_fxp){ WEIGHT_BITS, least };
+    f->weights[index] = (rs_fxp) { WEIGHT_BITS, least };
     if (!same) { /* one length if all weights have 8 bits at the finest that is needed */
         const int all = weight_fl(p->data, outputs * terms, WEIGHT_BITS);
         same = all != NO_FL;
@@ -186,7 +194,8 @@ static bool stays_above(const rs_layer *layer, const bool *above)
     }
 }
 
-/* Without values below zero, a type without them is a ReLU, unless there are none anyway. What else the layers do is said by the formats. */
+/* Without values below zero, a type without them is a ReLU, unless there are none anyway. What else the layers do is
+ * said by the formats. */
 static void take_out(rs_net *net, const given *of, bool *above)
 {
     memset(above, 0, (size_t)net->n_blobs * sizeof *above);
@@ -219,7 +228,8 @@ rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag)
         }
     if (st == RS_OK && found == 0)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), "--formats search chooses formats on images",
-                      "net '%s' has no QuantizeLinear layers, expected a quantized model", net->name != NULL ? net->name : "");
+                      "net '%s' has no QuantizeLinear layers, expected a quantized model",
+                      net->name != NULL ? net->name : "");
     if (st == RS_OK) {
         take_out(net, of, above);
         st = give_all(net, of, f, by, diag);

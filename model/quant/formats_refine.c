@@ -52,7 +52,7 @@ double rs_cross_entropy(const float *scores, int64_t classes, int32_t label)
 static rs_status judge(refiner *r, quality *q, rs_diag *diag)
 {
     const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(r->net, r->plan->scores);
-    *q = (quality){ 0, 0.0 };
+    *q = (quality) { 0, 0.0 };
     rs_status st = RS_OK;
     for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
         const int64_t n = r->images - first < batch ? r->images - first : batch;
@@ -74,12 +74,14 @@ static bool better(quality a, quality b)
     return a.hits != b.hits ? a.hits > b.hits : a.loss < b.loss;
 }
 
-/* Coordinate k: the weights of a layer, then the classes of blobs. Moves its fractional length; false if there is nothing to move. */
+/* Coordinate k: the weights of a layer, then the classes of blobs. Moves its fractional length; false if there is
+ * nothing to move. */
 static bool move(refiner *r, int k, int by)
 {
     if (k < r->net->n_layers) {
         rs_fxp *f = &r->formats->weights[k];
-        if (r->keep_weights || f->bits == 0 || r->formats->weight_number[k] != RS_NUMBER_FIXED || k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
+        if (r->keep_weights || f->bits == 0 || r->formats->weight_number[k] != RS_NUMBER_FIXED ||
+            k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
             return false;
         f->fl += by;
         const int64_t channels = r->formats->weight_fl[k] != NULL ? r->net->layers[k].params[0].shape.dim[0] : 0;
@@ -102,12 +104,14 @@ static bool move(refiner *r, int k, int by)
 
 static void move_all(refiner *r, bool weights, int by)
 {
-    const int from = weights ? 0 : r->net->n_layers, to = weights ? r->net->n_layers : r->net->n_layers + r->net->n_blobs;
+    const int from = weights ? 0 : r->net->n_layers,
+              to = weights ? r->net->n_layers : r->net->n_layers + r->net->n_blobs;
     for (int k = from; k < to; k++)
         (void)move(r, k, by);
 }
 
-/* In narrow words everything may round to zero, and no single format mends that: all activations, then all weights, are first made finer together. */
+/* In narrow words everything may round to zero, and no single format mends that: all activations, then all weights, are
+ * first made finer together. */
 static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
 {
     enum { MOST = 3 }; /* steps; far from the limits of a fractional length */
@@ -171,10 +175,16 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
     return st;
 }
 
-rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                            rs_rounding rounding, bool keep_weights, int passes, rs_formats *formats, int *trials, rs_diag *diag)
+rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                            rs_bias_rule bias_rule, rs_rounding rounding, bool keep_weights, int passes,
+                            rs_formats *formats, int *trials, rs_diag *diag)
 {
-    refiner r = { .keep_weights = keep_weights, .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
+    refiner r = { .keep_weights = keep_weights,
+                  .net = net,
+                  .set = set,
+                  .bias_rule = bias_rule,
+                  .rounding = rounding,
+                  .formats = formats };
     r.images = images > 0 && images < set->count ? images : set->count;
     int scored = 0;
     rs_status st = rs_plan_new(net, &r.plan, diag);
@@ -191,14 +201,17 @@ rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const 
     return st;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- scores */
+/* ------------------------------------------------------------------------------------------------------- scores */
 
 int rs_scores_layer(const rs_net *net, const rs_formats *formats)
 {
     const int scores = rs_net_scores(net);
     for (int i = 0; i < net->n_layers && scores >= 0; i++)
         if (net->layers[i].n_tops == 1 && net->layers[i].tops[0] == scores)
-            return rs_layer_group(&net->layers[i]) != RS_GROUPS && net->layers[i].n_params == 2 && formats->activations[scores].bits > 0 ? i : -1;
+            return rs_layer_group(&net->layers[i]) != RS_GROUPS && net->layers[i].n_params == 2 &&
+                           formats->activations[scores].bits > 0
+                       ? i
+                       : -1;
     return -1;
 }
 
@@ -232,8 +245,9 @@ static void place(const refiner *r, const float *y, float *rounded, rs_fxp *form
     }
 }
 
-rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                                  rs_rounding rounding, rs_formats *formats, float *constant, rs_diag *diag)
+rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                                  rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, float *constant,
+                                  rs_diag *diag)
 {
     *constant = 0.0f;
     const int scores = rs_net_scores(net);
@@ -270,7 +284,7 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- all together */
+/* ------------------------------------------------------------------------------------------------- all together */
 
 /* Takes the constant off the scores by the biases of the formats. */
 static rs_status move_scores(const rs_net *net, float constant, rs_formats *formats, rs_diag *diag)
@@ -289,8 +303,9 @@ static rs_status move_scores(const rs_net *net, float constant, rs_formats *form
     return RS_OK;
 }
 
-rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt, int64_t refine, rs_bias_rule bias_rule,
-                             rs_rounding rounding, rs_formats *formats, rs_diag *diag)
+rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt,
+                             int64_t refine, rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats,
+                             rs_diag *diag)
 {
     enum { PASSES = 3, ADAPT_IMAGES = 1024 };
     rs_status st = RS_OK;

@@ -45,7 +45,8 @@ bool rs_number_equal(rs_number_format a, rs_number_format b)
 
 int rs_number_bits(rs_number_format format)
 {
-    return format.number == RS_NUMBER_POWER2 && format.fixed.bits > 0 ? rs_power2_bits(format.power2) : format.fixed.bits;
+    return format.number == RS_NUMBER_POWER2 && format.fixed.bits > 0 ? rs_power2_bits(format.power2)
+                                                                      : format.fixed.bits;
 }
 
 rs_rounding rs_number_nearest(rs_number_format format)
@@ -79,9 +80,9 @@ void rs_number_quantize_array(const float *x, size_t n, rs_number_format format,
     switch (format.number) {
     case RS_NUMBER_MINIFLOAT:
         for (size_t i = 0; i < n; i++)
-            integers[i] = rs_number_of_code(rs_minifloat_quantize((double)x[i], format.minifloat, RS_ROUND_NEAREST_EVEN, 0,
-                                                                  NULL),
-                                            format.minifloat);
+            integers[i] = rs_number_of_code(
+                rs_minifloat_quantize((double)x[i], format.minifloat, RS_ROUND_NEAREST_EVEN, 0, NULL),
+                format.minifloat);
         break;
     case RS_NUMBER_POWER2:
         rs_power2_quantize_array(x, n, format.power2, integers, NULL);

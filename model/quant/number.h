@@ -48,8 +48,8 @@ static inline uint32_t rs_number_code(int32_t integer, rs_minifloat format)
 {
     return integer < 0 ? (uint32_t)-integer | rs_minifloat_sign(format) : (uint32_t)integer;
 }
-/* Section 4 for fixed point and powers of two, whose RS_BIAS_WEIGHTS makes the bias a power of two as well: the integer at
- * fl_in + the weights' fl. */
+/* Section 4 for fixed point and powers of two, whose RS_BIAS_WEIGHTS makes the bias a power of two as well: the integer
+ * at fl_in + the weights' fl. */
 int64_t rs_number_bias(double bias, rs_bias_rule rule, rs_number_format weights, int fl_in);
 /* Section 10 for minifloat weights: the fractional length of the biases of a layer, at most fl_acc. */
 int rs_number_bias_fl(const float *bias, size_t n, int fl_acc);

@@ -7,7 +7,8 @@
 #include "quant/engine.h"
 #include "quant/quantize_emulate.h"
 
-/* What can lose a bit: the weights of a layer or the blobs of one format; several of them together if widths are uniform. */
+/* What can lose a bit: the weights of a layer or the blobs of one format; several of them together if widths are
+ * uniform. */
 typedef struct coordinate {
     bool weights;
     int index; /* layer or blob class; -1: all of them */
@@ -60,7 +61,8 @@ static rs_status make_formats(const search *s, bool improve, rs_formats **format
     if (st == RS_OK && o->channel_weights)
         st = rs_formats_use_channels(s->net, *formats, diag);
     if (st == RS_OK && improve)
-        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule, o->rounding, *formats, diag);
+        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule,
+                                o->rounding, *formats, diag);
     return st;
 }
 
@@ -71,15 +73,17 @@ static bool move(search *s, const coordinate *c, int by)
     bool moved = false;
     for (int i = 0; c->weights && i < s->net->n_layers; i++) {
         const rs_group group = rs_layer_group(&s->net->layers[i]);
-        if ((c->index >= 0 && c->index != i) || group == RS_GROUPS || s->widths.weights[i] == 0 || o->fixed_bits[group] > 0 ||
-            s->widths.weights[i] + by < o->min_bits || s->widths.weights[i] + by > o->max_bits)
+        if ((c->index >= 0 && c->index != i) || group == RS_GROUPS || s->widths.weights[i] == 0 ||
+            o->fixed_bits[group] > 0 || s->widths.weights[i] + by < o->min_bits ||
+            s->widths.weights[i] + by > o->max_bits)
             continue;
         s->widths.weights[i] += by;
         moved = true;
     }
     for (int b = 0; !c->weights && b < s->net->n_blobs; b++) {
-        if ((c->index >= 0 && s->plan->format_class[b] != c->index) || s->widths.activations[b] == 0 || o->fixed_bits[RS_GROUP_ACTIVATIONS] > 0 ||
-            s->widths.activations[b] + by < o->min_bits || s->widths.activations[b] + by > o->max_bits)
+        if ((c->index >= 0 && s->plan->format_class[b] != c->index) || s->widths.activations[b] == 0 ||
+            o->fixed_bits[RS_GROUP_ACTIVATIONS] > 0 || s->widths.activations[b] + by < o->min_bits ||
+            s->widths.activations[b] + by > o->max_bits)
             continue;
         s->widths.activations[b] += by;
         moved = true;
@@ -91,7 +95,8 @@ static bool move(search *s, const coordinate *c, int by)
 static rs_status loss_of(search *s, double *loss, rs_diag *diag)
 {
     rs_formats *f = NULL;
-    const int64_t batch = rs_emulator_batch(s->emulator), images = s->result->images, classes = rs_plan_count(s->net, s->plan->scores);
+    const int64_t batch = rs_emulator_batch(s->emulator), images = s->result->images,
+                  classes = rs_plan_count(s->net, s->plan->scores);
     rs_status st = make_formats(s, false, &f, diag);
     *loss = 0;
     for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
@@ -164,7 +169,8 @@ static rs_status step(search *s, double *loss, bool *done, rs_diag *diag)
             st = loss_of(s, &now, diag);
         (void)move(s, &s->coordinates[i], 1);
         /* What loses nothing goes by what it saves. */
-        const double more = now - *loss, least = 1e-6 * (1 + fabs(*loss)), price = more > least ? more / saved : least / saved;
+        const double more = now - *loss, least = 1e-6 * (1 + fabs(*loss)),
+                     price = more > least ? more / saved : least / saved;
         if (st != RS_OK || saved <= 0 || (best >= 0 && price >= best_price))
             continue;
         best = i;
@@ -197,13 +203,16 @@ static void choose(search *s)
         const bool fits = s->pareto->budget > 0 ? p->cost <= s->pareto->budget : p->hits >= r->needed_hits;
         if (!fits || !p->front)
             continue;
-        const bool better = old == NULL || (s->pareto->budget > 0 ? p->hits > old->hits || (p->hits == old->hits && p->cost < old->cost) : p->cost < old->cost);
+        const bool better = old == NULL || (s->pareto->budget > 0
+                                                ? p->hits > old->hits || (p->hits == old->hits && p->cost < old->cost)
+                                                : p->cost < old->cost);
         r->chosen = better ? i : r->chosen;
     }
     r->met = r->chosen >= 0;
     if (!r->met) /* the nearest there is: the cheapest, or the best */
         for (int i = 0; i < r->n_points; i++)
-            if (r->chosen < 0 || (s->pareto->budget > 0 ? r->points[i].cost < r->points[r->chosen].cost : r->points[i].hits > r->points[r->chosen].hits))
+            if (r->chosen < 0 || (s->pareto->budget > 0 ? r->points[i].cost < r->points[r->chosen].cost
+                                                        : r->points[i].hits > r->points[r->chosen].hits))
                 r->chosen = i;
 }
 
@@ -220,9 +229,11 @@ static rs_status list_coordinates(search *s, rs_diag *diag)
         const rs_group group = rs_layer_group(&net->layers[i]);
         if (group == RS_GROUPS)
             continue;
-        s->widths.weights[i] = o->rules.scheme == RS_SCHEME_POWER2 ? rs_power2_bits(o->rules.power2) : o->fixed_bits[group] > 0 ? o->fixed_bits[group] : o->max_bits;
+        s->widths.weights[i] = o->rules.scheme == RS_SCHEME_POWER2 ? rs_power2_bits(o->rules.power2)
+                               : o->fixed_bits[group] > 0          ? o->fixed_bits[group]
+                                                                   : o->max_bits;
         if (!s->pareto->uniform && o->rules.scheme != RS_SCHEME_POWER2)
-            s->coordinates[s->n_coordinates++] = (coordinate){ true, i };
+            s->coordinates[s->n_coordinates++] = (coordinate) { true, i };
     }
     for (int b = 0; b < net->n_blobs; b++) {
         if (s->plan->format_class[b] < 0)
@@ -230,12 +241,12 @@ static rs_status list_coordinates(search *s, rs_diag *diag)
         const int fixed = o->fixed_bits[RS_GROUP_ACTIVATIONS];
         s->widths.activations[b] = fixed > 0 ? fixed : o->max_bits;
         if (!s->pareto->uniform && s->plan->format_class[b] == b)
-            s->coordinates[s->n_coordinates++] = (coordinate){ false, b };
+            s->coordinates[s->n_coordinates++] = (coordinate) { false, b };
     }
     if (s->pareto->uniform) {
         if (o->rules.scheme != RS_SCHEME_POWER2)
-            s->coordinates[s->n_coordinates++] = (coordinate){ true, -1 };
-        s->coordinates[s->n_coordinates++] = (coordinate){ false, -1 };
+            s->coordinates[s->n_coordinates++] = (coordinate) { true, -1 };
+        s->coordinates[s->n_coordinates++] = (coordinate) { false, -1 };
     }
     return RS_OK;
 }
@@ -253,7 +264,8 @@ static rs_status run(search *s, rs_diag *diag)
     if (st == RS_OK)
         st = list_coordinates(s, diag);
     if (st == RS_OK)
-        st = rs_emulate_score(s->net, s->data, s->set, r->images, NULL, s->options->bias_rule, s->options->rounding, 1, &r->float_hits, NULL, diag);
+        st = rs_emulate_score(s->net, s->data, s->set, r->images, NULL, s->options->bias_rule, s->options->rounding, 1,
+                              &r->float_hits, NULL, diag);
     if (st == RS_OK)
         st = rs_emulator_new(s->net, s->plan, s->data, r->images, &s->emulator, diag);
     r->needed_hits = rs_hits_needed(r->float_hits, r->images, s->options->error_margin);
@@ -281,25 +293,32 @@ static rs_status run(search *s, rs_diag *diag)
     return st;
 }
 
-rs_status rs_pareto(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search_set,
-                    const rs_quantize_options *options, const rs_pareto_options *pareto, rs_pareto_result **result, rs_diag *diag)
+rs_status rs_pareto(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                    const rs_dataset *search_set, const rs_quantize_options *options, const rs_pareto_options *pareto,
+                    rs_pareto_result **result, rs_diag *diag)
 {
     *result = NULL;
     const double start = rs_seconds();
     if (options->rules.scheme != RS_SCHEME_DYNAMIC && options->rules.scheme != RS_SCHEME_POWER2)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "widths layer by layer are of dynamic fixed point and of powers of two, not of the scheme '%s'",
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "widths layer by layer are of dynamic fixed point and of powers of two, not of the scheme '%s'",
                         rs_scheme_name(options->rules.scheme));
-    if (options->min_bits < 1 || options->max_bits > RS_QNET_MAX_BITS || options->min_bits > options->max_bits || !(pareto->budget >= 0))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "widths from %d to %d bits, expected 1 <= min <= max <= %d; and a budget of at least 0",
+    if (options->min_bits < 1 || options->max_bits > RS_QNET_MAX_BITS || options->min_bits > options->max_bits ||
+        !(pareto->budget >= 0))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "widths from %d to %d bits, expected 1 <= min <= max <= %d; and a budget of at least 0",
                         options->min_bits, options->max_bits, RS_QNET_MAX_BITS);
     rs_status st = rs_format_rules_check(&options->rules, diag);
     if (st != RS_OK)
         return st;
-    search s = { .net = net, .data = data, .calibration = calibration, .set = search_set, .options = options, .pareto = pareto };
+    search s = {
+        .net = net, .data = data, .calibration = calibration, .set = search_set, .options = options, .pareto = pareto
+    };
     s.result = RS_NEW(rs_pareto_result);
     if (s.result == NULL)
         return rs_out_of_memory(diag);
-    s.result->images = options->search_images > 0 && options->search_images < search_set->count ? options->search_images : search_set->count;
+    s.result->images = options->search_images > 0 && options->search_images < search_set->count ? options->search_images
+                                                                                                : search_set->count;
     st = run(&s, diag);
     rs_emulator_free(s.emulator);
     rs_ranges_free(s.ranges);

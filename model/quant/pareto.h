@@ -5,12 +5,13 @@
 #include "quant/quantize.h"
 
 typedef struct rs_pareto_options {
-    /* What a network with these widths costs, in any unit; never more for narrower widths. widths->activations: the same for blobs that share a
-     * format. */
+    /* What a network with these widths costs, in any unit; never more for narrower widths. widths->activations: the
+     * same for blobs that share a format. */
     double (*cost)(const void *context, const rs_net *net, const rs_widths *widths);
     const void *context;
-    bool uniform;       /* all weights have one width and all layer outputs another: for costs of one multiplier that serves all layers */
-    double budget;      /* the chosen point costs no more; 0: the cheapest point that keeps the error margin is chosen */
+    bool uniform;  /* all weights have one width and all layer outputs another: for costs of one multiplier that serves
+                      all layers */
+    double budget; /* the chosen point costs no more; 0: the cheapest point that keeps the error margin is chosen */
     double stop_margin; /* points that lose more accuracy than this end the search, in percentage points */
 } rs_pareto_options;
 
@@ -33,12 +34,13 @@ typedef struct rs_pareto_result {
     double seconds;
 } rs_pareto_result;
 
-/* Starts with max_bits (but fixed_bits where given, which stay) for every layer's weights and outputs, and takes one bit after the other away:
- * always where float emulation loses least cross-entropy on the search images for the cost that is saved. Each state is then
- * scored on integers, its formats improved as those of combinations in rs_quantize. Options as there; fixed point and powers of two alone.
- * RS_USAGE, RS_BAD_INPUT, RS_INTERRUPTED as rs_quantize. */
-rs_status rs_pareto(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search,
-                    const rs_quantize_options *options, const rs_pareto_options *pareto, rs_pareto_result **result, rs_diag *diag);
+/* Starts with max_bits (but fixed_bits where given, which stay) for every layer's weights and outputs, and takes one
+ * bit after the other away: always where float emulation loses least cross-entropy on the search images for the cost
+ * that is saved. Each state is then scored on integers, its formats improved as those of combinations in rs_quantize.
+ * Options as there; fixed point and powers of two alone. RS_USAGE, RS_BAD_INPUT, RS_INTERRUPTED as rs_quantize. */
+rs_status rs_pareto(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                    const rs_dataset *search, const rs_quantize_options *options, const rs_pareto_options *pareto,
+                    rs_pareto_result **result, rs_diag *diag);
 void rs_pareto_result_free(rs_pareto_result *result);
 
 #endif

@@ -5,9 +5,10 @@
 
 const char *rs_qop_type_name(rs_qop_type type)
 {
-    static const char *const names[RS_QOPS] = { "convolution",     "inner product", "max pooling",   "ReLU",
-                                                "average pooling", "addition",      "concatenation", "LRN",
-                                                "clip" };
+    static const char *const names[RS_QOPS] = {
+        "convolution", "inner product", "max pooling", "ReLU", "average pooling",
+        "addition",    "concatenation", "LRN",         "clip"
+    };
     return (unsigned)type < RS_QOPS ? names[type] : "?";
 }
 
@@ -99,7 +100,7 @@ static int64_t most_of(const rs_qtensor *tensor)
     return tensor->is_unsigned ? rs_qtensor_max(tensor) : -rs_qtensor_min(tensor);
 }
 
-/* ------------------------------------------------------------------------------------------------ sections 3 to 6 */
+/* ---------------------------------------------------------------------------------------------- sections 3 to 6 */
 
 int rs_qop_align(const rs_qnet *qnet, const rs_qop *op, int i)
 {
@@ -210,17 +211,19 @@ static int minifloat_bits(const rs_qnet *qnet, const rs_qop *op)
 /* Of an activation as a product with one, and of the sum of so many. */
 static int direct_minifloat_bits(const rs_qtensor *in, int inputs)
 {
-    return rs_minifloat_integer_bits(in->minifloat) + rs_minifloat_fl(in->minifloat) + 1 + rs_fxp_bits_for_bound(inputs) - 1;
+    return rs_minifloat_integer_bits(in->minifloat) + rs_minifloat_fl(in->minifloat) + 1 +
+           rs_fxp_bits_for_bound(inputs) - 1;
 }
 
 int rs_qop_accumulator_bits(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
 {
     if (rs_qnet_minifloat(qnet))
-        return rs_qop_weighted(op) ? minifloat_bits(qnet, op) : direct_minifloat_bits(&qnet->tensors[op->input], op->n_inputs);
+        return rs_qop_weighted(op) ? minifloat_bits(qnet, op)
+                                   : direct_minifloat_bits(&qnet->tensors[op->input], op->n_inputs);
     return rs_fxp_bits_for_bound(rs_qop_bound(qnet, op, from_weights));
 }
 
-/* --------------------------------------------------------------------------------------------------------- check */
+/* -------------------------------------------------------------------------------------------------------- check */
 
 /* Where messages of the check go. */
 typedef struct check {
@@ -258,10 +261,10 @@ static bool number_ok(check *c, rs_number_format format, const char *kind, const
               rs_number_name(format.number), rs_number_name(c->qnet->tensors[0].number));
         return false;
     }
-    if (minifloat && (!rs_minifloat_legal(format.minifloat) || format.fixed.bits != rs_minifloat_bits(format.minifloat) ||
-                      format.fixed.fl != 0)) {
-        WRONG(c, "%s '%s' has an illegal minifloat of %d exponent and %d mantissa bits, or other bits than it", kind, name,
-              format.minifloat.exponent_bits, format.minifloat.mantissa_bits);
+    if (minifloat && (!rs_minifloat_legal(format.minifloat) ||
+                      format.fixed.bits != rs_minifloat_bits(format.minifloat) || format.fixed.fl != 0)) {
+        WRONG(c, "%s '%s' has an illegal minifloat of %d exponent and %d mantissa bits, or other bits than it", kind,
+              name, format.minifloat.exponent_bits, format.minifloat.mantissa_bits);
         return false;
     }
     const rs_fxp powers = rs_power2_fxp(format.power2);
@@ -373,8 +376,7 @@ static void check_weights(check *c, const rs_qop *op)
 {
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
     const rs_number_format number = { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 };
-    if (!number_ok(c, number, "op", op->name) ||
-        !format_ok(c, op->weight_format, RS_QNET_MAX_BITS, "op", op->name))
+    if (!number_ok(c, number, "op", op->name) || !format_ok(c, op->weight_format, RS_QNET_MAX_BITS, "op", op->name))
         return;
     if (op->groups < 1 || in->channels % op->groups != 0 || out->channels % op->groups != 0) {
         WRONG(c, "op '%s' has %d groups, expected a divisor of its %d input and %d output channels", op->name,
@@ -408,9 +410,12 @@ static void check_weights(check *c, const rs_qop *op)
     if (rs_qnet_minifloat(c->qnet)) {
         const int fl = rs_minifloat_fl(in->minifloat) + rs_minifloat_fl(op->weight_minifloat);
         for (int o = 0; o < out->channels; o++)
-            if (op->bias_fl > fl || op->bias_fl < RS_FL_MIN || op->bias[o] < rs_fxp_min(32) || op->bias[o] > rs_fxp_max(32)) {
-                WRONG(c, "bias %d of op '%s' is %lld at the fractional length %d, expected 32 bits and a length of %d to %d", o,
-                      op->name, (long long)op->bias[o], op->bias_fl, RS_FL_MIN, fl);
+            if (op->bias_fl > fl || op->bias_fl < RS_FL_MIN || op->bias[o] < rs_fxp_min(32) ||
+                op->bias[o] > rs_fxp_max(32)) {
+                WRONG(
+                    c,
+                    "bias %d of op '%s' is %lld at the fractional length %d, expected 32 bits and a length of %d to %d",
+                    o, op->name, (long long)op->bias[o], op->bias_fl, RS_FL_MIN, fl);
                 return;
             }
         return;
@@ -509,10 +514,11 @@ static void check_lrn(check *c, const rs_qop *op)
     const rs_qlrn *p = &op->lrn;
     if (p->size < 1 || p->size > 1 << 10 || p->size % 2 == 0 || !(p->alpha >= 0 && p->alpha <= 0x1p64f) ||
         !(p->beta >= 0 && p->beta <= 4) || !(p->k >= 0x1p-64f && p->k <= 0x1p64f))
-        WRONG(c,
-              "op '%s' has size %d, alpha %g, beta %g, k %g, expected an odd size up to 1023, alpha from 0, beta from 0 "
-              "to 4, k above 0",
-              op->name, p->size, (double)p->alpha, (double)p->beta, (double)p->k);
+        WRONG(
+            c,
+            "op '%s' has size %d, alpha %g, beta %g, k %g, expected an odd size up to 1023, alpha from 0, beta from 0 "
+            "to 4, k above 0",
+            op->name, p->size, (double)p->alpha, (double)p->beta, (double)p->k);
 }
 
 /* An unsigned output cannot be below zero. */
@@ -585,8 +591,11 @@ static void check_op(check *c, int i)
     case RS_QOP_CLIP:
         check_same_format(c, op);
         if (op->least > op->most || op->least < rs_qtensor_min(out) || op->most > rs_qtensor_max(out))
-            WRONG(c, "op '%s' clips to %d to %d, expected integers of its format, from %lld to %lld, the smaller one first", op->name, (int)op->least,
-                  (int)op->most, (long long)rs_qtensor_min(out), (long long)rs_qtensor_max(out));
+            WRONG(
+                c,
+                "op '%s' clips to %d to %d, expected integers of its format, from %lld to %lld, the smaller one first",
+                op->name, (int)op->least, (int)op->most, (long long)rs_qtensor_min(out),
+                (long long)rs_qtensor_max(out));
         break;
     case RS_QOPS:
         break;

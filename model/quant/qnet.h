@@ -49,7 +49,8 @@ typedef struct rs_qop {
     char *name; /* the layer's name */
     rs_qop_type type;
     int n_inputs; /* 1 but for RS_QOP_ADD and RS_QOP_CONCAT */
-    /* Tensor indices: op i writes tensor i + 1 and reads earlier ones; the first of its inputs is also called `input`. */
+    /* Tensor indices: op i writes tensor i + 1 and reads earlier ones; the first of its inputs is also called `input`.
+     */
     union {
         int input;
         int inputs[RS_QOP_MAX_INPUTS];
@@ -62,9 +63,10 @@ typedef struct rs_qop {
     bool relu; /* fused before requantize: of weighted ops and RS_QOP_ADD */
     rs_fxp weight_format;
     rs_number weight_number;
-    rs_minifloat weight_minifloat; /* of RS_NUMBER_MINIFLOAT: weights are signed codes, weight_format is { all bits, 0 } */
-    rs_power2 weight_power2;       /* of RS_NUMBER_POWER2: weight_format is rs_power2_fxp */
-    int bias_fl;                   /* minifloat: a bias is bias * 2^-bias_fl; else 0 */
+    rs_minifloat
+        weight_minifloat;    /* of RS_NUMBER_MINIFLOAT: weights are signed codes, weight_format is { all bits, 0 } */
+    rs_power2 weight_power2; /* of RS_NUMBER_POWER2: weight_format is rs_power2_fxp */
+    int bias_fl;             /* minifloat: a bias is bias * 2^-bias_fl; else 0 */
     /* [out_channels]: fractional lengths of the weights by output channel, or NULL: weight_format.fl for all of them */
     int *weight_fl;
     int32_t *weights; /* [out_channels][in_channels / groups][kernel_h][kernel_w], in Caffe's order */
@@ -110,8 +112,8 @@ static inline bool rs_qnet_minifloat(const rs_qnet *qnet)
 double rs_qtensor_value(const rs_qtensor *tensor, int32_t q);
 /* Section 6, LRN: v^(beta * 2^-24), the same bits on every machine. */
 double rs_qop_power(double v, uint32_t beta);
-/* How rs_qop_run computes the ops of networks of one kind of numbers, by plain loops; the arguments are those of rs_qop_run. What only
- * compares (ReLU, max pooling) is the same for all. */
+/* How rs_qop_run computes the ops of networks of one kind of numbers, by plain loops; the arguments are those of
+ * rs_qop_run. What only compares (ReLU, max pooling) is the same for all. */
 typedef struct rs_qop_arithmetic {
     void (*weighted)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
     void (*average)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
@@ -121,7 +123,8 @@ typedef struct rs_qop_arithmetic {
 } rs_qop_arithmetic;
 extern const rs_qop_arithmetic rs_qop_minifloat;
 /* The exact sum of output channel oc at (oy, ox), at the fractional length that comes back. */
-int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int oc, int oy, int ox, rs_wide *sum);
+int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int oc, int oy, int ox,
+                         rs_wide *sum);
 
 /* A real number in a tensor's format, section 1 or 10; x must not be NaN. */
 int32_t rs_qtensor_quantize(const rs_qtensor *tensor, double x, rs_rounding mode, uint64_t *saturations);
@@ -154,8 +157,8 @@ int64_t rs_qtensor_min(const rs_qtensor *tensor);
 int64_t rs_qtensor_max(const rs_qtensor *tensor);
 int64_t rs_qop_weight_min(const rs_qop *op);
 int64_t rs_qop_weight_max(const rs_qop *op);
-/* Bits of a two's complement integer that holds every value of a tensor: requantize behind a ReLU saturates to them, which
- * for an unsigned tensor is its own range. */
+/* Bits of a two's complement integer that holds every value of a tensor: requantize behind a ReLU saturates to them,
+ * which for an unsigned tensor is its own range. */
 static inline int rs_qtensor_signed_bits(const rs_qtensor *tensor)
 {
     return tensor->format.bits + tensor->is_unsigned;
@@ -193,13 +196,15 @@ typedef struct rs_formats {
     rs_fxp *activations; /* per blob; bits = 0: not an activation */
     bool *is_unsigned;   /* per blob */
     int **weight_fl;     /* per layer: fractional lengths by output channel; NULL: all have the layer's */
-    bool wide_scores;    /* the last op keeps its accumulator's width, section 5; the scores' own format is not looked at */
+    bool
+        wide_scores; /* the last op keeps its accumulator's width, section 5; the scores' own format is not looked at */
     /* The kind of numbers; for kinds other than fixed point the fields above hold what rs_number_format.fixed does. */
     rs_number *weight_number, *activation_number; /* per layer, per blob */
     rs_minifloat *weight_minifloat, *activation_minifloat;
     rs_power2 *weight_power2;
-    float **bias; /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */
-    float **rounded; /* per layer: weights that replace the layer's, numbers of its format already; NULL: its own, rounded to nearest */
+    float **bias;    /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */
+    float **rounded; /* per layer: weights that replace the layer's, numbers of its format already; NULL: its own,
+                        rounded to nearest */
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);
@@ -210,7 +215,8 @@ void rs_formats_set_activation(rs_formats *formats, int blob, rs_number_format f
 
 /* Builds the integers from a float net (a TEST-phase or deploy net with shapes and weights) and formats. Softmax, loss
  * and accuracy layers are left to the host. A layer that has no integer rule is an error that names it and its line.
- * ReLU behind a weighted layer or an addition is fused, also through max pooling, with which it commutes. pixel transform: from `data`, NULL for scale 1 and no mean. */
+ * ReLU behind a weighted layer or an addition is fused, also through max pooling, with which it commutes. pixel
+ * transform: from `data`, NULL for scale 1 and no mean. */
 rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_data_param *data, rs_bias_rule bias_rule,
                         rs_rounding rounding, rs_qnet **qnet, rs_diag *diag);
 

@@ -20,8 +20,8 @@ typedef struct builder {
     rs_status status;
 } builder;
 
-#define WRONG(b, layer, hint, ...)                                                                                     \
-    ((b)->status = rs_error((b)->diag, RS_BAD_INPUT, (layer) ? (layer)->loc : RS_FILE((b)->net->path), (hint),         \
+#define WRONG(b, layer, hint, ...)                                                                             \
+    ((b)->status = rs_error((b)->diag, RS_BAD_INPUT, (layer) ? (layer)->loc : RS_FILE((b)->net->path), (hint), \
                             __VA_ARGS__))
 
 static bool weighted(const rs_layer *layer)
@@ -89,7 +89,8 @@ static int behind(const builder *b, int i, bool *pooled)
     return consumer;
 }
 
-/* Whether nothing below zero comes through the layer behind layer i: its sums can be cut at zero, for an unsigned output. */
+/* Whether nothing below zero comes through the layer behind layer i: its sums can be cut at zero, for an unsigned
+ * output. */
 static bool clipped_at_zero(const builder *b, int i)
 {
     bool pooled;
@@ -216,7 +217,8 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             WRONG(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
             return false;
         }
-    return quantize_values(b, index, b->formats->rounded[index] ? b->formats->rounded[index] : weights->data, count, biases, op, input);
+    return quantize_values(b, index, b->formats->rounded[index] ? b->formats->rounded[index] : weights->data, count,
+                           biases, op, input);
 }
 
 /* Copies a window's geometry; sizes have been checked by shape inference, this guards the conversion. */
@@ -282,11 +284,9 @@ static bool set_lrn(builder *b, const rs_layer *layer, rs_qop *op)
               (long long)p->size);
         return false;
     }
-    op->lrn = (rs_qlrn) { .within = !p->across,
-                          .size = (int)p->size,
-                          .alpha = p->alpha,
-                          .beta = p->beta,
-                          .k = p->across ? p->k : 1.0f };
+    op->lrn = (rs_qlrn) {
+        .within = !p->across, .size = (int)p->size, .alpha = p->alpha, .beta = p->beta, .k = p->across ? p->k : 1.0f
+    };
     return true;
 }
 
@@ -378,7 +378,6 @@ static void add_op(builder *b, const rs_layer *layer, int top, bool relu)
     quantize_weights(b, layer, op, input->format);
 }
 
-
 /* Layers that change no integer and no order of integers. */
 static bool passes(const rs_layer *layer)
 {
@@ -416,8 +415,10 @@ static bool has_rule(builder *b, const rs_layer *layer)
         const int n_axes = b->net->blobs[layer->tops[0]].shape.n_axes;
         if (rs_axis(layer->concat.axis, n_axes) == 1)
             return true;
-        WRONG(b, layer, "along the channels, axis 1, it has one", "layer '%s' concatenates along axis %lld, which has no "
-              "integer rule", layer->name, (long long)layer->concat.axis);
+        WRONG(b, layer, "along the channels, axis 1, it has one",
+              "layer '%s' concatenates along axis %lld, which has no "
+              "integer rule",
+              layer->name, (long long)layer->concat.axis);
         return false;
     }
     case RS_LAYER_ELTWISE: {
@@ -468,8 +469,8 @@ static bool inputs_ok(builder *b, const rs_layer *layer)
                       b->net->blobs[bottom].name);
             return false;
         }
-        if (layer->type != RS_LAYER_INNER_PRODUCT && !passes(layer) && layer->type != RS_LAYER_RELU && layer->type != RS_LAYER_CLIP &&
-            !same_sizes(b, bottom)) {
+        if (layer->type != RS_LAYER_INNER_PRODUCT && !passes(layer) && layer->type != RS_LAYER_RELU &&
+            layer->type != RS_LAYER_CLIP && !same_sizes(b, bottom)) {
             WRONG(b, layer, "an inner product may follow a Flatten or Reshape",
                   "layer '%s' reads blob '%s', whose maps have been reshaped, which has no integer rule", layer->name,
                   b->net->blobs[bottom].name);
@@ -522,7 +523,7 @@ static void build_mean_image(builder *b, const rs_data_param *data)
               (long long)dim[0], (long long)dim[1], (long long)dim[2], t->name, t->channels, t->height, t->width);
         return;
     }
-    q->mean_image = RS_NEW_ARRAY(float, (size_t)t->channels * (size_t)t->height * (size_t)t->width);
+    q->mean_image = RS_NEW_ARRAY(float, (size_t)t->channels *(size_t)t->height *(size_t)t->width);
     if (!q->mean_image) {
         b->status = rs_out_of_memory(b->diag);
         return;

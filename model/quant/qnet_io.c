@@ -11,13 +11,14 @@
 #define FORMAT_NAME "ristretto qnet"
 enum { VERSION = 2 };
 
-static const char *const type_names[] = { "convolution",  "inner_product", "max_pool", "relu",
-                                          "average_pool", "add",           "concat",   "lrn", "clip" };
+static const char *const type_names[] = { "convolution", "inner_product", "max_pool", "relu", "average_pool",
+                                          "add",         "concat",        "lrn",      "clip" };
 static const char *const number_names[] = { "fixed", "minifloat", "power_of_two" };
 static const char *const special_names[] = { "none", "nan", "ieee" };
 static const char *const bias_names[] = { "accumulator", "weights" };
 enum { TYPES = sizeof type_names / sizeof *type_names, BIAS_RULES = sizeof bias_names / sizeof *bias_names };
-_Static_assert((int)TYPES == (int)RS_QOPS && sizeof number_names / sizeof *number_names == RS_NUMBERS, "a name for each");
+_Static_assert((int)TYPES == (int)RS_QOPS && sizeof number_names / sizeof *number_names == RS_NUMBERS,
+               "a name for each");
 
 /* --------------------------------------------------------------------------------------------------- writing */
 
@@ -125,8 +126,8 @@ static int weight_size(const rs_qop *op)
 
 static json_t *minifloat_json(rs_minifloat f)
 {
-    return json_pack("{s:i, s:i, s:i, s:b, s:s}", "exponent_bits", f.exponent_bits, "mantissa_bits", f.mantissa_bits, "bias",
-                     f.bias, "subnormals", f.subnormals, "special", special_names[f.special]);
+    return json_pack("{s:i, s:i, s:i, s:b, s:s}", "exponent_bits", f.exponent_bits, "mantissa_bits", f.mantissa_bits,
+                     "bias", f.bias, "subnormals", f.subnormals, "special", special_names[f.special]);
 }
 
 static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
@@ -193,8 +194,7 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
             wide[i] = op->weights[i];
         const bool flat = op->type == RS_QOP_INNER_PRODUCT;
         const int64_t dim[4] = { out->channels, flat ? terms : in->channels / op->groups, op->kernel_h, op->kernel_w };
-        json_t *weights = add_array(o, weights_name, wide, weight_size(op), flat ? 2 : 4,
-                                    dim);
+        json_t *weights = add_array(o, weights_name, wide, weight_size(op), flat ? 2 : 4, dim);
         json_t *bias = o->status == RS_OK ? add_array(o, bias_name, op->bias, 8, 1, dim) : NULL;
         put(o, j, "weights", weights);
         put(o, j, "bias", bias);
@@ -234,10 +234,9 @@ static json_t *write_all(outputs *o, const rs_qnet *qnet)
         append(o, mean, json_real((double)qnet->pixel_mean[c]));
     for (int i = 0; i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
-        json_t *tensor =
-               json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:i, s:b}", "name", t->name, "channels", t->channels, "height",
-                         t->height, "width", t->width, "number", number_names[t->number], "bits", t->format.bits, "fl",
-                         t->format.fl, "signed", !t->is_unsigned);
+        json_t *tensor = json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:i, s:b}", "name", t->name, "channels", t->channels,
+                                   "height", t->height, "width", t->width, "number", number_names[t->number], "bits",
+                                   t->format.bits, "fl", t->format.fl, "signed", !t->is_unsigned);
         if (t->number == RS_NUMBER_MINIFLOAT && tensor != NULL)
             put(o, tensor, "minifloat", minifloat_json(t->minifloat));
         append(o, tensors, tensor);
@@ -485,7 +484,8 @@ static void read_minifloat(reader *r, const json_t *j, const char *where, const 
 
 static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
 {
-    static const char *const keys[] = { "name", "channels", "height", "width", "number", "bits", "fl", "signed", "minifloat" };
+    static const char *const keys[] = { "name", "channels", "height", "width",    "number",
+                                        "bits", "fl",       "signed", "minifloat" };
     char where[48];
     snprintf(where, sizeof where, "tensors[%d]", index);
     if (!json_is_object(j)) {
@@ -607,8 +607,8 @@ static void read_power2(reader *r, const json_t *j, const char *where, rs_power2
         return;
     if (json_array_size(value) != 2 || !json_is_integer(a) || !json_is_integer(b) || lo < RS_FL_MIN || hi > RS_FL_MAX ||
         lo > hi || hi - lo > RS_POWER2_MAX_RANGE) {
-        WRONG(r, NULL, "%s: 'exponents' must be two integers from %d to %d, the first at most %d below the second", where,
-              RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE);
+        WRONG(r, NULL, "%s: 'exponents' must be two integers from %d to %d, the first at most %d below the second",
+              where, RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE);
         return;
     }
     *f = (rs_power2) { (int)lo, (int)hi, boolean(r, j, where, "zero_code") };

@@ -28,7 +28,8 @@ int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *i
                 const int32_t q = maps[c * map_of(i) + y * i->width + x];
                 int32_t a, b;
                 const int e = rs_minifloat_significand(rs_number_code(q, i->minifloat), i->minifloat, &a) +
-                              rs_minifloat_significand(rs_number_code(*w, op->weight_minifloat), op->weight_minifloat, &b);
+                              rs_minifloat_significand(rs_number_code(*w, op->weight_minifloat), op->weight_minifloat,
+                                                       &b);
                 if (a != 0 && b != 0)
                     rs_wide_add(sum, (int64_t)a * b, e + fl);
             }
@@ -43,9 +44,9 @@ static void weighted(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, i
             for (int ox = 0; ox < o->width; ox++) {
                 rs_wide sum;
                 const int fl = rs_qop_sum_minifloat(qnet, op, in, oc, oy, ox, &sum);
-                *out++ = rs_number_of_code(rs_minifloat_requantize_wide(&sum, fl, op->relu, o->minifloat, qnet->rounding,
-                                                                        saturations),
-                                           o->minifloat);
+                *out++ = rs_number_of_code(
+                    rs_minifloat_requantize_wide(&sum, fl, op->relu, o->minifloat, qnet->rounding, saturations),
+                    o->minifloat);
             }
 }
 
@@ -64,7 +65,8 @@ static void average(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, in
                         if (y >= 0 && y < i->height && x >= 0 && x < i->width)
                             sum += rs_qtensor_value(i, in[y * i->width + x]);
                     }
-                *out++ = rs_qtensor_quantize(o, sum / (double)rs_qop_area(qnet, op, oy, ox), qnet->rounding, saturations);
+                *out++ = rs_qtensor_quantize(o, sum / (double)rs_qop_area(qnet, op, oy, ox), qnet->rounding,
+                                             saturations);
             }
 }
 
@@ -87,7 +89,8 @@ static void concat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *
         const rs_qtensor *t = &qnet->tensors[op->inputs[i]];
         const bool same = rs_minifloat_equal(t->minifloat, o->minifloat);
         for (int64_t k = 0; k < map_of(o) * t->channels; k++)
-            *out++ = same ? in[i][k] : rs_qtensor_quantize(o, rs_qtensor_value(t, in[i][k]), qnet->rounding, saturations);
+            *out++ = same ? in[i][k]
+                          : rs_qtensor_quantize(o, rs_qtensor_value(t, in[i][k]), qnet->rounding, saturations);
     }
 }
 

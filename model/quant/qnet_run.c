@@ -107,8 +107,9 @@ static void average(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, in
         for (int oy = 0; oy < o->height; oy++)
             for (int ox = 0; ox < o->width; ox++) {
                 const int64_t area = rs_qop_area(qnet, op, oy, ox);
-                *out++ = rs_fxp_requantize(window(op, i, in, oy, ox, false) * rs_average_factor(area), false, rs_average_shift(area) + op->shift,
-                                           rs_qtensor_signed_bits(o), qnet->rounding, 0, saturations);
+                *out++ = rs_fxp_requantize(window(op, i, in, oy, ox, false) * rs_average_factor(area), false,
+                                           rs_average_shift(area) + op->shift, rs_qtensor_signed_bits(o),
+                                           qnet->rounding, 0, saturations);
             }
 }
 
@@ -120,13 +121,11 @@ static void add(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *in,
         int64_t sum = 0;
         for (int i = 0; i < op->n_inputs; i++)
             sum += in[i][k] * (INT64_C(1) << rs_qop_align(qnet, op, i));
-        out[k] = rs_fxp_requantize(sum, op->relu, op->shift, rs_qtensor_signed_bits(o), qnet->rounding, 0,
-                                   saturations);
+        out[k] = rs_fxp_requantize(sum, op->relu, op->shift, rs_qtensor_signed_bits(o), qnet->rounding, 0, saturations);
     }
 }
 
-static void concat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *in, int32_t *out,
-                   uint64_t *saturations)
+static void concat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *in, int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *o = &qnet->tensors[op->output];
     for (int i = 0; i < op->n_inputs; i++) {

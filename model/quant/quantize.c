@@ -23,7 +23,8 @@ static const double save_interval = 2.0; /* seconds between two checkpoints */
 typedef struct single {
     rs_trial trial;
     rs_formats *formats;
-    int same_as; /* an earlier trial, or -1 for the float net, that has the same numbers throughout; else its own index */
+    int same_as; /* an earlier trial, or -1 for the float net, that has the same numbers throughout; else its own index
+                  */
 } single;
 
 typedef struct search {
@@ -40,7 +41,7 @@ typedef struct search {
     single *singles;
     int *order; /* in which the singles of a batch run */
     rs_search_state state;
-    rs_trial last;            /* the combination that was scored last, and its formats; or NULL */
+    rs_trial last; /* the combination that was scored last, and its formats; or NULL */
     rs_formats *last_formats;
     double saved; /* when the checkpoint was written */
     rs_quantize_result *result;
@@ -48,7 +49,7 @@ typedef struct search {
 
 void rs_quantize_defaults(rs_quantize_options *options)
 {
-    *options = (rs_quantize_options){ .error_margin = 1.0, .min_bits = 1, .max_bits = MOST_BITS };
+    *options = (rs_quantize_options) { .error_margin = 1.0, .min_bits = 1, .max_bits = MOST_BITS };
     options->rounding = RS_ROUND_NEAREST;
     options->bias_rule = RS_BIAS_ACCUMULATOR;
     rs_format_rules_defaults(&options->rules);
@@ -61,29 +62,35 @@ int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin)
     return float_hits > allowed ? float_hits - allowed : 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- options */
+/* ------------------------------------------------------------------------------------------------------ options */
 
 static rs_status check_options(const rs_quantize_options *o, rs_diag *diag)
 {
     if (!(o->error_margin >= 0 && o->error_margin <= 100))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "error margin %g, expected 0 to 100 percentage points", o->error_margin);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "error margin %g, expected 0 to 100 percentage points",
+                        o->error_margin);
     if (o->min_bits < 1 || o->max_bits > MOST_BITS || o->min_bits > o->max_bits)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "widths from %d to %d bits, expected 1 <= min <= max <= %d", o->min_bits,
-                        o->max_bits, MOST_BITS);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "widths from %d to %d bits, expected 1 <= min <= max <= %d",
+                        o->min_bits, o->max_bits, MOST_BITS);
     for (int g = 0; g < RS_GROUPS; g++)
         if (o->fixed_bits[g] < 0 || o->fixed_bits[g] > MOST_BITS)
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d bits for %s, expected 1 to %d, or 0 to search", o->fixed_bits[g],
-                            rs_group_name((rs_group)g), MOST_BITS);
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d bits for %s, expected 1 to %d, or 0 to search",
+                            o->fixed_bits[g], rs_group_name((rs_group)g), MOST_BITS);
     if ((unsigned)o->rounding >= RS_ROUND_STOCHASTIC)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "take nearest, nearest_even, nearest_up or truncate",
                         "rounding '%s', expected a deterministic mode", rs_rounding_name(o->rounding));
     if (o->rules.scheme == RS_SCHEME_MINIFLOAT && (o->wide_scores || o->unsigned_activations || o->channel_weights))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "wide scores, unsigned values and formats by channel are of fixed point, not of minifloat");
-    if (o->refine_images < 0 || (o->refine_images > 0 && (o->rules.scheme == RS_SCHEME_STATIC || o->rules.scheme == RS_SCHEME_MINIFLOAT)))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "formats are improved on %lld images, expected at least 0; only those of dynamic fixed point "
-                        "can be moved", (long long)o->refine_images);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "wide scores, unsigned values and formats by channel are of fixed point, not of minifloat");
+    if (o->refine_images < 0 ||
+        (o->refine_images > 0 && (o->rules.scheme == RS_SCHEME_STATIC || o->rules.scheme == RS_SCHEME_MINIFLOAT)))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "formats are improved on %lld images, expected at least 0; only those of dynamic fixed point "
+                        "can be moved",
+                        (long long)o->refine_images);
     if (o->adaptive_weights && o->rules.scheme == RS_SCHEME_STATIC)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "adaptive rounding moves fractional lengths, but static fixed point has one for all numbers");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "adaptive rounding moves fractional lengths, but static fixed point has one for all numbers");
     return rs_format_rules_check(&o->rules, diag);
 }
 
@@ -100,19 +107,20 @@ static rs_status find_widths(search *s, rs_diag *diag)
     for (int g = 0; g < RS_GROUPS; g++) {
         int least, most;
         rs_format_rules_widths(&o->rules, s->net, s->ranges, (rs_group)g, &least, &most);
-        const int fixed = o->fixed_bits[g] > 0                                                ? o->fixed_bits[g]
+        const int fixed = o->fixed_bits[g] > 0                                               ? o->fixed_bits[g]
                           : o->rules.scheme == RS_SCHEME_POWER2 && g == RS_GROUP_ACTIVATIONS ? POWER2_ACTIVATION_BITS
-                                                                                              : 0;
+                                                                                             : 0;
         s->least[g] = fixed > 0 ? fixed : least == most || o->min_bits < least ? least : o->min_bits;
         s->most[g] = fixed > 0 ? fixed : least == most || o->max_bits > most ? most : o->max_bits;
         if (s->has_group[g] && (s->least[g] < least || s->most[g] > most || s->least[g] > s->most[g]))
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d to %d bits for %s, expected %d to %d: that is what the scheme '%s' has here",
-                            fixed > 0 ? fixed : o->min_bits, fixed > 0 ? fixed : o->max_bits, rs_group_name((rs_group)g), least, most,
-                            rs_scheme_name(o->rules.scheme));
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                            "%d to %d bits for %s, expected %d to %d: that is what the scheme '%s' has here",
+                            fixed > 0 ? fixed : o->min_bits, fixed > 0 ? fixed : o->max_bits,
+                            rs_group_name((rs_group)g), least, most, rs_scheme_name(o->rules.scheme));
         if (o->rules.scheme == RS_SCHEME_STATIC && o->fixed_bits[g] > 0)
             return rs_error(diag, RS_USAGE, RS_NOWHERE, "limit it by the smallest and the largest width",
-                            "%d bits for %s alone, but static fixed point has one width for everything", o->fixed_bits[g],
-                            rs_group_name((rs_group)g));
+                            "%d bits for %s alone, but static fixed point has one width for everything",
+                            o->fixed_bits[g], rs_group_name((rs_group)g));
     }
     return RS_OK;
 }
@@ -128,7 +136,7 @@ static int narrower(const search *s, int bits)
     return bits > 1 ? power : 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------- integer engine */
+/* ----------------------------------------------------------------------------------------------- integer engine */
 
 /* The formats of a trial. */
 static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag)
@@ -146,7 +154,8 @@ static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int 
     return st;
 }
 
-/* Scores a combination on integers (if it has images); its formats are kept as the last ones. *qnet (may be NULL) keeps what was built. */
+/* Scores a combination on integers (if it has images); its formats are kept as the last ones. *qnet (may be NULL) keeps
+ * what was built. */
 static rs_status score_exact(search *s, rs_trial *trial, bool improve, rs_qnet **qnet, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
@@ -156,7 +165,8 @@ static rs_status score_exact(search *s, rs_trial *trial, bool improve, rs_qnet *
     rs_score score = { .images = 0 };
     rs_status st = choose_formats(s, trial->bits, trial->fl, &f, diag);
     if (st == RS_OK && improve)
-        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule, o->rounding, f, diag);
+        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule,
+                                o->rounding, f, diag);
     if (st == RS_OK)
         st = rs_qnet_build(s->net, f, s->data, s->options->bias_rule, s->options->rounding, &q, diag);
     if (st == RS_OK && trial->images > 0) {
@@ -191,13 +201,13 @@ static rs_status check_buildable(search *s, rs_diag *diag)
     return score_exact(s, &widest, false, NULL, diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ trials */
+/* ------------------------------------------------------------------------------------------------------- trials */
 
 static rs_status plan_trials(search *s, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
     s->singles = RS_NEW_ARRAY(single, RS_GROUPS * MOST_BITS);
-    s->order = RS_NEW_ARRAY(int, RS_GROUPS * MOST_BITS);
+    s->order = RS_NEW_ARRAY(int, RS_GROUPS *MOST_BITS);
     s->state.counts = RS_NEW_ARRAY(rs_counts, RS_GROUPS * MOST_BITS + 1);
     if (s->singles == NULL || s->order == NULL || s->state.counts == NULL)
         return rs_out_of_memory(diag);
@@ -207,7 +217,7 @@ static rs_status plan_trials(search *s, rs_diag *diag)
         const bool tried = s->has_group[g] && o->fixed_bits[g] == 0 && o->rules.scheme != RS_SCHEME_STATIC;
         for (int bits = s->most[g]; tried && bits >= s->least[g]; bits = narrower(s, bits)) {
             single *t = &s->singles[s->n_singles];
-            t->trial = (rs_trial){ .group = (rs_group)g, .images = s->scored.count };
+            t->trial = (rs_trial) { .group = (rs_group)g, .images = s->scored.count };
             t->trial.bits[g] = bits;
             t->same_as = s->n_singles++;
             const rs_status st = choose_formats(s, t->trial.bits, 0, &t->formats, diag);
@@ -216,8 +226,8 @@ static rs_status plan_trials(search *s, rs_diag *diag)
         }
     }
     first_of[RS_GROUPS] = s->n_singles;
-    /* The later a trial's first change, the more it takes over from the float run: inner products come first, then activations from
-     * the widest on, whose inputs are often not changed by rounding. */
+    /* The later a trial's first change, the more it takes over from the float run: inner products come first, then
+     * activations from the widest on, whose inputs are often not changed by rounding. */
     static const rs_group sequence[RS_GROUPS] = { RS_GROUP_INNER_PRODUCT, RS_GROUP_ACTIVATIONS, RS_GROUP_CONVOLUTION };
     for (int k = 0, n = 0; k < RS_GROUPS; k++)
         for (int i = first_of[sequence[k]]; i < first_of[sequence[k] + 1]; i++)
@@ -230,12 +240,14 @@ static rs_status plan_trials(search *s, rs_diag *diag)
 static rs_status find_twins(search *s, rs_emulator *emulator, rs_diag *diag)
 {
     uint64_t hashes[RS_GROUPS * MOST_BITS + 1];
-    rs_status st = rs_emulator_hash_params(emulator, NULL, s->options->bias_rule, s->options->rounding, &hashes[0], diag);
+    rs_status st = rs_emulator_hash_params(emulator, NULL, s->options->bias_rule, s->options->rounding, &hashes[0],
+                                           diag);
     for (int i = 0; i < s->n_singles && st == RS_OK; i++) {
         single *t = &s->singles[i];
         if (t->trial.group == RS_GROUP_ACTIVATIONS)
             continue;
-        st = rs_emulator_hash_params(emulator, t->formats, s->options->bias_rule, s->options->rounding, &hashes[i + 1], diag);
+        st = rs_emulator_hash_params(emulator, t->formats, s->options->bias_rule, s->options->rounding, &hashes[i + 1],
+                                     diag);
         if (hashes[i + 1] == hashes[0])
             t->same_as = -1;
         for (int j = 0; j < i && t->same_as == i; j++)
@@ -261,9 +273,11 @@ static rs_status interrupted(search *s, rs_diag *diag)
         return st;
     const bool kept = s->options->checkpoint != NULL;
     return rs_error(diag, RS_INTERRUPTED, RS_NOWHERE,
-                    kept ? "the same command with the same checkpoint goes on from here" : "with a checkpoint the search could be resumed",
+                    kept ? "the same command with the same checkpoint goes on from here"
+                         : "with a checkpoint the search could be resumed",
                     "interrupted after %lld of %lld images and %d combinations%s%s", (long long)s->state.images_done,
-                    (long long)s->state.images, s->state.n_combinations, kept ? "; kept in " : "", kept ? s->options->checkpoint : "");
+                    (long long)s->state.images, s->state.n_combinations, kept ? "; kept in " : "",
+                    kept ? s->options->checkpoint : "");
 }
 
 /* All trials on one batch. Counts are added only when all of them are done. */
@@ -317,7 +331,7 @@ static rs_status run_singles(search *s, rs_diag *diag)
     return st == RS_INTERRUPTED ? interrupted(s, diag) : st;
 }
 
-/* ------------------------------------------------------------------------------------------------------ combinations */
+/* ------------------------------------------------------------------------------------------------- combinations */
 
 static bool same_bits(const int a[RS_GROUPS], const int b[RS_GROUPS])
 {
@@ -334,7 +348,7 @@ static rs_status combine(search *s, const int bits[RS_GROUPS], int fl, rs_trial 
         }
     if (rs_interrupted())
         return interrupted(s, diag);
-    *trial = (rs_trial){ .group = RS_GROUPS, .fl = fl, .images = s->state.images, .exact = true };
+    *trial = (rs_trial) { .group = RS_GROUPS, .fl = fl, .images = s->state.images, .exact = true };
     memcpy(trial->bits, bits, sizeof trial->bits);
     rs_status st = score_exact(s, trial, true, NULL, diag);
     if (st == RS_INTERRUPTED)
@@ -344,8 +358,8 @@ static rs_status combine(search *s, const int bits[RS_GROUPS], int fl, rs_trial 
     return st == RS_OK ? save(s, false, diag) : st;
 }
 
-/* From the widths that the groups need on their own: while the margin is missed, the group whose next bit gains most gets it. Then each
- * group gives its bits back, down to what it needs on its own, as long as the margin is kept. */
+/* From the widths that the groups need on their own: while the margin is missed, the group whose next bit gains most
+ * gets it. Then each group gives its bits back, down to what it needs on its own, as long as the margin is kept. */
 static rs_status find_combination(search *s, rs_trial *best, rs_diag *diag)
 {
     const rs_quantize_options *o = s->options;
@@ -384,7 +398,7 @@ static rs_status find_combination(search *s, rs_trial *best, rs_diag *diag)
     return st;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ result */
+/* ------------------------------------------------------------------------------------------------------- result */
 
 /* The smallest width such that it and every wider one keep the margin; the widest if none does. */
 static void choose_singles(search *s)
@@ -409,8 +423,8 @@ static void choose_singles(search *s)
     }
 }
 
-/* Static fixed point: from the widest word on, the fractional length that scores best. The longest integer part is tried first, the one
- * that holds the largest number of the net; narrower words then give up some of it. */
+/* Static fixed point: from the widest word on, the fractional length that scores best. The longest integer part is
+ * tried first, the one that holds the largest number of the net; narrower words then give up some of it. */
 static rs_status search_static(search *s, rs_trial *best, rs_diag *diag)
 {
     rs_quantize_result *r = s->result;
@@ -469,7 +483,8 @@ static rs_status finish(search *s, rs_trial *best, rs_diag *diag)
     unscored.images = 0;
     rs_status st = RS_OK;
     if (s->last_formats != NULL && s->last.images > 0 && same_bits(s->last.bits, best->bits) && s->last.fl == best->fl)
-        st = rs_qnet_build(s->net, s->last_formats, s->data, s->options->bias_rule, s->options->rounding, &r->qnet, diag);
+        st = rs_qnet_build(s->net, s->last_formats, s->data, s->options->bias_rule, s->options->rounding, &r->qnet,
+                           diag);
     else
         st = score_exact(s, &unscored, true, &r->qnet, diag);
     if (st != RS_OK)
@@ -551,8 +566,9 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     return st;
 }
 
-rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search_set,
-                      const rs_quantize_options *options, rs_quantize_result **result, rs_diag *diag)
+rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                      const rs_dataset *search_set, const rs_quantize_options *options, rs_quantize_result **result,
+                      rs_diag *diag)
 {
     *result = NULL;
     const double start = rs_seconds();
@@ -563,8 +579,9 @@ rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dat
     search s = { .net = net, .data = data, .set = search_set, .options = options };
     s.state.images = asked <= 0 || asked > most ? most : asked;
     s.scored = rs_dataset_slice(search_set, 0, s.state.images);
-    const int64_t images = options->calibration_images <= 0 || options->calibration_images > calibration->count ? calibration->count
-                                                                                                                  : options->calibration_images;
+    const int64_t images = options->calibration_images <= 0 || options->calibration_images > calibration->count
+                               ? calibration->count
+                               : options->calibration_images;
     const rs_dataset seen = rs_dataset_slice(calibration, 0, images);
     s.calibration = &seen;
     s.result = RS_NEW(rs_quantize_result);
@@ -581,11 +598,11 @@ rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dat
     return st;
 }
 
-/* ------------------------------------------------------------------------------------------------- a score by itself */
+/* -------------------------------------------------------------------------------------------- a score by itself */
 
 rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k, int64_t *hits,
-                           int64_t *ties, rs_diag *diag)
+                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
+                           int64_t *hits, int64_t *ties, rs_diag *diag)
 {
     rs_plan *plan = NULL;
     rs_emulator *emulator = NULL;
@@ -600,8 +617,8 @@ rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const r
     int64_t right = 0, tied = 0;
     for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
         if (rs_interrupted()) {
-            st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted after %lld of %lld images", (long long)first,
-                          (long long)images);
+            st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted after %lld of %lld images",
+                          (long long)first, (long long)images);
             break;
         }
         int64_t some = 0, even = 0;

@@ -8,7 +8,8 @@
 typedef enum rs_group { RS_GROUP_CONVOLUTION, RS_GROUP_INNER_PRODUCT, RS_GROUP_ACTIVATIONS, RS_GROUPS } rs_group;
 const char *rs_group_name(rs_group group);
 
-/* What a range alone does not say. Per blob of the net; the mean of each element of the blobs that weighted layers read. */
+/* What a range alone does not say. Per blob of the net; the mean of each element of the blobs that weighted layers
+ * read. */
 typedef struct rs_statistics {
     int n_blobs;
     int64_t samples_an_image;
@@ -21,12 +22,14 @@ typedef struct rs_statistics {
 typedef struct rs_ranges {
     int n_layers, n_blobs;
     rs_statistics *statistics; /* or NULL: not asked for */
-    double *weight_max;          /* per layer: largest magnitude of its weights, biases apart; 0 without weights */
-    double *blob_min, *blob_max; /* per blob, of what it holds in the end (behind a ReLU in place); 0 and 0: not an activation */
+    double *weight_max;        /* per layer: largest magnitude of its weights, biases apart; 0 without weights */
+    double *blob_min,
+        *blob_max; /* per blob, of what it holds in the end (behind a ReLU in place); 0 and 0: not an activation */
 } rs_ranges;
 
-/* `net`: TEST phase or deploy, shapes and weights loaded. Runs the first `images` of the set (0, or more than there are: all).
- * RS_BAD_INPUT: a weight or activation that is NaN or infinite, images or labels that do not fit the net. RS_INTERRUPTED. */
+/* `net`: TEST phase or deploy, shapes and weights loaded. Runs the first `images` of the set (0, or more than there
+ * are: all). RS_BAD_INPUT: a weight or activation that is NaN or infinite, images or labels that do not fit the net.
+ * RS_INTERRUPTED. */
 rs_status rs_ranges_measure(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
                             rs_ranges **ranges, rs_diag *diag);
 /* The same with statistics. */
@@ -37,10 +40,10 @@ void rs_ranges_free(rs_ranges *ranges);
 /* ----------------------------------------------------------------------------------------------------- formats */
 
 typedef enum rs_scheme {
-    RS_SCHEME_DYNAMIC,   /* a fractional length for each layer's weights and each blob */
-    RS_SCHEME_STATIC,    /* one width and one fractional length for all numbers */
+    RS_SCHEME_DYNAMIC, /* a fractional length for each layer's weights and each blob */
+    RS_SCHEME_STATIC,  /* one width and one fractional length for all numbers */
     RS_SCHEME_MINIFLOAT,
-    RS_SCHEME_POWER2,    /* weights; activations in dynamic fixed point */
+    RS_SCHEME_POWER2, /* weights; activations in dynamic fixed point */
     RS_SCHEMES
 } rs_scheme;
 /* "dynamic", "static", "minifloat", "power-of-two" */
@@ -59,15 +62,17 @@ const char *rs_range_rule_name(rs_range_rule rule);
 /* How a width becomes a format. */
 typedef struct rs_format_rules {
     rs_scheme scheme;
-    rs_range_rule weight_range, activation_range; /* fixed point; rules other than RS_RANGE_MAX need statistics for activations */
-    double percentile;                            /* 99.99: of RS_RANGE_PERCENTILE */
+    rs_range_rule weight_range,
+        activation_range;  /* fixed point; rules other than RS_RANGE_MAX need statistics for activations */
+    double percentile;     /* 99.99: of RS_RANGE_PERCENTILE */
     bool bias_correction;  /* biases take over the mean error that rounded weights make; needs statistics */
     bool original_lengths; /* activations: the integer length leaves out the sign bit, as in the original program */
-    /* RS_SCHEME_MINIFLOAT. A format with exponent_bits > 0 is taken whatever the width; otherwise the plain format of that
-     * width with exponent_bits of the next line, or (0) with as many as the ranges need, at least 4. */
+    /* RS_SCHEME_MINIFLOAT. A format with exponent_bits > 0 is taken whatever the width; otherwise the plain format of
+     * that width with exponent_bits of the next line, or (0) with as many as the ranges need, at least 4. */
     rs_minifloat weight_minifloat, activation_minifloat;
     int exponent_bits;
-    /* RS_SCHEME_POWER2. by_layer: the exponents end at that of the layer's largest weight; the number of exponents stays. */
+    /* RS_SCHEME_POWER2. by_layer: the exponents end at that of the layer's largest weight; the number of exponents
+     * stays. */
     rs_power2 power2;
     bool power2_by_layer;
 } rs_format_rules;
@@ -75,46 +80,51 @@ typedef struct rs_format_rules {
 void rs_format_rules_defaults(rs_format_rules *rules);
 /* RS_USAGE: an option out of range. */
 rs_status rs_format_rules_check(const rs_format_rules *rules, rs_diag *diag);
-/* The narrowest and widest words that the rules have for a group, for these ranges (which minifloat asks for the exponent). */
-void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group, int *least, int *most);
+/* The narrowest and widest words that the rules have for a group, for these ranges (which minifloat asks for the
+ * exponent). */
+void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group,
+                            int *least, int *most);
 
-/* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs that hold the
- * same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a concatenation's with those parts that nobody
- * else reads. Behind a weighted layer with a ReLU the range is the one
+/* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs
+ * that hold the same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a
+ * concatenation's with those parts that nobody else reads. Behind a weighted layer with a ReLU the range is the one
  * after the ReLU, which is fused into its requantize. */
 rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const int bits[RS_GROUPS], rs_formats **formats,
                             rs_diag *diag);
 
-/* The same by rules. Widths of each layer's weights and each blob (the widest of the blobs that share a format counts; 0: float);
- * `fl`: that of all numbers, for RS_SCHEME_STATIC only. */
+/* The same by rules. Widths of each layer's weights and each blob (the widest of the blobs that share a format counts;
+ * 0: float); `fl`: that of all numbers, for RS_SCHEME_STATIC only. */
 typedef struct rs_widths {
     int *weights, *activations;
 } rs_widths;
-rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const rs_widths *widths, int fl,
-                          rs_formats **formats, rs_diag *diag);
+rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                          const rs_widths *widths, int fl, rs_formats **formats, rs_diag *diag);
 /* One width a group. */
-rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const int bits[RS_GROUPS], int fl,
-                                 rs_formats **formats, rs_diag *diag);
+rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                                 const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag);
 
-/* Changes chosen formats: activations that are never below zero, because a ReLU came before or because they are bytes (`data`: no mean and a
- * scale above zero; NULL: unknown), become unsigned, with one more fractional bit; each output channel's weights get a fractional length of
- * their own, from their largest magnitude, but not those of scores as wide as the accumulator. What has bits = 0 stays, and what is not fixed
- * point. */
+/* Changes chosen formats: activations that are never below zero, because a ReLU came before or because they are bytes
+ * (`data`: no mean and a scale above zero; NULL: unknown), become unsigned, with one more fractional bit; each output
+ * channel's weights get a fractional length of their own, from their largest magnitude, but not those of scores as wide
+ * as the accumulator. What has bits = 0 stays, and what is not fixed point. */
 rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, rs_formats *formats, rs_diag *diag);
 rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
 
-/* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come near to the float net's:
- * one weight after the other is rounded, and those that follow take over what its error does (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023),
- * behind inputs that are rounded already; the mean that remains goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and
- * moves the fractional lengths of weights where others lose less. Takes the first `images` of the set (0: all), fewer if their blobs need more
- * than 256 MB. Layers of more than 2,048 inputs an output stay as they are. The result depends on no number of threads. */
-rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                           rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+/* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come
+ * near to the float net's: one weight after the other is rounded, and those that follow take over what its error does
+ * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), behind inputs that are rounded already; the mean that remains
+ * goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and moves the fractional lengths
+ * of weights where others lose less. Takes the first `images` of the set (0: all), fewer if their blobs need more than
+ * 256 MB. Layers of more than 2,048 inputs an output stay as they are. The result depends on no number of threads. */
+rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                           rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, rs_diag *diag);
 
-/* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked for; fractional lengths and
- * the place of the scores by rs_formats_refine and rs_formats_place_scores (quant/finetune.h), on the first `refine` images (0: not at all). */
-rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt, int64_t refine, rs_bias_rule bias_rule,
-                             rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+/* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked
+ * for; fractional lengths and the place of the scores by rs_formats_refine and rs_formats_place_scores
+ * (quant/finetune.h), on the first `refine` images (0: not at all). */
+rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt,
+                             int64_t refine, rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats,
+                             rs_diag *diag);
 
 /* The weighted layer with biases that writes the scores, if they have a format; -1: there is none. */
 int rs_scores_layer(const rs_net *net, const rs_formats *formats);
@@ -122,51 +132,56 @@ int rs_scores_layer(const rs_net *net, const rs_formats *formats);
 /* The group a layer's weights belong to; RS_GROUPS for a layer that has none. */
 rs_group rs_layer_group(const rs_layer *layer);
 
-/* Scores the first `images` of a set (0: all) in float, with whatever has a format (bits > 0) rounded to it as arithmetic.md section 8
- * says; formats NULL: plain float. Weights with 25 bits and more, which binary32 cannot hold, are refused. *ties may be NULL. */
+/* Scores the first `images` of a set (0: all) in float, with whatever has a format (bits > 0) rounded to it as
+ * arithmetic.md section 8 says; formats NULL: plain float. Weights with 25 bits and more, which binary32 cannot hold,
+ * are refused. *ties may be NULL. */
 rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k, int64_t *hits,
-                           int64_t *ties, rs_diag *diag);
+                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
+                           int64_t *hits, int64_t *ties, rs_diag *diag);
 
 typedef struct rs_quantize_options {
-    double error_margin;         /* absolute accuracy that may be lost, in percentage points, 0 to 100: 1.0 */
-    int64_t calibration_images;  /* images whose activations give the ranges; 0: all of the set */
-    int64_t search_images;       /* images that score a trial; 0: all of the set */
-    int min_bits, max_bits;      /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */
-    int fixed_bits[RS_GROUPS];   /* > 0: this width, up to 16, no search for the group */
-    bool unsigned_activations;   /* behind ReLUs */
-    bool channel_weights;        /* a fractional length for the weights of each output channel */
-    bool wide_scores;            /* the last layer's outputs as wide as its accumulator */
-    /* Of the calibration images: combinations are improved on so many before they are scored (rs_formats_improve); 0: not at all. */
+    double error_margin;        /* absolute accuracy that may be lost, in percentage points, 0 to 100: 1.0 */
+    int64_t calibration_images; /* images whose activations give the ranges; 0: all of the set */
+    int64_t search_images;      /* images that score a trial; 0: all of the set */
+    int min_bits, max_bits;     /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */
+    int fixed_bits[RS_GROUPS];  /* > 0: this width, up to 16, no search for the group */
+    bool unsigned_activations;  /* behind ReLUs */
+    bool channel_weights;       /* a fractional length for the weights of each output channel */
+    bool wide_scores;           /* the last layer's outputs as wide as its accumulator */
+    /* Of the calibration images: combinations are improved on so many before they are scored (rs_formats_improve); 0:
+     * not at all. */
     int64_t refine_images;
-    bool adaptive_weights;       /* weights of combinations are rounded by rs_formats_adapt, on up to 1,024 calibration images */
+    bool adaptive_weights; /* weights of combinations are rounded by rs_formats_adapt, on up to 1,024 calibration images
+                            */
     rs_bias_rule bias_rule;
-    rs_rounding rounding;        /* of requantize; minifloat: nearest_even is what its standards have */
+    rs_rounding rounding; /* of requantize; minifloat: nearest_even is what its standards have */
     rs_format_rules rules;
-    bool original_search;        /* the original program's: widths 16, 8, 4, 2, 1; the single widths are combined and not widened */
-    /* Formats that are taken as they are (dynamic fixed point, from rs_formats_of_model), with the widths in fixed_bits: nothing is searched. NULL: none. */
+    bool original_search; /* the original program's: widths 16, 8, 4, 2, 1; the single widths are combined and not
+                             widened */
+    /* Formats that are taken as they are (dynamic fixed point, from rs_formats_of_model), with the widths in
+     * fixed_bits: nothing is searched. NULL: none. */
     const rs_formats *given;
-    const char *checkpoint;      /* file that keeps finished trials so that an interrupted search resumes; or NULL */
+    const char *checkpoint; /* file that keeps finished trials so that an interrupted search resumes; or NULL */
 } rs_quantize_options;
 
 typedef struct rs_trial {
-    rs_group group;              /* RS_GROUPS: a combination */
-    int bits[RS_GROUPS];         /* 0: float */
-    int fl;                      /* RS_SCHEME_STATIC: of all numbers */
+    rs_group group;      /* RS_GROUPS: a combination */
+    int bits[RS_GROUPS]; /* 0: float */
+    int fl;              /* RS_SCHEME_STATIC: of all numbers */
     int64_t images, hits, ties;
-    bool exact;                  /* scored by the integer engine */
+    bool exact; /* scored by the integer engine */
 } rs_trial;
 
 typedef struct rs_quantize_result {
-    int64_t images;              /* scored by each trial */
+    int64_t images; /* scored by each trial */
     int64_t float_hits, float_ties;
-    int64_t needed_hits;         /* float_hits less what the margin allows */
+    int64_t needed_hits; /* float_hits less what the margin allows */
     int n_trials;
-    rs_trial *trials;            /* in the order in which they were run */
-    int single_bits[RS_GROUPS];  /* smallest width of each group with the rest in float */
-    int bits[RS_GROUPS];         /* chosen; 0: the net has no layer of this group */
-    int fl;                      /* RS_SCHEME_STATIC: chosen */
-    int64_t hits, ties;          /* of the chosen combination, on the integer engine */
+    rs_trial *trials;           /* in the order in which they were run */
+    int single_bits[RS_GROUPS]; /* smallest width of each group with the rest in float */
+    int bits[RS_GROUPS];        /* chosen; 0: the net has no layer of this group */
+    int fl;                     /* RS_SCHEME_STATIC: chosen */
+    int64_t hits, ties;         /* of the chosen combination, on the integer engine */
     bool target_met;
     double *weight_max, *blob_max, *blob_min; /* measured ranges: per layer, per blob */
     rs_formats *formats;
@@ -174,23 +189,26 @@ typedef struct rs_quantize_result {
     double seconds;
 } rs_quantize_result;
 
-/* Fill in what most callers want: margin 1.0, all images, widths 1 to 16, no fixed widths, nearest, bias at the accumulator's LSB. */
+/* Fill in what most callers want: margin 1.0, all images, widths 1 to 16, no fixed widths, nearest, bias at the
+ * accumulator's LSB. */
 void rs_quantize_defaults(rs_quantize_options *options);
 
 /* Images that must be right: float_hits - floor(margin / 100 * images). Exactly as many is enough. */
 int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin);
 
-/* The search; docs/quantizer.md describes it. `net`: TEST phase or deploy, shapes and weights loaded. `calibration` and `search` may
- * be the same set. A target that is missed is not an error here: result->target_met says so.
- * RS_USAGE: an option out of range. RS_BAD_INPUT: as rs_ranges_measure and rs_qnet_build; a checkpoint that is no checkpoint.
+/* The search; docs/quantizer.md describes it. `net`: TEST phase or deploy, shapes and weights loaded. `calibration` and
+ * `search` may be the same set. A target that is missed is not an error here: result->target_met says so. RS_USAGE: an
+ * option out of range. RS_BAD_INPUT: as rs_ranges_measure and rs_qnet_build; a checkpoint that is no checkpoint.
  * RS_INTERRUPTED: *result stays NULL, the checkpoint holds what was done. */
-rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, const rs_dataset *search,
-                      const rs_quantize_options *options, rs_quantize_result **result, rs_diag *diag);
+rs_status rs_quantize(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                      const rs_dataset *search, const rs_quantize_options *options, rs_quantize_result **result,
+                      rs_diag *diag);
 void rs_quantize_result_free(rs_quantize_result *result);
 
-/* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are powers of two and whose zero points
- * are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for unsigned types, Dropout for the others. RS_BAD_INPUT: other scales,
- * values without a format; the message names the layer. */
+/* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are
+ * powers of two and whose zero points are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for
+ * unsigned types, Dropout for the others. RS_BAD_INPUT: other scales, values without a format; the message names the
+ * layer. */
 rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag);
 /* A copy of formats in fixed point, without weights and biases that replace the net's. */
 rs_status rs_formats_copy_fixed(const rs_net *net, const rs_formats *from, rs_formats **copy, rs_diag *diag);

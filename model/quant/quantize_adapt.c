@@ -19,7 +19,7 @@ enum {
 static const double most_bytes = 256e6; /* of the blobs of one net */
 static const double damping = 0.01;     /* added to the diagonal, of its mean */
 
-/* --------------------------------------------------------------------------------------------------------- one output */
+/* --------------------------------------------------------------------------------------------------- one output */
 
 typedef struct cholesky_job {
     double *h;
@@ -77,7 +77,7 @@ double rs_adapt_row(const double *w, const double *r, int64_t n, rs_number_forma
     return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------- what layers see */
+/* ---------------------------------------------------------------------------------------------- what layers see */
 
 typedef struct adapter {
     const rs_net *net;
@@ -85,9 +85,9 @@ typedef struct adapter {
     rs_formats *formats;
     rs_bias_rule bias_rule;
     rs_rounding rounding;
-    rs_net rounded;          /* the net with its own layers, whose weights are those of the formats as far as they are known */
-    float **params;          /* [layer * RS_MAX_PARAMS + param] of `rounded` */
-    rs_exec *exec[2];        /* float, rounded */
+    rs_net rounded;   /* the net with its own layers, whose weights are those of the formats as far as they are known */
+    float **params;   /* [layer * RS_MAX_PARAMS + param] of `rounded` */
+    rs_exec *exec[2]; /* float, rounded */
     int64_t images;
     rs_number_format *hook_format; /* per layer */
 } adapter;
@@ -100,12 +100,13 @@ static void hook(void *context, int layer, float *data, int64_t first, int64_t n
         rs_number_emulate(data, (size_t)(n * per_image), a->hook_format[layer], a->rounding, 0, 0);
 }
 
-/* Of one group of channels: rows of inputs of the float net and of the rounded one, less their means; and their products. */
+/* Of one group of channels: rows of inputs of the float net and of the rounded one, less their means; and their
+ * products. */
 typedef struct sight {
-    int64_t n, rows;     /* inputs of an output; rows that are kept */
-    float *x[2];         /* [rows][n]: float, rounded */
-    double *mean[2];     /* [n] */
-    float *product[2];   /* [n][n]: X1^T X1, X0^T X1, divided by rows */
+    int64_t n, rows;   /* inputs of an output; rows that are kept */
+    float *x[2];       /* [rows][n]: float, rounded */
+    double *mean[2];   /* [n] */
+    float *product[2]; /* [n][n]: X1^T X1, X0^T X1, divided by rows */
 } sight;
 
 static void sight_clear(sight *s)
@@ -115,12 +116,12 @@ static void sight_clear(sight *s)
         rs_free(s->mean[k]);
         rs_free(s->product[k]);
     }
-    *s = (sight){ .n = 0 };
+    *s = (sight) { .n = 0 };
 }
 
 static rs_status sight_new(sight *s, int64_t n, int64_t rows, rs_diag *diag)
 {
-    *s = (sight){ .n = n, .rows = rows };
+    *s = (sight) { .n = n, .rows = rows };
     bool ok = true;
     for (int k = 0; k < 2; k++) {
         s->x[k] = RS_NEW_ARRAY(float, (size_t)(rows * n + RS_PATCH_SLACK));
@@ -150,7 +151,9 @@ static void rows_task(void *context, size_t image, int worker)
         const int64_t size = rs_exec_blob_size(j->a->exec[k], j->blob);
         const float *in = rs_exec_blob(j->a->exec[k], j->blob) + (int64_t)image * size, *rows = in;
         if (j->patches != NULL) {
-            rs_image_to_rows(j->patches, in + (int64_t)j->group * j->patches->channels * j->patches->height * j->patches->width, j->room[worker]);
+            rs_image_to_rows(j->patches,
+                             in + (int64_t)j->group * j->patches->channels * j->patches->height * j->patches->width,
+                             j->room[worker]);
             rows = j->room[worker];
         }
         for (int64_t r = (from * s->rows + all - 1) / all; r < s->rows && r * all / s->rows < to; r++)
@@ -169,7 +172,8 @@ static void product_task(void *context, size_t index, int worker)
 {
     const product_job *j = context;
     const sight *s = j->s;
-    const int64_t from = (int64_t)index * ROWS_OF_PRODUCT, m = s->n - from < ROWS_OF_PRODUCT ? s->n - from : ROWS_OF_PRODUCT;
+    const int64_t from = (int64_t)index * ROWS_OF_PRODUCT,
+                  m = s->n - from < ROWS_OF_PRODUCT ? s->n - from : ROWS_OF_PRODUCT;
     float *packed = j->room[worker], *scratch = packed + ROWS_OF_PRODUCT * s->rows + 1024;
     float *out = s->product[1 - j->left] + from * s->n;
     rs_gemm_pack(m, s->rows, s->x[j->left] + from, 1, s->n, packed);
@@ -217,10 +221,12 @@ static void rooms_free(float **rooms)
     rs_free((void *)rooms);
 }
 
-static rs_status look(const adapter *a, int layer, int group, const rs_patches *patches, bool means, sight *s, rs_diag *diag)
+static rs_status look(const adapter *a, int layer, int group, const rs_patches *patches, bool means, sight *s,
+                      rs_diag *diag)
 {
     const int blob = a->net->layers[layer].bottoms[0];
-    const int64_t n = patches != NULL ? patches->depth : rs_exec_blob_size(a->exec[0], blob), positions = patches != NULL ? patches->positions : 1;
+    const int64_t n = patches != NULL ? patches->depth : rs_exec_blob_size(a->exec[0], blob),
+                  positions = patches != NULL ? patches->positions : 1;
     const int64_t all = a->images * positions;
     rs_status st = sight_new(s, n, all < MOST_ROWS ? all : MOST_ROWS, diag);
     float **patch_room = rooms_new((size_t)(n * positions + RS_PATCH_SLACK));
@@ -245,20 +251,20 @@ static rs_status look(const adapter *a, int layer, int group, const rs_patches *
     return st;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- a layer */
+/* ------------------------------------------------------------------------------------------------------ a layer */
 
 typedef struct row_job {
     const sight *s;
-    const double *r;          /* R of the inputs in `order` */
+    const double *r; /* R of the inputs in `order` */
     const int64_t *order;
-    double least;             /* what was added to the diagonal */
-    const float *weights;     /* the group's outputs */
-    int64_t first;            /* of the group among all outputs */
-    double *wanted;           /* [outputs][n] in order: the weights that fit the rounded inputs best */
+    double least;         /* what was added to the diagonal */
+    const float *weights; /* the group's outputs */
+    int64_t first;        /* of the group among all outputs */
+    double *wanted;       /* [outputs][n] in order: the weights that fit the rounded inputs best */
     rs_number_format format;
-    int by;                   /* added to the fractional length */
-    const int *channel_fl;    /* or NULL */
-    float *rounded;           /* [outputs][n] */
+    int by;                /* added to the fractional length */
+    const int *channel_fl; /* or NULL */
+    float *rounded;        /* [outputs][n] */
     double *errors;
     double **room;
     bool *failed;
@@ -435,7 +441,8 @@ static void correct(const layer_state *s, const rs_layer *l, float *bias)
         const sight *view = &s->sights[o / s->outputs];
         double b = (double)l->params[1].data[o];
         for (int64_t k = 0; k < s->n; k++)
-            b += (double)l->params[0].data[o * s->n + k] * view->mean[0][k] - (double)s->best[o * s->n + k] * view->mean[1][k];
+            b += (double)l->params[0].data[o * s->n + k] * view->mean[0][k] -
+                 (double)s->best[o * s->n + k] * view->mean[1][k];
         bias[o] = (float)b;
     }
 }
@@ -453,7 +460,8 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     const int64_t all = s.groups * s.outputs;
     rs_patches patches = { 0 };
     if (convolution)
-        patches = rs_patches_of(&l->convolution, in->dim[1] / s.groups, in->n_axes > 2 ? in->dim[2] : 1, in->n_axes > 3 ? in->dim[3] : 1);
+        patches = rs_patches_of(&l->convolution, in->dim[1] / s.groups, in->n_axes > 2 ? in->dim[2] : 1,
+                                in->n_axes > 3 ? in->dim[3] : 1);
     s.sights = RS_NEW_ARRAY(sight, (size_t)s.groups);
     s.jobs = RS_NEW_ARRAY(row_job, (size_t)s.groups);
     s.factors = RS_NEW_ARRAY(double *, (size_t)s.groups);
@@ -462,14 +470,18 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     s.errors = RS_NEW_ARRAY(double, (size_t)all);
     float *bias = biased ? RS_NEW_ARRAY(float, (size_t)all) : NULL;
     float **room = rooms_new((size_t)(4 * s.n + 8)); /* n doubles and n floats, and more */
-    rs_status st = s.sights != NULL && s.jobs != NULL && s.factors != NULL && s.rounded != NULL && s.best != NULL && s.errors != NULL &&
-                           (!biased || bias != NULL) && room != NULL
+    rs_status st = s.sights != NULL && s.jobs != NULL && s.factors != NULL && s.rounded != NULL && s.best != NULL &&
+                           s.errors != NULL && (!biased || bias != NULL) && room != NULL
                        ? RS_OK
                        : rs_out_of_memory(diag);
     for (int g = 0; g < s.groups && st == RS_OK; g++) {
         st = look(a, layer, g, convolution ? &patches : NULL, biased, &s.sights[g], diag);
-        s.jobs[g] = (row_job){ .s = &s.sights[g], .weights = l->params[0].data + g * s.outputs * s.n, .first = g * s.outputs,
-                               .format = rs_formats_weight(a->formats, layer), .channel_fl = a->formats->weight_fl[layer], .room = (double **)(void *)room };
+        s.jobs[g] = (row_job) { .s = &s.sights[g],
+                                .weights = l->params[0].data + g * s.outputs * s.n,
+                                .first = g * s.outputs,
+                                .format = rs_formats_weight(a->formats, layer),
+                                .channel_fl = a->formats->weight_fl[layer],
+                                .room = (double **)(void *)room };
         if (st == RS_OK)
             st = prepare_group(&s.jobs[g], s.outputs, &s.factors[g], diag);
     }
@@ -492,7 +504,7 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     return st;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the whole net */
+/* ------------------------------------------------------------------------------------------------ the whole net */
 
 static void adapter_clear(adapter *a)
 {
@@ -520,7 +532,7 @@ static rs_status adapter_init(adapter *a, rs_diag *diag)
     const size_t layers = (size_t)a->net->n_layers;
     a->rounded = *a->net;
     a->rounded.layers = RS_NEW_ARRAY(rs_layer, layers);
-    a->params = RS_NEW_ARRAY(float *, layers * RS_MAX_PARAMS);
+    a->params = RS_NEW_ARRAY(float *, layers *RS_MAX_PARAMS);
     a->hook_format = RS_NEW_ARRAY(rs_number_format, layers);
     if (a->rounded.layers == NULL || a->params == NULL || a->hook_format == NULL)
         return rs_out_of_memory(diag);
@@ -544,7 +556,8 @@ static rs_status take_params(adapter *a, int layer, rs_diag *diag)
     rs_number_format format = rs_formats_weight(a->formats, layer);
     const int *channel_fl = a->formats->weight_fl[layer];
     for (int p = 0; p < source->n_params && format.fixed.bits > 0; p++) {
-        const size_t n = (size_t)rs_shape_count(&source->params[p].shape, 0), each = (size_t)rs_shape_count(&source->params[p].shape, 1);
+        const size_t n = (size_t)rs_shape_count(&source->params[p].shape, 0),
+                     each = (size_t)rs_shape_count(&source->params[p].shape, 1);
         float *to = RS_NEW_ARRAY(float, n);
         if (to == NULL)
             return rs_out_of_memory(diag);
@@ -553,7 +566,8 @@ static rs_status take_params(adapter *a, int layer, rs_diag *diag)
         const float *replaced = p == 0 ? a->formats->rounded[layer] : a->formats->bias[layer];
         const float *from = replaced != NULL ? replaced : source->params[p].data;
         if (p > 0) {
-            rs_emulate_bias(from, to, n, format, channel_fl, rs_formats_activation(a->formats, source->bottoms[0]), a->bias_rule);
+            rs_emulate_bias(from, to, n, format, channel_fl, rs_formats_activation(a->formats, source->bottoms[0]),
+                            a->bias_rule);
             continue;
         }
         memcpy(to, from, n * sizeof *to);
@@ -576,8 +590,8 @@ static void load(const adapter *a, const rs_data_param *data, const rs_dataset *
         rs_number_emulate(blob[1], n, format, rs_number_nearest(format), 0, 0);
 }
 
-rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, rs_bias_rule bias_rule,
-                           rs_rounding rounding, rs_formats *formats, rs_diag *diag)
+rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                           rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, rs_diag *diag)
 {
     const rs_data_param plain = { .scale = 1.0f };
     rs_plan *plan = NULL;

@@ -10,7 +10,7 @@
 enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
 static const char format_name[] = "ristretto-search";
 
-/* --------------------------------------------------------------------------------------------------------------- key */
+/* ---------------------------------------------------------------------------------------------------------- key */
 
 static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
 {
@@ -54,14 +54,14 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
     const rs_pooling_param *p = &layer->pooling;
     switch (layer->type) {
     case RS_LAYER_CONVOLUTION: {
-        const int64_t fields[] = { c->groups, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w,
+        const int64_t fields[] = { c->groups, c->kernel_h, c->kernel_w,   c->stride_h,  c->stride_w,
                                    c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
         h = hash_bytes(h, fields, sizeof fields);
         break;
     }
     case RS_LAYER_POOLING: {
-        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h, p->stride_w, p->pad_h, p->pad_w,
-                                   p->floor, p->exclude_padding };
+        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h,
+                                   p->stride_w,        p->pad_h,  p->pad_w,    p->floor,    p->exclude_padding };
         h = hash_bytes(h, fields, sizeof fields);
         break;
     }
@@ -69,8 +69,8 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
         h = hash_real(h, (double)layer->relu_slope);
         break;
     case RS_LAYER_DECONVOLUTION: {
-        const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w, c->stride_h, c->stride_w,
-                                   c->pad_h,        c->pad_w,  c->dilation_h, c->dilation_w };
+        const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w,   c->stride_h,
+                                   c->stride_w,     c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
         h = hash_bytes(h, fields, sizeof fields);
         break;
     }
@@ -92,9 +92,10 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
         h = hash_real(hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
         break;
     case RS_LAYER_QUANTIZE_LINEAR:
-        h = hash_real(hash_number(hash_number(hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
-                                  layer->quantize_linear.most),
-                      (double)layer->quantize_linear.scale);
+        h = hash_real(
+            hash_number(hash_number(hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
+                        layer->quantize_linear.most),
+            (double)layer->quantize_linear.scale);
         break;
     case RS_LAYER_CONCAT:
         h = hash_number(h, layer->concat.axis);
@@ -133,15 +134,32 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
 static uint64_t hash_rules(uint64_t h, const rs_format_rules *r)
 {
     const rs_minifloat w = r->weight_minifloat, a = r->activation_minifloat;
-    const int64_t fields[] = { (int64_t)r->scheme, (int64_t)r->weight_range, (int64_t)r->activation_range, r->bias_correction,
-                               r->original_lengths, r->exponent_bits, r->power2.min_exponent, r->power2.max_exponent, r->power2.zero,
-                               r->power2_by_layer, w.exponent_bits, w.mantissa_bits, w.bias, w.subnormals, (int64_t)w.special,
-                               a.exponent_bits, a.mantissa_bits, a.bias, a.subnormals, (int64_t)a.special };
+    const int64_t fields[] = { (int64_t)r->scheme,
+                               (int64_t)r->weight_range,
+                               (int64_t)r->activation_range,
+                               r->bias_correction,
+                               r->original_lengths,
+                               r->exponent_bits,
+                               r->power2.min_exponent,
+                               r->power2.max_exponent,
+                               r->power2.zero,
+                               r->power2_by_layer,
+                               w.exponent_bits,
+                               w.mantissa_bits,
+                               w.bias,
+                               w.subnormals,
+                               (int64_t)w.special,
+                               a.exponent_bits,
+                               a.mantissa_bits,
+                               a.bias,
+                               a.subnormals,
+                               (int64_t)a.special };
     return hash_real(hash_bytes(h, fields, sizeof fields), r->percentile);
 }
 
-uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, int64_t calibration_images,
-                       const rs_dataset *search, int64_t search_images, const rs_quantize_options *options)
+uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                       int64_t calibration_images, const rs_dataset *search, int64_t search_images,
+                       const rs_quantize_options *options)
 {
     uint64_t h = VERSION;
     for (int i = 0; i < net->n_layers; i++)
@@ -153,19 +171,25 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
     for (int i = 0; data != NULL && i < data->n_mean; i++)
         h = hash_real(h, (double)data->mean[i]);
     if (data != NULL && data->mean_image != NULL)
-        h = hash_bytes(h, data->mean_image, (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
+        h = hash_bytes(h, data->mean_image,
+                       (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
     h = hash_number(h, data != NULL ? data->crop_size : 0);
     h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
     h = hash_real(h, options->error_margin);
-    const int64_t fields[] = { options->min_bits, options->max_bits, options->fixed_bits[0], options->fixed_bits[1],
-                               options->fixed_bits[2], (int64_t)options->bias_rule, (int64_t)options->rounding,
+    const int64_t fields[] = { options->min_bits,
+                               options->max_bits,
+                               options->fixed_bits[0],
+                               options->fixed_bits[1],
+                               options->fixed_bits[2],
+                               (int64_t)options->bias_rule,
+                               (int64_t)options->rounding,
                                options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores +
                                    8 * options->original_search + 16 * options->adaptive_weights,
                                options->refine_images };
     return hash_rules(hash_bytes(h, fields, sizeof fields), &options->rules);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- state */
+/* -------------------------------------------------------------------------------------------------------- state */
 
 rs_status rs_search_add(rs_search_state *state, const rs_trial *combination, rs_diag *diag)
 {
@@ -194,7 +218,8 @@ static bool read_counts(const json_t *trials, rs_search_state *state)
         return false;
     for (int i = 0; i < state->n_counts; i++) {
         const json_t *pair = json_array_get(trials, (size_t)i);
-        if (json_array_size(pair) != 2 || !number(json_array_get(pair, 0), 0, state->images_done, &state->counts[i].hits) ||
+        if (json_array_size(pair) != 2 ||
+            !number(json_array_get(pair, 0), 0, state->images_done, &state->counts[i].hits) ||
             !number(json_array_get(pair, 1), 0, state->images_done - state->counts[i].hits, &state->counts[i].ties))
             return false;
     }
@@ -203,7 +228,7 @@ static bool read_counts(const json_t *trials, rs_search_state *state)
 
 static bool read_combination(const json_t *object, int64_t images, rs_trial *trial)
 {
-    *trial = (rs_trial){ .group = RS_GROUPS, .images = images, .exact = true };
+    *trial = (rs_trial) { .group = RS_GROUPS, .images = images, .exact = true };
     const json_t *bits = json_object_get(object, "bits");
     if (json_array_size(bits) != RS_GROUPS)
         return false;
@@ -229,14 +254,17 @@ static rs_status bad(const char *path, rs_diag *diag)
 
 static rs_status read_state(const char *path, const json_t *root, rs_search_state *state, rs_diag *diag)
 {
-    const char *name = json_string_value(json_object_get(root, "format")), *key = json_string_value(json_object_get(root, "key"));
+    const char *name = json_string_value(json_object_get(root, "format")),
+               *key = json_string_value(json_object_get(root, "key"));
     int64_t version;
-    if (name == NULL || strcmp(name, format_name) != 0 || key == NULL || !number(json_object_get(root, "version"), 0, INT32_MAX, &version))
+    if (name == NULL || strcmp(name, format_name) != 0 || key == NULL ||
+        !number(json_object_get(root, "version"), 0, INT32_MAX, &version))
         return bad(path, diag);
     char expected[24];
     snprintf(expected, sizeof expected, "%016" PRIx64, state->key);
     if (version != VERSION || strcmp(key, expected) != 0) {
-        rs_warn(diag, RS_FILE(path), NULL, "the checkpoint was made for other weights, data or options: the search starts anew");
+        rs_warn(diag, RS_FILE(path), NULL,
+                "the checkpoint was made for other weights, data or options: the search starts anew");
         return RS_OK;
     }
     const json_t *list = json_object_get(root, "combinations");
@@ -267,8 +295,9 @@ rs_status rs_search_load(const char *path, rs_search_state *state, rs_diag *diag
     json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
     rs_free(text);
     if (root == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line, error.column },
-                        "remove the file, or name another one for the checkpoint", "not a checkpoint of a search: %s", error.text);
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column },
+                        "remove the file, or name another one for the checkpoint", "not a checkpoint of a search: %s",
+                        error.text);
     st = read_state(path, root, state, diag);
     json_decref(root);
     return st;
@@ -280,16 +309,20 @@ static json_t *state_json(const rs_search_state *state)
     snprintf(key, sizeof key, "%016" PRIx64, state->key);
     json_t *trials = json_array(), *list = json_array();
     for (int i = 0; i < state->n_counts; i++)
-        json_array_append_new(trials, json_pack("[I, I]", (json_int_t)state->counts[i].hits, (json_int_t)state->counts[i].ties));
+        json_array_append_new(
+            trials, json_pack("[I, I]", (json_int_t)state->counts[i].hits, (json_int_t)state->counts[i].ties));
     for (int i = 0; i < state->n_combinations; i++) {
         const rs_trial *t = &state->combinations[i];
-        json_array_append_new(list, json_pack("{s: [i, i, i], s: i, s: I, s: I}", "bits", t->bits[0], t->bits[1], t->bits[2], "fl", t->fl, "hits",
-                                              (json_int_t)t->hits, "ties", (json_int_t)t->ties));
+        json_array_append_new(list,
+                              json_pack("{s: [i, i, i], s: i, s: I, s: I}", "bits", t->bits[0], t->bits[1], t->bits[2],
+                                        "fl", t->fl, "hits", (json_int_t)t->hits, "ties", (json_int_t)t->ties));
     }
     /* json_pack takes the two arrays over, even if it fails. */
-    json_t *root = json_pack("{s: s, s: i, s: s, s: I, s: o, s: o}", "format", format_name, "version", (int)VERSION, "key", key,
-                             "images_done", (json_int_t)state->images_done, "trials", trials, "combinations", list);
-    if (root != NULL && json_array_size(trials) == (size_t)state->n_counts && json_array_size(list) == (size_t)state->n_combinations)
+    json_t *root = json_pack("{s: s, s: i, s: s, s: I, s: o, s: o}", "format", format_name, "version", (int)VERSION,
+                             "key", key, "images_done", (json_int_t)state->images_done, "trials", trials,
+                             "combinations", list);
+    if (root != NULL && json_array_size(trials) == (size_t)state->n_counts &&
+        json_array_size(list) == (size_t)state->n_combinations)
         return root;
     json_decref(root);
     return NULL;
@@ -304,7 +337,8 @@ rs_status rs_search_save(const char *path, const rs_search_state *state, rs_diag
     rs_status st = rs_output_open(path, &out, diag);
     if (st == RS_OK) {
         /* A stream that cannot be written is reported by the commit. */
-        if (json_dumpf(root, rs_output_stream(out), JSON_COMPACT | JSON_SORT_KEYS) != 0 && !ferror(rs_output_stream(out))) {
+        if (json_dumpf(root, rs_output_stream(out), JSON_COMPACT | JSON_SORT_KEYS) != 0 &&
+            !ferror(rs_output_stream(out))) {
             rs_output_discard(out);
             st = rs_out_of_memory(diag);
         } else {

@@ -17,16 +17,17 @@ typedef struct rs_search_state {
     uint64_t key;
     int64_t images, images_done; /* by every trial; images_done <= images */
     int n_counts;
-    rs_counts *counts;           /* the float net's, then each trial's */
+    rs_counts *counts; /* the float net's, then each trial's */
     int n_combinations, room;
-    rs_trial *combinations;      /* in the order in which they were scored */
+    rs_trial *combinations; /* in the order in which they were scored */
 } rs_search_state;
 
-uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration, int64_t calibration_images,
-                       const rs_dataset *search, int64_t search_images, const rs_quantize_options *options);
+uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                       int64_t calibration_images, const rs_dataset *search, int64_t search_images,
+                       const rs_quantize_options *options);
 
-/* Fills `state`, whose key, images, n_counts and counts are set, from the file if there is one of the same key; a file of another
- * key is a warning and changes nothing. RS_BAD_INPUT: the file is no checkpoint. */
+/* Fills `state`, whose key, images, n_counts and counts are set, from the file if there is one of the same key; a file
+ * of another key is a warning and changes nothing. RS_BAD_INPUT: the file is no checkpoint. */
 rs_status rs_search_load(const char *path, rs_search_state *state, rs_diag *diag);
 rs_status rs_search_save(const char *path, const rs_search_state *state, rs_diag *diag);
 

@@ -7,9 +7,9 @@
 #include "base/threads.h"
 
 enum {
-    SLICE = 32,                    /* images that one task prepares */
-    MOST_IMAGES = 1024,            /* a batch */
-    PARAM_SLICE = 1 << 14          /* weights that one task rounds */
+    SLICE = 32,           /* images that one task prepares */
+    MOST_IMAGES = 1024,   /* a batch */
+    PARAM_SLICE = 1 << 14 /* weights that one task rounds */
 };
 static const double most_bytes = 256e6; /* of blobs */
 static const rs_number_format no_format;
@@ -18,18 +18,18 @@ struct rs_emulator {
     const rs_net *source;
     const rs_plan *plan;
     rs_data_param data;
-    rs_net net;          /* the source's blobs and layers, but params[].data point to the source's or to rounded[] */
-    float **rounded;     /* [layer * RS_MAX_PARAMS + param]: room for rounded parameters, made when first needed */
+    rs_net net;      /* the source's blobs and layers, but params[].data point to the source's or to rounded[] */
+    float **rounded; /* [layer * RS_MAX_PARAMS + param]: room for rounded parameters, made when first needed */
     rs_exec *exec;
     int64_t batch;
 
     /* The images that are loaded. */
-    float *input;        /* as floats, [batch][count] */
+    float *input; /* as floats, [batch][count] */
     const int32_t *labels;
     int64_t n;
 
-    int valid;           /* layers [0, valid) hold what the float net gives for these images */
-    bool input_rounded;  /* the exec's input blob differs from `input` */
+    int valid;          /* layers [0, valid) hold what the float net gives for these images */
+    bool input_rounded; /* the exec's input blob differs from `input` */
 
     /* What the hook does. */
     rs_number_format *hook_format; /* per layer; no bits: nothing */
@@ -88,8 +88,8 @@ static void hook(void *context, int layer, float *data, int64_t first, int64_t n
     }
 }
 
-rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_param *data, int64_t images, rs_emulator **emulator,
-                          rs_diag *diag)
+rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_param *data, int64_t images,
+                          rs_emulator **emulator, rs_diag *diag)
 {
     *emulator = NULL;
     rs_emulator *e = RS_NEW(rs_emulator);
@@ -97,7 +97,7 @@ rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_
         return rs_out_of_memory(diag);
     e->source = net;
     e->plan = plan;
-    e->data = data != NULL ? *data : (rs_data_param){ .scale = 1.0f };
+    e->data = data != NULL ? *data : (rs_data_param) { .scale = 1.0f };
     double bytes = 0;
     for (int b = 0; b < net->n_blobs; b++)
         bytes += (double)sizeof(float) * (double)rs_plan_count(net, b);
@@ -108,7 +108,7 @@ rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_
 
     e->net = *net;
     e->net.layers = RS_NEW_ARRAY(rs_layer, (size_t)net->n_layers);
-    e->rounded = RS_NEW_ARRAY(float *, (size_t)net->n_layers * RS_MAX_PARAMS);
+    e->rounded = RS_NEW_ARRAY(float *, (size_t)net->n_layers *RS_MAX_PARAMS);
     e->hook_format = RS_NEW_ARRAY(rs_number_format, (size_t)net->n_layers);
     e->input = RS_NEW_ARRAY(float, (size_t)(e->batch * rs_plan_count(net, plan->input)));
     if (e->net.layers == NULL || e->rounded == NULL || e->hook_format == NULL || e->input == NULL) {
@@ -150,14 +150,14 @@ const float *rs_emulator_blob(const rs_emulator *emulator, int blob)
     return blob == emulator->plan->input ? emulator->input : rs_exec_blob(emulator->exec, blob);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- input */
+/* -------------------------------------------------------------------------------------------------------- input */
 
 typedef struct input_job {
     rs_emulator *e;
     const rs_dataset *set; /* load from it; or NULL: take `input` */
     int64_t first;
     rs_number_format format; /* round to it if it has bits */
-    atomic_bool changed;   /* rounding changed something */
+    atomic_bool changed;     /* rounding changed something */
 } input_job;
 
 static void input_task(void *context, size_t i, int worker)
@@ -195,7 +195,7 @@ void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t firs
     emulator->input_rounded = set_input(emulator, set, first, no_format);
 }
 
-/* -------------------------------------------------------------------------------------------------------- parameters */
+/* --------------------------------------------------------------------------------------------------- parameters */
 
 typedef struct param_job {
     const float *from;
@@ -217,8 +217,8 @@ static void param_task(void *context, size_t i, int worker)
     rs_number_emulate(job->to + from, n, format, rs_number_nearest(format), 0, 0);
 }
 
-void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl, rs_number_format input,
-                     rs_bias_rule rule)
+void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl,
+                     rs_number_format input, rs_bias_rule rule)
 {
     if (to != from)
         memcpy(to, from, n * sizeof(float));
@@ -227,7 +227,8 @@ void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format we
         const rs_fxp w = { weights.fixed.bits, weight_fl != NULL ? weight_fl[i] : weights.fixed.fl };
         const int fl = w.fl + input.fixed.fl;
         if (fixed && input.fixed.bits > 0 && fl >= -64 && fl <= 64) {
-            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, w, input.fixed.fl, RS_ROUND_NEAREST, NULL), fl);
+            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, w, input.fixed.fl, RS_ROUND_NEAREST, NULL),
+                                        fl);
         } else if (rule == RS_BIAS_WEIGHTS) {
             rs_number_format format = weights;
             format.fixed.fl = w.fl;
@@ -244,8 +245,9 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
         const rs_number_format format = formats != NULL ? rs_formats_weight(formats, i) : no_format;
         const int *fl = formats != NULL ? formats->weight_fl[i] : NULL;
         if (format.fixed.bits > 24)
-            return rs_error(diag, RS_USAGE, source->loc, NULL, "layer '%s': %d-bit weights, expected at most 24 bits in float emulation",
-                            source->name, format.fixed.bits);
+            return rs_error(diag, RS_USAGE, source->loc, NULL,
+                            "layer '%s': %d-bit weights, expected at most 24 bits in float emulation", source->name,
+                            format.fixed.bits);
         for (int p = 0; p < source->n_params; p++) {
             layer->params[p].data = source->params[p].data;
             if (format.fixed.bits == 0)
@@ -271,8 +273,8 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
     return RS_OK;
 }
 
-rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding,
-                                  uint64_t *hash, rs_diag *diag)
+rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule,
+                                  rs_rounding rounding, uint64_t *hash, rs_diag *diag)
 {
     emulator->rounding = rounding;
     const rs_status st = set_params(emulator, formats, bias_rule, diag);
@@ -293,7 +295,7 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
     return st;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- runs */
+/* --------------------------------------------------------------------------------------------------------- runs */
 
 rs_number_format rs_emulated_activation(const rs_formats *formats, const rs_plan *plan, int blob)
 {
@@ -318,7 +320,8 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
     const int blobs = e->net.n_blobs, input = e->plan->input;
     e->low = RS_NEW_ARRAY(_Atomic int32_t, (size_t)blobs);
     e->high = RS_NEW_ARRAY(_Atomic int32_t, (size_t)blobs);
-    rs_status st = e->low != NULL && e->high != NULL ? set_params(e, NULL, RS_BIAS_ACCUMULATOR, diag) : rs_out_of_memory(diag);
+    rs_status st = e->low != NULL && e->high != NULL ? set_params(e, NULL, RS_BIAS_ACCUMULATOR, diag)
+                                                     : rs_out_of_memory(diag);
     if (st == RS_OK) {
         for (int b = 0; b < blobs; b++) {
             atomic_init(&e->low[b], extremes[b].min);
@@ -331,7 +334,7 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
         st = rs_exec_forward(e->exec, 0, e->plan->n_layers, e->n, NULL, diag);
         e->valid = st == RS_OK ? e->plan->n_layers : 0;
         for (int b = 0; b < blobs; b++)
-            extremes[b] = (rs_extremes){ atomic_load(&e->low[b]), atomic_load(&e->high[b]) };
+            extremes[b] = (rs_extremes) { atomic_load(&e->low[b]), atomic_load(&e->high[b]) };
     }
     rs_free((void *)e->low);
     rs_free((void *)e->high);
@@ -339,8 +342,8 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
     return st;
 }
 
-rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
-                          int64_t *hits, int64_t *ties, rs_diag *diag)
+rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule,
+                          rs_rounding rounding, int top_k, int64_t *hits, int64_t *ties, rs_diag *diag)
 {
     rs_emulator *e = emulator;
     const rs_plan *plan = e->plan;
@@ -351,7 +354,9 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
 
     int changed = plan->n_layers; /* the first layer that gives other values than in float */
     for (int i = plan->n_layers - 1; i >= 0; i--) {
-        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0 ? rs_emulated_activation(formats, plan, plan->rounded[i]) : no_format;
+        e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0
+                                ? rs_emulated_activation(formats, plan, plan->rounded[i])
+                                : no_format;
         if (e->hook_format[i].fixed.bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
             changed = i;
     }
@@ -367,7 +372,8 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
     st = start < plan->n_layers ? rs_exec_forward(e->exec, start, plan->n_layers, e->n, NULL, diag) : RS_OK;
     e->valid = st == RS_OK ? changed : 0;
     if (st == RS_OK)
-        *hits = rs_count_hits(rs_exec_blob(e->exec, plan->scores), e->labels, e->n, rs_plan_count(e->source, plan->scores), top_k, ties);
+        *hits = rs_count_hits(rs_exec_blob(e->exec, plan->scores), e->labels, e->n,
+                              rs_plan_count(e->source, plan->scores), top_k, ties);
     return st;
 }
 

@@ -20,7 +20,7 @@ rs_group rs_layer_group(const rs_layer *layer)
                                                    : RS_GROUPS;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ ranges */
+/* ------------------------------------------------------------------------------------------------------- ranges */
 
 void rs_ranges_free(rs_ranges *ranges)
 {
@@ -64,7 +64,8 @@ static rs_status measure_weights(const rs_net *net, rs_ranges *ranges, rs_diag *
                 most = x > most ? x : most;
             }
             if (!finite)
-                st = rs_error(diag, RS_BAD_INPUT, layer->loc, "train again with a lower learning rate, or take another snapshot",
+                st = rs_error(diag, RS_BAD_INPUT, layer->loc,
+                              "train again with a lower learning rate, or take another snapshot",
                               "layer '%s': its %s hold NaN or infinity, expected finite numbers", layer->name,
                               p == 0 ? "weights" : "biases");
             if (p == 0)
@@ -74,14 +75,14 @@ static rs_status measure_weights(const rs_net *net, rs_ranges *ranges, rs_diag *
     return st;
 }
 
-static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulator *emulator, const rs_dataset *set, int64_t images,
-                               rs_ranges *ranges, rs_diag *diag)
+static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulator *emulator, const rs_dataset *set,
+                               int64_t images, rs_ranges *ranges, rs_diag *diag)
 {
     rs_extremes *extremes = RS_NEW_ARRAY(rs_extremes, (size_t)net->n_blobs);
     if (extremes == NULL)
         return rs_out_of_memory(diag);
     for (int b = 0; b < net->n_blobs; b++)
-        extremes[b] = (rs_extremes){ INT32_MAX, INT32_MIN };
+        extremes[b] = (rs_extremes) { INT32_MAX, INT32_MIN };
     const int64_t batch = rs_emulator_batch(emulator);
     rs_progress *progress = rs_progress_begin("ranges", (uint64_t)images, "images");
     rs_status st = RS_OK;
@@ -93,7 +94,8 @@ static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulat
         rs_emulator_load(emulator, set, first, images - first < batch ? images - first : batch);
         st = rs_emulator_measure(emulator, extremes, diag);
         if (st == RS_OK && ranges->statistics != NULL)
-            rs_statistics_add(ranges->statistics, net, emulator, first, images - first < batch ? images - first : batch);
+            rs_statistics_add(ranges->statistics, net, emulator, first,
+                              images - first < batch ? images - first : batch);
         rs_progress_update(progress, (uint64_t)(first + batch < images ? first + batch : images), NULL);
     }
     rs_progress_end(progress);
@@ -104,10 +106,11 @@ static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulat
             continue;
         const double low = (double)rs_float_of_key(extremes[b].min), high = (double)rs_float_of_key(extremes[b].max);
         if (!isfinite(low) || !isfinite(high)) {
-            st = rs_error(diag, RS_BAD_INPUT, plan->last_writer[b] >= 0 ? net->layers[plan->last_writer[b]].loc : RS_FILE(set->path),
+            st = rs_error(diag, RS_BAD_INPUT,
+                          plan->last_writer[b] >= 0 ? net->layers[plan->last_writer[b]].loc : RS_FILE(set->path),
                           "the weights may not belong to this net, or the images may need another scale",
-                          "blob '%s': its values run to %g and %g over %lld images, expected finite numbers", net->blobs[b].name, low,
-                          high, (long long)images);
+                          "blob '%s': its values run to %g and %g over %lld images, expected finite numbers",
+                          net->blobs[b].name, low, high, (long long)images);
         }
         ranges->blob_min[b] = low;
         ranges->blob_max[b] = high;
@@ -116,8 +119,8 @@ static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulat
     return st;
 }
 
-static rs_status measure(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images, bool statistics,
-                         rs_ranges **ranges, rs_diag *diag)
+static rs_status measure(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                         bool statistics, rs_ranges **ranges, rs_diag *diag)
 {
     *ranges = NULL;
     rs_plan *plan = NULL;
@@ -159,7 +162,7 @@ rs_status rs_ranges_measure_all(const rs_net *net, const rs_data_param *data, co
     return measure(net, data, set, images, true, ranges, diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- rules */
+/* -------------------------------------------------------------------------------------------------------- rules */
 
 enum {
     LEAST_EXPONENT_BITS = 4, /* of a minifloat whose exponent follows from the ranges, as in the original program */
@@ -180,27 +183,32 @@ const char *rs_range_rule_name(rs_range_rule rule)
 
 void rs_format_rules_defaults(rs_format_rules *rules)
 {
-    *rules = (rs_format_rules){ .scheme = RS_SCHEME_DYNAMIC, .percentile = 99.99 };
+    *rules = (rs_format_rules) { .scheme = RS_SCHEME_DYNAMIC, .percentile = 99.99 };
     rules->power2 = RS_POWER2_ORIGINAL;
 }
 
 rs_status rs_format_rules_check(const rs_format_rules *r, rs_diag *diag)
 {
-    if ((unsigned)r->scheme >= RS_SCHEMES || (unsigned)r->weight_range >= RS_RANGE_RULES || (unsigned)r->activation_range >= RS_RANGE_RULES)
+    if ((unsigned)r->scheme >= RS_SCHEMES || (unsigned)r->weight_range >= RS_RANGE_RULES ||
+        (unsigned)r->activation_range >= RS_RANGE_RULES)
         return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "a scheme or range rule that does not exist");
     if (!(r->percentile > 0 && r->percentile <= 100))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "percentile %g, expected above 0 and at most 100", r->percentile);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "percentile %g, expected above 0 and at most 100",
+                        r->percentile);
     if (r->scheme == RS_SCHEME_POWER2 && !rs_power2_legal(r->power2))
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
-                        "exponents from %d to %d, expected %d <= first <= last <= %d and at most %d of them", r->power2.min_exponent,
-                        r->power2.max_exponent, RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE + 1);
+                        "exponents from %d to %d, expected %d <= first <= last <= %d and at most %d of them",
+                        r->power2.min_exponent, r->power2.max_exponent, RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE + 1);
     if (r->scheme == RS_SCHEME_MINIFLOAT && (r->exponent_bits < 0 || r->exponent_bits > 8))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%d exponent bits, expected 1 to 8, or 0 for what the ranges need", r->exponent_bits);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "%d exponent bits, expected 1 to 8, or 0 for what the ranges need", r->exponent_bits);
     const rs_minifloat *formats[2] = { &r->weight_minifloat, &r->activation_minifloat };
     for (int i = 0; i < 2; i++)
         if (r->scheme == RS_SCHEME_MINIFLOAT && formats[i]->exponent_bits > 0 && !rs_minifloat_legal(*formats[i]))
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "a minifloat of %d exponent and %d mantissa bits, expected 1 to 8 and 0 to 10, and "
-                            "at most %d bits", formats[i]->exponent_bits, formats[i]->mantissa_bits, RS_MINIFLOAT_MAX_BITS);
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                            "a minifloat of %d exponent and %d mantissa bits, expected 1 to 8 and 0 to 10, and "
+                            "at most %d bits",
+                            formats[i]->exponent_bits, formats[i]->mantissa_bits, RS_MINIFLOAT_MAX_BITS);
     return RS_OK;
 }
 
@@ -217,14 +225,16 @@ static int exponent_bits(const rs_format_rules *rules, const rs_net *net, const 
     return rs_minifloat_exponent_bits_for_range(most, LEAST_EXPONENT_BITS);
 }
 
-void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group, int *least, int *most)
+void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group,
+                            int *least, int *most)
 {
     *least = 1;
     *most = RS_QNET_MAX_BITS;
     if (rules->scheme == RS_SCHEME_POWER2 && group != RS_GROUP_ACTIVATIONS) {
         *least = *most = rs_power2_bits(rules->power2);
     } else if (rules->scheme == RS_SCHEME_MINIFLOAT) {
-        const rs_minifloat fixed = group == RS_GROUP_ACTIVATIONS ? rules->activation_minifloat : rules->weight_minifloat;
+        const rs_minifloat fixed = group == RS_GROUP_ACTIVATIONS ? rules->activation_minifloat
+                                                                 : rules->weight_minifloat;
         if (fixed.exponent_bits > 0) {
             *least = *most = rs_minifloat_bits(fixed);
         } else {
@@ -235,9 +245,10 @@ void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, con
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------------- formats */
+/* ------------------------------------------------------------------------------------------------------ formats */
 
-/* A group of numbers whose format is sought: its largest magnitude, and the values themselves or samples of them, in parts. */
+/* A group of numbers whose format is sought: its largest magnitude, and the values themselves or samples of them, in
+ * parts. */
 typedef struct population {
     double largest;
     int n_parts;
@@ -246,7 +257,8 @@ typedef struct population {
 } population;
 
 /* The fractional length by the rule; `longer` is added to that of the range. */
-static rs_status find_fl(const population *p, int bits, rs_range_rule rule, double percentile, int longer, int *fl, rs_diag *diag)
+static rs_status find_fl(const population *p, int bits, rs_range_rule rule, double percentile, int longer, int *fl,
+                         rs_diag *diag)
 {
     double range = p->largest;
     if (rule == RS_RANGE_PERCENTILE) {
@@ -274,7 +286,7 @@ static rs_status find_fl(const population *p, int bits, rs_range_rule rule, doub
     for (int f = best; f < best + LENGTHS && f <= RS_FL_MAX; f++) {
         double error = 0;
         for (int i = 0; i < p->n_parts; i++)
-            error += rs_number_squared_error(p->parts[i], p->sizes[i], rs_number_of_fxp((rs_fxp){ bits, f }));
+            error += rs_number_squared_error(p->parts[i], p->sizes[i], rs_number_of_fxp((rs_fxp) { bits, f }));
         if (error < least) {
             least = error;
             *fl = f;
@@ -295,8 +307,8 @@ static rs_power2 power2_for(const rs_format_rules *rules, double largest)
     return f;
 }
 
-static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *ranges, const rs_format_rules *rules, int bits, int static_fl,
-                                rs_formats *f, rs_diag *diag)
+static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *ranges, const rs_format_rules *rules,
+                                int bits, int static_fl, rs_formats *f, rs_diag *diag)
 {
     const rs_layer *layer = &net->layers[i];
     rs_fxp format = { bits, static_fl };
@@ -304,8 +316,10 @@ static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *range
     switch (rules->scheme) {
     case RS_SCHEME_MINIFLOAT: {
         const int e = exponent_bits(rules, net, ranges);
-        rs_formats_set_weight(f, i, rs_number_of_minifloat(rules->weight_minifloat.exponent_bits > 0 ? rules->weight_minifloat
-                                                                                                      : rs_minifloat_plain(e, bits - 1 - e)));
+        rs_formats_set_weight(f, i,
+                              rs_number_of_minifloat(rules->weight_minifloat.exponent_bits > 0
+                                                         ? rules->weight_minifloat
+                                                         : rs_minifloat_plain(e, bits - 1 - e)));
         return RS_OK;
     }
     case RS_SCHEME_POWER2:
@@ -327,13 +341,15 @@ static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *range
 }
 
 /* The format of the blobs of one class, `bits` wide. */
-static rs_status choose_class(const rs_net *net, const rs_plan *plan, int class, const rs_ranges *ranges, const rs_format_rules *rules,
-                              int bits, int static_fl, rs_number_format *format, rs_diag *diag)
+static rs_status choose_class(const rs_net *net, const rs_plan *plan, int class, const rs_ranges *ranges,
+                              const rs_format_rules *rules, int bits, int static_fl, rs_number_format *format,
+                              rs_diag *diag)
 {
     if (rules->scheme == RS_SCHEME_MINIFLOAT) {
         const int e = exponent_bits(rules, net, ranges);
-        *format = rs_number_of_minifloat(rules->activation_minifloat.exponent_bits > 0 ? rules->activation_minifloat
-                                                                                        : rs_minifloat_plain(e, bits - 1 - e));
+        *format = rs_number_of_minifloat(rules->activation_minifloat.exponent_bits > 0
+                                             ? rules->activation_minifloat
+                                             : rs_minifloat_plain(e, bits - 1 - e));
         return RS_OK;
     }
     rs_fxp fixed = { bits, static_fl };
@@ -399,8 +415,8 @@ static rs_status correct_bias(const rs_net *net, int i, const rs_ranges *ranges,
     return st;
 }
 
-rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const rs_widths *widths, int fl,
-                          rs_formats **formats, rs_diag *diag)
+rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                          const rs_widths *widths, int fl, rs_formats **formats, rs_diag *diag)
 {
     *formats = NULL;
     rs_plan *plan = NULL;
@@ -408,7 +424,7 @@ rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_f
     rs_status st = rs_plan_new(net, &plan, diag);
     if (st == RS_OK)
         st = rs_formats_new(net, &f, diag);
-    for (int class = 0; class < net->n_blobs && st == RS_OK; class++) {
+    for (int class = 0; class < net->n_blobs && st == RS_OK; class ++) {
         if (plan->format_class[class] != class)
             continue;
         int bits = 0;
@@ -438,8 +454,8 @@ rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_f
     return st;
 }
 
-rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules, const int bits[RS_GROUPS], int fl,
-                                 rs_formats **formats, rs_diag *diag)
+rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                                 const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag)
 {
     *formats = NULL;
     rs_widths widths = { RS_NEW_ARRAY(int, (size_t)net->n_layers), RS_NEW_ARRAY(int, (size_t)net->n_blobs) };
@@ -469,9 +485,11 @@ rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const in
 /* The input and what holds its integers are bytes without a mean. A concatenation may bring in other values. */
 static bool input_of_bytes(const rs_net *net, const rs_plan *plan, const rs_data_param *data)
 {
-    bool bytes = data != NULL && data->n_mean == 0 && data->mean_image == NULL && data->scale > 0.0f && plan->last_writer[plan->input] < 0;
+    bool bytes = data != NULL && data->n_mean == 0 && data->mean_image == NULL && data->scale > 0.0f &&
+                 plan->last_writer[plan->input] < 0;
     for (int i = 0; i < plan->n_layers && bytes; i++)
-        bytes = net->layers[i].type != RS_LAYER_CONCAT || plan->format_class[net->layers[i].tops[0]] != plan->format_class[plan->input];
+        bytes = net->layers[i].type != RS_LAYER_CONCAT ||
+                plan->format_class[net->layers[i].tops[0]] != plan->format_class[plan->input];
     return bytes;
 }
 
@@ -482,7 +500,9 @@ rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, 
     const bool bytes = st == RS_OK && input_of_bytes(net, plan, data);
     for (int b = 0; st == RS_OK && b < net->n_blobs; b++) {
         rs_fxp *format = &formats->activations[b];
-        const bool never_below = plan->format_class[b] >= 0 && (plan->never_below[b] || (bytes && plan->format_class[b] == plan->format_class[plan->input]));
+        const bool never_below = plan->format_class[b] >= 0 &&
+                                 (plan->never_below[b] ||
+                                  (bytes && plan->format_class[b] == plan->format_class[plan->input]));
         if (!never_below || format->bits == 0 || formats->activation_number[b] != RS_NUMBER_FIXED ||
             formats->is_unsigned[b] || format->fl >= RS_FL_MAX)
             continue;
@@ -525,17 +545,18 @@ void rs_formats_apply(const rs_formats *formats, rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++) {
         rs_layer *layer = &net->layers[i];
-        layer->quantization = (rs_quantization_param){ .present = false };
-        if (rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_bottoms < 1 || layer->n_tops < 1)
+        layer->quantization = (rs_quantization_param) { .present = false };
+        if (rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_bottoms < 1 ||
+            layer->n_tops < 1)
             continue;
         const rs_fxp in = formats->activations[layer->bottoms[0]], out = formats->activations[layer->tops[0]];
-        layer->quantization = (rs_quantization_param){ .present = true,
-                                                       .bw_layer_in = in.bits,
-                                                       .bw_layer_out = out.bits,
-                                                       .bw_params = formats->weights[i].bits,
-                                                       .fl_layer_in = in.fl,
-                                                       .fl_layer_out = out.fl,
-                                                       .fl_params = formats->weights[i].fl };
+        layer->quantization = (rs_quantization_param) { .present = true,
+                                                        .bw_layer_in = in.bits,
+                                                        .bw_layer_out = out.bits,
+                                                        .bw_params = formats->weights[i].bits,
+                                                        .fl_layer_in = in.fl,
+                                                        .fl_layer_out = out.fl,
+                                                        .fl_params = formats->weights[i].fl };
         const rs_number_format weights = rs_formats_weight(formats, i);
         if (weights.number == RS_NUMBER_MINIFLOAT) {
             layer->quantization.precision = RS_PRECISION_MINIFLOAT;
@@ -558,7 +579,8 @@ bool rs_formats_give_params(const rs_formats *formats, rs_net *net)
         const float *from[2] = { formats->rounded[i], formats->bias[i] };
         for (int p = 0; p < 2 && p < net->layers[i].n_params; p++)
             if (from[p] != NULL) {
-                memcpy(net->layers[i].params[p].data, from[p], (size_t)rs_shape_count(&net->layers[i].params[p].shape, 0) * sizeof(float));
+                memcpy(net->layers[i].params[p].data, from[p],
+                       (size_t)rs_shape_count(&net->layers[i].params[p].shape, 0) * sizeof(float));
                 any = true;
             }
     }

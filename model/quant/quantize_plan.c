@@ -1,8 +1,9 @@
 #include "quant/quantize_plan.h"
 
-/* One value is what one layer writes into its top; a blob that is worked on in place holds several, one after the other. */
+/* One value is what one layer writes into its top; a blob that is worked on in place holds several, one after the
+ * other. */
 typedef struct value {
-    int writer;    /* layer; -1: from outside */
+    int writer; /* layer; -1: from outside */
     int blob;
     int consumers; /* layers that read it; the host counts as one for the scores */
     int consumer;  /* the last of them */
@@ -23,18 +24,19 @@ static bool plain_relu(const rs_layer *layer)
     return layer->type == RS_LAYER_RELU && layer->relu_slope == 0.0f;
 }
 
-/* Layers whose outputs hold values of their input, or zero: a rounded input gives a rounded output. All of them are monotone and
- * keep zero, so that rounding before and after them is the same. */
+/* Layers whose outputs hold values of their input, or zero: a rounded input gives a rounded output. All of them are
+ * monotone and keep zero, so that rounding before and after them is the same. */
 static bool selects(const rs_layer *layer)
 {
-    return max_pooling(layer) || plain_relu(layer) || layer->type == RS_LAYER_DROPOUT || layer->type == RS_LAYER_SPLIT ||
-           layer->type == RS_LAYER_FLATTEN || layer->type == RS_LAYER_RESHAPE;
+    return max_pooling(layer) || plain_relu(layer) || layer->type == RS_LAYER_DROPOUT ||
+           layer->type == RS_LAYER_SPLIT || layer->type == RS_LAYER_FLATTEN || layer->type == RS_LAYER_RESHAPE;
 }
 
 static bool activation_layer(const rs_layer *layer)
 {
     return weighted(layer) || selects(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU ||
-           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CLIP || layer->type == RS_LAYER_CONCAT || layer->type == RS_LAYER_ELTWISE;
+           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CLIP || layer->type == RS_LAYER_CONCAT ||
+           layer->type == RS_LAYER_ELTWISE;
 }
 
 static int class_of(const rs_plan *plan, int blob)
@@ -69,7 +71,7 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
 {
     int n_values = 0;
     for (int b = 0; b < net->n_blobs; b++) {
-        values[n_values] = (value){ .writer = -1, .blob = b, .consumers = 0, .consumer = -1 };
+        values[n_values] = (value) { .writer = -1, .blob = b, .consumers = 0, .consumer = -1 };
         current[b] = n_values++;
         plan->format_class[b] = -1;
         plan->in_range[b] = true;
@@ -86,7 +88,7 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
         }
         for (int k = 0; k < layer->n_tops; k++) {
             int top = layer->tops[k];
-            values[n_values] = (value){ .writer = i, .blob = top, .consumers = 0, .consumer = -1 };
+            values[n_values] = (value) { .writer = i, .blob = top, .consumers = 0, .consumer = -1 };
             current[top] = n_values++;
             plan->last_writer[top] = layer->type == RS_LAYER_INPUT ? -1 : i;
             if (activation_layer(layer) && plan->format_class[top] < 0) {
@@ -100,7 +102,8 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
         const rs_layer *layer = &net->layers[i];
         for (int k = 0; k < layer->n_bottoms; k++) {
             const int bottom = layer->bottoms[k];
-            const bool shares = selects(layer) || layer->type == RS_LAYER_CLIP || (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
+            const bool shares = selects(layer) || layer->type == RS_LAYER_CLIP ||
+                                (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
             for (int t = 0; t < layer->n_tops && shares && plan->format_class[bottom] >= 0; t++)
                 share_format(plan, bottom, layer->tops[t]);
         }
@@ -116,7 +119,8 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
 static bool inputs_share(const rs_plan *plan, const rs_layer *layer)
 {
     for (int k = 0; k < layer->n_bottoms; k++)
-        if (plan->format_class[layer->bottoms[k]] < 0 || plan->format_class[layer->bottoms[k]] != plan->format_class[layer->tops[0]])
+        if (plan->format_class[layer->bottoms[k]] < 0 ||
+            plan->format_class[layer->bottoms[k]] != plan->format_class[layer->tops[0]])
             return false;
     return true;
 }
@@ -140,13 +144,15 @@ static bool chain_holds(const rs_net *net, int from, int k, int to)
 static void hide(const rs_net *net, rs_plan *plan, int from, int to)
 {
     for (int k = from; k < to; k++)
-        if (net->layers[k].n_tops == 1 && chain_holds(net, from, k, to) && net->layers[k].tops[0] != net->layers[to].tops[0])
+        if (net->layers[k].n_tops == 1 && chain_holds(net, from, k, to) &&
+            net->layers[k].tops[0] != net->layers[to].tops[0])
             plan->in_range[net->layers[k].tops[0]] = false;
 }
 
-/* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that follow: there are
- * fewer values behind a pooling, and they come out the same. */
-static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in, const int *value_out)
+/* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that
+ * follow: there are fewer values behind a pooling, and they come out the same. */
+static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in,
+                           const int *value_out)
 {
     for (int i = 0; i < plan->n_layers; i++) {
         plan->rounded[i] = -1;
@@ -158,13 +164,16 @@ static void place_rounding(const rs_net *net, rs_plan *plan, const value *values
         }
         bool from_activation = value_in[i] >= 0 && plan->format_class[values[value_in[i]].blob] >= 0;
         if ((selects(layer) && from_activation) || (layer->type == RS_LAYER_CONCAT && inputs_share(plan, layer))) {
-            continue; /* its input has been rounded, or the layer that made the input placed its rounding further down */
+            continue; /* its input has been rounded, or the layer that made the input placed its rounding further down
+                       */
         }
         int at = i;
         const value *v = &values[value_out[i]];
-        /* A ReLU behind such a layer is fused into it, also through max pooling: what lies before the ReLU is never seen. */
+        /* A ReLU behind such a layer is fused into it, also through max pooling: what lies before the ReLU is never
+         * seen. */
         bool fuses = weighted(layer) || layer->type == RS_LAYER_ELTWISE;
-        while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer]) && net->layers[v->consumer].n_tops == 1) {
+        while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer]) &&
+               net->layers[v->consumer].n_tops == 1) {
             const rs_layer *next = &net->layers[v->consumer];
             fuses = fuses && (max_pooling(next) || plain_relu(next));
             if (fuses && plain_relu(next)) {
@@ -195,7 +204,8 @@ static void find_unsigned(const rs_net *net, rs_plan *plan, bool *below)
         for (int k = 0; k < layer->n_bottoms; k++)
             some = some || below[layer->bottoms[k]];
         for (int t = 0; t < layer->n_tops; t++)
-            below[layer->tops[t]] = some && !plain_relu(layer) && !(layer->type == RS_LAYER_CLIP && layer->clip[0] >= 0.0f);
+            below[layer->tops[t]] = some && !plain_relu(layer) &&
+                                    !(layer->type == RS_LAYER_CLIP && layer->clip[0] >= 0.0f);
         for (int t = 0; t < layer->n_tops; t++)
             if (below[layer->tops[t]] && plan->last_writer[layer->tops[t]] == i && plan->in_range[layer->tops[t]] &&
                 plan->format_class[layer->tops[t]] >= 0)
@@ -312,18 +322,21 @@ rs_status rs_plan_check_set(const rs_plan *plan, const rs_net *net, const rs_dat
     int64_t channels = shape->n_axes > 1 ? shape->dim[1] : 1, height = shape->n_axes > 2 ? shape->dim[2] : 1;
     int64_t width = shape->n_axes > 3 ? shape->dim[3] : 1;
     if (set->count < 1) {
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images, expected at least one");
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                        "the data set holds no images, expected at least one");
     }
     if (set->channels != channels || set->height != height || set->width != width) {
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
-                        "images are %dx%dx%d (channels x height x width), the net '%s' expects %lldx%lldx%lld", set->channels,
-                        set->height, set->width, net->name ? net->name : "", (long long)channels, (long long)height, (long long)width);
+                        "images are %dx%dx%d (channels x height x width), the net '%s' expects %lldx%lldx%lld",
+                        set->channels, set->height, set->width, net->name ? net->name : "", (long long)channels,
+                        (long long)height, (long long)width);
     }
     const int64_t classes = rs_plan_count(net, plan->scores);
     for (int64_t i = 0; i < set->count; i++)
         if (set->labels[i] < 0 || set->labels[i] >= classes)
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), "take the data set that the net was trained for",
-                            "image %lld has the label %d, expected 0 to %lld: the net '%s' scores %lld classes", (long long)i,
-                            (int)set->labels[i], (long long)classes - 1, net->name != NULL ? net->name : "", (long long)classes);
+                            "image %lld has the label %d, expected 0 to %lld: the net '%s' scores %lld classes",
+                            (long long)i, (int)set->labels[i], (long long)classes - 1,
+                            net->name != NULL ? net->name : "", (long long)classes);
     return RS_OK;
 }

@@ -8,8 +8,8 @@
 
 enum {
     SAMPLES_AN_IMAGE = 256,
-    MOST_SAMPLES = 1 << 17,  /* of a blob */
-    STREAM = 0x5a3d          /* of the random numbers that place them */
+    MOST_SAMPLES = 1 << 17, /* of a blob */
+    STREAM = 0x5a3d         /* of the random numbers that place them */
 };
 
 static int64_t samples_an_image(int64_t images)
@@ -23,13 +23,15 @@ static bool wants_means(const rs_net *net, const rs_plan *plan, int blob)
 {
     for (int i = 0; i < plan->n_layers; i++) {
         const rs_layer *layer = &net->layers[i];
-        if (rs_layer_group(layer) != RS_GROUPS && layer->n_bottoms == 1 && layer->bottoms[0] == blob && plan->last_writer[blob] < i)
+        if (rs_layer_group(layer) != RS_GROUPS && layer->n_bottoms == 1 && layer->bottoms[0] == blob &&
+            plan->last_writer[blob] < i)
             return true;
     }
     return false;
 }
 
-rs_status rs_statistics_new(const rs_net *net, const rs_plan *plan, int64_t images, rs_statistics **statistics, rs_diag *diag)
+rs_status rs_statistics_new(const rs_net *net, const rs_plan *plan, int64_t images, rs_statistics **statistics,
+                            rs_diag *diag)
 {
     *statistics = NULL;
     rs_statistics *s = RS_NEW(rs_statistics);
@@ -107,7 +109,8 @@ static void add_blob(void *context, size_t index, int worker)
     }
 }
 
-void rs_statistics_add(rs_statistics *statistics, const rs_net *net, const rs_emulator *emulator, int64_t first, int64_t n)
+void rs_statistics_add(rs_statistics *statistics, const rs_net *net, const rs_emulator *emulator, int64_t first,
+                       int64_t n)
 {
     add_job job = { .statistics = statistics, .net = net, .emulator = emulator, .first = first, .n = n };
     rs_parallel((size_t)statistics->n_blobs, add_blob, &job);
@@ -143,9 +146,10 @@ rs_status rs_statistics_percentile(const float *x, size_t n, double percentile, 
     return RS_OK;
 }
 
-/* Convolution: sum over the window's places of the weight's error times the mean, over all outputs, of the input that it meets. */
-rs_status rs_statistics_output_error(const rs_statistics *s, const rs_net *net, int index, const float *rounded, double *error, bool *known,
-                                     rs_diag *diag)
+/* Convolution: sum over the window's places of the weight's error times the mean, over all outputs, of the input that
+ * it meets. */
+rs_status rs_statistics_output_error(const rs_statistics *s, const rs_net *net, int index, const float *rounded,
+                                     double *error, bool *known, rs_diag *diag)
 {
     const rs_layer *layer = &net->layers[index];
     const double *means = s->means[layer->bottoms[0]];
@@ -172,7 +176,8 @@ rs_status rs_statistics_output_error(const rs_statistics *s, const rs_net *net, 
         const int64_t ky = k % places / c->kernel_w, kx = k % c->kernel_w;
         for (int64_t oy = 0; oy < out->dim[2]; oy++)
             for (int64_t ox = 0; ox < out->dim[3]; ox++) {
-                const int64_t y = oy * c->stride_h - c->pad_h + ky * c->dilation_h, x = ox * c->stride_w - c->pad_w + kx * c->dilation_w;
+                const int64_t y = oy * c->stride_h - c->pad_h + ky * c->dilation_h,
+                              x = ox * c->stride_w - c->pad_w + kx * c->dilation_w;
                 if (y >= 0 && y < height && x >= 0 && x < width)
                     met[k] += means[(k / places * height + y) * width + x];
             }

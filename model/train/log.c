@@ -13,8 +13,8 @@ void rs_train_log(void *context, const rs_train_event *e)
         fprintf(out, "iteration %" PRId64 ", loss %.6g, learning rate %.6g\n", e->iteration, e->loss, e->learning_rate);
         break;
     case RS_TRAIN_TEST:
-        fprintf(out, "iteration %" PRId64 ", test of %" PRId64 " images: accuracy %.2f %%, loss %.6g\n", e->iteration, e->images,
-                100.0 * e->accuracy, e->loss);
+        fprintf(out, "iteration %" PRId64 ", test of %" PRId64 " images: accuracy %.2f %%, loss %.6g\n", e->iteration,
+                e->images, 100.0 * e->accuracy, e->loss);
         break;
     case RS_TRAIN_SNAPSHOT:
         fprintf(out, "iteration %" PRId64 ", snapshot %s\n", e->iteration, e->path);

@@ -52,7 +52,8 @@ static void adagrad(const rs_update *u, int64_t n, float *w, const float *g, flo
     }
 }
 
-/* h1 = momentum h1 + (1 - momentum) g^2;  step = g sqrt((h2 + delta) / (h1 + delta));  h2 likewise from step;  w -= rate step */
+/* h1 = momentum h1 + (1 - momentum) g^2;  step = g sqrt((h2 + delta) / (h1 + delta));  h2 likewise from step;  w -=
+ * rate step */
 static void adadelta(const rs_update *u, int64_t n, float *w, const float *g, float *h1, float *h2)
 {
     const float m = u->momentum;
@@ -65,7 +66,8 @@ static void adadelta(const rs_update *u, int64_t n, float *w, const float *g, fl
     }
 }
 
-/* h1 = momentum h1 + (1 - momentum) g;  h2 = momentum2 h2 + (1 - momentum2) g^2;  w -= rate correction h1 / (sqrt(h2) + delta) */
+/* h1 = momentum h1 + (1 - momentum) g;  h2 = momentum2 h2 + (1 - momentum2) g^2;  w -= rate correction h1 / (sqrt(h2) +
+ * delta) */
 static void adam(const rs_update *u, int64_t n, float *w, const float *g, float *h1, float *h2)
 {
     const float rate = u->rate * u->correction;
@@ -78,7 +80,8 @@ static void adam(const rs_update *u, int64_t n, float *w, const float *g, float 
 }
 
 static const rs_rule RULES[] = {
-    { "SGD", 1, sgd }, { "Nesterov", 1, nesterov }, { "AdaGrad", 1, adagrad }, { "AdaDelta", 2, adadelta }, { "Adam", 2, adam },
+    { "SGD", 1, sgd },           { "Nesterov", 1, nesterov }, { "AdaGrad", 1, adagrad },
+    { "AdaDelta", 2, adadelta }, { "Adam", 2, adam },
 };
 
 rs_status rs_rule_of(const rs_solver_param *solver, const rs_rule **rule, rs_diag *diag)

@@ -6,9 +6,9 @@
 
 /* What one update of one array needs. */
 typedef struct rs_update {
-    float rate;     /* learning rate of the array */
-    float decay;    /* weight decay of the array */
-    float scale;    /* of the gradient: 1 / iter_size, clipping */
+    float rate;  /* learning rate of the array */
+    float decay; /* weight decay of the array */
+    float scale; /* of the gradient: 1 / iter_size, clipping */
     bool l1;
     float momentum, momentum2, delta;
     float correction; /* Adam's bias correction for this iteration */

@@ -42,7 +42,8 @@ int rs_label_blob(const rs_net *net)
     return -1;
 }
 
-rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform, rs_diag *diag)
+rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform,
+                        rs_diag *diag)
 {
     const rs_status st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
     if (st != RS_OK)
@@ -50,8 +51,9 @@ rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, con
     const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, transform, in->dim[0]);
     char wanted[96], given[96];
     if (!rs_shape_equal(in, &images))
-        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL, "the net takes images of %s, but those of '%s' make %s",
-                        rs_shape_text(in, wanted, sizeof wanted), set->path, rs_shape_text(&images, given, sizeof given));
+        return rs_error(
+            diag, RS_BAD_INPUT, net->layers[layer].loc, NULL, "the net takes images of %s, but those of '%s' make %s",
+            rs_shape_text(in, wanted, sizeof wanted), set->path, rs_shape_text(&images, given, sizeof given));
     if (set->count < 1)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
     const int scores = rs_net_scores(net);
@@ -63,18 +65,25 @@ rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, con
     return RS_OK;
 }
 
-rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch, const rs_test_options *o,
-                   rs_test_result *r, rs_diag *diag)
+rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dataset *set, int64_t batch,
+                       const rs_test_options *o, rs_test_result *r, rs_diag *diag)
 {
     const int scores = rs_net_scores(net), label_blob = rs_label_blob(net);
     const rs_data_param *transform = &net->layers[layer].data;
-    float *const pixels = rs_exec_blob(exec, rs_net_input(net)), *const labels = label_blob < 0 ? NULL : rs_exec_blob(exec, label_blob);
-    const int64_t classes = rs_exec_blob_size(exec, scores), total = o->images > 0 && o->images < set->count ? o->images : set->count;
+    float *const pixels = rs_exec_blob(exec, rs_net_input(net)), *const labels = label_blob < 0
+                                                                                     ? NULL
+                                                                                     : rs_exec_blob(exec, label_blob);
+    const int64_t classes = rs_exec_blob_size(exec, scores),
+                  total = o->images > 0 && o->images < set->count ? o->images : set->count;
     const bool loss_layer = has_loss(net);
     enum { BEST = 5 };
-    *r = (rs_test_result){ .images = total, .top_k = o->top_k > 0 ? o->top_k : accuracy_top_k(net), .top5_hits = classes > BEST ? 0 : -1, .loss = loss_layer ? 0.0 : NAN };
+    *r = (rs_test_result) { .images = total,
+                            .top_k = o->top_k > 0 ? o->top_k : accuracy_top_k(net),
+                            .top5_hits = classes > BEST ? 0 : -1,
+                            .loss = loss_layer ? 0.0 : NAN };
     if (r->top_k > classes)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the top %d of %lld classes were asked for", r->top_k, (long long)classes);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the top %d of %lld classes were asked for", r->top_k,
+                        (long long)classes);
     const double begin = rs_seconds();
     rs_feed *feed = NULL;
     rs_status st = rs_feed_new(set, transform, NULL, 0, batch, &feed, diag);
@@ -107,12 +116,13 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
     return st;
 }
 
-rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result, rs_diag *diag)
+rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result,
+                      rs_diag *diag)
 {
     enum { BATCH = 100 };
-    const rs_test_options o = options != NULL ? *options : (rs_test_options){ 0 };
+    const rs_test_options o = options != NULL ? *options : (rs_test_options) { 0 };
     int layer = 0;
-    *result = (rs_test_result){ 0 };
+    *result = (rs_test_result) { 0 };
     rs_status st = rs_data_layer(net, &layer, diag);
     if (st == RS_OK)
         st = rs_check_data(net, layer, set, &net->layers[layer].data, diag);
@@ -132,7 +142,7 @@ rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_op
 rs_status rs_test(const char *net_path, const char *weights_path, const rs_dataset *set, const rs_test_options *options,
                   rs_test_result *result, rs_diag *diag)
 {
-    *result = (rs_test_result){ 0 };
+    *result = (rs_test_result) { 0 };
     rs_net *net = NULL;
     rs_status st = rs_import_net(net_path, NULL, NULL, &net, diag);
     int layer = 0;

@@ -48,7 +48,7 @@ typedef struct trainer {
     double loss; /* their mean */
 } trainer;
 
-/* ------------------------------------------------------------------------------------------------------------ set-up */
+/* ------------------------------------------------------------------------------------------------------- set-up */
 
 static bool is_description(const char *source)
 {
@@ -65,18 +65,20 @@ static rs_status open_data(const trainer *t, const rs_net *net, bool train, int 
     const char *source = l->data.source, *folder = t->options->data_folder;
     if (folder != NULL && !(source != NULL && is_description(source))) {
         char *inside = source != NULL && source[0] != '/' ? rs_path_join(folder, source) : NULL;
-        st = rs_dataset_open(inside != NULL && rs_dataset_exists(inside, NULL, train) ? inside : folder, NULL, train, set, diag);
+        st = rs_dataset_open(inside != NULL && rs_dataset_exists(inside, NULL, train) ? inside : folder, NULL, train,
+                             set, diag);
         rs_free(inside);
         return st;
     }
     if (source == NULL)
-        return rs_error(diag, RS_BAD_INPUT, l->loc, "name images with --data",
-                        "layer '%s' names no source of images", l->name);
+        return rs_error(diag, RS_BAD_INPUT, l->loc, "name images with --data", "layer '%s' names no source of images",
+                        l->name);
     return rs_dataset_open_layer(&l->data, NULL, net->path, train, set, diag);
 }
 
 /* Reads a net of the solver and fits it to its data. */
-static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, rs_dataset **set, int64_t *batch, rs_diag *diag)
+static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, rs_dataset **set, int64_t *batch,
+                          rs_diag *diag)
 {
     rs_status st = rs_import_trainable(t->solver->net_path, phase, NULL, net, diag);
     if (st == RS_OK)
@@ -86,9 +88,10 @@ static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, 
     const rs_layer *l = &(*net)->layers[*layer];
     *batch = l->data.batch_size;
     if (*batch < 1)
-        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1", l->name,
-                        (long long)*batch);
-    rs_data_override over = t->options->transform != NULL ? *t->options->transform : (rs_data_override){ .mirror = false };
+        return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1",
+                        l->name, (long long)*batch);
+    rs_data_override over = t->options->transform != NULL ? *t->options->transform
+                                                          : (rs_data_override) { .mirror = false };
     over.mirror = over.mirror && phase == RS_TRAIN;
     over.shuffle = over.shuffle && phase == RS_TRAIN;
     st = rs_fit_data(*net, *set, &over, *batch, layer, diag);
@@ -113,8 +116,9 @@ static rs_status make_slots(trainer *t, rs_diag *diag)
             rs_param *param = &t->net->layers[i].params[p];
             int layer, index;
             if (rs_net_param_owner(t->net, i, p, &layer, &index) != param) {
-                t->shared[t->n_shared++] = (shared_gradient){ rs_exec_gradient(t->exec, i, p), rs_exec_gradient(t->exec, layer, index),
-                                                              rs_shape_count(&param->shape, 0) };
+                t->shared[t->n_shared++] = (shared_gradient) { rs_exec_gradient(t->exec, i, p),
+                                                               rs_exec_gradient(t->exec, layer, index),
+                                                               rs_shape_count(&param->shape, 0) };
                 continue;
             }
             slot *s = &t->slots[t->n_slots++];
@@ -148,7 +152,8 @@ static rs_status set_up(trainer *t, rs_diag *diag)
     const rs_solver_param *s = t->solver;
     rs_status st = rs_rule_of(s, &t->rule, diag);
     if (st == RS_OK && t->max_iter < (t->options->extension != NULL ? 0 : 1))
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(s->path), NULL, "max_iter is %lld, expected at least 1", (long long)t->max_iter);
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(s->path), NULL, "max_iter is %lld, expected at least 1",
+                      (long long)t->max_iter);
     if (st == RS_OK && t->options->weights != NULL && t->options->resume != NULL)
         st = rs_error(diag, RS_USAGE, RS_NOWHERE, "a solverstate names its weights itself",
                       "both weights to start from and a solverstate to resume were given");
@@ -199,7 +204,7 @@ static void tear_down(trainer *t)
     rs_dataset_free(t->test_set);
 }
 
-/* --------------------------------------------------------------------------------------------------------- snapshots */
+/* ---------------------------------------------------------------------------------------------------- snapshots */
 
 static void log_event(const trainer *t, rs_train_event event)
 {
@@ -229,7 +234,9 @@ static rs_status write_state(const trainer *t, const char *weights, const char *
         step++;
     char *learned = rs_strdup(weights);
     rs_status st = learned == NULL ? rs_out_of_memory(diag) : RS_OK;
-    const rs_solver_state state = { .iter = t->iter, .current_step = step, .learned_net = learned, .n_history = n, .history = history };
+    const rs_solver_state state = {
+        .iter = t->iter, .current_step = step, .learned_net = learned, .n_history = n, .history = history
+    };
     if (st == RS_OK)
         st = rs_caffe_write_solver_state(&state, path, diag);
     rs_free(learned);
@@ -255,7 +262,8 @@ static rs_status snapshot(trainer *t, rs_train_event_kind kind, rs_diag *diag)
         st = rs_caffe_write_weights(t->net, weights, diag);
     if (st == RS_OK && t->options->extension != NULL && t->options->extension->save != NULL) {
         char *base = rs_strndup(state, strlen(state) - strlen(".solverstate"));
-        st = base == NULL ? rs_out_of_memory(diag) : t->options->extension->save(t->options->extension->context, base, diag);
+        st = base == NULL ? rs_out_of_memory(diag)
+                          : t->options->extension->save(t->options->extension->context, base, diag);
         rs_free(base);
     }
     if (st == RS_OK)
@@ -263,7 +271,7 @@ static rs_status snapshot(trainer *t, rs_train_event_kind kind, rs_diag *diag)
     if (st == RS_OK) {
         keep_path(t->result->weights_path, sizeof t->result->weights_path, weights);
         keep_path(t->result->state_path, sizeof t->result->state_path, state);
-        log_event(t, (rs_train_event){ .kind = kind, .path = state });
+        log_event(t, (rs_train_event) { .kind = kind, .path = state });
     }
     rs_free(weights);
     rs_free(state);
@@ -291,16 +299,18 @@ static rs_status resume(trainer *t, const char *path, rs_diag *diag)
     const int expected = t->n_slots * t->rule->histories;
     if (state->n_history != expected)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "resume with the solver and the net that wrote the snapshot",
-                      "the snapshot holds %d histories, but this net and solver (%s) have %d", state->n_history, t->rule->type,
-                      expected);
+                      "the snapshot holds %d histories, but this net and solver (%s) have %d", state->n_history,
+                      t->rule->type, expected);
     if (st == RS_OK && state->iter < 0)
-        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the iteration is %" PRId64 ", expected at least 0", state->iter);
+        st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the iteration is %" PRId64 ", expected at least 0",
+                      state->iter);
     for (int i = 0; i < expected && st == RS_OK; i++) {
         const slot *s = &t->slots[i % t->n_slots];
         const rs_param *h = &state->history[i];
         char a[96], b[96];
         if (rs_shape_count(&h->shape, 0) != s->count)
-            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "resume with the solver and the net that wrote the snapshot",
+            st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path),
+                          "resume with the solver and the net that wrote the snapshot",
                           "history %d has the shape %s, but the parameter that it belongs to has %s", i,
                           rs_shape_text(&h->shape, a, sizeof a), rs_shape_text(&s->param->shape, b, sizeof b));
         else
@@ -318,7 +328,7 @@ static rs_status resume(trainer *t, const char *path, rs_diag *diag)
     return st;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- iterations */
+/* --------------------------------------------------------------------------------------------------- iterations */
 
 enum { UPDATE_PIECE = 8192 };
 
@@ -370,7 +380,8 @@ static void update_piece(void *context, size_t index, int worker)
         .delta = (float)p->delta,
         .correction = (float)(sqrt(1.0 - pow(p->momentum2, step)) / (1.0 - pow(p->momentum, step))),
     };
-    t->rule->apply(&u, n, s->param->data + from, g, s->history[0] + from, s->history[1] != NULL ? s->history[1] + from : NULL);
+    t->rule->apply(&u, n, s->param->data + from, g, s->history[0] + from,
+                   s->history[1] != NULL ? s->history[1] + from : NULL);
 }
 
 static int64_t all_pieces(const trainer *t)
@@ -425,7 +436,8 @@ static rs_status test(trainer *t, rs_diag *diag)
         return st;
     t->result->accuracy = r.accuracy;
     t->result->test_loss = r.loss;
-    log_event(t, (rs_train_event){ .kind = RS_TRAIN_TEST, .loss = r.loss, .accuracy = r.accuracy, .images = r.images });
+    log_event(t,
+              (rs_train_event) { .kind = RS_TRAIN_TEST, .loss = r.loss, .accuracy = r.accuracy, .images = r.images });
     return RS_OK;
 }
 
@@ -450,7 +462,8 @@ static rs_status iterate(trainer *t, rs_diag *diag)
         const int64_t batch_index = t->iter * t->iter_size + k;
         rs_status st = RS_OK;
         if (t->feed == NULL) /* from here on, batch after batch */
-            st = rs_feed_new(t->set, &t->net->layers[t->data_layer].data, &t->seed, batch_index * t->batch, t->batch, &t->feed, diag);
+            st = rs_feed_new(t->set, &t->net->layers[t->data_layer].data, &t->seed, batch_index * t->batch, t->batch,
+                             &t->feed, diag);
         if (st == RS_OK)
             st = rs_feed_next(t->feed, t->batch, pixels, rs_exec_blob(t->exec, label_blob), diag);
         if (st != RS_OK)
@@ -478,10 +491,13 @@ static rs_status iterate(trainer *t, rs_diag *diag)
     total /= (double)t->iter_size;
     if (!isfinite(total))
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(t->solver->path), "lower base_lr, or check the scale of the data",
-                        "the training diverged: the loss of iteration %" PRId64 " is %s", t->iter, isnan(total) ? "not a number" : "infinite");
+                        "the training diverged: the loss of iteration %" PRId64 " is %s", t->iter,
+                        isnan(total) ? "not a number" : "infinite");
     smooth(t, total);
     if (t->solver->display > 0 && t->iter % t->solver->display == 0)
-        log_event(t, (rs_train_event){ .kind = RS_TRAIN_DISPLAY, .loss = t->loss, .learning_rate = rs_learning_rate(t->solver, t->iter) });
+        log_event(t, (rs_train_event) { .kind = RS_TRAIN_DISPLAY,
+                                        .loss = t->loss,
+                                        .learning_rate = rs_learning_rate(t->solver, t->iter) });
     const rs_status st = update(t, diag);
     if (t->options->extension != NULL && t->options->extension->updated != NULL)
         t->options->extension->updated(t->options->extension->context, t->iter, rs_learning_rate(t->solver, t->iter));
@@ -495,7 +511,8 @@ static rs_status run(trainer *t, rs_diag *diag)
     rs_train_result *r = t->result;
     const int64_t begin = t->iter;
     bool tested = false, saved = false; /* at this iteration */
-    rs_progress *progress = rs_progress_begin("train", (uint64_t)(t->max_iter - begin > 0 ? t->max_iter - begin : 0), "iterations");
+    rs_progress *progress = rs_progress_begin("train", (uint64_t)(t->max_iter - begin > 0 ? t->max_iter - begin : 0),
+                                              "iterations");
     rs_status st = RS_OK;
     if (t->tests && begin == 0 && s->test_initialization) {
         st = test(t, diag);
@@ -531,7 +548,8 @@ static rs_status run(trainer *t, rs_diag *diag)
         const rs_status written = snapshot(t, RS_TRAIN_INTERRUPTED, diag);
         st = written == RS_OK ? st : written;
     } else if (st == RS_INTERRUPTED) {
-        log_event(t, (rs_train_event){ .kind = RS_TRAIN_INTERRUPTED, .path = r->state_path[0] != '\0' ? r->state_path : NULL });
+        log_event(t, (rs_train_event) { .kind = RS_TRAIN_INTERRUPTED,
+                                        .path = r->state_path[0] != '\0' ? r->state_path : NULL });
     }
     if (st == RS_OK && s->snapshot_after_train && !saved)
         st = snapshot(t, RS_TRAIN_SNAPSHOT, diag);
@@ -545,9 +563,10 @@ static rs_status run(trainer *t, rs_diag *diag)
     return st;
 }
 
-rs_status rs_train(const rs_solver_param *solver, const rs_train_options *options, rs_train_result *result, rs_diag *diag)
+rs_status rs_train(const rs_solver_param *solver, const rs_train_options *options, rs_train_result *result,
+                   rs_diag *diag)
 {
-    *result = (rs_train_result){ .accuracy = -1.0, .test_loss = NAN };
+    *result = (rs_train_result) { .accuracy = -1.0, .test_loss = NAN };
     rs_solver_param param = *solver; /* with another max_iter the policies that depend on it follow */
     if (options->max_iter > 0)
         param.max_iter = options->max_iter;
@@ -566,7 +585,7 @@ rs_status rs_train(const rs_solver_param *solver, const rs_train_options *option
     if (st == RS_OK && options->extension != NULL && options->extension->begin != NULL)
         st = options->extension->begin(options->extension->context, t.net, t.exec, t.set, options->resume, diag);
     if (st == RS_OK) {
-        log_event(&t, (rs_train_event){ .kind = RS_TRAIN_BEGIN, .images = t.set->count });
+        log_event(&t, (rs_train_event) { .kind = RS_TRAIN_BEGIN, .images = t.set->count });
         st = run(&t, diag);
     }
     tear_down(&t);

@@ -55,12 +55,18 @@ static void emit(run *r, const rs_event *event)
         r->stopped = true;
 }
 
-static void watch(const run *r, rs_unit_of_array unit, rs_activity_kind kind, int descriptor, int group, uint64_t from, uint64_t to)
+static void watch(const run *r, rs_unit_of_array unit, rs_activity_kind kind, int descriptor, int group, uint64_t from,
+                  uint64_t to)
 {
     if (!r->array->watch || to <= from)
         return;
-    const rs_activity activity = { .unit = unit, .kind = kind, .layer = r->layer, .descriptor = descriptor, .group = group,
-                                   .from = r->base + from, .to = r->base + to };
+    const rs_activity activity = { .unit = unit,
+                                   .kind = kind,
+                                   .layer = r->layer,
+                                   .descriptor = descriptor,
+                                   .group = group,
+                                   .from = r->base + from,
+                                   .to = r->base + to };
     r->array->watch(r->array->watch_context, &activity);
 }
 
@@ -243,7 +249,8 @@ static uint64_t load(load_context *context, uint64_t from, uint64_t holds_from, 
     const uint64_t last = rs_port_read(r->port, left + 1, context->beats + second_beats, r->sink ? load_beat : NULL,
                                        context);
     watch(r, RS_UNIT_LOADER, context->waits_for, context->index, context->group, from, left);
-    watch(r, RS_UNIT_LOADER, context->group < 0 ? RS_ACTIVITY_LOAD_IFMAP : RS_ACTIVITY_LOAD_WEIGHTS, context->index, context->group, left + 1, last + 1);
+    watch(r, RS_UNIT_LOADER, context->group < 0 ? RS_ACTIVITY_LOAD_IFMAP : RS_ACTIVITY_LOAD_WEIGHTS, context->index,
+          context->group, left + 1, last + 1);
     *full_from = last + (uint64_t)r->config->latency + 1;
     return last + 1;
 }
@@ -252,7 +259,11 @@ static uint64_t load_weights(run *r, const rs_descriptor *d, int index, int grou
 {
     const int half = (int)(r->group % 2); /* the group that is loaded is the one that the sequencer takes next */
     const int64_t bias = rs_descriptor_bias_beats(d, group), weights = d->steps * rs_descriptor_step_beats(d, group);
-    load_context context = { .run = r, .address = *address, .beats = bias + weights, .index = index, .group = group,
+    load_context context = { .run = r,
+                             .address = *address,
+                             .beats = bias + weights,
+                             .index = index,
+                             .group = group,
                              .waits_for = RS_ACTIVITY_WAIT_BUFFER };
     loader = load(&context, loader, r->weights_free_from[half], 0, &r->weights_full_from[half]);
     *address += bias + weights;
@@ -265,10 +276,14 @@ static uint64_t load_ifmap(run *r, const rs_descriptor *d, int index, uint64_t l
     uint64_t holds = r->ifmap_free_from[half];
     if (d->wait_stored && r->array->stored[r->first_descriptor + d->wait_stored - 1] > holds)
         holds = r->array->stored[r->first_descriptor + d->wait_stored - 1];
-    load_context context = {
-        .run = r, .address = d->ifmap_addr, .beats = d->ifmap_beats, .second = d->second_addr, .index = index, .group = -1,
-        .waits_for = holds > r->ifmap_free_from[half] ? RS_ACTIVITY_WAIT_STORED : RS_ACTIVITY_WAIT_BUFFER
-    };
+    load_context context = { .run = r,
+                             .address = d->ifmap_addr,
+                             .beats = d->ifmap_beats,
+                             .second = d->second_addr,
+                             .index = index,
+                             .group = -1,
+                             .waits_for = holds > r->ifmap_free_from[half] ? RS_ACTIVITY_WAIT_STORED
+                                                                           : RS_ACTIVITY_WAIT_BUFFER };
     return load(&context, loader, holds, d->second_beats, &r->ifmap_full_from[half]);
 }
 
@@ -289,7 +304,8 @@ static rs_status run_descriptors(run *r, const rs_program_segment *segment, rs_d
             if (g == 0) {
                 loader = load_ifmap(r, d, i, loader);
                 if (r->memory) {
-                    const rs_status status = rs_values_tile(r->array->values, r->memory, i, r->sink != NULL, &tile, diag);
+                    const rs_status status = rs_values_tile(r->array->values, r->memory, i, r->sink != NULL, &tile,
+                                                            diag);
                     if (status != RS_OK)
                         return status;
                     r->stats[r->layer].saturations += tile.total_saturations;
@@ -327,9 +343,7 @@ static rs_status run_segment(run *r, const rs_program_segment *segment, uint64_t
     const uint64_t drained = drain_before(r, r->sequencer, end);
     assert(drained == end);
     (void)drained;
-    const rs_event done = { .kind = RS_EVENT_DONE,
-                            .cycle = end,
-                            .descriptor = segment->first + segment->count - 1 };
+    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = end, .descriptor = segment->first + segment->count - 1 };
     emit(r, &done);
     r->base += end;
     return RS_OK;
@@ -421,7 +435,8 @@ static void count(const rs_array *a, const rs_descriptor *d, int64_t positions, 
         s->weight_beats += (uint64_t)(d->steps * rs_descriptor_step_beats(d, g));
     }
     s->ifmap_beats += (uint64_t)d->ifmap_beats + (uint64_t)d->second_beats;
-    s->activation_buffer_writes += ((uint64_t)d->ifmap_beats + (uint64_t)d->second_beats) * (uint64_t)rs_array_elements_per_beat(config);
+    s->activation_buffer_writes += ((uint64_t)d->ifmap_beats + (uint64_t)d->second_beats) *
+                                   (uint64_t)rs_array_elements_per_beat(config);
     s->ofmap_beats += (uint64_t)d->ofmap_beats;
 }
 
@@ -438,8 +453,9 @@ rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *dia
     a->positions = RS_NEW_ARRAY(int64_t, n);
     a->layers = RS_NEW_ARRAY(rs_layer_stats, (size_t)program->n_layers);
     a->counts = RS_NEW_ARRAY(rs_layer_stats, (size_t)program->n_layers);
-    rs_status status = a->spans && a->stored && a->positions && a->layers && a->counts ? rs_values_new(program, &a->values, diag)
-                                                                          : rs_out_of_memory(diag);
+    rs_status status = a->spans && a->stored && a->positions && a->layers && a->counts
+                           ? rs_values_new(program, &a->values, diag)
+                           : rs_out_of_memory(diag);
     if (status != RS_OK) {
         rs_array_free(a);
         return status;

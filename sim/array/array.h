@@ -72,9 +72,9 @@ typedef enum rs_activity_kind {
     RS_ACTIVITY_STORE,        /* storer, the same */
     RS_ACTIVITY_WAIT_WEIGHTS, /* sequencer */
     RS_ACTIVITY_WAIT_IFMAP,
-    RS_ACTIVITY_WAIT_OUTPUT,  /* sequencer: no half of the output buffer is free */
-    RS_ACTIVITY_WAIT_BUFFER,  /* loader: the half is in use */
-    RS_ACTIVITY_WAIT_STORED,  /* loader: the ifmap is not in memory yet */
+    RS_ACTIVITY_WAIT_OUTPUT, /* sequencer: no half of the output buffer is free */
+    RS_ACTIVITY_WAIT_BUFFER, /* loader: the half is in use */
+    RS_ACTIVITY_WAIT_STORED, /* loader: the ifmap is not in memory yet */
     RS_ACTIVITIES
 } rs_activity_kind;
 typedef struct rs_activity {
@@ -91,11 +91,11 @@ void rs_array_free(rs_array *array);
 /* From now on runs tell what the units do, in the order of each unit. NULL: no more. */
 void rs_array_watch(rs_array *array, rs_activity_sink sink, void *context);
 
-/* One image through the array, and through the host between its segments: cycles of the segments are counted on, each ends with
- * a DONE, and the host's take none. `memory` is laid out as program->memory with the image loaded; ofmaps are written to it.
- * run: number of this run, which varies the memory's stalls. sink and stats may be NULL. memory NULL: cycles only;
- * OUTPUT and WRITE events then have no values and no data (NULL), and counts of 0. One thread at a time may use an
- * rs_array. */
+/* One image through the array, and through the host between its segments: cycles of the segments are counted on, each
+ * ends with a DONE, and the host's take none. `memory` is laid out as program->memory with the image loaded; ofmaps are
+ * written to it. run: number of this run, which varies the memory's stalls. sink and stats may be NULL. memory NULL:
+ * cycles only; OUTPUT and WRITE events then have no values and no data (NULL), and counts of 0. One thread at a time
+ * may use an rs_array. */
 rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run, rs_event_sink sink, void *context,
                        rs_run_stats *stats, rs_diag *diag);
 

@@ -38,78 +38,78 @@ static void dot_s16_portable(const rs_dot_job *job)
  * of positions has a function of its own by the same template. */
 enum { TILE_POSITIONS = 8, TILE_BLOCKS = 2 };
 
-#define POSITIONS_SWITCH(call)                                                                                         \
-    switch (left) {                                                                                                    \
-    case 1:                                                                                                            \
-        call(1);                                                                                                       \
-        break;                                                                                                         \
-    case 2:                                                                                                            \
-        call(2);                                                                                                       \
-        break;                                                                                                         \
-    case 3:                                                                                                            \
-        call(3);                                                                                                       \
-        break;                                                                                                         \
-    case 4:                                                                                                            \
-        call(4);                                                                                                       \
-        break;                                                                                                         \
-    case 5:                                                                                                            \
-        call(5);                                                                                                       \
-        break;                                                                                                         \
-    case 6:                                                                                                            \
-        call(6);                                                                                                       \
-        break;                                                                                                         \
-    case 7:                                                                                                            \
-        call(7);                                                                                                       \
-        break;                                                                                                         \
-    default:                                                                                                           \
-        call(8);                                                                                                       \
-        break;                                                                                                         \
+#define POSITIONS_SWITCH(call) \
+    switch (left) {            \
+    case 1:                    \
+        call(1);               \
+        break;                 \
+    case 2:                    \
+        call(2);               \
+        break;                 \
+    case 3:                    \
+        call(3);               \
+        break;                 \
+    case 4:                    \
+        call(4);               \
+        break;                 \
+    case 5:                    \
+        call(5);               \
+        break;                 \
+    case 6:                    \
+        call(6);               \
+        break;                 \
+    case 7:                    \
+        call(7);               \
+        break;                 \
+    default:                   \
+        call(8);               \
+        break;                 \
     }
 
 /* One tile: P positions times V blocks, all segments. */
-#define DEFINE_TILE(name, target, vector, parts, element, pack, zero_load, broadcast, multiply, store)                 \
-    target RS_INLINE void name(const rs_dot_job *job, int64_t p0, int64_t b0, const int P, const int V)                \
-    {                                                                                                                  \
-        enum { LANES = RS_LANE_BLOCK / (parts) };                                                                      \
-        const int64_t channels = job->blocks * RS_LANE_BLOCK, block = job->n_segments * job->length * RS_LANE_BLOCK;   \
-        const element *w = (const element *)job->weights + b0 * block;                                                 \
-        vector acc[TILE_POSITIONS][TILE_BLOCKS * (parts)];                                                             \
-        for (int v = 0; v < V * (parts); v++)                                                                          \
-            for (int p = 0; p < P; p++)                                                                                \
-                acc[p][v] = zero_load(job->start + b0 * RS_LANE_BLOCK + v * LANES);                                    \
-        for (int64_t s = 0; s < job->n_segments; s++) {                                                                \
-            const element *a = (const element *)job->activations + p0 * job->step + job->segments[s];                  \
-            for (int64_t k = 0; k < job->length; k += (pack), a += (pack), w += (pack)*RS_LANE_BLOCK) {                \
-                vector weights[TILE_BLOCKS * (parts)];                                                                 \
-                for (int v = 0; v < V * (parts); v++)                                                                  \
-                    weights[v] = zero_load(w + v / (parts)*block + v % (parts)*LANES * (pack));                        \
-                for (int p = 0; p < P; p++) {                                                                          \
-                    int32_t four;                                                                                      \
-                    memcpy(&four, a + p * job->step, sizeof four);                                                     \
-                    const vector x = broadcast(four);                                                                  \
-                    for (int v = 0; v < V * (parts); v++)                                                              \
-                        acc[p][v] = multiply(acc[p][v], x, weights[v]);                                                \
-                }                                                                                                      \
-            }                                                                                                          \
-        }                                                                                                              \
-        for (int p = 0; p < P; p++)                                                                                    \
-            for (int v = 0; v < V * (parts); v++)                                                                      \
-                store(job->sums + (p0 + p) * channels + b0 * RS_LANE_BLOCK + v * LANES, acc[p][v]);                    \
+#define DEFINE_TILE(name, target, vector, parts, element, pack, zero_load, broadcast, multiply, store)               \
+    target RS_INLINE void name(const rs_dot_job *job, int64_t p0, int64_t b0, const int P, const int V)              \
+    {                                                                                                                \
+        enum { LANES = RS_LANE_BLOCK / (parts) };                                                                    \
+        const int64_t channels = job->blocks * RS_LANE_BLOCK, block = job->n_segments * job->length * RS_LANE_BLOCK; \
+        const element *w = (const element *)job->weights + b0 * block;                                               \
+        vector acc[TILE_POSITIONS][TILE_BLOCKS * (parts)];                                                           \
+        for (int v = 0; v < V * (parts); v++)                                                                        \
+            for (int p = 0; p < P; p++)                                                                              \
+                acc[p][v] = zero_load(job->start + b0 * RS_LANE_BLOCK + v * LANES);                                  \
+        for (int64_t s = 0; s < job->n_segments; s++) {                                                              \
+            const element *a = (const element *)job->activations + p0 * job->step + job->segments[s];                \
+            for (int64_t k = 0; k < job->length; k += (pack), a += (pack), w += (pack)*RS_LANE_BLOCK) {              \
+                vector weights[TILE_BLOCKS * (parts)];                                                               \
+                for (int v = 0; v < V * (parts); v++)                                                                \
+                    weights[v] = zero_load(w + v / (parts)*block + v % (parts)*LANES * (pack));                      \
+                for (int p = 0; p < P; p++) {                                                                        \
+                    int32_t four;                                                                                    \
+                    memcpy(&four, a + p * job->step, sizeof four);                                                   \
+                    const vector x = broadcast(four);                                                                \
+                    for (int v = 0; v < V * (parts); v++)                                                            \
+                        acc[p][v] = multiply(acc[p][v], x, weights[v]);                                              \
+                }                                                                                                    \
+            }                                                                                                        \
+        }                                                                                                            \
+        for (int p = 0; p < P; p++)                                                                                  \
+            for (int v = 0; v < V * (parts); v++)                                                                    \
+                store(job->sums + (p0 + p) * channels + b0 * RS_LANE_BLOCK + v * LANES, acc[p][v]);                  \
     }
 
-#define DEFINE_KERNEL(name, tile, target)                                                                              \
-    target static void name(const rs_dot_job *job)                                                                     \
-    {                                                                                                                  \
-        for (int64_t p0 = 0; p0 < job->positions; p0 += TILE_POSITIONS) {                                              \
-            const int64_t left = job->positions - p0;                                                                  \
-            int64_t b0 = 0;                                                                                            \
-            for (; b0 + 1 < job->blocks; b0 += 2) {                                                                    \
-                POSITIONS_SWITCH(tile##_2)                                                                             \
-            }                                                                                                          \
-            if (b0 < job->blocks) {                                                                                    \
-                POSITIONS_SWITCH(tile##_1)                                                                             \
-            }                                                                                                          \
-        }                                                                                                              \
+#define DEFINE_KERNEL(name, tile, target)                                 \
+    target static void name(const rs_dot_job *job)                        \
+    {                                                                     \
+        for (int64_t p0 = 0; p0 < job->positions; p0 += TILE_POSITIONS) { \
+            const int64_t left = job->positions - p0;                     \
+            int64_t b0 = 0;                                               \
+            for (; b0 + 1 < job->blocks; b0 += 2) {                       \
+                POSITIONS_SWITCH(tile##_2)                                \
+            }                                                             \
+            if (b0 < job->blocks) {                                       \
+                POSITIONS_SWITCH(tile##_1)                                \
+            }                                                             \
+        }                                                                 \
     }
 
 #define LOAD512(p) _mm512_loadu_si512((const void *)(p))
@@ -173,28 +173,28 @@ rs_dot_kernel *rs_dot_s16(void)
 
 /* ------------------------------------------------------------------------------------------- step by step */
 
-#define DEFINE_STEPS(name, target, type)                                                                               \
-    target static void name(const rs_step_job *job)                                                                    \
-    {                                                                                                                  \
-        type *tree = job->tree;                                                                                        \
-        const int16_t *weights = job->weights;                                                                         \
-        for (int64_t s = 0; s < job->n_segments; s++)                                                                  \
-            for (int64_t first = 0; first < job->length; first += job->multipliers) {                                  \
-                const int16_t *a = job->activations + job->segments[s] + first;                                        \
-                const int64_t here = job->length - first < job->multipliers ? job->length - first : job->multipliers;  \
-                memset(tree, 0, (size_t)job->channels * sizeof *tree);                                                 \
-                for (int64_t i = 0; i < here; i++) {                                                                   \
-                    const int16_t *w = weights + i * job->channels;                                                    \
-                    for (int64_t c = 0; c < job->channels; c++)                                                        \
-                        tree[c] += (type)(a[i] * w[c]);                                                                \
-                }                                                                                                      \
-                weights += job->multipliers * job->channels;                                                           \
-                if (job->bits == 0)                                                                                    \
-                    for (int64_t c = 0; c < job->channels; c++)                                                        \
-                        job->sums[c] += tree[c];                                                                       \
-                else                                                                                                   \
-                    ACCUMULATE_##type(job, tree);                                                                      \
-            }                                                                                                          \
+#define DEFINE_STEPS(name, target, type)                                                                              \
+    target static void name(const rs_step_job *job)                                                                   \
+    {                                                                                                                 \
+        type *tree = job->tree;                                                                                       \
+        const int16_t *weights = job->weights;                                                                        \
+        for (int64_t s = 0; s < job->n_segments; s++)                                                                 \
+            for (int64_t first = 0; first < job->length; first += job->multipliers) {                                 \
+                const int16_t *a = job->activations + job->segments[s] + first;                                       \
+                const int64_t here = job->length - first < job->multipliers ? job->length - first : job->multipliers; \
+                memset(tree, 0, (size_t)job->channels * sizeof *tree);                                                \
+                for (int64_t i = 0; i < here; i++) {                                                                  \
+                    const int16_t *w = weights + i * job->channels;                                                   \
+                    for (int64_t c = 0; c < job->channels; c++)                                                       \
+                        tree[c] += (type)(a[i] * w[c]);                                                               \
+                }                                                                                                     \
+                weights += job->multipliers * job->channels;                                                          \
+                if (job->bits == 0)                                                                                   \
+                    for (int64_t c = 0; c < job->channels; c++)                                                       \
+                        job->sums[c] += tree[c];                                                                      \
+                else                                                                                                  \
+                    ACCUMULATE_##type(job, tree);                                                                     \
+            }                                                                                                         \
     }
 
 /* One step's sums onto the accumulators: 64-bit addends, so narrow ones are widened block by block. */
@@ -239,7 +239,7 @@ void rs_sum_steps(const rs_step_job *job)
     (job->narrow ? steps_narrow : steps_wide)(job);
 }
 
-/* ------------------------------------------------------------------------------------------------------ bytes of words */
+/* ----------------------------------------------------------------------------------------------- bytes of words */
 
 static void pack_portable(uint8_t *to, const int32_t *from, int64_t n)
 {
@@ -252,7 +252,8 @@ RS_TARGET_AVX512 static void pack_avx512(uint8_t *to, const int32_t *from, int64
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16)
-        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm512_cvtepi32_epi8(_mm512_loadu_si512((const void *)(from + i))));
+        _mm_storeu_si128((__m128i *)(void *)(to + i),
+                         _mm512_cvtepi32_epi8(_mm512_loadu_si512((const void *)(from + i))));
     pack_portable(to + i, from + i, n - i);
 }
 #endif

@@ -101,7 +101,8 @@ static void dot_portable(const rs_real_job *job)
 enum { TILE = 8 }; /* positions that are held in registers together */
 
 /* P positions of one block, from position p on. */
-RS_TARGET_AVX512 static inline __attribute__((always_inline)) void tile_avx512(const rs_real_job *job, int64_t p0, int64_t b, const int P)
+RS_TARGET_AVX512 static inline __attribute__((always_inline)) void tile_avx512(const rs_real_job *job, int64_t p0,
+                                                                               int64_t b, const int P)
 {
     const int64_t channels = job->blocks * RS_LANE_BLOCK;
     const double *w = job->weights + b * job->n_segments * job->length * RS_LANE_BLOCK;

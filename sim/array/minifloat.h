@@ -1,5 +1,5 @@
-/* Sums of minifloats as the array takes them: every product is an integer at one fractional length, so that sums are exact
- * (docs/arithmetic.md section 10). 128 bits hold what the widest accumulator does. */
+/* Sums of minifloats as the array takes them: every product is an integer at one fractional length, so that sums are
+ * exact (docs/arithmetic.md section 10). 128 bits hold what the widest accumulator does. */
 #ifndef RISTRETTO_ARRAY_MINIFLOAT_H
 #define RISTRETTO_ARRAY_MINIFLOAT_H
 
@@ -28,7 +28,8 @@ typedef struct rs_minifloat_job {
 } rs_minifloat_job;
 void rs_minifloat_sum(const rs_minifloat_job *job);
 
-/* Sums that stay below 2^53, and so all of their parts, are exact in binary64 in any order. Positions of a row: sums of many output channels. */
+/* Sums that stay below 2^53, and so all of their parts, are exact in binary64 in any order. Positions of a row: sums of
+ * many output channels. */
 typedef struct rs_real_job {
     const double *activations; /* of position 0; step elements to the next position */
     int64_t step, positions;

@@ -9,11 +9,11 @@
 
 /* How a layer's sums are taken. All give the same values where they apply. */
 typedef enum method {
-    SUM_U8,   /* 32 bits, no overflow of the accumulator possible, at most 8-bit data */
-    SUM_S16,  /* the same for 16-bit data */
-    SUM_STEPS, /* 64 bits, step by step */
+    SUM_U8,        /* 32 bits, no overflow of the accumulator possible, at most 8-bit data */
+    SUM_S16,       /* the same for 16-bit data */
+    SUM_STEPS,     /* 64 bits, step by step */
     SUM_MINIFLOAT, /* 128 bits, with and without weights */
-    SUM_DIRECT /* no weights: an activation a step and channel */
+    SUM_DIRECT     /* no weights: an activation a step and channel */
 } method;
 
 /* What is prepared for a tile's layer: its weights, or how its sums are taken without any. */
@@ -21,21 +21,22 @@ typedef struct block {
     const rs_descriptor *first; /* the first that uses it; what is not a tile's own is alike in all of them */
     method how;
     rs_dot_kernel *kernel;
-    bool checked, narrow;               /* the accumulator can overflow; a step's sum (direct: every sum) fits 32 bits */
-    int64_t outputs, stride;            /* output channels; the same rounded up to RS_LANE_BLOCK */
-    int64_t sets, set_outputs;          /* output channels of a set */
-    int64_t set_stride;                 /* rounded up to RS_LANE_BLOCK */
+    bool checked, narrow;      /* the accumulator can overflow; a step's sum (direct: every sum) fits 32 bits */
+    int64_t outputs, stride;   /* output channels; the same rounded up to RS_LANE_BLOCK */
+    int64_t sets, set_outputs; /* output channels of a set */
+    int64_t set_stride;        /* rounded up to RS_LANE_BLOCK */
     int64_t segments, chunks;
-    int64_t padded;                     /* elements of a segment in the kernel's weights */
-    void *weights;                      /* set after set */
-    int32_t *start;                     /* [sets][set_stride], kernels */
-    int64_t *bias;                      /* [sets][set_stride] */
-    rs_sum128 *wide_bias;               /* [outputs], minifloat */
-    /* Minifloat whose sums are exact in binary64 (rs_real_job): weights by set, [parts][sets]..., and [sets][set_stride]; or NULL. Two
-     * parts: those of 16 low bits, and the rest; the bias is not in real_start then. */
+    int64_t padded;       /* elements of a segment in the kernel's weights */
+    void *weights;        /* set after set */
+    int32_t *start;       /* [sets][set_stride], kernels */
+    int64_t *bias;        /* [sets][set_stride] */
+    rs_sum128 *wide_bias; /* [outputs], minifloat */
+    /* Minifloat whose sums are exact in binary64 (rs_real_job): weights by set, [parts][sets]..., and
+     * [sets][set_stride]; or NULL. Two parts: those of 16 low bits, and the rest; the bias is not in real_start then.
+     */
     double *real_weights, *real_start;
     int real_parts;
-    int32_t *shifts;                    /* [stride], of requantize by channel; NULL: the descriptor's */
+    int32_t *shifts; /* [stride], of requantize by channel; NULL: the descriptor's */
     /* The beats that all this was made from. */
     uint8_t *raw;
     int64_t raw_from, raw_bytes;
@@ -94,7 +95,8 @@ static int16_t decode_weight(rs_weight_code code, int32_t word, int bits)
     return (int16_t)(word < 0 ? -magnitude : magnitude);
 }
 
-/* The weights of a block out of its beats, [channel][segment][chunk * X + i], and the biases [channel] (with the shifts). */
+/* The weights of a block out of its beats, [channel][segment][chunk * X + i], and the biases [channel] (with the
+ * shifts). */
 static void unpack_weights(const rs_program *program, const block *b, int16_t *weights, int64_t *bias)
 {
     const rs_array_config *config = &program->config;
@@ -114,8 +116,8 @@ static void unpack_weights(const rs_program *program, const block *b, int16_t *w
                 value = (value & 0xffffff) | (int64_t)((uint64_t)(int64_t)rs_bits_get(b->raw, bit + low, high) << low);
             bias[channel + lane] = value;
             if (b->shifts)
-                b->shifts[channel + lane] = d->shift + rs_bits_get(b->raw, bit + config->accumulator_bits,
-                                                                   RS_CHANNEL_SHIFT_BITS);
+                b->shifts[channel + lane] = d->shift +
+                                            rs_bits_get(b->raw, bit + config->accumulator_bits, RS_CHANNEL_SHIFT_BITS);
         }
         at += rs_descriptor_bias_beats(d, g) * beat;
         for (int64_t step = 0; step < d->steps; step++) {
@@ -158,7 +160,8 @@ static bool minifloat_overflows(const rs_program *program, const block *b, const
     for (int64_t c = 0; c < b->outputs; c++) {
         rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
         for (int64_t i = 0; i < per_channel; i++)
-            sum += (rs_sum128)largest * (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
+            sum += (rs_sum128)largest *
+                   (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
         if (sum >= limit)
             return true;
     }
@@ -191,9 +194,9 @@ static double part_of(int64_t number, int parts, int i)
     return (double)(parts == 1 ? number : i ? number / part_size : number % part_size);
 }
 
-/* Into how many parts numbers are taken for binary64 to hold every part of a sum, which is below the bound sum |w| * largest |a| + |bias|:
- * one if that is below 2^53; two if it fits 63 bits and numbers fit 32, since products of parts are below 2^32 then and there are fewer
- * than 2^21 of them; 0: neither. */
+/* Into how many parts numbers are taken for binary64 to hold every part of a sum, which is below the bound sum |w| *
+ * largest |a| + |bias|: one if that is below 2^53; two if it fits 63 bits and numbers fit 32, since products of parts
+ * are below 2^32 then and there are fewer than 2^21 of them; 0: neither. */
 static int parts_for_binary64(const rs_program *program, const block *b, const int64_t *numbers)
 {
     const rs_sum128 one = (rs_sum128)1 << 53, two = (rs_sum128)1 << 63;
@@ -203,7 +206,8 @@ static int parts_for_binary64(const rs_program *program, const block *b, const i
     for (int64_t c = 0; c < b->outputs; c++) {
         rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
         for (int64_t i = 0; i < per_channel; i++)
-            sum += (rs_sum128)largest * (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
+            sum += (rs_sum128)largest *
+                   (weights[c * per_channel + i] < 0 ? -weights[c * per_channel + i] : weights[c * per_channel + i]);
         most = sum > most ? sum : most;
     }
     return most < one ? 1 : most < two && largest < part_size * part_size && per_channel < INT64_C(1) << 21 ? 2 : 0;
@@ -212,7 +216,8 @@ static int parts_for_binary64(const rs_program *program, const block *b, const i
 /* Weights and biases in the order of rs_real_job. */
 static rs_status prepare_binary64(const rs_program *program, block *b, rs_diag *diag)
 {
-    const int64_t x = program->config.multipliers, per_segment = b->chunks * x, length = b->first->seg_len, slots = b->sets * b->set_stride;
+    const int64_t x = program->config.multipliers, per_segment = b->chunks * x, length = b->first->seg_len,
+                  slots = b->sets * b->set_stride;
     const int64_t *weights = b->weights;
     const int64_t all = slots * b->segments * length;
     b->real_weights = RS_NEW_ARRAY(double, (size_t)(b->real_parts * all));
@@ -225,8 +230,10 @@ static rs_status prepare_binary64(const rs_program *program, block *b, rs_diag *
         for (int64_t s = 0; s < b->segments; s++)
             for (int64_t k = 0; k < length; k++)
                 for (int part = 0; part < b->real_parts; part++)
-                    b->real_weights[part * all + ((slot / RS_LANE_BLOCK * b->segments + s) * length + k) * RS_LANE_BLOCK + slot % RS_LANE_BLOCK] =
-                        part_of(weights[(c * b->segments + s) * per_segment + k], b->real_parts, part);
+                    b->real_weights[part * all +
+                                    ((slot / RS_LANE_BLOCK * b->segments + s) * length + k) * RS_LANE_BLOCK +
+                                    slot % RS_LANE_BLOCK] = part_of(weights[(c * b->segments + s) * per_segment + k],
+                                                                    b->real_parts, part);
     }
     return RS_OK;
 }
@@ -253,11 +260,13 @@ static rs_status prepare_minifloat(const rs_program *program, block *b, const in
     for (int g = 0; d->mode == RS_MODE_WEIGHTS && g < d->groups; g++) {
         const int64_t lanes = rs_descriptor_lanes(d, config, g);
         for (int64_t lane = 0; lane < lanes; lane++)
-            b->wide_bias[channel + lane] = bits_128(b->raw, at + lane * rs_array_bias_bits(config), config->accumulator_bits);
+            b->wide_bias[channel + lane] = bits_128(b->raw, at + lane * rs_array_bias_bits(config),
+                                                    config->accumulator_bits);
         at += rs_descriptor_bias_beats(d, g) * beat;
         for (int64_t step = 0; step < d->steps; step++, at += rs_descriptor_step_beats(d, g) * beat)
             for (int64_t i = 0; i < lanes * config->multipliers; i++)
-                weights[(channel + i / config->multipliers) * per_channel + step * config->multipliers + i % config->multipliers] =
+                weights[(channel + i / config->multipliers) * per_channel + step * config->multipliers +
+                        i % config->multipliers] =
                     numbers[(uint32_t)rs_bits_get(b->raw, at + i * config->weight_bits, config->weight_bits) & mask];
         channel += lanes;
     }
@@ -302,7 +311,8 @@ static void pack_for_steps(const rs_program *program, block *b, const int16_t *w
     int16_t *to = b->weights;
     for (int64_t c = 0; c < b->outputs; c++)
         for (int64_t i = 0; i < per_channel; i++)
-            to[(c / b->set_outputs * per_channel + i) * b->set_stride + c % b->set_outputs] = weights[c * per_channel + i];
+            to[(c / b->set_outputs * per_channel + i) * b->set_stride + c % b->set_outputs] =
+                weights[c * per_channel + i];
 }
 
 /* Whether all weights fit 8 bits. */
@@ -408,7 +418,8 @@ static plane plane_of(const rs_descriptor *d, int64_t padded)
     return p;
 }
 
-/* n elements of `bits` bits (with a sign, or without one), `per_beat` in a beat of `beat_bits`, from element `first` on of a dense blob at `beats`.
+/* n elements of `bits` bits (with a sign, or without one), `per_beat` in a beat of `beat_bits`, from element `first` on
+ * of a dense blob at `beats`.
  */
 static void unpack_elements(const uint8_t *beats, int64_t beat_bits, int64_t per_beat, int bits, bool is_unsigned,
                             int64_t first, int64_t n, int16_t *out)
@@ -475,7 +486,8 @@ static void load_ifmap(const rs_program *program, const rs_descriptor *d, int64_
     }
 }
 
-/* Elements behind position 0's first one that a step may touch: of a direct layer the channels of all sets lie in one vector. */
+/* Elements behind position 0's first one that a step may touch: of a direct layer the channels of all sets lie in one
+ * vector. */
 static int64_t direct_width(const block *b, const rs_descriptor *d)
 {
     return b->how == SUM_DIRECT ? d->seg_len : max64(b->padded, d->seg_len);
@@ -609,9 +621,11 @@ static void minifloat_sums(rs_values *values, const block *b, const rs_descripto
 }
 
 /* Sums of part `a` of the activations and part `w` of the weights, in values->real_sums. */
-static void real_part_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy, int a, int w)
+static void real_part_sums(rs_values *values, const block *b, const rs_descriptor *d, const plane *p, int64_t cy, int a,
+                           int w)
 {
-    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left + a * p->rows * p->width;
+    const int64_t start = (d->origin_row + cy * d->step_row - p->top) * p->width + d->origin_col - p->left +
+                          a * p->rows * p->width;
     for (int64_t set = 0; set < b->sets; set++) {
         const rs_real_job job = { .activations = values->real_ifmap + start + set * d->set_cols,
                                   .step = d->step_col,
@@ -619,7 +633,8 @@ static void real_part_sums(rs_values *values, const block *b, const rs_descripto
                                   .segments = values->segment_offsets,
                                   .n_segments = b->segments,
                                   .length = d->seg_len,
-                                  .weights = b->real_weights + (w * b->sets + set) * b->set_stride * b->segments * d->seg_len,
+                                  .weights = b->real_weights +
+                                             (w * b->sets + set) * b->set_stride * b->segments * d->seg_len,
                                   .blocks = b->set_stride / RS_LANE_BLOCK,
                                   .start = b->real_start + set * b->set_stride,
                                   .sums = b->sets == 1 ? values->real_sums : values->real_set_sums };
@@ -664,9 +679,12 @@ static uint64_t requantize_reals(rs_values *values, const block *b, const rs_des
         const double sum = wide ? (double)values->wide[k] : values->real_sums[k];
         const bool none = channel >= b->outputs || sum == 0.0 || (d->relu && sum < 0.0);
         if (wide && !none && (values->wide[k] > exact || values->wide[k] < -exact))
-            values->row[k] = rs_number_of_code(rs_minifloat_requantize(values->wide[k], 2 * rs_minifloat_fl(format), d->relu, format, mode, &saturations), format);
+            values->row[k] = rs_number_of_code(rs_minifloat_requantize(values->wide[k], 2 * rs_minifloat_fl(format),
+                                                                       d->relu, format, mode, &saturations),
+                                               format);
         else
-            values->row[k] = none ? 0 : rs_number_of_code(rs_minifloat_quantize(sum * unit, format, mode, 0, &saturations), format);
+            values->row[k] =
+                none ? 0 : rs_number_of_code(rs_minifloat_quantize(sum * unit, format, mode, 0, &saturations), format);
         channel = channel + 1 == b->stride ? 0 : channel + 1;
     }
     return saturations;
@@ -714,8 +732,8 @@ static uint64_t requantize_channels(rs_values *values, const block *b, const rs_
     const int64_t channels = min64(n, b->stride);
     uint64_t saturations = 0;
     if (b->how != SUM_STEPS) {
-        rs_fxp_requantize_channels(values->sums + i, (size_t)(n / channels), (size_t)channels, d->relu, shifts, bits, mode,
-                                   values->row + i, &saturations);
+        rs_fxp_requantize_channels(values->sums + i, (size_t)(n / channels), (size_t)channels, d->relu, shifts, bits,
+                                   mode, values->row + i, &saturations);
         return saturations;
     }
     for (int64_t k = 0; k < n; k++)
@@ -738,8 +756,8 @@ static uint64_t requantize_part(rs_values *values, const block *b, const rs_desc
     else if (b->how == SUM_MINIFLOAT)
         for (int64_t k = i; k < i + n; k++)
             values->row[k] = k % b->stride < b->outputs
-                                 ? rs_minifloat_of_sum(values->sums128[k], 2 * rs_minifloat_fl(config->minifloat), d->relu,
-                                                       config->minifloat, mode, &saturations)
+                                 ? rs_minifloat_of_sum(values->sums128[k], 2 * rs_minifloat_fl(config->minifloat),
+                                                       d->relu, config->minifloat, mode, &saturations)
                                  : 0;
     else if (b->shifts)
         saturations = requantize_channels(values, b, d, i, n);
@@ -747,8 +765,8 @@ static uint64_t requantize_part(rs_values *values, const block *b, const rs_desc
         rs_fxp_requantize_array(values->sums + i, (size_t)n, d->relu, shift, bits, mode, values->row + i, &saturations);
     else
         for (int64_t k = i; k < i + n; k++)
-            values->row[k] = rs_fxp_requantize((narrow ? values->sums[k] : values->wide[k]) * scale, d->relu, shift, bits,
-                                               mode, 0, &saturations);
+            values->row[k] = rs_fxp_requantize((narrow ? values->sums[k] : values->wide[k]) * scale, d->relu, shift,
+                                               bits, mode, 0, &saturations);
     if (d->out_unsigned && !d->relu)
         for (int64_t k = i; k < i + n; k++)
             if (values->row[k] < 0) {
@@ -886,7 +904,8 @@ static void store_elements(const rs_array_config *config, uint8_t *to, int64_t e
 /* Dense bytes, a pixel behind the other without anything between them. */
 static bool dense_bytes(const rs_values *values, const block *b, const rs_descriptor *d)
 {
-    return d->run_skip == 0 && whole_bytes(&values->program->config) && d->out_channels == b->stride && b->outputs == b->stride;
+    return d->run_skip == 0 && whole_bytes(&values->program->config) && d->out_channels == b->stride &&
+           b->outputs == b->stride;
 }
 
 /* What lies behind the last element of a dense ofmap, up to the end of its last beat. */
@@ -938,13 +957,13 @@ rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per
     const plane p = plane_of(d, direct_width(b, d));
     load_ifmap(values->program, d, d->ifmap_addr, &p, b->how, memory, values->ifmap);
     if (d->second_beats)
-        load_ifmap(values->program, d, d->second_addr, &p, b->how, memory,
-                   (int16_t *)values->ifmap + p.rows * p.width);
+        load_ifmap(values->program, d, d->second_addr, &p, b->how, memory, (int16_t *)values->ifmap + p.rows * p.width);
     for (int part = 0; b->real_weights && part < b->real_parts; part++)
         for (int64_t i = 0; i < p.rows * p.width; i++)
-            values->real_ifmap[part * p.rows * p.width + i] = part_of(values->numbers[(uint16_t)((const int16_t *)values->ifmap)[i] &
-                                                                                      ((UINT32_C(1) << values->program->config.activation_bits) - 1)],
-                                                                      b->real_parts, part);
+            values->real_ifmap[part * p.rows * p.width + i] = part_of(
+                values->numbers[(uint16_t)((const int16_t *)values->ifmap)[i] &
+                                ((UINT32_C(1) << values->program->config.activation_bits) - 1)],
+                b->real_parts, part);
     for (int64_t s = 0; s < b->segments; s++)
         values->segment_offsets[s] = s / d->seg2_count * (d->second_beats ? p.rows * p.width : d->seg1_rows * p.width) +
                                      s % d->seg2_count * d->seg2_cols;
@@ -958,8 +977,8 @@ rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per
         tile->overflows = values->overflows;
     }
     const bool pooled = d->pool_h > 1 || d->pool_w > 1 || d->pool_stride_h > 1 || d->pool_stride_w > 1;
-    /* Each position of a row is under one window, and what lies behind the last channel is zero (that of several sets is
-     * what happens to be there): what saturates counts once. */
+    /* Each position of a row is under one window, and what lies behind the last channel is zero (that of several sets
+     * is what happens to be there): what saturates counts once. */
     const bool once = d->pool_h == d->pool_stride_h && d->pool_w == d->pool_stride_w &&
                       d->conv_w <= d->out_w * d->pool_stride_w && (b->sets == 1 || b->outputs == b->stride);
     /* Where nobody asks for the values themselves, rows go to memory while they are in the cache. */
@@ -1066,7 +1085,9 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
     v->block_of = RS_NEW_ARRAY(int, (size_t)program->n_descriptors);
     if (program->config.pe == RS_PE_MINIFLOAT)
         v->numbers = rs_minifloat_numbers(program->config.minifloat);
-    rs_status status = v->blocks && v->block_of && (v->numbers || program->config.pe != RS_PE_MINIFLOAT) ? find_blocks(v, diag) : rs_out_of_memory(diag);
+    rs_status status = v->blocks && v->block_of && (v->numbers || program->config.pe != RS_PE_MINIFLOAT)
+                           ? find_blocks(v, diag)
+                           : rs_out_of_memory(diag);
     int64_t window = 1, ifmap = 1, segments = 1, row = 1, channels = 1, out = 1, beats = 1, set_row = 1;
     for (int i = 0; i < program->n_descriptors && status == RS_OK; i++) {
         const rs_descriptor *d = &program->descriptors[i];
@@ -1105,8 +1126,9 @@ rs_status rs_values_new(const rs_program *program, rs_values **values, rs_diag *
             v->real_set_sums = RS_NEW_ARRAY(double, (size_t)set_row);
         }
         const bool minifloats = v->window && v->sums128 && v->real_ifmap && v->real_sums && v->real_set_sums;
-        if ((v->numbers && !minifloats) || !v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide || !v->tree || !v->row_overflows ||
-            !v->out || !v->saturations || !v->overflows || !v->set_sums || !v->set_wide || !v->set_overflows)
+        if ((v->numbers && !minifloats) || !v->ifmap || !v->segment_offsets || !v->sums || !v->row || !v->wide ||
+            !v->tree || !v->row_overflows || !v->out || !v->saturations || !v->overflows || !v->set_sums ||
+            !v->set_wide || !v->set_overflows)
             status = rs_out_of_memory(diag);
     }
     if (status != RS_OK) {

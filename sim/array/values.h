@@ -9,8 +9,9 @@ typedef struct rs_values rs_values;
 
 /* The ofmap of one tile, before it is written to memory. */
 typedef struct rs_tile {
-    const int32_t *out; /* [out_h * out_w][stride]; NULL: in memory already, which is so only where not asked for by beat */
-    int64_t stride;     /* channels rounded up */
+    const int32_t
+        *out;       /* [out_h * out_w][stride]; NULL: in memory already, which is so only where not asked for by beat */
+    int64_t stride; /* channels rounded up */
     /* Of each output beat, [out_h * out_w][groups]; NULL unless asked for. */
     const uint32_t *saturations, *overflows;
     uint64_t total_saturations, total_overflows;

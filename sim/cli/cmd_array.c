@@ -40,8 +40,8 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
 /* What a user would type to run this again; lockstep adds the image and the seed. rs_free. */
 static char *command_line(const rs_args *args)
 {
-    char *line = rs_format("ristretto cosim --qnet %s --array %s --data %s --split %s", rs_args_text(args, "qnet"), rs_args_text(args, "array"),
-                           rs_args_text(args, "data"), rs_args_text(args, "split"));
+    char *line = rs_format("ristretto cosim --qnet %s --array %s --data %s --split %s", rs_args_text(args, "qnet"),
+                           rs_args_text(args, "array"), rs_args_text(args, "data"), rs_args_text(args, "split"));
     for (size_t i = 0; line != NULL && i < rs_args_count(args, "set"); i++) {
         char *longer = rs_format("%s --set %s", line, rs_args_nth(args, "set", i));
         rs_free(line);
@@ -52,8 +52,14 @@ static char *command_line(const rs_args *args)
 
 static rs_dut_fault fault_named(const char *name)
 {
-    static const struct { const char *name; rs_dut_fault fault; } faults[] = {
-        { "flip", RS_DUT_FAULT_FLIP }, { "late", RS_DUT_FAULT_LATE }, { "drop", RS_DUT_FAULT_DROP }, { "duplicate", RS_DUT_FAULT_DUPLICATE },
+    static const struct {
+        const char *name;
+        rs_dut_fault fault;
+    } faults[] = {
+        { "flip", RS_DUT_FAULT_FLIP },
+        { "late", RS_DUT_FAULT_LATE },
+        { "drop", RS_DUT_FAULT_DROP },
+        { "duplicate", RS_DUT_FAULT_DUPLICATE },
     };
     for (size_t i = 0; name != NULL && i < sizeof faults / sizeof faults[0]; i++)
         if (strcmp(faults[i].name, name) == 0)
@@ -64,7 +70,9 @@ static rs_dut_fault fault_named(const char *name)
 /* What the array cannot do without, and a foreign unit can. */
 static rs_status need(const rs_args *args, const char *name, const char *value, rs_diag *diag)
 {
-    return rs_args_given(args, name) ? RS_OK : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s %s is missing; only --dut goes without it", name, value);
+    return rs_args_given(args, name) ? RS_OK
+                                     : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                                                "--%s %s is missing; only --dut goes without it", name, value);
 }
 
 rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
@@ -109,8 +117,9 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
         };
         status = rs_stage_cosim(qnet, config, set, slice, &over, &options, &section, diag);
         if ((status == RS_OK || (status == RS_MISMATCH && section != NULL)) && rs_args_given(args, "trace")) {
-            const rs_status traced = rs_stage_trace(qnet, config, set, slice, &over, &options, rs_args_text(args, "trace"),
-                                                    (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
+            const rs_status traced = rs_stage_trace(
+                qnet, config, set, slice, &over, &options, rs_args_text(args, "trace"),
+                (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
             status = status == RS_OK ? traced : status;
         }
     }

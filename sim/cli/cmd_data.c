@@ -22,8 +22,9 @@ static rs_status info(const rs_args *args, const rs_dataset *set, rs_diag *diag)
         failed = json_array_append_new(counts, json_integer((json_int_t)of_class[c])) != 0;
     rs_free(of_class);
     json_t *section = failed ? NULL
-                             : json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:b, s:O}", "data", set->path, "images", (json_int_t)set->count, "channels",
-                                         set->channels, "height", set->height, "width", set->width, "classes", set->classes, "classes_used", used,
+                             : json_pack("{s:s, s:I, s:i, s:i, s:i, s:i, s:i, s:b, s:O}", "data", set->path, "images",
+                                         (json_int_t)set->count, "channels", set->channels, "height", set->height,
+                                         "width", set->width, "classes", set->classes, "classes_used", used,
                                          "in_memory", set->pixels != NULL, "images_of_class", counts);
     json_decref(counts);
     if (section == NULL)
@@ -31,8 +32,9 @@ static rs_status info(const rs_args *args, const rs_dataset *set, rs_diag *diag)
     if (rs_args_flag(args, "json")) {
         rs_json_print(section, stdout);
     } else if (!rs_args_flag(args, "quiet")) {
-        printf("%s: %" PRId64 " images of %dx%dx%d (channels x height x width)%s, labels 0 to %d, %d of them used\n", set->path, set->count,
-               set->channels, set->height, set->width, set->pixels != NULL ? "" : ", the first of them", set->classes - 1, used);
+        printf("%s: %" PRId64 " images of %dx%dx%d (channels x height x width)%s, labels 0 to %d, %d of them used\n",
+               set->path, set->count, set->channels, set->height, set->width,
+               set->pixels != NULL ? "" : ", the first of them", set->classes - 1, used);
     }
     json_decref(section);
     return RS_OK;
@@ -41,30 +43,35 @@ static rs_status info(const rs_args *args, const rs_dataset *set, rs_diag *diag)
 /* PREFIX-images-idx3-ubyte and PREFIX-labels-idx1-ubyte, or PREFIX-images.npy and PREFIX-labels.npy. */
 static rs_status write_pair(const rs_dataset *set, const char *prefix, bool idx, rs_diag *diag)
 {
-    char *images = idx ? rs_format("%s-images-idx%d-ubyte", prefix, set->channels == 1 ? 3 : 4) : rs_format("%s-images.npy", prefix);
+    char *images = idx ? rs_format("%s-images-idx%d-ubyte", prefix, set->channels == 1 ? 3 : 4)
+                       : rs_format("%s-images.npy", prefix);
     char *labels = rs_format(idx ? "%s-labels-idx1-ubyte" : "%s-labels.npy", prefix);
     rs_status status = images == NULL || labels == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (status == RS_OK)
-        status = idx ? rs_dataset_write_idx(set, images, labels, diag) : rs_dataset_write_npy(set, images, labels, diag);
+        status = idx ? rs_dataset_write_idx(set, images, labels, diag)
+                     : rs_dataset_write_npy(set, images, labels, diag);
     rs_free(images);
     rs_free(labels);
     return status;
 }
 
-static rs_status convert(const rs_args *args, rs_dataset **set, const rs_data_param *param, const char *out, rs_diag *diag)
+static rs_status convert(const rs_args *args, rs_dataset **set, const rs_data_param *param, const char *out,
+                         rs_diag *diag)
 {
     const char *format = rs_args_text(args, "format");
     rs_status status = rs_dataset_hold(set, param, diag);
     if (status == RS_OK)
-        status = strcmp(format, "lmdb") == 0 ? rs_dataset_write_lmdb(*set, out, diag) : write_pair(*set, out, strcmp(format, "idx") == 0, diag);
+        status = strcmp(format, "lmdb") == 0 ? rs_dataset_write_lmdb(*set, out, diag)
+                                             : write_pair(*set, out, strcmp(format, "idx") == 0, diag);
     if (status == RS_OK && !rs_args_flag(args, "quiet") && !rs_args_flag(args, "json"))
-        printf("wrote %" PRId64 " images of %dx%dx%d (channels x height x width) to %s\n", (*set)->count, (*set)->channels, (*set)->height,
-               (*set)->width, out);
+        printf("wrote %" PRId64 " images of %dx%dx%d (channels x height x width) to %s\n", (*set)->count,
+               (*set)->channels, (*set)->height, (*set)->width, out);
     return status;
 }
 
 /* The mean of each pixel: exact sums, one division. */
-static rs_status mean(const rs_args *args, const rs_dataset *set, const rs_data_param *param, const char *out, rs_diag *diag)
+static rs_status mean(const rs_args *args, const rs_dataset *set, const rs_data_param *param, const char *out,
+                      rs_diag *diag)
 {
     const rs_shape shape = rs_dataset_shape(set, param, 1);
     const int64_t n = rs_shape_count(&shape, 0);
@@ -91,7 +98,8 @@ static rs_status mean(const rs_args *args, const rs_dataset *set, const rs_data_
             values[k] = (float)((double)sums[k] / (double)set->count);
         status = rs_caffe_write_mean(out, shape.dim + 1, values, diag);
         if (status == RS_OK && show)
-            printf("wrote the mean of %" PRId64 " images to %s\nmean of each channel, for --mean and mean_value:", set->count, out);
+            printf("wrote the mean of %" PRId64 " images to %s\nmean of each channel, for --mean and mean_value:",
+                   set->count, out);
         const int64_t area = shape.dim[2] * shape.dim[3];
         for (int64_t c = 0; c < shape.dim[1] && status == RS_OK && show; c++) {
             uint64_t sum = 0;
@@ -113,7 +121,8 @@ rs_status rs_command_data(const rs_args *args, rs_diag *diag)
     const char *action = rs_args_text(args, "ACTION"), *out = rs_args_text(args, "OUT");
     const bool is_info = strcmp(action, "info") == 0;
     if (is_info != (out == NULL))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, is_info ? NULL : "ristretto data ACTION PATH OUT", "'ristretto data %s' takes %s", action,
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, is_info ? NULL : "ristretto data ACTION PATH OUT",
+                        "'ristretto data %s' takes %s", action,
                         is_info ? "one path" : "two paths: the data, and what is written");
     rs_dataset *set = NULL;
     rs_data_override over;
@@ -123,7 +132,8 @@ rs_status rs_command_data(const rs_args *args, rs_diag *diag)
         status = rs_data_override_apply(&over, &param, diag);
     param.crop_size = rs_args_int(args, "crop");
     if (status == RS_OK)
-        status = rs_dataset_open(rs_args_text(args, "PATH"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0, &set, diag);
+        status = rs_dataset_open(rs_args_text(args, "PATH"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0,
+                                 &set, diag);
     if (status == RS_OK)
         status = rs_dataset_check(set, &param, RS_FILE(set->path), diag);
     if (status == RS_OK)

@@ -31,29 +31,35 @@ static void print_event(void *context, const rs_finetune_event *e)
         fprintf(to->out, "fine-tuning on %" PRId64 " images from iteration %" PRId64 "\n", e->images, e->iteration);
         break;
     case RS_FINETUNE_DISPLAY:
-        fprintf(to->out, "iteration %" PRId64 ", loss %.6g, learning rate %.6g\n", e->iteration, e->loss, e->learning_rate);
+        fprintf(to->out, "iteration %" PRId64 ", loss %.6g, learning rate %.6g\n", e->iteration, e->loss,
+                e->learning_rate);
         break;
     case RS_FINETUNE_VALIDATE:
-        fprintf(to->out, "iteration %" PRId64 ", %d/%d/%d bits on integers: %" PRId64 " of %" PRId64 " right (%.2f %%), %" PRId64
-                         " lost to a tie; best %.2f %% at %" PRId64 "\n",
-                e->iteration, e->bits[RS_GROUP_ACTIVATIONS], e->bits[RS_GROUP_CONVOLUTION], e->bits[RS_GROUP_INNER_PRODUCT], e->hits, e->images,
-                percent(e->hits, e->images), e->ties, percent(e->best_hits, e->images), e->best_iteration);
+        fprintf(to->out,
+                "iteration %" PRId64 ", %d/%d/%d bits on integers: %" PRId64 " of %" PRId64 " right (%.2f %%), %" PRId64
+                " lost to a tie; best %.2f %% at %" PRId64 "\n",
+                e->iteration, e->bits[RS_GROUP_ACTIVATIONS], e->bits[RS_GROUP_CONVOLUTION],
+                e->bits[RS_GROUP_INNER_PRODUCT], e->hits, e->images, percent(e->hits, e->images), e->ties,
+                percent(e->best_hits, e->images), e->best_iteration);
         break;
     case RS_FINETUNE_SNAPSHOT:
         fprintf(to->out, "iteration %" PRId64 ", snapshot %s\n", e->iteration, e->path);
         break;
     case RS_FINETUNE_INTERRUPTED:
-        fprintf(to->out, "interrupted at iteration %" PRId64 "; resume from %s\n", e->iteration, e->path != NULL ? e->path : "the start");
+        fprintf(to->out, "interrupted at iteration %" PRId64 "; resume from %s\n", e->iteration,
+                e->path != NULL ? e->path : "the start");
         break;
     }
     fflush(to->out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ outputs */
+/* ------------------------------------------------------------------------------------------------------ outputs */
 
-static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_result *r, const char *folder, const json_t *section, rs_diag *diag)
+static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_result *r, const char *folder,
+                               const json_t *section, rs_diag *diag)
 {
-    char *qnet = rs_path_join(folder, "qnet"), *prototxt = rs_path_join(folder, "quantized.prototxt"), *json = rs_path_join(folder, "finetune.json");
+    char *qnet = rs_path_join(folder, "qnet"), *prototxt = rs_path_join(folder, "quantized.prototxt"),
+         *json = rs_path_join(folder, "finetune.json");
     rs_status st = qnet == NULL || prototxt == NULL || json == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (st == RS_OK)
         st = rs_qnet_write(r->qnet, qnet, diag);
@@ -72,7 +78,7 @@ static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_
 static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score *score, rs_diag *diag)
 {
     rs_engine *engine = NULL;
-    *score = (rs_score){ .saturations = NULL };
+    *score = (rs_score) { .saturations = NULL };
     rs_status st = rs_engine_new(qnet, false, &engine, diag);
     if (st == RS_OK)
         st = rs_engine_score(engine, set, 1, score, diag);
@@ -81,7 +87,8 @@ static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score
 }
 
 /* The test images: float weights as given, integers before and after. */
-static rs_status score_test(const rs_finetune_result *r, const rs_finetune_options *o, const rs_dataset *set, json_t **test, rs_diag *diag)
+static rs_status score_test(const rs_finetune_result *r, const rs_finetune_options *o, const rs_dataset *set,
+                            json_t **test, rs_diag *diag)
 {
     rs_score before = { .hits = -1, .ties = -1 }, after;
     rs_test_result f = { .hits = -1, .ties = -1 };
@@ -97,8 +104,8 @@ static rs_status score_test(const rs_finetune_result *r, const rs_finetune_optio
     if (st != RS_OK)
         return st;
     /* What a resumed run does not know, since the first weights are gone, is left out. */
-    *test = json_pack("{s:s, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)set->count, "hits", (json_int_t)after.hits, "ties",
-                      (json_int_t)after.ties);
+    *test = json_pack("{s:s, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)set->count, "hits",
+                      (json_int_t)after.hits, "ties", (json_int_t)after.ties);
     bool ok = *test != NULL;
     if (ok && r->first_qnet != NULL)
         ok = json_object_set_new(*test, "first_hits", json_integer((json_int_t)before.hits)) == 0 &&
@@ -117,10 +124,12 @@ static int bits_of(const rs_finetune_options *o, const rs_finetune_result *r, rs
     for (int i = 0; i < r->net->n_layers && group != RS_GROUP_ACTIVATIONS; i++)
         if (rs_layer_group(&r->net->layers[i]) == group)
             return rs_number_bits(rs_formats_weight(r->formats, i));
-    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(rs_formats_activation(r->formats, rs_net_input(r->net))) : o->bits[group];
+    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(rs_formats_activation(r->formats, rs_net_input(r->net)))
+                                         : o->bits[group];
 }
 
-static rs_status make_section(const rs_finetune_options *o, const rs_finetune_result *r, const rs_dataset *test_set, json_t **section, rs_diag *diag)
+static rs_status make_section(const rs_finetune_options *o, const rs_finetune_result *r, const rs_dataset *test_set,
+                              json_t **section, rs_diag *diag)
 {
     json_t *layers = json_array(), *test = NULL;
     bool failed = layers == NULL;
@@ -128,22 +137,28 @@ static rs_status make_section(const rs_finetune_options *o, const rs_finetune_re
         const rs_qop *op = &r->qnet->ops[i];
         const rs_qtensor *out = &r->qnet->tensors[op->output];
         const bool weighted = rs_qop_weighted(op);
-        failed = json_array_append_new(layers, json_pack("{s:s, s:i, s:i, s:s, s:i, s:i}", "name", op->name, "weight_bits",
-                                                         weighted ? op->weight_format.bits : 0, "weight_fl", weighted ? op->weight_format.fl : 0, "output",
-                                                         out->name, "output_bits", out->format.bits, "output_fl", out->format.fl)) != 0;
+        failed = json_array_append_new(layers,
+                                       json_pack("{s:s, s:i, s:i, s:s, s:i, s:i}", "name", op->name, "weight_bits",
+                                                 weighted ? op->weight_format.bits : 0, "weight_fl",
+                                                 weighted ? op->weight_format.fl : 0, "output", out->name,
+                                                 "output_bits", out->format.bits, "output_fl", out->format.fl)) != 0;
     }
     rs_status st = failed ? rs_out_of_memory(diag) : RS_OK;
     if (st == RS_OK && test_set != NULL)
         st = score_test(r, o, test_set, &test, diag);
     if (st == RS_OK) {
-        *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "network",
-                             r->net->name, "bits", bits_of(o, r, RS_GROUP_CONVOLUTION), bits_of(o, r, RS_GROUP_INNER_PRODUCT),
-                             bits_of(o, r, RS_GROUP_ACTIVATIONS), "scheme", rs_scheme_name(o->rules.scheme), "weight_rounding", rs_rounding_name(o->weight_rounding),
-                             "activations", o->quantized_activations ? "quantized" : "float", "learn_steps", (int)o->learn_steps, "gradual_bits",
-                             o->gradual_bits, "iterations", (json_int_t)r->iterations, "images", (json_int_t)r->trained_images, "seconds", r->seconds,
-                             "images_per_second", r->images_per_second, "loss", r->loss, "validation_images", (json_int_t)r->validation_images,
-                             "first_hits", (json_int_t)r->first_hits, "first_ties", (json_int_t)r->first_ties, "best_iteration",
-                             (json_int_t)r->best_iteration, "hits", (json_int_t)r->best_hits, "ties", (json_int_t)r->best_ties, "saturations",
+        *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, "
+                             "s:I, s:I, s:I, s:O}",
+                             "network", r->net->name, "bits", bits_of(o, r, RS_GROUP_CONVOLUTION),
+                             bits_of(o, r, RS_GROUP_INNER_PRODUCT), bits_of(o, r, RS_GROUP_ACTIVATIONS), "scheme",
+                             rs_scheme_name(o->rules.scheme), "weight_rounding", rs_rounding_name(o->weight_rounding),
+                             "activations", o->quantized_activations ? "quantized" : "float", "learn_steps",
+                             (int)o->learn_steps, "gradual_bits", o->gradual_bits, "iterations",
+                             (json_int_t)r->iterations, "images", (json_int_t)r->trained_images, "seconds", r->seconds,
+                             "images_per_second", r->images_per_second, "loss", r->loss, "validation_images",
+                             (json_int_t)r->validation_images, "first_hits", (json_int_t)r->first_hits, "first_ties",
+                             (json_int_t)r->first_ties, "best_iteration", (json_int_t)r->best_iteration, "hits",
+                             (json_int_t)r->best_hits, "ties", (json_int_t)r->best_ties, "saturations",
                              (json_int_t)r->best_saturations, "layers", layers);
         if (*section == NULL || (test != NULL && json_object_set(*section, "test", test) != 0))
             st = rs_out_of_memory(diag);
@@ -153,7 +168,7 @@ static rs_status make_section(const rs_finetune_options *o, const rs_finetune_re
     return st;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- options */
+/* ------------------------------------------------------------------------------------------------------ options */
 
 /* --test, or what the test phase of the solver's net names. */
 static rs_status open_test_set(const rs_args *args, const rs_solver_param *solver, rs_dataset **set, rs_diag *diag)
@@ -169,15 +184,18 @@ static rs_status open_test_set(const rs_args *args, const rs_solver_param *solve
     if (st == RS_OK)
         st = rs_data_layer(net, &layer, diag);
     if (st == RS_OK && net->layers[layer].data.source == NULL)
-        st = rs_error(diag, RS_USAGE, net->layers[layer].loc, "name labelled images with --test", "the test net names no source of images");
+        st = rs_error(diag, RS_USAGE, net->layers[layer].loc, "name labelled images with --test",
+                      "the test net names no source of images");
     if (st == RS_OK)
         st = rs_dataset_open_layer(&net->layers[layer].data, NULL, net->path, false, set, diag);
     rs_net_free(net);
     return st;
 }
 
-/* The test images are scored more than once. Before the training, so that an image that cannot be read does not end it. */
-static rs_status hold_test_set(const rs_solver_param *solver, const rs_data_override *over, rs_dataset **set, rs_diag *diag)
+/* The test images are scored more than once. Before the training, so that an image that cannot be read does not end it.
+ */
+static rs_status hold_test_set(const rs_solver_param *solver, const rs_data_override *over, rs_dataset **set,
+                               rs_diag *diag)
 {
     rs_net *net = NULL;
     int layer = 0;
@@ -202,7 +220,8 @@ static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, r
     o->validation_images = slice.count;
     if (st == RS_OK && o->validation == NULL && slice.first != 0)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "--validation names the set that they are counted in",
-                        "without --validation the images are the last of the training set: expected 0:COUNT, not '%s'", text);
+                        "without --validation the images are the last of the training set: expected 0:COUNT, not '%s'",
+                        text);
     return st;
 }
 
@@ -242,7 +261,8 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
     o.quantized_activations = strcmp(rs_args_text(args, "activations"), "quantized") == 0;
     o.learn_steps = rs_args_flag(args, "learn-steps");
-    o.weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST : RS_ROUND_STOCHASTIC;
+    o.weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST
+                                                                                      : RS_ROUND_STOCHASTIC;
     o.gradual_bits = (int)rs_args_int(args, "gradual");
     o.learning_rate = rs_args_real(args, "learning-rate");
     o.linear_decay = strcmp(rs_args_text(args, "schedule"), "linear") == 0;

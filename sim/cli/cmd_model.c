@@ -30,12 +30,14 @@ rs_status rs_command_train(const rs_args *args, rs_diag *diag)
     rs_train_result r = { .accuracy = -1.0 };
     status = rs_train(solver, &options, &r, diag);
     if (status == RS_OK && json)
-        printf("{\"iterations\": %lld, \"images\": %lld, \"seconds\": %.6g, \"images_per_second\": %.6g, \"loss\": %.6g, \"accuracy\": %.6g}\n",
+        printf("{\"iterations\": %lld, \"images\": %lld, \"seconds\": %.6g, \"images_per_second\": %.6g, \"loss\": "
+               "%.6g, \"accuracy\": %.6g}\n",
                (long long)r.iterations, (long long)r.images, r.seconds, r.images_per_second, r.loss, r.accuracy);
     else if (status == RS_OK && !quiet) {
         char iterations[RS_COUNT_TEXT], images[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
-        printf("%s iterations, %s images in %.1f s: %s images/s; loss %.4f%s%s\n", rs_count_text(r.iterations, iterations),
-               rs_count_text(r.images, images), r.seconds, rs_count_text((int64_t)(r.images_per_second + 0.5), rate), r.loss,
+        printf("%s iterations, %s images in %.1f s: %s images/s; loss %.4f%s%s\n",
+               rs_count_text(r.iterations, iterations), rs_count_text(r.images, images), r.seconds,
+               rs_count_text((int64_t)(r.images_per_second + 0.5), rate), r.loss,
                r.weights_path[0] != '\0' ? "; weights in " : "", r.weights_path);
     }
     rs_solver_param_free(solver);

@@ -19,7 +19,7 @@
 static rs_status shape_option(const rs_args *args, const char *option, rs_shape *shape, rs_diag *diag)
 {
     const char *text = rs_args_text(args, option);
-    *shape = (rs_shape){ 0, { 0 } };
+    *shape = (rs_shape) { 0, { 0 } };
     bool good = true;
     for (const char *p = text; good && p != NULL;) {
         const char *end = strchr(p, 'x');
@@ -34,10 +34,12 @@ static rs_status shape_option(const rs_args *args, const char *option, rs_shape 
         p = end != NULL ? end + 1 : NULL;
     }
     if (!good || shape->n_axes < 3)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes CHANNELSxHEIGHTxWIDTH or BATCHxCHANNELSxHEIGHTxWIDTH, such as "
-                        "3x227x227, not '%s'", option, text);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "--%s takes CHANNELSxHEIGHTxWIDTH or BATCHxCHANNELSxHEIGHTxWIDTH, such as "
+                        "3x227x227, not '%s'",
+                        option, text);
     if (shape->n_axes == 3)
-        *shape = (rs_shape){ 4, { 1, shape->dim[0], shape->dim[1], shape->dim[2] } };
+        *shape = (rs_shape) { 4, { 1, shape->dim[0], shape->dim[1], shape->dim[2] } };
     return RS_OK;
 }
 
@@ -85,8 +87,8 @@ static json_t *shape_json(const rs_shape *shape)
 static json_t *cost_json(rs_layer_cost cost)
 {
     const json_int_t bytes = (json_int_t)sizeof(float);
-    return json_pack("{s:I, s:I, s:I, s:I}", "parameters", (json_int_t)cost.params, "macs", (json_int_t)cost.macs, "parameter_bytes",
-                     cost.params * bytes, "output_bytes", cost.outputs * bytes);
+    return json_pack("{s:I, s:I, s:I, s:I}", "parameters", (json_int_t)cost.params, "macs", (json_int_t)cost.macs,
+                     "parameter_bytes", cost.params * bytes, "output_bytes", cost.outputs * bytes);
 }
 
 static rs_layer_cost total_cost(const rs_net *net)
@@ -111,16 +113,19 @@ static json_t *summary_json(const rs_net *net)
         json_t *tops = json_array();
         for (int t = 0; t < layer->n_tops && !failed; t++) {
             const rs_blob *blob = &net->blobs[layer->tops[t]];
-            failed = json_array_append_new(tops, json_pack("{s:s, s:o}", "name", blob->name, "shape", shape_json(&blob->shape))) != 0;
+            failed = json_array_append_new(
+                         tops, json_pack("{s:s, s:o}", "name", blob->name, "shape", shape_json(&blob->shape))) != 0;
         }
-        json_t *entry = json_pack("{s:s, s:s, s:o}", "name", layer->name, "type", rs_layer_type_name(layer->type), "tops", tops);
+        json_t *entry = json_pack("{s:s, s:s, s:o}", "name", layer->name, "type", rs_layer_type_name(layer->type),
+                                  "tops", tops);
         json_t *cost = cost_json(rs_net_cost(net, i));
         failed = failed || entry == NULL || cost == NULL || json_object_update(entry, cost) != 0;
         json_decref(cost);
         failed = json_array_append_new(layers, entry) != 0 || failed;
     }
     json_t *result = json_pack("{s:s, s:s, s:s, s:o, s:o}", "network", net->name, "file", net->path, "phase",
-                               net->phase == RS_TRAIN ? "train" : "test", "layers", layers, "total", cost_json(total_cost(net)));
+                               net->phase == RS_TRAIN ? "train" : "test", "layers", layers, "total",
+                               cost_json(total_cost(net)));
     if (failed) {
         json_decref(result);
         return NULL;
@@ -136,7 +141,8 @@ static const char *megabytes(int64_t bytes, char *buffer, size_t size)
 
 static void print_summary(const rs_net *net)
 {
-    static const char *const heads[] = { "layer", "type", "output", "parameters", "MACs", "parameter bytes", "output bytes" };
+    static const char *const heads[] = { "layer",           "type",        "output", "parameters", "MACs",
+                                         "parameter bytes", "output bytes" };
     enum { COLUMNS = sizeof heads / sizeof heads[0] };
     rs_table *table = rs_table_new(heads, COLUMNS, "lllrrrr");
     char a[RS_COUNT_TEXT], b[RS_COUNT_TEXT], shape[192];
@@ -146,7 +152,8 @@ static void print_summary(const rs_net *net)
         const rs_layer_cost cost = rs_net_cost(net, i);
         rs_table_cell(table, "%s", layer->name);
         rs_table_cell(table, "%s", rs_layer_type_name(layer->type));
-        rs_table_cell(table, "%s", layer->n_tops > 0 ? rs_shape_text(&net->blobs[layer->tops[0]].shape, shape, sizeof shape) : "");
+        rs_table_cell(table, "%s",
+                      layer->n_tops > 0 ? rs_shape_text(&net->blobs[layer->tops[0]].shape, shape, sizeof shape) : "");
         rs_table_cell(table, "%s", cost.params > 0 ? rs_count_text(cost.params, a) : "");
         rs_table_cell(table, "%s", cost.macs > 0 ? rs_count_text(cost.macs, a) : "");
         rs_table_cell(table, "%s", cost.params > 0 ? rs_count_text(cost.params * bytes, a) : "");
@@ -161,12 +168,13 @@ static void print_summary(const rs_net *net)
     rs_table_cell(table, "%s", rs_count_text(total.macs, a));
     rs_table_cell(table, "%s", rs_count_text(total.params * bytes, a));
     rs_table_cell(table, "%s", rs_count_text(total.outputs * bytes, a));
-    printf("%s (%s, phase %s)\n", net->name[0] != '\0' ? net->name : "unnamed net", net->path, net->phase == RS_TRAIN ? "TRAIN" : "TEST");
+    printf("%s (%s, phase %s)\n", net->name[0] != '\0' ? net->name : "unnamed net", net->path,
+           net->phase == RS_TRAIN ? "TRAIN" : "TEST");
     rs_table_print(table, stdout);
     rs_table_free(table);
-    printf("Parameters: %s (%s). An image: %s multiply-accumulates, %s of layer outputs.\n", rs_count_text(total.params, a),
-           megabytes(total.params * bytes, shape, sizeof shape), rs_count_text(total.macs, b),
-           megabytes(total.outputs * bytes, shape + 64, 64));
+    printf("Parameters: %s (%s). An image: %s multiply-accumulates, %s of layer outputs.\n",
+           rs_count_text(total.params, a), megabytes(total.params * bytes, shape, sizeof shape),
+           rs_count_text(total.macs, b), megabytes(total.outputs * bytes, shape + 64, 64));
 }
 
 rs_status rs_command_summary(const rs_args *args, rs_diag *diag)
@@ -195,7 +203,7 @@ static rs_status read_weights(const rs_args *args, rs_net *net, rs_diag *diag)
     return rs_import_weights(rs_args_text(args, "NET"), rs_args_text(args, "weights"), net, diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ forward */
+/* ------------------------------------------------------------------------------------------------------ forward */
 
 /* float32 in NumPy's format, version 1.0: a text of 64 n bytes, then the values. */
 static rs_status write_floats(const char *path, const float *values, const rs_shape *shape, rs_diag *diag)
@@ -224,26 +232,28 @@ static rs_status write_floats(const char *path, const float *values, const rs_sh
 /* The net's input in the array's shape; an array of one image may lack the batch. */
 static rs_status array_shape(const char *path, const rs_npy *array, rs_shape *shape, rs_diag *diag)
 {
-    *shape = (rs_shape){ 0, { 0 } };
+    *shape = (rs_shape) { 0, { 0 } };
     if (array->n_axes == 3)
         shape->dim[shape->n_axes++] = 1;
     for (int i = 0; i < array->n_axes && shape->n_axes < RS_MAX_AXES; i++)
         shape->dim[shape->n_axes++] = array->dim[i];
     const int64_t count = rs_shape_count(shape, 0);
     if (count < 1 || count > RS_MAX_ELEMENTS)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the array has %lld values, expected 1 to %lld", (long long)array->count,
-                        (long long)RS_MAX_ELEMENTS);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the array has %lld values, expected 1 to %lld",
+                        (long long)array->count, (long long)RS_MAX_ELEMENTS);
     return RS_OK;
 }
 
-static rs_status run_forward(const rs_args *args, rs_net *net, const rs_npy *array, const rs_shape *input, rs_diag *diag)
+static rs_status run_forward(const rs_args *args, rs_net *net, const rs_npy *array, const rs_shape *input,
+                             rs_diag *diag)
 {
     const char *name = rs_args_text(args, "blob");
     const int in = rs_net_input(net);
     const int out = name == NULL ? rs_net_scores(net) : rs_net_blob(net, name);
     if (in < 0 || out < 0)
         return rs_error(diag, out < 0 && name != NULL ? RS_USAGE : RS_BAD_INPUT, RS_FILE(net->path), NULL,
-                        out < 0 && name != NULL ? "the net has no blob '%s'" : "the net has no %s", name != NULL ? name : "input or output");
+                        out < 0 && name != NULL ? "the net has no blob '%s'" : "the net has no %s",
+                        name != NULL ? name : "input or output");
     rs_exec *exec = NULL;
     double loss = 0.0;
     int last = -1; /* the layer that writes the blob */
@@ -287,13 +297,15 @@ rs_status rs_command_forward(const rs_args *args, rs_diag *diag)
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ convert */
+/* ------------------------------------------------------------------------------------------------------ convert */
 
 rs_status rs_command_convert(const rs_args *args, rs_diag *diag)
 {
-    const char *prototxt = rs_args_text(args, "prototxt"), *caffemodel = rs_args_text(args, "caffemodel"), *onnx = rs_args_text(args, "onnx");
+    const char *prototxt = rs_args_text(args, "prototxt"), *caffemodel = rs_args_text(args, "caffemodel"),
+               *onnx = rs_args_text(args, "onnx");
     if (prototxt == NULL && caffemodel == NULL && onnx == NULL)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "nothing to write: expected --prototxt, --caffemodel or --onnx");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "nothing to write: expected --prototxt, --caffemodel or --onnx");
     rs_net *net = NULL;
     rs_status status = open_network(args, &net, diag);
     if (status == RS_OK && (caffemodel != NULL || onnx != NULL || rs_args_given(args, "weights")))

@@ -7,8 +7,14 @@
 #include "import/import.h"
 #include "train/score.h"
 
-static const struct { const char *name; rs_rounding mode; } roundings[] = {
-    { "nearest", RS_ROUND_NEAREST }, { "nearest_even", RS_ROUND_NEAREST_EVEN }, { "nearest_up", RS_ROUND_NEAREST_UP }, { "truncate", RS_ROUND_TRUNCATE },
+static const struct {
+    const char *name;
+    rs_rounding mode;
+} roundings[] = {
+    { "nearest", RS_ROUND_NEAREST },
+    { "nearest_even", RS_ROUND_NEAREST_EVEN },
+    { "nearest_up", RS_ROUND_NEAREST_UP },
+    { "truncate", RS_ROUND_TRUNCATE },
 };
 
 static rs_rounding rounding_named(const char *name)
@@ -22,7 +28,8 @@ static rs_rounding rounding_named(const char *name)
 /* --scheme, or --trimming_mode in the original's words. */
 static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *diag)
 {
-    static const char *const modes[RS_SCHEMES] = { "dynamic_fixed_point", "", "minifloat", "integer_power_of_2_weights" };
+    static const char *const modes[RS_SCHEMES] = { "dynamic_fixed_point", "", "minifloat",
+                                                   "integer_power_of_2_weights" };
     const char *name = rs_args_text(args, "scheme"), *mode = rs_args_text(args, "trimming-mode");
     int named = -1, trimmed = -1;
     for (int i = 0; i < RS_SCHEMES; i++) {
@@ -30,7 +37,8 @@ static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *di
         trimmed = mode != NULL && strcmp(modes[i], mode) == 0 ? i : trimmed;
     }
     if (named >= 0 && trimmed >= 0 && named != trimmed)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--scheme %s and --trimming-mode %s contradict each other", name, mode);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--scheme %s and --trimming-mode %s contradict each other",
+                        name, mode);
     *scheme = (rs_scheme)(named >= 0 ? named : trimmed >= 0 ? trimmed : RS_SCHEME_DYNAMIC);
     return RS_OK;
 }
@@ -41,22 +49,27 @@ static rs_status read_rules(const rs_args *args, rs_quantize_options *o, rs_diag
     const rs_status status = read_scheme(args, &rules->scheme, diag);
     rules->bias_correction = rs_args_flag(args, "bias-correction");
     const char *rounding = rs_args_text(args, "rounding");
-    o->rounding = rounding != NULL                        ? rounding_named(rounding)
-                  : rules->scheme == RS_SCHEME_MINIFLOAT || strcmp(rs_args_text(args, "formats"), "model") == 0 ? RS_ROUND_NEAREST_EVEN
-                                                          : RS_ROUND_NEAREST;
-    return status == RS_OK ? rs_rules_options(args, strcmp(rs_args_text(args, "compat"), "ristretto") == 0, o, diag) : status;
+    o->rounding = rounding != NULL ? rounding_named(rounding)
+                  : rules->scheme == RS_SCHEME_MINIFLOAT || strcmp(rs_args_text(args, "formats"), "model") == 0
+                      ? RS_ROUND_NEAREST_EVEN
+                      : RS_ROUND_NEAREST;
+    return status == RS_OK ? rs_rules_options(args, strcmp(rs_args_text(args, "compat"), "ristretto") == 0, o, diag)
+                           : status;
 }
 
 /* --formats model leaves nothing to choose. */
 static rs_status check_formats(const rs_args *args, rs_quantize_stage *stage, rs_diag *diag)
 {
-    static const char *const others[] = { "scheme", "min-bits", "max-bits", "convolution-bits", "inner-product-bits", "activation-bits", "unsigned",
-                                          "channel-weights", "scores", "weight-range", "activation-range", "weight-rounding", "refine",
-                                          "bias-correction", "pareto", "compat", "trimming-mode" };
+    static const char *const others[] = {
+        "scheme",   "min-bits",        "max-bits", "convolution-bits", "inner-product-bits", "activation-bits",
+        "unsigned", "channel-weights", "scores",   "weight-range",     "activation-range",   "weight-rounding",
+        "refine",   "bias-correction", "pareto",   "compat",           "trimming-mode"
+    };
     stage->formats_of_model = strcmp(rs_args_text(args, "formats"), "model") == 0;
     for (size_t i = 0; stage->formats_of_model && i < sizeof others / sizeof *others; i++)
         if (rs_args_given(args, others[i]))
-            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--formats model takes the formats as they are; --%s changes them", others[i]);
+            return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                            "--formats model takes the formats as they are; --%s changes them", others[i]);
     return RS_OK;
 }
 
@@ -69,8 +82,9 @@ static rs_status open_data(const rs_args *args, const char *model, rs_dataset **
     if (rs_args_given(args, "data") && !rs_args_given(args, "iterations"))
         return rs_open_data(args, set, diag);
     if (rs_is_onnx(model)) /* names no data, and no batches of it */
-        return rs_args_given(args, "data") ? rs_open_data(args, set, diag)
-                                            : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--data is missing: an ONNX model names no data");
+        return rs_args_given(args, "data")
+                   ? rs_open_data(args, set, diag)
+                   : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--data is missing: an ONNX model names no data");
     rs_status status = rs_caffe_read_net(model, RS_TEST, &net, diag);
     if (status == RS_OK)
         status = rs_data_layer(net, &layer, diag);
@@ -94,23 +108,28 @@ static rs_status open_calibration(const rs_args *args, const rs_net *net, rs_dat
     if (path == NULL)
         return RS_OK;
     if (rs_args_given(args, "iterations"))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--iterations counts batches of --data; with --calibration-data use --calibration and --search");
+        return rs_error(
+            diag, RS_USAGE, RS_NOWHERE, NULL,
+            "--iterations counts batches of --data; with --calibration-data use --calibration and --search");
     const rs_status status = rs_dataset_open(path, NULL, true, set, diag);
     return status == RS_OK ? rs_stage_hold(net, set, diag) : status;
 }
 
 /* The first --iterations batches, for calibration and search. */
-static rs_status take_iterations(const rs_args *args, int64_t batch, const rs_dataset *set, rs_quantize_stage *stage, rs_diag *diag)
+static rs_status take_iterations(const rs_args *args, int64_t batch, const rs_dataset *set, rs_quantize_stage *stage,
+                                 rs_diag *diag)
 {
     if (!rs_args_given(args, "iterations"))
         return RS_OK;
     if (rs_args_given(args, "calibration") || rs_args_given(args, "search"))
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--iterations says which images are used; leave out --calibration and --search");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "--iterations says which images are used; leave out --calibration and --search");
     if (batch < 1)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "use --calibration and --search instead",
                         "--iterations counts batches, but the data layer of the prototxt gives no batch size");
-    const int64_t asked = rs_args_int(args, "iterations"), images = asked > set->count / batch ? set->count : asked * batch;
-    stage->calibration = stage->search = (rs_slice){ 0, images };
+    const int64_t asked = rs_args_int(args, "iterations"),
+                  images = asked > set->count / batch ? set->count : asked * batch;
+    stage->calibration = stage->search = (rs_slice) { 0, images };
     return RS_OK;
 }
 
@@ -121,7 +140,8 @@ static rs_status choose_out(const rs_args *args, char **out, rs_diag *diag)
     *out = NULL;
     if (folder == NULL && file == NULL)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--out is missing");
-    const char *slash = file != NULL ? strrchr(file, '/') : NULL, *dot = file != NULL ? strrchr(slash != NULL ? slash : file, '.') : NULL;
+    const char *slash = file != NULL ? strrchr(file, '/') : NULL,
+               *dot = file != NULL ? strrchr(slash != NULL ? slash : file, '.') : NULL;
     if (folder != NULL)
         *out = rs_strdup(folder);
     else if (dot != NULL && dot != file && dot != slash + 1)
@@ -138,7 +158,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     json_t *section = NULL;
     char *out = NULL;
     int64_t batch = 0;
-    rs_quantize_stage stage = { .model = rs_args_text(args, "model"), .quantized = rs_args_text(args, "model-quantized") };
+    rs_quantize_stage stage = { .model = rs_args_text(args, "model"),
+                                .quantized = rs_args_text(args, "model-quantized") };
     rs_quantize_defaults(&stage.options);
     stage.options.adaptive_weights = strcmp(rs_args_text(args, "weight-rounding"), "adaptive") == 0;
     stage.options.refine_images = rs_args_int(args, "refine");
@@ -149,7 +170,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
     if (stage.options.min_bits > stage.options.max_bits)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d", stage.options.min_bits, stage.options.max_bits);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d",
+                        stage.options.min_bits, stage.options.max_bits);
     rs_data_override over;
     rs_status status = read_rules(args, &stage.options, diag);
     if (status == RS_OK)
@@ -178,10 +200,12 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_stage_hold(net, &set, diag);
     const char *cost = rs_args_text(args, "pareto");
-    const rs_pareto_stage pareto = { .kind = cost != NULL ? rs_cost_kind_named(cost) : RS_COST_BITS, .budget = rs_args_real(args, "budget"),
+    const rs_pareto_stage pareto = { .kind = cost != NULL ? rs_cost_kind_named(cost) : RS_COST_BITS,
+                                     .budget = rs_args_real(args, "budget"),
                                      .technology = rs_args_text(args, "technology") };
     if (status == RS_OK && cost == NULL && (rs_args_given(args, "budget") || rs_args_given(args, "technology")))
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--budget and --technology belong to --pareto bits, area or energy");
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                          "--budget and --technology belong to --pareto bits, area or energy");
     if (status == RS_OK && cost != NULL)
         status = rs_stage_pareto(net, set, &stage, &pareto, &section, diag);
     else if (status == RS_OK)

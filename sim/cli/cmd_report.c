@@ -5,7 +5,8 @@
 #include "cli/commands.h"
 #include "report/report.h"
 
-static rs_status write_file(const char *path, const json_t *report, void (*print)(const json_t *, FILE *), rs_diag *diag)
+static rs_status write_file(const char *path, const json_t *report, void (*print)(const json_t *, FILE *),
+                            rs_diag *diag)
 {
     rs_output *out = NULL;
     const rs_status status = rs_output_open(path, &out, diag);
@@ -29,7 +30,8 @@ rs_status rs_command_report(const rs_args *args, rs_diag *diag)
     else if (status == RS_OK && html == NULL && csv == NULL)
         rs_report_print(report, stdout);
     else if (status == RS_OK && !rs_args_flag(args, "quiet"))
-        printf("wrote %s%s%s\n", html != NULL ? html : "", html != NULL && csv != NULL ? " and " : "", csv != NULL ? csv : "");
+        printf("wrote %s%s%s\n", html != NULL ? html : "", html != NULL && csv != NULL ? " and " : "",
+               csv != NULL ? csv : "");
     json_decref(report);
     return status;
 }

@@ -38,9 +38,13 @@ static rs_status take(run *r, const char *name, json_t *section, rs_status statu
 static rs_status open_all(run *r, rs_diag *diag)
 {
     const rs_run_config *c = r->config;
-    r->over = (rs_data_override){ .has_scale = c->data_scale > 0, .scale = (float)c->data_scale, .crop_size = c->data_crop, .gray = c->data_gray,
-                                  .mean_file = c->data_mean_file[0] != '\0' ? c->data_mean_file : NULL };
-    rs_status status = c->data_mean[0] != '\0' ? rs_parse_means(c->data_mean, "data.mean", RS_BAD_INPUT, &r->over, diag) : RS_OK;
+    r->over = (rs_data_override) { .has_scale = c->data_scale > 0,
+                                   .scale = (float)c->data_scale,
+                                   .crop_size = c->data_crop,
+                                   .gray = c->data_gray,
+                                   .mean_file = c->data_mean_file[0] != '\0' ? c->data_mean_file : NULL };
+    rs_status status = c->data_mean[0] != '\0' ? rs_parse_means(c->data_mean, "data.mean", RS_BAD_INPUT, &r->over, diag)
+                                               : RS_OK;
     if (status == RS_OK && c->data_resize[0] != '\0')
         status = rs_parse_size(c->data_resize, "data.resize", RS_BAD_INPUT, &r->over, diag);
     if (status == RS_OK)
@@ -59,7 +63,9 @@ static rs_status open_all(run *r, rs_diag *diag)
 static rs_status quantize(run *r, rs_diag *diag)
 {
     const rs_run_config *c = r->config;
-    rs_quantize_stage stage = { .calibration = c->calibration, .search = c->search, .test = c->test, .model = c->model, .out = c->out };
+    rs_quantize_stage stage = {
+        .calibration = c->calibration, .search = c->search, .test = c->test, .model = c->model, .out = c->out
+    };
     stage.formats_of_model = c->formats_of_model == 1;
     rs_quantize_defaults(&stage.options);
     stage.options.error_margin = c->error_margin;
@@ -68,9 +74,9 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = c->convolution_bits;
     stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = c->inner_product_bits;
     stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
-    stage.options.rounding = c->rounding >= 0                       ? (rs_rounding)c->rounding
+    stage.options.rounding = c->rounding >= 0 ? (rs_rounding)c->rounding
                              : c->scheme == (int)RS_SCHEME_MINIFLOAT || c->formats_of_model == 1 ? RS_ROUND_NEAREST_EVEN
-                                                                                                  : RS_ROUND_NEAREST;
+                                                                                                 : RS_ROUND_NEAREST;
     stage.options.bias_rule = (rs_bias_rule)c->bias_format;
     stage.options.unsigned_activations = c->unsigned_activations;
     stage.options.channel_weights = c->channel_weights;
@@ -84,8 +90,13 @@ static rs_status quantize(run *r, rs_diag *diag)
     stage.options.rules.bias_correction = c->bias_correction;
     stage.options.rules.exponent_bits = c->exponent_bits;
     stage.options.rules.power2_by_layer = c->exponents_by_layer;
-    const rs_rule_texts texts = { .prefix = "quantize.", .status = RS_BAD_INPUT, .minifloat = c->minifloat, .minifloat_weights = c->minifloat_weights,
-                                  .exponents = c->exponents, .zero_code = c->zero_code, .original = c->compat == 1 };
+    const rs_rule_texts texts = { .prefix = "quantize.",
+                                  .status = RS_BAD_INPUT,
+                                  .minifloat = c->minifloat,
+                                  .minifloat_weights = c->minifloat_weights,
+                                  .exponents = c->exponents,
+                                  .zero_code = c->zero_code,
+                                  .original = c->compat == 1 };
     json_t *section = NULL;
     rs_dataset *chosen_on = NULL;
     rs_status status = rs_read_rules(&texts, &stage.options, diag);
@@ -102,7 +113,8 @@ static rs_status quantize(run *r, rs_diag *diag)
     if (status == RS_OK)
         status = rs_slice_resolve(&stage.test, r->set, "data.test", RS_BAD_INPUT, diag);
     const bool by_cost = c->pareto >= 0;
-    const rs_pareto_stage pareto = { .kind = by_cost ? (rs_cost_kind)c->pareto : RS_COST_BITS, .budget = c->budget,
+    const rs_pareto_stage pareto = { .kind = by_cost ? (rs_cost_kind)c->pareto : RS_COST_BITS,
+                                     .budget = c->budget,
                                      .technology = c->technology[0] != '\0' ? c->technology : NULL };
     if (status == RS_OK && by_cost)
         status = rs_stage_pareto(r->net, r->set, &stage, &pareto, &section, diag);
@@ -121,7 +133,7 @@ static rs_status quantize(run *r, rs_diag *diag)
 static rs_status test(run *r, rs_diag *diag)
 {
     json_t *section = NULL;
-    const rs_status status = rs_stage_test(r->net, r->set, (rs_slice){ 0, r->set->count }, 1, &section, diag);
+    const rs_status status = rs_stage_test(r->net, r->set, (rs_slice) { 0, r->set->count }, 1, &section, diag);
     return take(r, "test", section, status, diag);
 }
 
@@ -129,7 +141,8 @@ static rs_status simulate(run *r, rs_diag *diag)
 {
     rs_slice slice = { 0, r->config->simulate_images };
     json_t *section = NULL;
-    rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate.images", RS_BAD_INPUT, diag) : RS_OK;
+    rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate.images", RS_BAD_INPUT, diag)
+                                       : RS_OK;
     if (status == RS_OK)
         status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, NULL, &section, diag);
     return take(r, "simulate", section, status, diag);
@@ -163,8 +176,9 @@ static rs_status export_roms(run *r, rs_diag *diag)
     if (r->config->export_format < 0)
         return RS_OK;
     char *folder = rs_path_join(r->config->out, "roms");
-    const rs_status status = folder != NULL ? rs_stage_export(r->qnet, r->array, r->config->export_format, folder, &section, diag)
-                                            : rs_out_of_memory(diag);
+    const rs_status status = folder != NULL
+                                 ? rs_stage_export(r->qnet, r->array, r->config->export_format, folder, &section, diag)
+                                 : rs_out_of_memory(diag);
     rs_free(folder);
     return take(r, "export", section, status, diag);
 }

@@ -20,12 +20,13 @@ static json_t *origins(const rs_unit_vectors *v)
         json_t *entry = NULL;
         size_t k;
         json_t *other;
-        json_array_foreach(list, k, other)
-            if (strcmp(json_string_value(json_object_get(other, "name")), v->sums[i].layer) == 0)
-                entry = other;
+        json_array_foreach(list, k, other) if (strcmp(json_string_value(json_object_get(other, "name")),
+                                                      v->sums[i].layer) == 0) entry = other;
         if (entry != NULL)
-            json_integer_set(json_object_get(entry, "sums"), json_integer_value(json_object_get(entry, "sums")) + (json_int_t)(n - i));
-        else if (json_array_append_new(list, json_pack("{s:s, s:I}", "name", v->sums[i].layer, "sums", (json_int_t)(n - i))) != 0) {
+            json_integer_set(json_object_get(entry, "sums"),
+                             json_integer_value(json_object_get(entry, "sums")) + (json_int_t)(n - i));
+        else if (json_array_append_new(
+                     list, json_pack("{s:s, s:I}", "name", v->sums[i].layer, "sums", (json_int_t)(n - i))) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -34,24 +35,29 @@ static json_t *origins(const rs_unit_vectors *v)
     return list;
 }
 
-static rs_status unit_json(const rs_unit_config *config, const rs_unit_ranges *r, const rs_unit_vectors *v, const rs_unit_result *x, json_t **section,
-                           rs_diag *diag)
+static rs_status unit_json(const rs_unit_config *config, const rs_unit_ranges *r, const rs_unit_vectors *v,
+                           const rs_unit_result *x, json_t **section, rs_diag *diag)
 {
-    *section = json_pack("{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "unit", config->name, "adapter",
-                         config->path, "top", config->top, "products", config->products, "accumulates", config->accumulates, "activation_bits",
-                         r->activation_bits, "weight_bits", r->weight_bits, "sum_bits", r->sum_bits, "output_bits", r->output_bits, "vectors", origins(v),
-                         "sums", (json_int_t)x->sums, "groups", (json_int_t)x->groups, "macs", (json_int_t)x->products, "sum_results",
-                         (json_int_t)x->sum_results, "outputs", (json_int_t)x->outputs, "cycles", (json_int_t)x->cycles, "cycles_per_second",
-                         x->seconds > 0.0 ? (double)x->cycles / x->seconds : 0.0, "build_seconds", x->build_seconds, "equal", !x->differs);
+    *section = json_pack(
+        "{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "unit",
+        config->name, "adapter", config->path, "top", config->top, "products", config->products, "accumulates",
+        config->accumulates, "activation_bits", r->activation_bits, "weight_bits", r->weight_bits, "sum_bits",
+        r->sum_bits, "output_bits", r->output_bits, "vectors", origins(v), "sums", (json_int_t)x->sums, "groups",
+        (json_int_t)x->groups, "macs", (json_int_t)x->products, "sum_results", (json_int_t)x->sum_results, "outputs",
+        (json_int_t)x->outputs, "cycles", (json_int_t)x->cycles, "cycles_per_second",
+        x->seconds > 0.0 ? (double)x->cycles / x->seconds : 0.0, "build_seconds", x->build_seconds, "equal",
+        !x->differs);
     static const char *const names[] = { "sum_latency", "output_latency" };
     for (int k = 0; k < 2 && *section != NULL; k++)
         if (x->last_latency[k] > 0)
             (void)json_object_set_new(*section, names[k], json_pack("[i, i]", x->first_latency[k], x->last_latency[k]));
     if (*section != NULL && x->differs) {
         const rs_unit_mismatch *m = &x->mismatch;
-        json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:s}", "what", rs_divergence_name(m->what), "result", m->result, "port",
-                                   m->port, "cycle", (json_int_t)m->cycle, "sum", (json_int_t)m->sum_number, "group", m->group, "before",
-                                   (json_int_t)m->before, "expected", (json_int_t)m->expected, "got", (json_int_t)m->got, "guess", m->guess);
+        json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:s}", "what",
+                                   rs_divergence_name(m->what), "result", m->result, "port", m->port, "cycle",
+                                   (json_int_t)m->cycle, "sum", (json_int_t)m->sum_number, "group", m->group, "before",
+                                   (json_int_t)m->before, "expected", (json_int_t)m->expected, "got",
+                                   (json_int_t)m->got, "guess", m->guess);
         if (object != NULL && m->sum != NULL) {
             json_t *a = json_array(), *w = json_array();
             for (int i = 0; i < config->products; i++) {
@@ -63,7 +69,8 @@ static rs_status unit_json(const rs_unit_config *config, const rs_unit_ranges *r
             (void)json_object_update(object, place);
             json_decref(place);
             if (m->sum->image >= 0) {
-                place = json_pack("{s:I, s:i, s:i, s:i}", "image", (json_int_t)m->sum->image, "channel", m->sum->c, "row", m->sum->y, "column", m->sum->x);
+                place = json_pack("{s:I, s:i, s:i, s:i}", "image", (json_int_t)m->sum->image, "channel", m->sum->c,
+                                  "row", m->sum->y, "column", m->sum->x);
                 (void)json_object_update(object, place);
                 json_decref(place);
             }
@@ -77,8 +84,8 @@ static rs_status unit_json(const rs_unit_config *config, const rs_unit_ranges *r
 }
 
 /* The sums of a network on its images. */
-static rs_status network_vectors(const rs_args *args, const rs_unit_config *config, const rs_unit_ranges *ranges, uint64_t seed, rs_unit_vectors *v,
-                                 char **network, rs_diag *diag)
+static rs_status network_vectors(const rs_args *args, const rs_unit_config *config, const rs_unit_ranges *ranges,
+                                 uint64_t seed, rs_unit_vectors *v, char **network, rs_diag *diag)
 {
     rs_qnet *qnet = NULL;
     rs_dataset *set = NULL, *part = NULL;
@@ -92,14 +99,16 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
     if (status == RS_OK)
         status = rs_open_data(args, &set, diag);
     if (status == RS_OK) {
-        slice = (rs_slice){ rs_args_int(args, "first"), rs_args_given(args, "images") ? rs_args_int(args, "images") : 1 };
+        slice = (rs_slice) { rs_args_int(args, "first"),
+                             rs_args_given(args, "images") ? rs_args_int(args, "images") : 1 };
         status = rs_slice_resolve(&slice, set, "--first, --images", RS_USAGE, diag);
     }
     if (status == RS_OK)
         status = rs_stage_images(qnet, set, slice, &over, &part, diag);
     if (status == RS_OK)
         status = rs_engine_new(qnet, false, &engine, diag);
-    if (status == RS_OK && ((tensors = (int32_t **)rs_calloc((size_t)qnet->n_tensors, sizeof *tensors)) == NULL || (*network = rs_strdup(qnet->name)) == NULL))
+    if (status == RS_OK && ((tensors = (int32_t **)rs_calloc((size_t)qnet->n_tensors, sizeof *tensors)) == NULL ||
+                            (*network = rs_strdup(qnet->name)) == NULL))
         status = rs_out_of_memory(diag);
     for (int i = 0; status == RS_OK && i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
@@ -110,7 +119,8 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
         const int64_t pixels = (int64_t)part->channels * part->height * part->width;
         status = rs_engine_trace(engine, part->pixels + i * pixels, tensors, NULL, diag);
         if (status == RS_OK)
-            status = rs_unit_layers(v, config, ranges, qnet, tensors, slice.first + i, rs_args_text(args, "layer"), rs_args_int(args, "vectors"), seed, diag);
+            status = rs_unit_layers(v, config, ranges, qnet, tensors, slice.first + i, rs_args_text(args, "layer"),
+                                    rs_args_int(args, "vectors"), seed, diag);
     }
     for (int i = 0; tensors != NULL && i < qnet->n_tensors; i++)
         rs_free(tensors[i]);
@@ -123,7 +133,8 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
 }
 
 /* The same run again, with a waveform of cycles from ... to. */
-static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const char *file, uint64_t from, uint64_t to, rs_diag *diag)
+static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const char *file,
+                        uint64_t from, uint64_t to, rs_diag *diag)
 {
     rs_unit *unit = NULL;
     rs_unit_result again;
@@ -151,9 +162,11 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
     rs_status status = RS_OK;
     for (size_t i = 0; i < sizeof not_for_units / sizeof not_for_units[0]; i++)
         if (rs_args_given(args, not_for_units[i]))
-            status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s is not for --dut: the unit's adapter says what it is", not_for_units[i]);
+            status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                              "--%s is not for --dut: the unit's adapter says what it is", not_for_units[i]);
     if (rs_args_given(args, "qnet") != rs_args_given(args, "data"))
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--qnet and --data go together: a layer's operands come from images");
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                          "--qnet and --data go together: a layer's operands come from images");
     if (rs_args_given(args, "layer") && !rs_args_given(args, "qnet"))
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--layer needs --qnet and --data");
     if (status == RS_OK)
@@ -181,7 +194,8 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
             if (made == RS_OK && result.differs && wave != NULL)
                 made = traced(config, v, seed, wave, at > 200 ? at - 200 : 0, at + 50, diag);
             if (made == RS_OK && trace != NULL)
-                made = traced(config, v, seed, trace, (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
+                made = traced(config, v, seed, trace, (uint64_t)rs_args_int(args, "trace-from"),
+                              (uint64_t)rs_args_int(args, "trace-to"), diag);
             status = made != RS_OK ? made : status;
         }
     }

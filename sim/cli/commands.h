@@ -38,11 +38,11 @@ rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_
 rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
 /* What is written in words of how numbers become formats, by options or by the keys of a run. */
 typedef struct rs_rule_texts {
-    const char *prefix;          /* of names in messages: "--", "quantize." */
-    rs_status status;            /* of a failure */
+    const char *prefix;                        /* of names in messages: "--", "quantize." */
+    rs_status status;                          /* of a failure */
     const char *minifloat, *minifloat_weights; /* NULL or "": searched; the same as the other */
-    const char *exponents;       /* FIRST:LAST */
-    bool zero_code, original;    /* original: the rules of the original Ristretto */
+    const char *exponents;                     /* FIRST:LAST */
+    bool zero_code, original;                  /* original: the rules of the original Ristretto */
 } rs_rule_texts;
 /* Adds those to the options, whose other fields are set, and checks that they go together. */
 rs_status rs_read_rules(const rs_rule_texts *texts, rs_quantize_options *options, rs_diag *diag);
@@ -52,11 +52,12 @@ rs_status rs_rules_options(const rs_args *args, bool original, rs_quantize_optio
 /* "FIRST:COUNT"; `option` is named in the message. RS_USAGE. */
 rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag);
 /* "FIRST:COUNT" of an option, resolved against the data set; all of it if the option is not given. */
-rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
+rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice,
+                          rs_diag *diag);
 /* --qnet, --array and --set KEY=VALUE. On failure both are NULL. */
 rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag);
-/* Shows a section as text, or as JSON with --json, unless --quiet; adds it to the report of --report. Takes the reference. `status`: the
- * stage's; nothing is shown of one that failed, other than by a mismatch. */
+/* Shows a section as text, or as JSON with --json, unless --quiet; adds it to the report of --report. Takes the
+ * reference. `status`: the stage's; nothing is shown of one that failed, other than by a mismatch. */
 rs_status rs_show_section(const rs_args *args, const char *name, json_t *section, rs_status status, rs_diag *diag);
 
 #endif

@@ -9,7 +9,10 @@
 #include "config/unit_config.h"
 #include "energy/technology.h"
 
-static const struct { const char *topic, *title; const rs_schema *schema; } files[] = {
+static const struct {
+    const char *topic, *title;
+    const rs_schema *schema;
+} files[] = {
     { "array", "Keys of an array's YAML file", rs_array_schema },
     { "adapter", "Keys of the adapter of a foreign unit (cosim --dut)", rs_unit_schema },
     { "technology", "Keys of a technology's YAML file", rs_technology_schema },
@@ -20,7 +23,8 @@ static rs_status help_file(size_t i, const char *format, rs_diag *diag)
 {
     const bool markdown = strcmp(format, "markdown") == 0;
     if (!markdown && strcmp(format, "text") != 0)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the help about '%s' comes as text or markdown", files[i].topic);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "the help about '%s' comes as text or markdown",
+                        files[i].topic);
     printf(markdown ? "## %s\n\n" : "%s:\n\n", files[i].title);
     rs_schema_document(files[i].schema, markdown, stdout);
     return RS_OK;
@@ -35,7 +39,8 @@ rs_status rs_command_help(const rs_args *args, rs_diag *diag)
             return help_file(i, format, diag);
     const rs_command *command = topic != NULL ? rs_command_find(topic) : NULL;
     if (topic != NULL && command == NULL)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help' lists the commands", "there is no help about '%s'", topic);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help' lists the commands",
+                        "there is no help about '%s'", topic);
     if (strcmp(format, "man") == 0)
         rs_manual_page(command, stdout);
     else if (strcmp(format, "bash") == 0)
@@ -44,7 +49,8 @@ rs_status rs_command_help(const rs_args *args, rs_diag *diag)
         for (const rs_command *c = rs_commands; c->name != NULL; c++)
             puts(c->name);
     else if (strcmp(format, "markdown") == 0)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help array --format markdown'", "commands have no Markdown form");
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help array --format markdown'",
+                        "commands have no Markdown form");
     else if (command != NULL)
         rs_manual_command(command, stdout);
     else

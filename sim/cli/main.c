@@ -18,7 +18,8 @@ static rs_status unknown_command(const char *name, rs_diag *diag)
         names[n++] = c->name;
     const char *near = rs_nearest(name, names, n);
     char *hint = near != NULL ? rs_format("did you mean 'ristretto %s'?", near) : NULL;
-    rs_error(diag, RS_USAGE, RS_NOWHERE, hint != NULL ? hint : "'ristretto help' lists the commands", "unknown command '%s'", name);
+    rs_error(diag, RS_USAGE, RS_NOWHERE, hint != NULL ? hint : "'ristretto help' lists the commands",
+             "unknown command '%s'", name);
     rs_free(hint);
     return RS_USAGE;
 }
@@ -61,7 +62,8 @@ static rs_status run(int argc, char **argv, rs_diag *diag)
         return RS_OK;
     }
     if (first[0] == '-')
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, "ristretto COMMAND [OPTION...]", "a command is expected first, not '%s'", first);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "ristretto COMMAND [OPTION...]",
+                        "a command is expected first, not '%s'", first);
     return run_command(argc - 1, argv + 1, diag);
 }
 
@@ -73,9 +75,11 @@ int main(int argc, char **argv)
     rs_status status = run(argc, argv, diag);
     /* Results that did not reach their reader are not results: a full disk, a closed pipe. */
     if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status != RS_INTERRUPTED)
-        status = rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "cannot write to the standard output: %s", strerror(errno));
+        status = rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "cannot write to the standard output: %s",
+                          strerror(errno));
     if (status != RS_OK && status != RS_MISMATCH && status != RS_INTERRUPTED && rs_diag_errors(diag) == 0 && argc >= 2)
-        rs_error(diag, status, RS_NOWHERE, NULL, "failed with status %d and without a reason; please report this", (int)status);
+        rs_error(diag, status, RS_NOWHERE, NULL, "failed with status %d and without a reason; please report this",
+                 (int)status);
     if (status == RS_INTERRUPTED && rs_diag_errors(diag) == 0)
         rs_error(diag, status, RS_NOWHERE, NULL, "interrupted");
     rs_diag_print(diag, stderr);

@@ -3,7 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static const char one_line[] = "From a trained CNN to the smallest word widths, and to an accelerator checked against its RTL";
+static const char one_line[] =
+    "From a trained CNN to the smallest word widths, and to an accelerator checked against its RTL";
 
 static const char *const exit_codes[][2] = {
     { "0", "done; a comparison was bit-exact" },
@@ -25,7 +26,8 @@ static const char *const variables[][2] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Prints `text` broken into lines of at most `width` columns, all but the first indented. Empty lines part paragraphs. */
+/* Prints `text` broken into lines of at most `width` columns, all but the first indented. Empty lines part paragraphs.
+ */
 static void wrap(FILE *stream, const char *text, int indent, int column, int width)
 {
     while (*text != '\0') {
@@ -135,7 +137,7 @@ void rs_manual_command(const rs_command *command, FILE *stream)
         fprintf(stream, "  %-4s %s\n", exit_codes[i][0], exit_codes[i][1]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ man(7) */
+/* ------------------------------------------------------------------------------------------------------- man(7) */
 
 /* Backslashes and dashes are escaped; a line must not begin with a dot or an apostrophe. */
 static void roff(const char *text, FILE *stream)
@@ -196,7 +198,8 @@ static void roff_pairs(const char *title, const char *const (*pairs)[2], size_t 
 void rs_manual_page(const rs_command *command, FILE *stream)
 {
     if (command == NULL) {
-        fprintf(stream, ".TH RISTRETTO 1 \"\" \"ristretto %s\" \"User commands\"\n.SH NAME\nristretto \\- ", RS_VERSION);
+        fprintf(stream, ".TH RISTRETTO 1 \"\" \"ristretto %s\" \"User commands\"\n.SH NAME\nristretto \\- ",
+                RS_VERSION);
         roff(one_line, stream);
         fputs("\n.SH SYNOPSIS\n.B ristretto\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH COMMANDS\n", stream);
         for (const rs_command *c = rs_commands; c->name != NULL; c++) {
@@ -210,8 +213,8 @@ void rs_manual_page(const rs_command *command, FILE *stream)
         for (; command->name[n] != '\0' && n + 1 < sizeof upper; n++)
             upper[n] = (char)toupper((unsigned char)command->name[n]);
         upper[n] = '\0';
-        fprintf(stream, ".TH RISTRETTO\\-%s 1 \"\" \"ristretto %s\" \"User commands\"\n.SH NAME\nristretto\\-%s \\- ", upper,
-                RS_VERSION, command->name);
+        fprintf(stream, ".TH RISTRETTO\\-%s 1 \"\" \"ristretto %s\" \"User commands\"\n.SH NAME\nristretto\\-%s \\- ",
+                upper, RS_VERSION, command->name);
         roff(command->summary, stream);
         fputs("\n.SH SYNOPSIS\n.B ", stream);
         print_usage(command, stream);
@@ -236,7 +239,7 @@ void rs_manual_page(const rs_command *command, FILE *stream)
         fputs(".SH SEE ALSO\n.BR ristretto (1)\n", stream);
 }
 
-/* -------------------------------------------------------------------------------------------------------- completion */
+/* --------------------------------------------------------------------------------------------------- completion */
 
 static void bash_words(const rs_option *options, FILE *stream)
 {
@@ -274,13 +277,15 @@ void rs_manual_bash(FILE *stream)
           "_ristretto() {\n"
           "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]}\n"
           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-          "        COMPREPLY=($(compgen -W '", stream);
+          "        COMPREPLY=($(compgen -W '",
+          stream);
     for (const rs_command *c = rs_commands; c->name != NULL; c++)
         fprintf(stream, "%s%s", c == rs_commands ? "" : " ", c->name);
     fputs("' -- \"$word\"))\n"
           "        return\n"
           "    fi\n"
-          "    case $command:$before in\n", stream);
+          "    case $command:$before in\n",
+          stream);
     bash_values(rs_common_options, "*", stream);
     for (const rs_command *c = rs_commands; c->name != NULL; c++)
         bash_values(c->options, c->name, stream);
@@ -289,7 +294,8 @@ void rs_manual_bash(FILE *stream)
           "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
           "        return\n"
           "    fi\n"
-          "    case $command in\n", stream);
+          "    case $command in\n",
+          stream);
     for (const rs_command *c = rs_commands; c->name != NULL; c++) {
         fprintf(stream, "    %s) COMPREPLY=($(compgen -W '", c->name);
         bash_words(rs_common_options, stream);
@@ -298,5 +304,6 @@ void rs_manual_bash(FILE *stream)
     }
     fputs("    esac\n"
           "}\n"
-          "complete -o filenames -F _ristretto ristretto\n", stream);
+          "complete -o filenames -F _ristretto ristretto\n",
+          stream);
 }

@@ -73,8 +73,8 @@ static void check_value(const rs_option *option, const char *text, rs_diag *diag
         const bool number = integer ? rs_parse_int(text, &i) : rs_parse_real(text, &r);
         const double v = integer ? (double)i : r;
         if (!number || v < option->min || v > option->max)
-            rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%s%s takes %s from %s to %s, not '%s'", dashes(option), option->name,
-                     integer ? "a whole number" : "a number", rs_real_text(option->min, low, sizeof low),
+            rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%s%s takes %s from %s to %s, not '%s'", dashes(option),
+                     option->name, integer ? "a whole number" : "a number", rs_real_text(option->min, low, sizeof low),
                      rs_real_text(option->max, high, sizeof high), text);
         break;
     }
@@ -184,7 +184,8 @@ rs_status rs_args_parse(const rs_command *command, int argc, char *const *argv, 
                 if (!args->options[place]->repeated)
                     place++;
             } else {
-                rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "'ristretto %s' does not take the argument '%s'", command->name, word);
+                rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "'ristretto %s' does not take the argument '%s'",
+                         command->name, word);
             }
             continue;
         }
@@ -245,7 +246,8 @@ static size_t index_of(const rs_args *args, const char *name)
 {
     const size_t i = find_option(args, name, strlen(name));
     if (i == args->n) {
-        fprintf(stderr, "ristretto: internal error: command '%s' asks for an option '%s' that its table does not have\n",
+        fprintf(stderr,
+                "ristretto: internal error: command '%s' asks for an option '%s' that its table does not have\n",
                 args->command->name, name);
         abort();
     }

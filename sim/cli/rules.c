@@ -17,19 +17,23 @@ static char *full_name(const rs_rule_texts *t, const char *option)
 static rs_status wrong(const rs_rule_texts *t, const char *option, const char *hint, const char *what, rs_diag *diag)
 {
     char *name = full_name(t, option);
-    const rs_status status = name != NULL ? rs_error(diag, t->status, RS_NOWHERE, hint, "%s %s", name, what) : rs_out_of_memory(diag);
+    const rs_status status = name != NULL ? rs_error(diag, t->status, RS_NOWHERE, hint, "%s %s", name, what)
+                                          : rs_out_of_memory(diag);
     rs_free(name);
     return status;
 }
 
-static rs_status read_minifloat(const rs_rule_texts *t, const char *option, const char *text, rs_minifloat *format, rs_diag *diag)
+static rs_status read_minifloat(const rs_rule_texts *t, const char *option, const char *text, rs_minifloat *format,
+                                rs_diag *diag)
 {
     if (text == NULL || text[0] == '\0' || rs_minifloat_parse(text, format))
         return RS_OK;
     static const char *const names[] = { "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16" };
     const char *near = rs_nearest(text, names, sizeof names / sizeof *names);
     char *hint = near != NULL ? rs_format("did you mean '%s'?", near) : NULL;
-    char *what = rs_format("takes e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K with E from 1 to 8, K from 0 to 10 and E + K up to 15, not '%s'", text);
+    char *what = rs_format("takes e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16 or E:K with E from 1 to 8, K from 0 "
+                           "to 10 and E + K up to 15, not '%s'",
+                           text);
     const rs_status status = what != NULL ? wrong(t, option, hint, what, diag) : rs_out_of_memory(diag);
     rs_free(hint);
     rs_free(what);
@@ -43,14 +47,14 @@ static rs_status read_exponents(const char *text, bool zero, const rs_rule_texts
     int64_t low = 0, high = 0;
     if (first == NULL)
         return rs_out_of_memory(diag);
-    const bool good = colon != NULL && rs_parse_int(first, &low) && rs_parse_int(colon + 1, &high) && low >= RS_FL_MIN && high <= RS_FL_MAX &&
-                      low <= high && high - low <= RS_POWER2_MAX_RANGE;
+    const bool good = colon != NULL && rs_parse_int(first, &low) && rs_parse_int(colon + 1, &high) &&
+                      low >= RS_FL_MIN && high <= RS_FL_MAX && low <= high && high - low <= RS_POWER2_MAX_RANGE;
     rs_free(first);
-    *format = (rs_power2){ (int)low, (int)high, zero };
+    *format = (rs_power2) { (int)low, (int)high, zero };
     if (good)
         return RS_OK;
-    char *what = rs_format("takes FIRST:LAST from %d to %d and at most %d of them, such as -8:-1, not '%s'", RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE + 1,
-                           text);
+    char *what = rs_format("takes FIRST:LAST from %d to %d and at most %d of them, such as -8:-1, not '%s'", RS_FL_MIN,
+                           RS_FL_MAX, RS_POWER2_MAX_RANGE + 1, text);
     const rs_status status = what != NULL ? wrong(t, "exponents", NULL, what, diag) : rs_out_of_memory(diag);
     rs_free(what);
     return status;
@@ -61,7 +65,11 @@ static rs_status check_scheme(const rs_rule_texts *t, const rs_quantize_options 
 {
     static const char default_exponents[] = "-8:-1";
     const rs_scheme scheme = o->rules.scheme;
-    const struct { const char *option; bool given; rs_scheme scheme; } own[] = {
+    const struct {
+        const char *option;
+        bool given;
+        rs_scheme scheme;
+    } own[] = {
         { "minifloat", t->minifloat != NULL && t->minifloat[0] != '\0', RS_SCHEME_MINIFLOAT },
         { "minifloat-weights", t->minifloat_weights != NULL && t->minifloat_weights[0] != '\0', RS_SCHEME_MINIFLOAT },
         { "exponent-bits", o->rules.exponent_bits > 0, RS_SCHEME_MINIFLOAT },
@@ -75,16 +83,22 @@ static rs_status check_scheme(const rs_rule_texts *t, const rs_quantize_options 
     for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
         if (!own[i].given || own[i].scheme == scheme)
             continue;
-        char *what = rs_format("belongs to the scheme %s, not to %s", rs_scheme_name(own[i].scheme), rs_scheme_name(scheme));
+        char *what = rs_format("belongs to the scheme %s, not to %s", rs_scheme_name(own[i].scheme),
+                               rs_scheme_name(scheme));
         status = what != NULL ? wrong(t, own[i].option, NULL, what, diag) : rs_out_of_memory(diag);
         rs_free(what);
     }
     if (scheme == RS_SCHEME_MINIFLOAT && (o->unsigned_activations || o->wide_scores))
-        status = rs_error(diag, t->status, RS_NOWHERE, NULL, "unsigned values and scores as wide as the accumulator belong to fixed point, not to minifloat");
+        status = rs_error(
+            diag, t->status, RS_NOWHERE, NULL,
+            "unsigned values and scores as wide as the accumulator belong to fixed point, not to minifloat");
     if (o->refine_images > 0 && (scheme == RS_SCHEME_MINIFLOAT || scheme == RS_SCHEME_STATIC))
-        status = wrong(t, "refine", NULL, "moves fractional lengths, which only the schemes dynamic and power-of-two can have moved", diag);
+        status = wrong(t, "refine", NULL,
+                       "moves fractional lengths, which only the schemes dynamic and power-of-two can have moved",
+                       diag);
     if (o->adaptive_weights && scheme == RS_SCHEME_STATIC)
-        status = wrong(t, "weight-rounding", NULL, "adaptive moves fractional lengths, but the scheme static has one for all numbers", diag);
+        status = wrong(t, "weight-rounding", NULL,
+                       "adaptive moves fractional lengths, but the scheme static has one for all numbers", diag);
     return status;
 }
 

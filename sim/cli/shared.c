@@ -9,21 +9,23 @@
 
 rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag)
 {
-    return rs_dataset_open(rs_args_text(args, "data"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0, set, diag);
+    return rs_dataset_open(rs_args_text(args, "data"), NULL, strcmp(rs_args_text(args, "split"), "train") == 0, set,
+                           diag);
 }
 
 rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag)
 {
-    *slice = (rs_slice){ 0, 0 };
+    *slice = (rs_slice) { 0, 0 };
     const char *colon = strchr(text, ':');
     char *first = rs_strndup(text, colon != NULL ? (size_t)(colon - text) : 0);
     if (first == NULL)
         return rs_out_of_memory(diag);
-    const bool good = colon != NULL && rs_parse_int(first, &slice->first) && rs_parse_int(colon + 1, &slice->count) && slice->first >= 0 &&
-                      slice->count > 0;
+    const bool good = colon != NULL && rs_parse_int(first, &slice->first) && rs_parse_int(colon + 1, &slice->count) &&
+                      slice->first >= 0 && slice->count > 0;
     rs_free(first);
     if (!good)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes FIRST:COUNT, such as 0:1000, not '%s'", option, text);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--%s takes FIRST:COUNT, such as 0:1000, not '%s'", option,
+                        text);
     return RS_OK;
 }
 
@@ -40,8 +42,9 @@ rs_status rs_parse_means(const char *text, const char *what, rs_status wrong, rs
         const bool good = over->n_mean < MOST && rs_parse_real(word, &value) && value > -1e9 && value < 1e9;
         rs_free(word);
         if (!good)
-            return rs_error(diag, wrong, RS_NOWHERE, NULL, "%s takes one number, or one for each channel (at most %d), such as 104,117,123, not '%s'", what,
-                            (int)MOST, text);
+            return rs_error(diag, wrong, RS_NOWHERE, NULL,
+                            "%s takes one number, or one for each channel (at most %d), such as 104,117,123, not '%s'",
+                            what, (int)MOST, text);
         over->mean[over->n_mean++] = (float)value;
         if (p[length] == '\0')
             return RS_OK;
@@ -56,18 +59,23 @@ rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_
     char *first = rs_strndup(text, x != NULL ? (size_t)(x - text) : 0);
     if (first == NULL)
         return rs_out_of_memory(diag);
-    const bool good = x != NULL && rs_parse_int(first, &over->new_height) && rs_parse_int(x + 1, &over->new_width) && over->new_height >= 1 &&
-                      over->new_width >= 1 && over->new_height <= MOST && over->new_width <= MOST;
+    const bool good = x != NULL && rs_parse_int(first, &over->new_height) && rs_parse_int(x + 1, &over->new_width) &&
+                      over->new_height >= 1 && over->new_width >= 1 && over->new_height <= MOST &&
+                      over->new_width <= MOST;
     rs_free(first);
     return good ? RS_OK
-                : rs_error(diag, wrong, RS_NOWHERE, NULL, "%s takes ROWSxPIXELS, 1 to %d each, such as 256x256, not '%s'", what, MOST, text);
+                : rs_error(diag, wrong, RS_NOWHERE, NULL,
+                           "%s takes ROWSxPIXELS, 1 to %d each, such as 256x256, not '%s'", what, MOST, text);
 }
 
 rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_diag *diag)
 {
-    *over = (rs_data_override){ .gray = rs_args_flag(args, "gray"), .mirror = rs_args_has(args, "mirror") && rs_args_flag(args, "mirror"),
-                                .shuffle = rs_args_has(args, "shuffle") && rs_args_flag(args, "shuffle") };
-    rs_status status = rs_args_given(args, "resize") ? rs_parse_size(rs_args_text(args, "resize"), "--resize", RS_USAGE, over, diag) : RS_OK;
+    *over = (rs_data_override) { .gray = rs_args_flag(args, "gray"),
+                                 .mirror = rs_args_has(args, "mirror") && rs_args_flag(args, "mirror"),
+                                 .shuffle = rs_args_has(args, "shuffle") && rs_args_flag(args, "shuffle") };
+    rs_status status = rs_args_given(args, "resize")
+                           ? rs_parse_size(rs_args_text(args, "resize"), "--resize", RS_USAGE, over, diag)
+                           : RS_OK;
     if (!rs_args_has(args, "mean"))
         return status;
     over->has_scale = rs_args_given(args, "scale");
@@ -81,10 +89,11 @@ rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_d
     return status;
 }
 
-rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice, rs_diag *diag)
+rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice,
+                          rs_diag *diag)
 {
     const char *text = rs_args_text(args, option);
-    *slice = (rs_slice){ 0, 0 };
+    *slice = (rs_slice) { 0, 0 };
     const rs_status status = text != NULL ? rs_slice_parse(text, option, slice, diag) : RS_OK;
     if (status != RS_OK)
         return status;
@@ -95,7 +104,7 @@ rs_status rs_slice_option(const rs_args *args, const char *option, const rs_data
 
 rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag)
 {
-    *slice = (rs_slice){ rs_args_int(args, "first"), rs_args_int(args, "images") };
+    *slice = (rs_slice) { rs_args_int(args, "first"), rs_args_int(args, "images") };
     return rs_slice_resolve(slice, set, "--first, --images", RS_USAGE, diag);
 }
 

@@ -45,13 +45,15 @@ static rs_cost operation(const pricing *p, const rs_net *net, int i, const rs_wi
     const rs_layer *l = &net->layers[i];
     const int in = w->activations[l->bottoms[0]], weight = w->weights[i];
     const int sum = in + weight + ceil_log2(rs_shape_count(&l->params[0].shape, 1));
-    const rs_cost product = p->power2 ? rs_cost_shifter(p->technology, in + weight, weight) : rs_cost_multiplier(p->technology, in, weight);
+    const rs_cost product = p->power2 ? rs_cost_shifter(p->technology, in + weight, weight)
+                                      : rs_cost_multiplier(p->technology, in, weight);
     const rs_cost adder = rs_cost_linear(&p->technology->adders, sum);
-    return (rs_cost){ product.pj + adder.pj, product.um2 + adder.um2 };
+    return (rs_cost) { product.pj + adder.pj, product.um2 + adder.um2 };
 }
 
-/* Bits: of all weights and all layer outputs of an image. Area: of one multiply-accumulate unit that serves every layer. Energy: of the
- * multiply-accumulates of an image, and of its weights and layer outputs moved once to or from the off-chip memory. */
+/* Bits: of all weights and all layer outputs of an image. Area: of one multiply-accumulate unit that serves every
+ * layer. Energy: of the multiply-accumulates of an image, and of its weights and layer outputs moved once to or from
+ * the off-chip memory. */
 static double cost_of(const void *context, const rs_net *net, const rs_widths *w)
 {
     const pricing *p = context;
@@ -68,17 +70,20 @@ static double cost_of(const void *context, const rs_net *net, const rs_widths *w
             }
         }
         for (int t = 0; t < l->n_tops; t++)
-            bits += c.outputs > 0 ? (double)rs_shape_count(&net->blobs[l->tops[t]].shape, 1) * w->activations[l->tops[t]] : 0;
+            bits += c.outputs > 0
+                        ? (double)rs_shape_count(&net->blobs[l->tops[t]].shape, 1) * w->activations[l->tops[t]]
+                        : 0;
     }
     if (p->kind == RS_COST_BITS)
         return bits;
     return p->kind == RS_COST_AREA ? area : energy + bits * rs_dram_pj_per_bit(p->technology);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- output */
+/* ------------------------------------------------------------------------------------------------------- output */
 
 /* A column for each layer's weights, and for each blob that has a width. */
-static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const char *unit, const char *path, rs_diag *diag)
+static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const char *unit, const char *path,
+                           rs_diag *diag)
 {
     rs_output *out = NULL;
     const rs_status status = rs_output_open(path, &out, diag);
@@ -96,7 +101,8 @@ static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const c
     fputc('\n', f);
     for (int k = 0; k < r->n_points; k++) {
         const rs_pareto_point *p = &r->points[k];
-        fprintf(f, "%.9g,%" PRId64 ",%" PRId64 ",%.4f,%d,%d", p->cost, p->hits, p->ties, 100.0 * (double)p->hits / (double)r->images, p->front, k == r->chosen);
+        fprintf(f, "%.9g,%" PRId64 ",%" PRId64 ",%.4f,%d,%d", p->cost, p->hits, p->ties,
+                100.0 * (double)p->hits / (double)r->images, p->front, k == r->chosen);
         for (int i = 0; i < net->n_layers; i++)
             if (first->weights[i] > 0)
                 fprintf(f, ",%d", p->widths.weights[i]);
@@ -129,8 +135,9 @@ static json_t *points_json(const rs_net *net, const rs_pareto_result *r)
         char weights[512], outputs[512];
         widths_text(net, &p->widths, true, weights, sizeof weights);
         widths_text(net, &p->widths, false, outputs, sizeof outputs);
-        failed = json_array_append_new(points, json_pack("{s:f, s:I, s:I, s:b, s:s, s:s}", "cost", p->cost, "hits", (json_int_t)p->hits, "ties",
-                                                         (json_int_t)p->ties, "front", p->front, "weights", weights, "outputs", outputs)) != 0;
+        failed = json_array_append_new(points, json_pack("{s:f, s:I, s:I, s:b, s:s, s:s}", "cost", p->cost, "hits",
+                                                         (json_int_t)p->hits, "ties", (json_int_t)p->ties, "front",
+                                                         p->front, "weights", weights, "outputs", outputs)) != 0;
     }
     if (!failed)
         return points;
@@ -138,7 +145,8 @@ static json_t *points_json(const rs_net *net, const rs_pareto_result *r)
     return NULL;
 }
 
-static rs_status test_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, json_t **test, rs_diag *diag)
+static rs_status test_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, json_t **test,
+                           rs_diag *diag)
 {
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
     rs_engine *engine = NULL;
@@ -152,15 +160,17 @@ static rs_status test_json(const rs_net *net, const rs_qnet *qnet, const rs_data
     rs_engine_free(engine);
     if (status != RS_OK)
         return status;
-    *test = json_pack("{s:s, s:I, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)slice.count, "float_hits", (json_int_t)f.hits, "hits",
-                      (json_int_t)q.hits, "ties", (json_int_t)q.ties);
+    *test = json_pack("{s:s, s:I, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)slice.count, "float_hits",
+                      (json_int_t)f.hits, "hits", (json_int_t)q.hits, "ties", (json_int_t)q.ties);
     return *test != NULL ? RS_OK : rs_out_of_memory(diag);
 }
 
-static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_pareto_result *r, const char *unit, const json_t *section, rs_diag *diag)
+static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_pareto_result *r, const char *unit,
+                               const json_t *section, rs_diag *diag)
 {
-    char *const paths[] = { rs_path_join(stage->out, "qnet"), rs_path_join(stage->out, "quantized.prototxt"), rs_path_join(stage->out, "pareto.csv"),
-                            rs_path_join(stage->out, "pareto.json"), rs_path_join(stage->out, "quantized.caffemodel") };
+    char *const paths[] = { rs_path_join(stage->out, "qnet"), rs_path_join(stage->out, "quantized.prototxt"),
+                            rs_path_join(stage->out, "pareto.csv"), rs_path_join(stage->out, "pareto.json"),
+                            rs_path_join(stage->out, "quantized.caffemodel") };
     enum { QNET, PROTOTXT, CSV, JSON, WEIGHTS, PATHS };
     rs_status status = RS_OK;
     for (int i = 0; i < PATHS; i++)
@@ -182,8 +192,8 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
     return status;
 }
 
-rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, const rs_pareto_stage *pareto, json_t **section,
-                          rs_diag *diag)
+rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
+                          const rs_pareto_stage *pareto, json_t **section, rs_diag *diag)
 {
     *section = NULL;
     const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
@@ -194,30 +204,40 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     json_t *test = NULL;
     int data_layer = 0;
     if (pareto->kind != RS_COST_BITS && pareto->technology == NULL)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml", "a front by %s needs a technology", costs[pareto->kind]);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml",
+                        "a front by %s needs a technology", costs[pareto->kind]);
     rs_status status = pareto->technology != NULL ? rs_technology_read(pareto->technology, &technology, diag) : RS_OK;
-    const pricing price = { .kind = pareto->kind, .technology = technology, .power2 = stage->options.rules.scheme == RS_SCHEME_POWER2 };
-    const rs_pareto_options options = { .cost = cost_of, .context = &price, .uniform = pareto->kind == RS_COST_AREA, .budget = pareto->budget,
+    const pricing price = { .kind = pareto->kind,
+                            .technology = technology,
+                            .power2 = stage->options.rules.scheme == RS_SCHEME_POWER2 };
+    const rs_pareto_options options = { .cost = cost_of,
+                                        .context = &price,
+                                        .uniform = pareto->kind == RS_COST_AREA,
+                                        .budget = pareto->budget,
                                         .stop_margin = fmax(5.0, 3.0 * stage->options.error_margin) };
     if (status == RS_OK)
         status = rs_data_layer(net, &data_layer, diag);
     if (status == RS_OK)
         status = rs_make_folder(stage->out, diag);
     if (status == RS_OK)
-        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options, &r, diag);
+        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options, &r,
+                           diag);
     if (status == RS_OK)
         status = test_json(net, r->qnet, set, stage->test, &test, diag);
     if (status == RS_OK) {
-        *section = json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:O}", "network", net->name, "cost", costs[pareto->kind], "unit",
-                             units[pareto->kind], "budget", pareto->budget, "error_margin", stage->options.error_margin, "met", r->met, "images",
-                             (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "needed_hits", (json_int_t)r->needed_hits, "chosen", r->chosen,
-                             "trials", (json_int_t)r->trials, "seconds", r->seconds, "points", points_json(net, r), "test", test);
+        *section = json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:O}", "network",
+                             net->name, "cost", costs[pareto->kind], "unit", units[pareto->kind], "budget",
+                             pareto->budget, "error_margin", stage->options.error_margin, "met", r->met, "images",
+                             (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "needed_hits",
+                             (json_int_t)r->needed_hits, "chosen", r->chosen, "trials", (json_int_t)r->trials,
+                             "seconds", r->seconds, "points", points_json(net, r), "test", test);
         status = *section != NULL ? RS_OK : rs_out_of_memory(diag);
     }
     if (status == RS_OK)
         status = write_outputs(net, stage, r, units[pareto->kind], *section, diag);
     if (status == RS_OK && !r->met)
-        status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "the cheapest, or the best, of what was tried is written", "no point of the front %s",
+        status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "the cheapest, or the best, of what was tried is written",
+                          "no point of the front %s",
                           pareto->budget > 0 ? "is within the budget" : "keeps the error margin");
     json_decref(test);
     rs_pareto_result_free(r);

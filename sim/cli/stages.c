@@ -32,9 +32,10 @@ static void append(json_t *array, json_t *item, bool *failed)
         *failed = true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- networks */
+/* ----------------------------------------------------------------------------------------------------- networks */
 
-rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over, rs_net **result, rs_diag *diag)
+rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over,
+                        rs_net **result, rs_diag *diag)
 {
     *result = NULL;
     rs_net *net = NULL;
@@ -42,7 +43,7 @@ rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset
     /* Where an ONNX model leaves the size open, it is that of the images; a batch of 0 says so. */
     rs_data_param as_given = { .scale = 1.0f };
     rs_status status = over != NULL ? rs_data_override_apply(over, &as_given, diag) : RS_OK;
-    rs_shape images = status == RS_OK ? rs_dataset_shape(set, &as_given, 1) : (rs_shape){ 0 };
+    rs_shape images = status == RS_OK ? rs_dataset_shape(set, &as_given, 1) : (rs_shape) { 0 };
     images.dim[0] = 0;
     rs_free(as_given.mean_file);
     if (status == RS_OK)
@@ -71,14 +72,16 @@ rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag)
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag)
 {
     if (slice->first >= set->count || slice->count > set->count - slice->first)
-        return rs_error(diag, wrong, RS_FILE(set->path), NULL, "%s: images %lld to %lld are not there, the data set has %lld", what,
-                        (long long)slice->first, (long long)(slice->first + (slice->count > 0 ? slice->count : 1) - 1), (long long)set->count);
+        return rs_error(diag, wrong, RS_FILE(set->path), NULL,
+                        "%s: images %lld to %lld are not there, the data set has %lld", what, (long long)slice->first,
+                        (long long)(slice->first + (slice->count > 0 ? slice->count : 1) - 1), (long long)set->count);
     if (slice->count == 0)
         slice->count = set->count - slice->first;
     return RS_OK;
 }
 
-rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section, rs_diag *diag)
+rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section,
+                        rs_diag *diag)
 {
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
     const rs_test_options options = { .top_k = top_k };
@@ -87,17 +90,19 @@ rs_status rs_stage_test(const rs_net *net, const rs_dataset *set, rs_slice slice
     const rs_status status = rs_test_net(net, &part, &options, &r, diag);
     if (status != RS_OK)
         return status;
-    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:f}", "network", net->name, "data", set->path, "first",
-                              (json_int_t)slice.first, "images", (json_int_t)r.images, "hits", (json_int_t)r.hits, "ties",
-                              (json_int_t)r.ties, "top_k", r.top_k, "seconds", r.seconds, "images_per_second", r.images_per_second);
-    if (value != NULL && r.top5_hits >= 0 && json_object_set_new(value, "top5_hits", json_integer((json_int_t)r.top5_hits)) != 0) {
+    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:f}", "network", net->name, "data", set->path,
+                              "first", (json_int_t)slice.first, "images", (json_int_t)r.images, "hits",
+                              (json_int_t)r.hits, "ties", (json_int_t)r.ties, "top_k", r.top_k, "seconds", r.seconds,
+                              "images_per_second", r.images_per_second);
+    if (value != NULL && r.top5_hits >= 0 &&
+        json_object_set_new(value, "top5_hits", json_integer((json_int_t)r.top5_hits)) != 0) {
         json_decref(value);
         value = NULL;
     }
     return finish(value, section, diag);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- quantize */
+/* ----------------------------------------------------------------------------------------------------- quantize */
 
 /* "8 bits, fl 5", "e4m3", "2^-8 to 2^-1", "2^-8 to 2^-1 and 0". */
 static void number_text(rs_number_format f, bool is_unsigned, const int *channel_fl, char *text, size_t size)
@@ -107,11 +112,13 @@ static void number_text(rs_number_format f, bool is_unsigned, const int *channel
         rs_minifloat_name(f.minifloat, text, size);
         break;
     case RS_NUMBER_POWER2:
-        snprintf(text, size, "2^%d to 2^%d%s", f.power2.min_exponent, f.power2.max_exponent, f.power2.zero ? " and 0" : "");
+        snprintf(text, size, "2^%d to 2^%d%s", f.power2.min_exponent, f.power2.max_exponent,
+                 f.power2.zero ? " and 0" : "");
         break;
     case RS_NUMBER_FIXED:
     case RS_NUMBERS:
-        snprintf(text, size, "%d bits%s, fl %d%s", f.fixed.bits, is_unsigned ? " unsigned" : "", f.fixed.fl, channel_fl != NULL ? " and more" : "");
+        snprintf(text, size, "%d bits%s, fl %d%s", f.fixed.bits, is_unsigned ? " unsigned" : "", f.fixed.fl,
+                 channel_fl != NULL ? " and more" : "");
         break;
     }
 }
@@ -127,17 +134,20 @@ static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quan
         const int layer = rs_net_layer(net, op->name);
         char weights[64] = "", output[64];
         if (weighted)
-            number_text((rs_number_format){ op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 }, false, op->weight_fl,
-                        weights, sizeof weights);
-        number_text((rs_number_format){ .number = out->number, .fixed = out->format, .minifloat = out->minifloat }, out->is_unsigned, NULL, output,
-                    sizeof output);
+            number_text(
+                (rs_number_format) { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 },
+                false, op->weight_fl, weights, sizeof weights);
+        number_text((rs_number_format) { .number = out->number, .fixed = out->format, .minifloat = out->minifloat },
+                    out->is_unsigned, NULL, output, sizeof output);
         append(layers,
-               json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}", "weight_format", weights, "output_format",
-                         output, "name", op->name, "type", rs_qop_type_name(op->type), "relu",
-                         op->relu, "weight_bits", weighted ? op->weight_format.bits : 0, "weight_fl", weighted ? op->weight_format.fl : 0,
-                         "weight_max", weighted && layer >= 0 ? r->weight_max[layer] : 0.0, "shift", weighted ? op->shift : 0, "output",
-                         out->name, "output_bits", out->format.bits, "output_fl", out->format.fl, "output_shape", out->channels, out->height,
-                         out->width, "macs", weighted ? (json_int_t)rs_qop_macs(qnet, op) : (json_int_t)0),
+               json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}",
+                         "weight_format", weights, "output_format", output, "name", op->name, "type",
+                         rs_qop_type_name(op->type), "relu", op->relu, "weight_bits",
+                         weighted ? op->weight_format.bits : 0, "weight_fl", weighted ? op->weight_format.fl : 0,
+                         "weight_max", weighted && layer >= 0 ? r->weight_max[layer] : 0.0, "shift",
+                         weighted ? op->shift : 0, "output", out->name, "output_bits", out->format.bits, "output_fl",
+                         out->format.fl, "output_shape", out->channels, out->height, out->width, "macs",
+                         weighted ? (json_int_t)rs_qop_macs(qnet, op) : (json_int_t)0),
                &failed);
     }
     if (failed) {
@@ -153,9 +163,11 @@ static json_t *trials_json(const rs_quantize_result *r)
     bool failed = false;
     for (int i = 0; i < r->n_trials; i++) {
         const rs_trial *t = &r->trials[i];
-        append(trials, json_pack("{s:i, s:s, s:[i,i,i], s:I, s:I, s:I, s:b}", "fl", t->fl, "group", t->group < RS_GROUPS ? rs_group_name(t->group) : "combination",
-                                 "bits", t->bits[0], t->bits[1], t->bits[2], "images", (json_int_t)t->images, "hits", (json_int_t)t->hits,
-                                 "ties", (json_int_t)t->ties, "exact", t->exact),
+        append(trials,
+               json_pack("{s:i, s:s, s:[i,i,i], s:I, s:I, s:I, s:b}", "fl", t->fl, "group",
+                         t->group < RS_GROUPS ? rs_group_name(t->group) : "combination", "bits", t->bits[0], t->bits[1],
+                         t->bits[2], "images", (json_int_t)t->images, "hits", (json_int_t)t->hits, "ties",
+                         (json_int_t)t->ties, "exact", t->exact),
                &failed);
     }
     if (failed) {
@@ -170,7 +182,10 @@ static json_t *groups_json(const rs_quantize_result *r)
     json_t *groups = json_array();
     bool failed = false;
     for (int g = 0; g < RS_GROUPS; g++)
-        append(groups, json_pack("{s:s, s:i, s:i}", "name", rs_group_name((rs_group)g), "single_bits", r->single_bits[g], "bits", r->bits[g]), &failed);
+        append(groups,
+               json_pack("{s:s, s:i, s:i}", "name", rs_group_name((rs_group)g), "single_bits", r->single_bits[g],
+                         "bits", r->bits[g]),
+               &failed);
     if (failed) {
         json_decref(groups);
         return NULL;
@@ -179,8 +194,8 @@ static json_t *groups_json(const rs_quantize_result *r)
 }
 
 /* Float and integers on one slice. */
-static rs_status score_slice(const rs_net *net, rs_engine *engine, const rs_dataset *set, rs_slice slice, const char *name, json_t *scores,
-                             rs_diag *diag)
+static rs_status score_slice(const rs_net *net, rs_engine *engine, const rs_dataset *set, rs_slice slice,
+                             const char *name, json_t *scores, rs_diag *diag)
 {
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
     rs_test_result f;
@@ -191,9 +206,10 @@ static rs_status score_slice(const rs_net *net, rs_engine *engine, const rs_data
     if (status != RS_OK)
         return status;
     bool failed = false;
-    append(scores, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "name", name, "first", (json_int_t)slice.first, "images",
-                             (json_int_t)slice.count, "float_hits", (json_int_t)f.hits, "float_ties", (json_int_t)f.ties, "hits",
-                             (json_int_t)q.hits, "ties", (json_int_t)q.ties, "seconds", q.seconds),
+    append(scores,
+           json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "name", name, "first", (json_int_t)slice.first,
+                     "images", (json_int_t)slice.count, "float_hits", (json_int_t)f.hits, "float_ties",
+                     (json_int_t)f.ties, "hits", (json_int_t)q.hits, "ties", (json_int_t)q.ties, "seconds", q.seconds),
            &failed);
     return failed ? rs_out_of_memory(diag) : RS_OK;
 }
@@ -203,8 +219,8 @@ static bool same_slice(rs_slice a, rs_slice b)
     return a.first == b.first && a.count == b.count;
 }
 
-static rs_status scores_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set, const rs_quantize_stage *stage, json_t **scores,
-                             rs_diag *diag)
+static rs_status scores_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set,
+                             const rs_quantize_stage *stage, json_t **scores, rs_diag *diag)
 {
     const rs_slice all = { 0, set->count };
     const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
@@ -222,12 +238,15 @@ static rs_status scores_json(const rs_net *net, const rs_qnet *qnet, const rs_da
     return status;
 }
 
-static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_quantize_result *r, const json_t *section, rs_diag *diag)
+static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_quantize_result *r,
+                               const json_t *section, rs_diag *diag)
 {
     char *qnet = rs_path_join(stage->out, "qnet"), *prototxt = rs_path_join(stage->out, "quantized.prototxt");
     char *json = rs_path_join(stage->out, "quantize.json"), *folded = rs_path_join(stage->out, "folded.caffemodel");
     char *weights = rs_path_join(stage->out, "quantized.caffemodel");
-    rs_status status = qnet == NULL || prototxt == NULL || json == NULL || folded == NULL || weights == NULL ? rs_out_of_memory(diag) : RS_OK;
+    rs_status status = qnet == NULL || prototxt == NULL || json == NULL || folded == NULL || weights == NULL
+                           ? rs_out_of_memory(diag)
+                           : RS_OK;
     if (status == RS_OK)
         status = rs_qnet_write(r->qnet, qnet, diag);
     if (status == RS_OK) {
@@ -236,7 +255,8 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
         if (status == RS_OK && stage->quantized != NULL)
             status = rs_import_write_quantized(stage->model, net, stage->quantized, diag);
     }
-    if (status == RS_OK && (net->n_folded > 0 || rs_is_onnx(stage->model))) /* the weights that quantized.prototxt goes with */
+    if (status == RS_OK &&
+        (net->n_folded > 0 || rs_is_onnx(stage->model))) /* the weights that quantized.prototxt goes with */
         status = rs_caffe_write_weights(net, folded, diag);
     if (status == RS_OK && rs_formats_give_params(r->formats, net)) /* from here on, the net has them */
         status = rs_caffe_write_weights(net, weights, diag);
@@ -254,7 +274,8 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
 static rs_status take_formats(rs_net *net, rs_quantize_options *options, rs_formats **given, rs_diag *diag)
 {
     if (options->rules.scheme != RS_SCHEME_DYNAMIC)
-        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "the formats of a model are dynamic fixed point, not of the scheme %s",
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
+                        "the formats of a model are dynamic fixed point, not of the scheme %s",
                         rs_scheme_name(options->rules.scheme));
     const rs_status status = rs_formats_of_model(net, given, diag);
     if (status != RS_OK)
@@ -276,7 +297,8 @@ static rs_status take_formats(rs_net *net, rs_quantize_options *options, rs_form
     return RS_OK;
 }
 
-rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section, rs_diag *diag)
+rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section,
+                            rs_diag *diag)
 {
     *section = NULL;
     const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
@@ -294,9 +316,10 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
         status = take_formats(net, &options, &given, diag);
     const int quantized = rs_net_unquantize(net);
     if (quantized > 0)
-        rs_warn(diag, RS_FILE(stage->model), "`test` and `forward` compute with the model's own",
-                "%d QuantizeLinear layer%s of the net %s left out here: formats are chosen anew, from the values as floats", quantized,
-                quantized == 1 ? "" : "s", quantized == 1 ? "is" : "are");
+        rs_warn(
+            diag, RS_FILE(stage->model), "`test` and `forward` compute with the model's own",
+            "%d QuantizeLinear layer%s of the net %s left out here: formats are chosen anew, from the values as floats",
+            quantized, quantized == 1 ? "" : "s", quantized == 1 ? "is" : "are");
     if (status == RS_OK)
         status = rs_data_layer(net, &data_layer, diag);
     const rs_data_param *transform = &net->layers[data_layer].data;
@@ -307,25 +330,30 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
         status = scores_json(net, r->qnet, set, stage, &scores, diag);
     if (status == RS_OK) {
         const rs_format_rules *rules = &options.rules;
-        static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT", "INTEGER_POWER_OF_2_WEIGHTS" };
-        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:s, s:I, s:s, s:f, "
-                                  "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, s:O}",
-                                  "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
-                                  rs_range_rule_name(rules->weight_range), "activation_range", rs_range_rule_name(rules->activation_range), "percentile",
-                                  rules->percentile, "bias_correction", rules->bias_correction, "compat",
-                                  options.original_search, "fl", r->fl, "network", net->name, "data", set->path, "calibration_data", chosen_on->path,
-                                  "refine_images", (json_int_t)options.refine_images, "weight_rounding", options.adaptive_weights ? "adaptive" : "nearest",
-                                  "error_margin", options.error_margin, "calibration_first",
-                                  (json_int_t)stage->calibration.first, "calibration_images", (json_int_t)stage->calibration.count, "images",
-                                  (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties,
-                                  "needed_hits", (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties,
-                                  "target_met", r->target_met, "seconds", r->seconds, "rounding", rs_rounding_name(options.rounding),
-                                  "bias_format", options.bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "unsigned_activations",
-                                  options.unsigned_activations, "channel_weights", options.channel_weights, "scores_width",
-                                  options.wide_scores ? "accumulator" : "format", "input_bits",
-                                  r->qnet->tensors[0].format.bits, "input_fl", r->qnet->tensors[0].format.fl, "groups", groups_json(r), "trials",
-                                  trials_json(r), "layers", layers_json(r->qnet, net, r), "scores", scores),
-                        section, diag);
+        static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT",
+                                                            "INTEGER_POWER_OF_2_WEIGHTS" };
+        status = finish(
+            json_pack(
+                "{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:s, s:I, s:s, s:f, "
+                "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, "
+                "s:O}",
+                "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
+                rs_range_rule_name(rules->weight_range), "activation_range",
+                rs_range_rule_name(rules->activation_range), "percentile", rules->percentile, "bias_correction",
+                rules->bias_correction, "compat", options.original_search, "fl", r->fl, "network", net->name, "data",
+                set->path, "calibration_data", chosen_on->path, "refine_images", (json_int_t)options.refine_images,
+                "weight_rounding", options.adaptive_weights ? "adaptive" : "nearest", "error_margin",
+                options.error_margin, "calibration_first", (json_int_t)stage->calibration.first, "calibration_images",
+                (json_int_t)stage->calibration.count, "images", (json_int_t)r->images, "float_hits",
+                (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties, "needed_hits",
+                (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties, "target_met",
+                r->target_met, "seconds", r->seconds, "rounding", rs_rounding_name(options.rounding), "bias_format",
+                options.bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "unsigned_activations",
+                options.unsigned_activations, "channel_weights", options.channel_weights, "scores_width",
+                options.wide_scores ? "accumulator" : "format", "input_bits", r->qnet->tensors[0].format.bits,
+                "input_fl", r->qnet->tensors[0].format.fl, "groups", groups_json(r), "trials", trials_json(r), "layers",
+                layers_json(r->qnet, net, r), "scores", scores),
+            section, diag);
     }
     if (status == RS_OK)
         status = write_outputs(net, stage, r, *section, diag);
@@ -333,7 +361,8 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
         (void)remove(checkpoint); /* the search is over */
     if (status == RS_OK && !r->target_met)
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "allow wider words or a larger error margin",
-                          "no widths up to %d bits keep the error margin of %g %%", options.max_bits, options.error_margin);
+                          "no widths up to %d bits keep the error margin of %g %%", options.max_bits,
+                          options.error_margin);
     json_decref(scores);
     rs_quantize_result_free(r);
     rs_formats_free(given);
@@ -341,7 +370,7 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- simulate */
+/* ----------------------------------------------------------------------------------------------------- simulate */
 
 static json_t *array_json(const rs_array_config *c)
 {
@@ -353,25 +382,49 @@ static json_t *array_json(const rs_array_config *c)
         json_decref(tree);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i}", "name", c->name, "pe",
-                     rs_pe_name(c->pe), "lanes", c->lanes,
-                     "multipliers", c->multipliers, "activation_bits", c->activation_bits, "weight_bits", c->weight_bits,
-                     "accumulator_bits", c->accumulator_bits, "tree_bits", tree, "first_level",
-                     c->first_level == RS_FIRST_LEVEL_PAPER ? "paper" : "exact", "overflow",
-                     c->overflow == RS_OVERFLOW_SATURATE ? "saturate" : "wrap", "clock_mhz", c->clock_mhz, "activation_elements",
-                     (json_int_t)c->activation_elements, "weight_steps", (json_int_t)c->weight_steps, "output_elements",
-                     (json_int_t)c->output_elements, "activation_banks", rs_array_activation_banks(c), "output_banks",
-                     rs_array_output_banks(c), "bus_bits", c->bus_bits, "latency", c->latency, "outstanding", c->outstanding,
-                     "stall_percent", c->stall_percent);
+    return json_pack(
+        "{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:o, s:s, s:s, s:f, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i, s:i}", "name",
+        c->name, "pe", rs_pe_name(c->pe), "lanes", c->lanes, "multipliers", c->multipliers, "activation_bits",
+        c->activation_bits, "weight_bits", c->weight_bits, "accumulator_bits", c->accumulator_bits, "tree_bits", tree,
+        "first_level", c->first_level == RS_FIRST_LEVEL_PAPER ? "paper" : "exact", "overflow",
+        c->overflow == RS_OVERFLOW_SATURATE ? "saturate" : "wrap", "clock_mhz", c->clock_mhz, "activation_elements",
+        (json_int_t)c->activation_elements, "weight_steps", (json_int_t)c->weight_steps, "output_elements",
+        (json_int_t)c->output_elements, "activation_banks", rs_array_activation_banks(c), "output_banks",
+        rs_array_output_banks(c), "bus_bits", c->bus_bits, "latency", c->latency, "outstanding", c->outstanding,
+        "stall_percent", c->stall_percent);
 }
 
-static const struct { const char *key; size_t offset; } counters[] = {
-#define COUNTER(name) { #name, offsetof(rs_layer_stats, name) }
-    COUNTER(cycles), COUNTER(first_cycle), COUNTER(last_cycle), COUNTER(compute_cycles), COUNTER(wait_weights), COUNTER(wait_ifmap),
-    COUNTER(wait_output), COUNTER(drain), COUNTER(macs), COUNTER(mac_slots), COUNTER(ifmap_beats), COUNTER(weight_beats),
-    COUNTER(bias_beats), COUNTER(ofmap_beats), COUNTER(activation_buffer_reads), COUNTER(activation_buffer_writes),
-    COUNTER(weight_buffer_reads), COUNTER(weight_buffer_writes), COUNTER(output_buffer_reads), COUNTER(output_buffer_writes),
-    COUNTER(accumulations), COUNTER(saturations), COUNTER(overflows),
+static const struct {
+    const char *key;
+    size_t offset;
+} counters[] = {
+#define COUNTER(name)                         \
+    {                                         \
+#name, offsetof(rs_layer_stats, name) \
+    }
+    COUNTER(cycles),
+    COUNTER(first_cycle),
+    COUNTER(last_cycle),
+    COUNTER(compute_cycles),
+    COUNTER(wait_weights),
+    COUNTER(wait_ifmap),
+    COUNTER(wait_output),
+    COUNTER(drain),
+    COUNTER(macs),
+    COUNTER(mac_slots),
+    COUNTER(ifmap_beats),
+    COUNTER(weight_beats),
+    COUNTER(bias_beats),
+    COUNTER(ofmap_beats),
+    COUNTER(activation_buffer_reads),
+    COUNTER(activation_buffer_writes),
+    COUNTER(weight_buffer_reads),
+    COUNTER(weight_buffer_writes),
+    COUNTER(output_buffer_reads),
+    COUNTER(output_buffer_writes),
+    COUNTER(accumulations),
+    COUNTER(saturations),
+    COUNTER(overflows),
 #undef COUNTER
 };
 
@@ -414,7 +467,7 @@ static void close_machine(machine *m)
 
 static rs_status open_machine(const rs_qnet *qnet, const rs_array_config *config, machine *m, rs_diag *diag)
 {
-    *m = (machine){ .program = NULL };
+    *m = (machine) { .program = NULL };
     rs_status status = rs_program_compile(qnet, config, &m->program, diag);
     if (status == RS_OK)
         status = rs_array_new(m->program, &m->array, diag);
@@ -431,7 +484,8 @@ static rs_status open_machine(const rs_qnet *qnet, const rs_array_config *config
 }
 
 /* Loads an image and runs it; the last tensor is the scores. */
-static rs_status run_image(machine *m, const uint8_t *pixels, uint64_t run, rs_run_stats *stats, int32_t *scores, rs_diag *diag)
+static rs_status run_image(machine *m, const uint8_t *pixels, uint64_t run, rs_run_stats *stats, int32_t *scores,
+                           rs_diag *diag)
 {
     const rs_program *p = m->program;
     memcpy(m->memory, p->memory, (size_t)(p->memory_beats * rs_program_beat_bytes(p)));
@@ -447,7 +501,8 @@ typedef struct array_scores {
     double seconds;
 } array_scores;
 
-/* The images through the array model, the scores against the exact engine's. Counts saturations of the first one in m->stats. */
+/* The images through the array model, the scores against the exact engine's. Counts saturations of the first one in
+ * m->stats. */
 static rs_status score_images(machine *m, const rs_qnet *qnet, const rs_dataset *part, array_scores *s, rs_diag *diag)
 {
     const rs_qtensor *last = &qnet->tensors[qnet->n_tensors - 1];
@@ -456,8 +511,9 @@ static rs_status score_images(machine *m, const rs_qnet *qnet, const rs_dataset 
     int32_t *got = RS_NEW_ARRAY(int32_t, (size_t)classes), *expected = RS_NEW_ARRAY(int32_t, (size_t)classes);
     float *scores = RS_NEW_ARRAY(float, (size_t)classes);
     rs_engine *engine = NULL;
-    rs_status status = got == NULL || expected == NULL || scores == NULL ? rs_out_of_memory(diag) : rs_engine_new(qnet, false, &engine, diag);
-    *s = (array_scores){ .images = part->count };
+    rs_status status = got == NULL || expected == NULL || scores == NULL ? rs_out_of_memory(diag)
+                                                                         : rs_engine_new(qnet, false, &engine, diag);
+    *s = (array_scores) { .images = part->count };
     rs_progress *progress = rs_progress_begin("simulate", (uint64_t)part->count, "images");
     for (int64_t i = 0; i < part->count && status == RS_OK; i++) {
         const uint8_t *pixels = part->pixels + i * image;
@@ -488,8 +544,8 @@ static rs_status score_images(machine *m, const rs_qnet *qnet, const rs_dataset 
 }
 
 /* The images of a slice in memory, as they enter the net. */
-rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over, rs_dataset **held,
-                          rs_diag *diag)
+rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
+                          rs_dataset **held, rs_diag *diag)
 {
     const rs_qtensor *in = &qnet->tensors[0];
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
@@ -500,8 +556,10 @@ rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice s
         param.crop_size = in->height;
     const rs_shape shape = rs_dataset_shape(set, &param, 1);
     if (status == RS_OK && (in->channels != shape.dim[1] || in->height != shape.dim[2] || in->width != shape.dim[3]))
-        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the images are %lldx%lldx%lld, but the net '%s' takes %dx%dx%d",
-                          (long long)whole.dim[1], (long long)whole.dim[2], (long long)whole.dim[3], qnet->name, in->channels, in->height, in->width);
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                          "the images are %lldx%lldx%lld, but the net '%s' takes %dx%dx%d", (long long)whole.dim[1],
+                          (long long)whole.dim[2], (long long)whole.dim[3], qnet->name, in->channels, in->height,
+                          in->width);
     return status == RS_OK ? rs_dataset_load(&part, &param, held, diag) : status;
 }
 
@@ -525,20 +583,25 @@ rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, 
         status = rs_array_run(m.array, NULL, 0, NULL, NULL, &m.stats, diag);
     }
     if (status == RS_OK)
-        status = finish(json_pack("{s:s, s:o, s:I, s:I, s:f, s:o}", "network", qnet->name, "array", array_json(&m.program->config), "cycles",
-                                  (json_int_t)m.stats.cycles, "stalled_requests", (json_int_t)m.stats.stalled_requests, "milliseconds",
-                                  (double)m.stats.cycles / (m.program->config.clock_mhz * 1e3), "layers", stats_json(m.program, &m.stats)),
+        status = finish(json_pack("{s:s, s:o, s:I, s:I, s:f, s:o}", "network", qnet->name, "array",
+                                  array_json(&m.program->config), "cycles", (json_int_t)m.stats.cycles,
+                                  "stalled_requests", (json_int_t)m.stats.stalled_requests, "milliseconds",
+                                  (double)m.stats.cycles / (m.program->config.clock_mhz * 1e3), "layers",
+                                  stats_json(m.program, &m.stats)),
                         section, diag);
     if (status == RS_OK && set != NULL) {
-        json_t *more = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:f}", "data", set->path, "first", (json_int_t)slice.first, "images",
-                                 (json_int_t)s.images, "hits", (json_int_t)s.hits, "ties", (json_int_t)s.ties, "compared", (json_int_t)s.compared,
-                                 "equal", s.different == 0, "model_cycles_per_second",
+        json_t *more = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:f}", "data", set->path, "first",
+                                 (json_int_t)slice.first, "images", (json_int_t)s.images, "hits", (json_int_t)s.hits,
+                                 "ties", (json_int_t)s.ties, "compared", (json_int_t)s.compared, "equal",
+                                 s.different == 0, "model_cycles_per_second",
                                  s.seconds > 0.0 ? (double)m.stats.cycles * (double)s.images / s.seconds : 0.0);
         status = more != NULL && json_object_update(*section, more) == 0 ? RS_OK : rs_out_of_memory(diag);
         json_decref(more);
         if (status == RS_OK && s.different > 0)
-            status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "an accumulator that is too narrow (accumulator_bits) changes sums",
-                              "%lld of %lld scores of the array model differ from the exact engine's", (long long)s.different, (long long)s.compared);
+            status = rs_error(diag, RS_MISMATCH, RS_NOWHERE,
+                              "an accumulator that is too narrow (accumulator_bits) changes sums",
+                              "%lld of %lld scores of the array model differ from the exact engine's",
+                              (long long)s.different, (long long)s.compared);
     }
     close_machine(&m);
     rs_dataset_free(held);
@@ -564,10 +627,11 @@ rs_status rs_stage_timeline(const rs_qnet *qnet, const rs_array_config *config, 
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- cosim */
+/* -------------------------------------------------------------------------------------------------------- cosim */
 
 /* Images that the RTL's scores get right. */
-static rs_status count_right(const rs_dataset *part, const int32_t *scores, int64_t classes, int64_t *hits, int64_t *ties, rs_diag *diag)
+static rs_status count_right(const rs_dataset *part, const int32_t *scores, int64_t classes, int64_t *hits,
+                             int64_t *ties, rs_diag *diag)
 {
     const size_t n = (size_t)(part->count * classes);
     float *values = RS_NEW_ARRAY(float, n);
@@ -583,17 +647,20 @@ static rs_status count_right(const rs_dataset *part, const int32_t *scores, int6
 static rs_status cosim_json(const rs_program *program, const rs_lockstep_result *r, json_t **section, rs_diag *diag)
 {
     const rs_lockstep_mismatch *m = r->mismatch;
-    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:f, s:f}", "network", program->qnet->name, "array",
-                              program->config.name, "images", (json_int_t)r->images, "outputs", (json_int_t)r->events[RS_EVENT_OUTPUT], "values",
-                              (json_int_t)r->values, "writes", (json_int_t)r->events[RS_EVENT_WRITE], "reads", (json_int_t)r->events[RS_EVENT_READ],
-                              "cycles", (json_int_t)r->cycles, "memory_bytes", (json_int_t)r->memory_bytes, "engine_values",
-                              (json_int_t)r->engine_values, "equal", m == NULL, "seconds", r->seconds, "build_seconds", r->build_seconds,
+    json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:f, s:f}", "network",
+                              program->qnet->name, "array", program->config.name, "images", (json_int_t)r->images,
+                              "outputs", (json_int_t)r->events[RS_EVENT_OUTPUT], "values", (json_int_t)r->values,
+                              "writes", (json_int_t)r->events[RS_EVENT_WRITE], "reads",
+                              (json_int_t)r->events[RS_EVENT_READ], "cycles", (json_int_t)r->cycles, "memory_bytes",
+                              (json_int_t)r->memory_bytes, "engine_values", (json_int_t)r->engine_values, "equal",
+                              m == NULL, "seconds", r->seconds, "build_seconds", r->build_seconds,
                               "rtl_cycles_per_second", r->seconds > 0.0 ? (double)r->cycles / r->seconds : 0.0);
     if (value != NULL && m != NULL &&
         json_object_set_new(value, "mismatch",
-                            json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "what", rs_divergence_name(m->what), "event", rs_event_kind_name(m->kind),
-                                      "image", (json_int_t)m->image, "layer", m->layer != NULL ? m->layer : "", "cycle", (json_int_t)m->cycle,
-                                      "signal", m->signal)) != 0) {
+                            json_pack("{s:s, s:s, s:I, s:s, s:I, s:s}", "what", rs_divergence_name(m->what), "event",
+                                      rs_event_kind_name(m->kind), "image", (json_int_t)m->image, "layer",
+                                      m->layer != NULL ? m->layer : "", "cycle", (json_int_t)m->cycle, "signal",
+                                      m->signal)) != 0) {
         json_decref(value);
         value = NULL;
     }
@@ -601,7 +668,8 @@ static rs_status cosim_json(const rs_program *program, const rs_lockstep_result 
 }
 
 rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
-                         const rs_data_override *over, const rs_lockstep_options *options, json_t **section, rs_diag *diag)
+                         const rs_data_override *over, const rs_lockstep_options *options, json_t **section,
+                         rs_diag *diag)
 {
     *section = NULL;
     const rs_qtensor *last = &qnet->tensors[qnet->n_tensors - 1];
@@ -639,8 +707,9 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
     return status;
 }
 
-rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
-                         const rs_lockstep_options *options, const char *path, uint64_t from, uint64_t to, rs_diag *diag)
+rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
+                         const rs_data_override *over, const rs_lockstep_options *options, const char *path,
+                         uint64_t from, uint64_t to, rs_diag *diag)
 {
     rs_dataset *part = NULL;
     rs_program *program = NULL;
@@ -655,7 +724,7 @@ rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, con
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- estimate */
+/* ----------------------------------------------------------------------------------------------------- estimate */
 
 static json_t *energy_json(const rs_layer_energy *layer)
 {
@@ -663,17 +732,18 @@ static json_t *energy_json(const rs_layer_energy *layer)
     bool failed = false;
     for (int i = 0; i < RS_ENERGY_PARTS; i++) {
         const rs_energy_cost *p = &layer->parts[i];
-        append(parts, json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "name", rs_energy_part_name((rs_energy_part)i), "unit",
-                                rs_energy_part_unit((rs_energy_part)i), "count", p->count, "pj", p->pj, "float_count", p->float_count, "float_pj",
-                                p->float_pj),
+        append(parts,
+               json_pack("{s:s, s:s, s:f, s:f, s:f, s:f}", "name", rs_energy_part_name((rs_energy_part)i), "unit",
+                         rs_energy_part_unit((rs_energy_part)i), "count", p->count, "pj", p->pj, "float_count",
+                         p->float_count, "float_pj", p->float_pj),
                &failed);
     }
     if (failed) {
         json_decref(parts);
         return NULL;
     }
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:o}", "name", layer->name, "pj", layer->pj, "float_pj", layer->float_pj, "chip_pj", layer->chip_pj,
-                     "chip_float_pj", layer->chip_float_pj, "parts", parts);
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:o}", "name", layer->name, "pj", layer->pj, "float_pj",
+                     layer->float_pj, "chip_pj", layer->chip_pj, "chip_float_pj", layer->chip_float_pj, "parts", parts);
 }
 
 static json_t *technology_json(const rs_technology *t)
@@ -686,11 +756,13 @@ static json_t *technology_json(const rs_technology *t)
         json_decref(sources);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:o}", "name", t->name, "path", t->path, "process_nm", t->process_nm, "supply_v", t->supply_v,
-                     "dram_pj", t->dram_pj, "dram_high_pj", t->dram_high_pj, "sources", sources);
+    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:o}", "name", t->name, "path", t->path, "process_nm",
+                     t->process_nm, "supply_v", t->supply_v, "dram_pj", t->dram_pj, "dram_high_pj", t->dram_high_pj,
+                     "sources", sources);
 }
 
-static rs_status estimate_json(const machine *m, const rs_estimate *e, const rs_technology *t, json_t **section, rs_diag *diag)
+static rs_status estimate_json(const machine *m, const rs_estimate *e, const rs_technology *t, json_t **section,
+                               rs_diag *diag)
 {
     const rs_array_config *c = &m->program->config;
     json_t *layers = json_array(), *blocks = json_array();
@@ -702,8 +774,9 @@ static rs_status estimate_json(const machine *m, const rs_estimate *e, const rs_
     }
     for (int i = 0; i < e->n_blocks; i++) {
         const rs_area_block *b = &e->blocks[i];
-        append(blocks, json_pack("{s:s, s:I, s:i, s:f, s:f}", "name", b->name, "instances", (json_int_t)b->instances, "bits", b->bits, "um2", b->um2,
-                                 "float_um2", b->float_um2),
+        append(blocks,
+               json_pack("{s:s, s:I, s:i, s:f, s:f}", "name", b->name, "instances", (json_int_t)b->instances, "bits",
+                         b->bits, "um2", b->um2, "float_um2", b->float_um2),
                &failed);
     }
     if (failed) {
@@ -712,15 +785,18 @@ static rs_status estimate_json(const machine *m, const rs_estimate *e, const rs_
         return rs_out_of_memory(diag);
     }
     const double seconds = (double)m->stats.cycles / (c->clock_mhz * 1e6);
-    return finish(json_pack("{s:s, s:s, s:o, s:f, s:I, s:f, s:f, s:o, s:o, s:o, s:f, s:f, s:s}", "network", m->program->qnet->name, "array", c->name,
-                            "technology", technology_json(t), "clock_mhz", c->clock_mhz, "cycles", (json_int_t)m->stats.cycles, "chip_pj_per_mac",
-                            macs > 0.0 ? e->total.chip_pj / macs : 0.0, "chip_milliwatts", seconds > 0.0 ? e->total.chip_pj * 1e-9 / seconds : 0.0,
-                            "layers", layers, "total", energy_json(&e->total), "blocks", blocks, "um2", e->um2, "float_um2", e->float_um2, "kind",
+    return finish(json_pack("{s:s, s:s, s:o, s:f, s:I, s:f, s:f, s:o, s:o, s:o, s:f, s:f, s:s}", "network",
+                            m->program->qnet->name, "array", c->name, "technology", technology_json(t), "clock_mhz",
+                            c->clock_mhz, "cycles", (json_int_t)m->stats.cycles, "chip_pj_per_mac",
+                            macs > 0.0 ? e->total.chip_pj / macs : 0.0, "chip_milliwatts",
+                            seconds > 0.0 ? e->total.chip_pj * 1e-9 / seconds : 0.0, "layers", layers, "total",
+                            energy_json(&e->total), "blocks", blocks, "um2", e->um2, "float_um2", e->float_um2, "kind",
                             "counts measured by the cycle model, energy and area modelled"),
                   section, diag);
 }
 
-rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology_path, json_t **section, rs_diag *diag)
+rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, const char *technology_path,
+                            json_t **section, rs_diag *diag)
 {
     *section = NULL;
     rs_technology *technology = NULL;
@@ -743,9 +819,10 @@ rs_status rs_stage_estimate(const rs_qnet *qnet, const rs_array_config *config, 
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ export */
+/* ------------------------------------------------------------------------------------------------------- export */
 
-rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, int format, const char *folder, json_t **section, rs_diag *diag)
+rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, int format, const char *folder,
+                          json_t **section, rs_diag *diag)
 {
     *section = NULL;
     rs_program *program = NULL;
@@ -755,8 +832,12 @@ rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, in
         return status;
     const rs_array_config *c = &program->config;
     const bool minifloat = c->pe == RS_PE_MINIFLOAT;
-    const rs_rom_options options = { .format = (rs_rom_format)format, .lanes = c->lanes, .multipliers = c->multipliers,
-                                     .code = rs_array_weight_code(c), .weight_bits = c->weight_bits, .bias_bits = minifloat ? 0 : c->accumulator_bits };
+    const rs_rom_options options = { .format = (rs_rom_format)format,
+                                     .lanes = c->lanes,
+                                     .multipliers = c->multipliers,
+                                     .code = rs_array_weight_code(c),
+                                     .weight_bits = c->weight_bits,
+                                     .bias_bits = minifloat ? 0 : c->accumulator_bits };
     const bool readable = options.format == RS_ROM_HEX || options.format == RS_ROM_NPY;
     status = rs_rom_export(qnet, &options, folder, &words, diag);
     if (status == RS_OK && readable)
@@ -766,11 +847,13 @@ rs_status rs_stage_export(const rs_qnet *qnet, const rs_array_config *config, in
     for (int i = 0; i < qnet->n_ops; i++)
         files += rs_qop_weighted(&qnet->ops[i]) ? 2 * c->lanes : 0; /* weights and biases of each lane */
     if (status == RS_OK)
-        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i}", "network", qnet->name, "array", c->name, "folder", folder, "format",
-                                  rs_export_formats[format], "files", (json_int_t)files, "words", (json_int_t)words, "weight_bits", c->weight_bits,
-                                  "bias_bits", c->accumulator_bits),
+        status = finish(json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:i}", "network", qnet->name, "array", c->name,
+                                  "folder", folder, "format", rs_export_formats[format], "files", (json_int_t)files,
+                                  "words", (json_int_t)words, "weight_bits", c->weight_bits, "bias_bits",
+                                  c->accumulator_bits),
                         section, diag);
-    if (status == RS_OK && readable && json_object_set_new(*section, "compared", json_integer((json_int_t)compared)) != 0)
+    if (status == RS_OK && readable &&
+        json_object_set_new(*section, "compared", json_integer((json_int_t)compared)) != 0)
         status = rs_out_of_memory(diag);
     rs_program_free(program);
     return status;

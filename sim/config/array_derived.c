@@ -74,7 +74,8 @@ int rs_array_least_output_banks(const rs_array_config *config)
 
 int rs_array_activation_banks(const rs_array_config *config)
 {
-    return config->activation_banks != RS_BANKS_AUTO ? config->activation_banks : rs_array_least_activation_banks(config);
+    return config->activation_banks != RS_BANKS_AUTO ? config->activation_banks
+                                                     : rs_array_least_activation_banks(config);
 }
 
 int rs_array_output_banks(const rs_array_config *config)

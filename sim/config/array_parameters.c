@@ -3,7 +3,9 @@
 int rs_array_parameters(const rs_array_config *c, rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX])
 {
     /* Without minifloats they mean nothing, and are the same for all arrays. */
-    const rs_minifloat none = { .exponent_bits = 4, .mantissa_bits = 3, .subnormals = true, .special = RS_MINIFLOAT_NAN };
+    const rs_minifloat none = {
+        .exponent_bits = 4, .mantissa_bits = 3, .subnormals = true, .special = RS_MINIFLOAT_NAN
+    };
     const rs_minifloat minifloat = c->pe == RS_PE_MINIFLOAT ? c->minifloat : none;
     const rs_array_parameter all[] = {
         { "LANES", c->lanes },

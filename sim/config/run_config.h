@@ -28,20 +28,20 @@ typedef struct rs_run_config {
     double error_margin;
     int min_bits, max_bits;
     int convolution_bits, inner_product_bits, activation_bits; /* 0: searched */
-    int rounding, bias_format;                                 /* rs_rounding, or -1: as the scheme has it; rs_bias_rule */
-    int scheme, weight_range, activation_range;                /* rs_scheme, rs_range_rule */
+    int rounding, bias_format;                  /* rs_rounding, or -1: as the scheme has it; rs_bias_rule */
+    int scheme, weight_range, activation_range; /* rs_scheme, rs_range_rule */
     bool unsigned_activations, channel_weights, bias_correction, exponents_by_layer, zero_code;
     int adaptive_weights, compat, exponent_bits;
     int64_t refine_images;
     double percentile;
     char *minifloat, *minifloat_weights, *exponents;
-    int formats_of_model;                                      /* 1: nothing is searched */
-    int pareto;                                                /* rs_cost_kind: widths layer by layer; -1: one a group */
-    double budget;                                             /* of its cost; 0: the least that keeps the error margin */
-    int wide_scores;                                           /* 1: as wide as the accumulator */
-    char *array, *technology;                                  /* technology "": no estimate */
-    int64_t simulate_images, cosim_images;                     /* 0: cycles only; no co-simulation */
-    int export_format;                                         /* index into rs_export_formats, or -1: no export */
+    int formats_of_model;                  /* 1: nothing is searched */
+    int pareto;                            /* rs_cost_kind: widths layer by layer; -1: one a group */
+    double budget;                         /* of its cost; 0: the least that keeps the error margin */
+    int wide_scores;                       /* 1: as wide as the accumulator */
+    char *array, *technology;              /* technology "": no estimate */
+    int64_t simulate_images, cosim_images; /* 0: cycles only; no co-simulation */
+    int export_format;                     /* index into rs_export_formats, or -1: no export */
     int csv, html;
 } rs_run_config;
 

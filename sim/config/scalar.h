@@ -12,7 +12,8 @@ bool rs_parse_real(const char *text, double *value);
 /* true, false, yes, no, on, off. */
 bool rs_parse_bool(const char *text, bool *value);
 
-/* The shortest decimal text that reads back as the same number, with 10000000 as such and not 1e+07. Returns `buffer`. */
+/* The shortest decimal text that reads back as the same number, with 10000000 as such and not 1e+07. Returns `buffer`.
+ */
 const char *rs_real_text(double value, char *buffer, int size);
 
 #endif

@@ -26,7 +26,7 @@ static void store_int(void *target, size_t offset, int value)
     memcpy(at(target, offset), &value, sizeof value); /* also enumerations: compilers that we support make them ints */
 }
 
-/* ---------------------------------------------------------------------------------------------------------- messages */
+/* ----------------------------------------------------------------------------------------------------- messages */
 
 /* "a whole number from 1 to 64", "wrap or saturate", ... */
 static const char *expected(const rs_schema *s, char *buffer, size_t size)
@@ -39,22 +39,41 @@ static const char *expected(const rs_schema *s, char *buffer, size_t size)
         used += n > 0 ? (size_t)n : 0;
     }
     if (s->max > s->min)
-        snprintf(range, sizeof range, " from %s to %s", rs_real_text(s->min, low, sizeof low), rs_real_text(s->max, high, sizeof high));
+        snprintf(range, sizeof range, " from %s to %s", rs_real_text(s->min, low, sizeof low),
+                 rs_real_text(s->max, high, sizeof high));
     const char *what = "";
     switch (s->type) {
     case RS_SCHEMA_INT:
-    case RS_SCHEMA_INT64: what = s->power_of_two ? "a power of two" : "a whole number"; break;
-    case RS_SCHEMA_REAL: what = "a number"; break;
-    case RS_SCHEMA_BOOL: what = "true or false"; break;
-    case RS_SCHEMA_ENUM: break;
-    case RS_SCHEMA_STRING: what = "a text"; break;
-    case RS_SCHEMA_PATH: what = "a path"; break;
-    case RS_SCHEMA_VALUE: what = s->what; break;
-    case RS_SCHEMA_MAP: what = "keys with values"; break;
-    case RS_SCHEMA_LIST: what = "a list"; break;
+    case RS_SCHEMA_INT64:
+        what = s->power_of_two ? "a power of two" : "a whole number";
+        break;
+    case RS_SCHEMA_REAL:
+        what = "a number";
+        break;
+    case RS_SCHEMA_BOOL:
+        what = "true or false";
+        break;
+    case RS_SCHEMA_ENUM:
+        break;
+    case RS_SCHEMA_STRING:
+        what = "a text";
+        break;
+    case RS_SCHEMA_PATH:
+        what = "a path";
+        break;
+    case RS_SCHEMA_VALUE:
+        what = s->what;
+        break;
+    case RS_SCHEMA_MAP:
+        what = "keys with values";
+        break;
+    case RS_SCHEMA_LIST:
+        what = "a list";
+        break;
     }
     const bool number = s->type == RS_SCHEMA_INT || s->type == RS_SCHEMA_INT64 || s->type == RS_SCHEMA_REAL;
-    snprintf(buffer, size, "%s%s%s%s", what, number ? range : "", what[0] != '\0' && words[0] != '\0' ? ", or " : "", words);
+    snprintf(buffer, size, "%s%s%s%s", what, number ? range : "", what[0] != '\0' && words[0] != '\0' ? ", or " : "",
+             words);
     return buffer;
 }
 
@@ -72,7 +91,7 @@ static rs_status not_expected(const context *c, const rs_schema *s, rs_loc loc, 
     return c->wrong;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ scalars */
+/* ------------------------------------------------------------------------------------------------------ scalars */
 
 static bool find_word(const rs_schema *s, const char *text, int *value)
 {
@@ -92,7 +111,8 @@ static bool in_range(const rs_schema *s, double v)
 
 static rs_status set_string(const context *c, const rs_schema *s, const char *text, void *target)
 {
-    char *copy = s->type == RS_SCHEMA_PATH && text[0] != '\0' && c->folder != NULL ? rs_path_join(c->folder, text) : rs_strdup(text);
+    char *copy = s->type == RS_SCHEMA_PATH && text[0] != '\0' && c->folder != NULL ? rs_path_join(c->folder, text)
+                                                                                   : rs_strdup(text);
     if (copy == NULL)
         return rs_out_of_memory(c->diag);
     char **slot = at(target, s->offset);
@@ -101,7 +121,8 @@ static rs_status set_string(const context *c, const rs_schema *s, const char *te
     return RS_OK;
 }
 
-static rs_status set_scalar(const context *c, const rs_schema *s, const char *text, bool quoted, rs_loc loc, const char *name, void *target)
+static rs_status set_scalar(const context *c, const rs_schema *s, const char *text, bool quoted, rs_loc loc,
+                            const char *name, void *target)
 {
     int word = 0;
     int64_t i = 0;
@@ -112,7 +133,8 @@ static rs_status set_scalar(const context *c, const rs_schema *s, const char *te
     case RS_SCHEMA_INT64:
         if (!quoted && find_word(s, text, &word)) {
             i = word;
-        } else if (quoted || !rs_parse_int(text, &i) || !in_range(s, (double)i) || (s->power_of_two && (i & (i - 1)) != 0)) {
+        } else if (quoted || !rs_parse_int(text, &i) || !in_range(s, (double)i) ||
+                   (s->power_of_two && (i & (i - 1)) != 0)) {
             return not_expected(c, s, loc, name, text);
         }
         if (s->type == RS_SCHEMA_INT)
@@ -150,9 +172,10 @@ static rs_status set_scalar(const context *c, const rs_schema *s, const char *te
     return not_expected(c, s, loc, name, text);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tree */
+/* --------------------------------------------------------------------------------------------------------- tree */
 
-static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix, void *target);
+static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix,
+                          void *target);
 
 static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml *node, const char *name, void *target);
 static rs_status set_default(const context *c, const rs_schema *s, rs_loc loc, const char *name, void *target);
@@ -166,7 +189,8 @@ static rs_status read_list(const context *c, const rs_schema *s, const rs_yaml *
 {
     char buffer[512];
     if (node->kind != RS_YAML_LIST)
-        return rs_error(c->diag, c->wrong, node->loc, "a list has a line with a dash for each entry", "%s must be a list", name);
+        return rs_error(c->diag, c->wrong, node->loc, "a list has a line with a dash for each entry",
+                        "%s must be a list", name);
     if (!in_range(s, (double)node->n)) {
         char low[32], high[32];
         return rs_error(c->diag, c->wrong, node->loc, NULL, "%s must have %s to %s entries, not %zu", name,
@@ -189,7 +213,8 @@ static rs_status read_list(const context *c, const rs_schema *s, const rs_yaml *
             for (const rs_schema *f = &s->fields[1]; one == RS_OK && f->key != NULL; f++)
                 one = set_default(c, f, item->loc, buffer, items + i * s->size);
         } else {
-            one = rs_error(c->diag, c->wrong, item->loc, NULL, "%s must be %skeys with values", buffer, s->plain_entries ? "a word, or " : "");
+            one = rs_error(c->diag, c->wrong, item->loc, NULL, "%s must be %skeys with values", buffer,
+                           s->plain_entries ? "a word, or " : "");
         }
         if (status == RS_OK)
             status = one;
@@ -208,10 +233,11 @@ static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml 
         return rs_error(c->diag, c->wrong, node->loc, NULL, "%s must be keys with values", name);
     }
     if (node->kind != RS_YAML_SCALAR)
-        return rs_error(c->diag, c->wrong, node->loc, NULL, "%s must be %s, not a %s", name, expected(s, buffer, sizeof buffer),
-                        node->kind == RS_YAML_LIST ? "list" : "map");
+        return rs_error(c->diag, c->wrong, node->loc, NULL, "%s must be %s, not a %s", name,
+                        expected(s, buffer, sizeof buffer), node->kind == RS_YAML_LIST ? "list" : "map");
     if (node->text[0] == '\0' && !node->quoted && (s->fallback == NULL || s->fallback[0] != '\0'))
-        return rs_error(c->diag, c->wrong, node->loc, NULL, "%s is empty, expected %s", name, expected(s, buffer, sizeof buffer));
+        return rs_error(c->diag, c->wrong, node->loc, NULL, "%s is empty, expected %s", name,
+                        expected(s, buffer, sizeof buffer));
     return set_scalar(c, s, node->text, node->quoted, node->loc, name, target);
 }
 
@@ -264,7 +290,8 @@ static rs_status unknown_key(const context *c, const rs_schema *fields, rs_loc l
 }
 
 /* map NULL: an absent section, all defaults. */
-static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix, void *target)
+static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix,
+                          void *target)
 {
     bool seen[MOST_KEYS] = { false };
     rs_status status = RS_OK;
@@ -299,14 +326,16 @@ static rs_status read_map(const context *c, const rs_schema *fields, const rs_ya
     return status;
 }
 
-rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target, rs_arena *arena, const rs_yaml **root, rs_diag *diag)
+rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target, rs_arena *arena, const rs_yaml **root,
+                         rs_diag *diag)
 {
     rs_yaml *tree = NULL;
     rs_status status = rs_yaml_read(path, arena, &tree, diag);
     if (status != RS_OK)
         return status;
     if (tree->kind != RS_YAML_MAP)
-        return rs_error(diag, RS_BAD_INPUT, tree->loc, NULL, "the file must hold keys with values, such as '%s: ...'", schema[0].key);
+        return rs_error(diag, RS_BAD_INPUT, tree->loc, NULL, "the file must hold keys with values, such as '%s: ...'",
+                        schema[0].key);
     char *folder = rs_path_folder(path);
     if (folder == NULL)
         return rs_out_of_memory(diag);
@@ -323,7 +352,8 @@ rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *t
     const context c = { .top = schema, .wrong = RS_USAGE, .diag = diag };
     const char *equals = strchr(assignment, '=');
     if (equals == NULL || equals - assignment >= LONGEST_PATH)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "'%s' is no assignment, expected SECTION.KEY=VALUE", assignment);
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "'%s' is no assignment, expected SECTION.KEY=VALUE",
+                        assignment);
     char name[LONGEST_PATH] = "", prefix[LONGEST_PATH] = "";
     memcpy(name, assignment, (size_t)(equals - assignment));
     const rs_schema *fields = schema;
@@ -374,7 +404,7 @@ void rs_schema_free(const rs_schema *schema, void *target)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------ documentation */
+/* ------------------------------------------------------------------------------------------------ documentation */
 
 static void document(const rs_schema *fields, const char *prefix, bool markdown, FILE *stream)
 {
@@ -396,7 +426,8 @@ static void document(const rs_schema *fields, const char *prefix, bool markdown,
                     s->fallback != NULL && s->fallback[0] != '\0' ? "`" : "", def,
                     s->fallback != NULL && s->fallback[0] != '\0' ? "`" : "", s->doc);
         else
-            fprintf(stream, "  %s: %s%s%s [%s]\n      %s\n", name, what, unit[0] != '\0' ? ", " : "", unit, def, s->doc);
+            fprintf(stream, "  %s: %s%s%s [%s]\n      %s\n", name, what, unit[0] != '\0' ? ", " : "", unit, def,
+                    s->doc);
         for (const rs_schema_word *w = s->words; w != NULL && w->name != NULL; w++) {
             if (w->doc == NULL)
                 continue;

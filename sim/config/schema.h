@@ -1,5 +1,5 @@
-/* The keys of a configuration file, described once: from such a table come the reader, its error messages, `--set key=value` and the
- * documentation. */
+/* The keys of a configuration file, described once: from such a table come the reader, its error messages, `--set
+ * key=value` and the documentation. */
 #ifndef RISTRETTO_CONFIG_SCHEMA_H
 #define RISTRETTO_CONFIG_SCHEMA_H
 
@@ -19,7 +19,8 @@ typedef enum rs_schema_type {
     RS_SCHEMA_VALUE,  /* read by `parse`, or one of `words`, which `parse` takes as well */
     RS_SCHEMA_PATH,   /* char *: a relative one is taken from the folder of the file; "" stays "" */
     RS_SCHEMA_MAP,    /* a struct at `offset` with `fields` */
-    RS_SCHEMA_LIST    /* a pointer to structs of `size` bytes with `fields`, and their number, a size_t, at `count_offset` */
+    RS_SCHEMA_LIST /* a pointer to structs of `size` bytes with `fields`, and their number, a size_t, at `count_offset`
+                    */
 } rs_schema_type;
 
 typedef struct rs_schema_word {
@@ -31,25 +32,26 @@ typedef struct rs_schema_word {
 typedef struct rs_schema {
     const char *key;
     rs_schema_type type;
-    size_t offset;              /* in the structure of the table */
-    const char *fallback;       /* the default as it would be written; NULL: the key is required */
-    double min, max;            /* numbers; LIST: least and largest number of entries */
+    size_t offset;        /* in the structure of the table */
+    const char *fallback; /* the default as it would be written; NULL: the key is required */
+    double min, max;      /* numbers; LIST: least and largest number of entries */
     bool power_of_two;
-    const rs_schema_word *words;   /* ends with a NULL name */
+    const rs_schema_word *words;    /* ends with a NULL name */
     const struct rs_schema *fields; /* ends with a NULL key */
     size_t size, count_offset;
-    bool plain_entries;         /* LIST: an entry may be a word alone, which is its first field */
+    bool plain_entries; /* LIST: an entry may be a word alone, which is its first field */
     /* VALUE: reads a text into the slot, and what it must be. */
     bool (*parse)(const char *text, void *slot);
     const char *what;
-    const char *unit;           /* or NULL */
-    const char *doc;            /* one sentence, no full stop */
+    const char *unit; /* or NULL */
+    const char *doc;  /* one sentence, no full stop */
 } rs_schema;
 
 /* Reads the file into `target`, which is zero. Every error of the file is reported, with its place: unknown key (with a
- * did-you-mean), duplicate key, wrong type, out of range, missing key. On failure `target` holds what was read and can be freed.
- * `root` (may be NULL) receives the tree for checks across keys. */
-rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target, rs_arena *arena, const rs_yaml **root, rs_diag *diag);
+ * did-you-mean), duplicate key, wrong type, out of range, missing key. On failure `target` holds what was read and can
+ * be freed. `root` (may be NULL) receives the tree for checks across keys. */
+rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target, rs_arena *arena, const rs_yaml **root,
+                         rs_diag *diag);
 
 /* One assignment "memory.latency=10" from the command line; the same checks. RS_USAGE. Not for lists. */
 rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *target, rs_diag *diag);

@@ -16,7 +16,12 @@ typedef enum rs_unit_when {
 } rs_unit_when;
 
 typedef enum rs_unit_wait { RS_UNIT_WAIT_AUTO, RS_UNIT_WAIT_NEVER, RS_UNIT_WAIT_SUM, RS_UNIT_WAIT_GROUP } rs_unit_wait;
-typedef enum rs_unit_valid { RS_UNIT_VALID_HIGH, RS_UNIT_VALID_LOW, RS_UNIT_VALID_RISES, RS_UNIT_VALID_FALLS } rs_unit_valid;
+typedef enum rs_unit_valid {
+    RS_UNIT_VALID_HIGH,
+    RS_UNIT_VALID_LOW,
+    RS_UNIT_VALID_RISES,
+    RS_UNIT_VALID_FALLS
+} rs_unit_valid;
 typedef enum rs_unit_each { RS_UNIT_EACH_AUTO, RS_UNIT_EACH, RS_UNIT_LAST_ONLY } rs_unit_each;
 typedef enum rs_unit_edge { RS_UNIT_EDGE_RISING, RS_UNIT_EDGE_FALLING } rs_unit_edge;
 typedef enum rs_unit_order { RS_UNIT_LOW_FIRST, RS_UNIT_HIGH_FIRST } rs_unit_order;
@@ -40,10 +45,10 @@ typedef struct rs_unit_signal {
 
 /* Words that go in. port "": the unit has none. */
 typedef struct rs_unit_input {
-    char *port;   /* "{}" in it stands for the number of the element: ports a0, a1, ... */
-    int bits;     /* of one element; 0: the port's width, divided by the elements in it */
+    char *port; /* "{}" in it stands for the number of the element: ports a0, a1, ... */
+    int bits;   /* of one element; 0: the port's width, divided by the elements in it */
     bool is_signed;
-    int delay;    /* cycles behind the group's other operands */
+    int delay; /* cycles behind the group's other operands */
     rs_unit_order order;
     rs_unit_when when; /* bias: FIRST, BEFORE or ALWAYS */
 } rs_unit_input;
@@ -53,17 +58,17 @@ typedef struct rs_unit_output {
     char *port;
     int bits;
     bool is_signed;
-    int latency;        /* cycles behind the group's operands; RS_UNIT_AUTO: valid says it */
+    int latency; /* cycles behind the group's operands; RS_UNIT_AUTO: valid says it */
     char *valid;
     rs_unit_valid valid_when;
-    char *ready;        /* input of the unit: the result is taken */
+    char *ready; /* input of the unit: the result is taken */
     rs_unit_each each;
 } rs_unit_output;
 
 typedef struct rs_unit_config {
     char *path, *name;
-    rs_arena *arena;       /* of the tree */
-    const rs_yaml *tree;   /* for the places of keys */
+    rs_arena *arena;     /* of the tree */
+    const rs_yaml *tree; /* for the places of keys */
     /* design: */
     char *top, *language, *code;
     rs_unit_word *sources, *include, *defines;

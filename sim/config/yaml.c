@@ -18,7 +18,7 @@ typedef struct reader {
 
 static rs_loc place(const reader *r, yaml_mark_t mark)
 {
-    return (rs_loc){ r->file, (int)mark.line + 1, (int)mark.column + 1 };
+    return (rs_loc) { r->file, (int)mark.line + 1, (int)mark.column + 1 };
 }
 
 /* Errors of the character level come with a byte offset only. */
@@ -42,10 +42,12 @@ static rs_status syntax_error(reader *r)
     if (p->error == YAML_MEMORY_ERROR)
         return rs_out_of_memory(r->diag);
     if (p->error == YAML_READER_ERROR)
-        return rs_error(r->diag, RS_BAD_INPUT, place_of_byte(r, p->problem_offset), "the file must be UTF-8 text", "YAML: %s", problem);
+        return rs_error(r->diag, RS_BAD_INPUT, place_of_byte(r, p->problem_offset), "the file must be UTF-8 text",
+                        "YAML: %s", problem);
     const bool tab = strstr(problem, "cannot start any token") != NULL;
-    return rs_error(r->diag, RS_BAD_INPUT, place(r, p->problem_mark), tab ? "YAML is indented with spaces, not tabs" : NULL,
-                    "YAML: %s%s%s", p->context != NULL ? p->context : "", p->context != NULL ? ": " : "", problem);
+    return rs_error(r->diag, RS_BAD_INPUT, place(r, p->problem_mark),
+                    tab ? "YAML is indented with spaces, not tabs" : NULL, "YAML: %s%s%s",
+                    p->context != NULL ? p->context : "", p->context != NULL ? ": " : "", problem);
 }
 
 static rs_status next(reader *r, yaml_event_t *event)
@@ -120,7 +122,8 @@ static rs_status read_node(reader *r, yaml_event_t *event, int depth, rs_yaml **
     if (node == NULL) {
         status = rs_out_of_memory(r->diag);
     } else if (depth > DEEPEST) {
-        status = rs_error(r->diag, RS_BAD_INPUT, place(r, event->start_mark), NULL, "YAML: nested more than %d levels deep", DEEPEST);
+        status = rs_error(r->diag, RS_BAD_INPUT, place(r, event->start_mark), NULL,
+                          "YAML: nested more than %d levels deep", DEEPEST);
     } else {
         node->loc = place(r, event->start_mark);
         switch (event->type) {
@@ -151,7 +154,8 @@ static rs_status read_node(reader *r, yaml_event_t *event, int depth, rs_yaml **
             status = refuse(r, event, "aliases (*name)");
             break;
         default:
-            status = rs_error(r->diag, RS_INTERNAL, node->loc, NULL, "YAML: event %d where a node begins", (int)event->type);
+            status = rs_error(r->diag, RS_INTERNAL, node->loc, NULL, "YAML: event %d where a node begins",
+                              (int)event->type);
             break;
         }
     }
@@ -181,7 +185,8 @@ static rs_status read_stream(reader *r, rs_yaml **root)
             break;
         case YAML_DOCUMENT_START_EVENT:
             if (*root != NULL)
-                status = rs_error(r->diag, RS_BAD_INPUT, place(r, event.start_mark), NULL, "YAML: one document is expected, here begins another");
+                status = rs_error(r->diag, RS_BAD_INPUT, place(r, event.start_mark), NULL,
+                                  "YAML: one document is expected, here begins another");
             yaml_event_delete(&event);
             break;
         case YAML_STREAM_END_EVENT:

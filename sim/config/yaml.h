@@ -1,5 +1,5 @@
-/* A YAML file as a tree in which every node knows its place. The subset that configuration needs: block and flow maps and lists of
- * scalars, one document; anchors, aliases, tags and merge keys are refused. */
+/* A YAML file as a tree in which every node knows its place. The subset that configuration needs: block and flow maps
+ * and lists of scalars, one document; anchors, aliases, tags and merge keys are refused. */
 #ifndef RISTRETTO_CONFIG_YAML_H
 #define RISTRETTO_CONFIG_YAML_H
 
@@ -21,7 +21,8 @@ typedef struct rs_yaml {
     struct rs_yaml **items;
 } rs_yaml;
 
-/* Reads a file of at most 1 MB. Everything is in `arena`, the file name of the locations too. RS_BAD_INPUT with line and column. */
+/* Reads a file of at most 1 MB. Everything is in `arena`, the file name of the locations too. RS_BAD_INPUT with line
+ * and column. */
 rs_status rs_yaml_read(const char *path, rs_arena *arena, rs_yaml **root, rs_diag *diag);
 
 /* The node at a path such as "memory.bus_bits" or "adders[2].source"; NULL if there is none. */

@@ -16,7 +16,8 @@ _Static_assert((int)RS_EVENT_READ == RS_SHIM_READ && (int)RS_EVENT_OUTPUT == RS_
                    (int)RS_EVENT_WRITE == RS_SHIM_WRITE && (int)RS_EVENT_DONE == RS_SHIM_DONE,
                "events of the shim have the numbers of rs_event_kind");
 _Static_assert((int)RS_DUT_FAULT_FLIP == RS_SHIM_FAULT_FLIP && (int)RS_DUT_FAULT_LATE == RS_SHIM_FAULT_LATE &&
-                   (int)RS_DUT_FAULT_DROP == RS_SHIM_FAULT_DROP && (int)RS_DUT_FAULT_DUPLICATE == RS_SHIM_FAULT_DUPLICATE &&
+                   (int)RS_DUT_FAULT_DROP == RS_SHIM_FAULT_DROP &&
+                   (int)RS_DUT_FAULT_DUPLICATE == RS_SHIM_FAULT_DUPLICATE &&
                    (int)RS_DUT_FAULT_ANSWER == RS_SHIM_FAULT_ANSWER,
                "faults of the shim have the numbers of rs_dut_fault");
 _Static_assert(sizeof(rs_descriptor) <= RS_DESCRIPTOR_WORDS * sizeof(int32_t), "a descriptor has at most 64 words");
@@ -37,13 +38,15 @@ static rs_status load(rs_dut *dut, rs_diag *diag)
 {
     dut->library = dlopen(dut->path, RTLD_NOW | RTLD_LOCAL);
     if (dut->library == NULL)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew", "cannot be loaded: %s", dlerror());
+        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
+                        "cannot be loaded: %s", dlerror());
     /* The cast of an object pointer to a function's, as POSIX has it. */
     rs_shim_table_function table = NULL;
     *(void **)&table = dlsym(dut->library, "rs_shim_table");
     dut->functions = table != NULL ? table() : NULL;
     if (dut->functions == NULL || dut->functions->interface_number != RS_SHIM_INTERFACE)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew", "is not a model of this version");
+        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
+                        "is not a model of this version");
     return RS_OK;
 }
 
@@ -79,7 +82,8 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
     }
     if (status == RS_OK && rs_dut_coverage_folder() != NULL) {
         static atomic_uint opened; /* names of this process's files */
-        dut->coverage = rs_format("%s/%ld-%u.dat", rs_dut_coverage_folder(), (long)getpid(), atomic_fetch_add(&opened, 1));
+        dut->coverage = rs_format("%s/%ld-%u.dat", rs_dut_coverage_folder(), (long)getpid(),
+                                  atomic_fetch_add(&opened, 1));
         status = dut->coverage != NULL ? RS_OK : rs_out_of_memory(diag);
     }
     if (status == RS_OK) {
@@ -99,7 +103,8 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
         const char *message = "";
         dut->shim = dut->functions->open(&given, &message);
         if (dut->shim == NULL)
-            status = rs_error(diag, RS_RESOURCE, RS_FILE(dut->path), NULL, "the RTL model cannot be started: %s", message);
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(dut->path), NULL, "the RTL model cannot be started: %s",
+                              message);
     }
     if (status != RS_OK) {
         rs_dut_close(dut);
@@ -140,8 +145,8 @@ static void write_program(rs_dut *dut, const rs_descriptor *descriptors, int n)
         dut->n_descriptors = n;
 }
 
-rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uint8_t *memory, int64_t beats, uint64_t run,
-                       rs_diag *diag)
+rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uint8_t *memory, int64_t beats,
+                       uint64_t run, rs_diag *diag)
 {
     if (n < 1 || n > dut->config.program_depth)
         return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "%d descriptors do not fit a program memory of %d", n,
@@ -172,7 +177,8 @@ static bool pass_on(void *context, const rs_shim_event *from)
         return true;
     /* The shim knows words of bits only; their descriptor says whether they have a sign. */
     int32_t values[64];
-    const bool is_unsigned = from->kind == RS_SHIM_OUTPUT && from->descriptor >= 0 && from->descriptor < to->dut->n_descriptors &&
+    const bool is_unsigned = from->kind == RS_SHIM_OUTPUT && from->descriptor >= 0 &&
+                             from->descriptor < to->dut->n_descriptors &&
                              to->dut->descriptors[from->descriptor].out_unsigned != 0;
     const bool codes = from->kind == RS_SHIM_OUTPUT && to->dut->config.pe == RS_PE_MINIFLOAT;
     for (int i = 0; codes && i < from->n_values && i < 64; i++)
@@ -210,7 +216,8 @@ rs_status rs_dut_advance(rs_dut *dut, uint64_t limit, rs_event_sink sink, void *
         case RS_SHIM_STOPPED:
             return RS_OK;
         case RS_SHIM_BROKEN:
-            return rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the RTL stopped in %s", dut->functions->message(dut->shim));
+            return rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the RTL stopped in %s",
+                            dut->functions->message(dut->shim));
         case RS_SHIM_RUNNING:
             break;
         }

@@ -58,19 +58,19 @@ __attribute__((format(printf, 2, 3))) static void add_format(list *l, const char
 typedef struct build {
     const rs_dut_recipe *recipe;
     rs_arena *arena;
-    char *home;        /* holds rtl/ and sim/cosim/dut/ */
-    char *cache;       /* folder */
+    char *home;  /* holds rtl/ and sim/cosim/dut/ */
+    char *cache; /* folder */
     char *verilator, *compiler;
-    char *root;        /* Verilator's folder of headers and runtime */
+    char *root; /* Verilator's folder of headers and runtime */
     bool clang, trace, quick, coverage;
-    list rtl;          /* paths */
-    list design;       /* Verilator's arguments that name the design: parameters, folders, sources */
-    list flags;        /* of the compiler, for model and runtime alike */
+    list rtl;    /* paths */
+    list design; /* Verilator's arguments that name the design: parameters, folders, sources */
+    list flags;  /* of the compiler, for model and runtime alike */
     uint64_t key[2], runtime_key[2];
     char *library, *runtime, *folder, *log;
 } build;
 
-/* ------------------------------------------------------------------------------------------------------------- places */
+/* ------------------------------------------------------------------------------------------------------- places */
 
 static bool is_home(const char *folder)
 {
@@ -87,7 +87,8 @@ static rs_status find_home(build *b, rs_diag *diag)
     const char *given = getenv("RISTRETTO_HOME");
     if (given != NULL && *given != '\0') {
         if (!is_home(given))
-            return rs_error(diag, RS_BAD_INPUT, RS_FILE(given), "unset RISTRETTO_HOME, or point it to the root of the source tree",
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(given),
+                            "unset RISTRETTO_HOME, or point it to the root of the source tree",
                             "RISTRETTO_HOME has no rtl/ristretto_array.sv and sim/cosim/dut/shim.cc");
         char *absolute = realpath(given, NULL); /* commands are run in other folders */
         b->home = absolute != NULL ? rs_strdup(absolute) : NULL;
@@ -126,7 +127,8 @@ static rs_status find_cache(build *b, rs_diag *diag)
     else if (home != NULL && *home != '\0')
         b->cache = rs_format("%s/.cache/ristretto", home);
     else
-        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, "set RISTRETTO_CACHE", "there is no folder for built models: HOME is not set");
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, "set RISTRETTO_CACHE",
+                        "there is no folder for built models: HOME is not set");
     if (b->cache == NULL)
         return rs_out_of_memory(diag);
     rs_status status = rs_make_folder(b->cache, diag);
@@ -134,7 +136,8 @@ static rs_status find_cache(build *b, rs_diag *diag)
         return status;
     char *absolute = realpath(b->cache, NULL);
     if (absolute == NULL)
-        return rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "the cache folder cannot be used: %s", strerror(errno));
+        return rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "the cache folder cannot be used: %s",
+                        strerror(errno));
     rs_free(b->cache);
     b->cache = rs_strdup(absolute);
     free(absolute);
@@ -145,24 +148,27 @@ static rs_status find_tools(build *b, rs_diag *diag)
 {
     b->verilator = rs_tool_find("verilator");
     if (b->verilator == NULL)
-        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint, "verilator is not installed; it is needed to simulate the RTL");
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint,
+                        "verilator is not installed; it is needed to simulate the RTL");
     const char *wanted = getenv("RISTRETTO_CXX");
     if (wanted != NULL && *wanted != '\0') {
         b->compiler = rs_tool_find(wanted);
         if (b->compiler == NULL)
-            return rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "the compiler '%s' of RISTRETTO_CXX is not found", wanted);
+            return rs_error(diag, RS_RESOURCE, RS_NOWHERE, NULL, "the compiler '%s' of RISTRETTO_CXX is not found",
+                            wanted);
     } else {
         b->compiler = rs_tool_find("clang++"); /* builds faster, and builds faster code, than g++ */
         if (b->compiler == NULL)
             b->compiler = rs_tool_find("g++");
     }
     if (b->compiler == NULL)
-        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint, "neither clang++ nor g++ is installed; the RTL model needs one");
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, install_hint,
+                        "neither clang++ nor g++ is installed; the RTL model needs one");
     b->clang = strstr(b->compiler, "clang") != NULL;
     return RS_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- key */
+/* ---------------------------------------------------------------------------------------------------------- key */
 
 static void hash(uint64_t key[2], const void *bytes, size_t n)
 {
@@ -194,8 +200,8 @@ static rs_status hash_file(uint64_t key[2], const char *path, rs_diag *diag)
 
 static char *tail_of(const char *path);
 
-/* What a command prints, through a file in the cache folder; rs_free releases it. A command that fails is an error with `wrong`; what it
- * printed is shown if that is RS_BAD_INPUT. */
+/* What a command prints, through a file in the cache folder; rs_free releases it. A command that fails is an error with
+ * `wrong`; what it printed is shown if that is RS_BAD_INPUT. */
 static rs_status run_and_read(build *b, const char *const *argv, rs_status wrong, char **text, size_t *n, rs_diag *diag)
 {
     char *log = rs_format("%s/output-XXXXXX", b->cache);
@@ -212,8 +218,8 @@ static rs_status run_and_read(build *b, const char *const *argv, rs_status wrong
     rs_status status = rs_tool_run(argv, NULL, log, &code, diag);
     if (status == RS_OK && code != 0 && wrong == RS_BAD_INPUT) {
         char *tail = tail_of(log);
-        status = rs_error(diag, wrong, RS_NOWHERE, NULL, "%s ended with status %d on %s:\n%s", argv[0], code, b->recipe->what,
-                          tail != NULL ? tail : "(it printed nothing)");
+        status = rs_error(diag, wrong, RS_NOWHERE, NULL, "%s ended with status %d on %s:\n%s", argv[0], code,
+                          b->recipe->what, tail != NULL ? tail : "(it printed nothing)");
         rs_free(tail);
     } else if (status == RS_OK && code != 0) {
         status = rs_error(diag, wrong, RS_FILE(argv[0]), install_hint, "'%s' ended with status %d", argv[1], code);
@@ -237,8 +243,9 @@ static rs_status hash_answer(uint64_t key[2], const char *text, size_t n, char *
     return line == NULL || (*line = rs_strndup(text, length)) != NULL ? RS_OK : rs_out_of_memory(diag);
 }
 
-/* What a tool says of itself. The same file gives the same answer, and starting Verilator's script and a compiler takes longer than a small
- * net on a small array: a thread remembers what it was told. A tool that has changed on disk is asked again. */
+/* What a tool says of itself. The same file gives the same answer, and starting Verilator's script and a compiler takes
+ * longer than a small net on a small array: a thread remembers what it was told. A tool that has changed on disk is
+ * asked again. */
 typedef struct answer {
     char tool[PATH_MAX], option[16];
     dev_t device;
@@ -254,11 +261,13 @@ static _Thread_local size_t oldest;
 
 static bool is_answer(const answer *a, const char *tool, const char *option, const struct stat *file)
 {
-    return a->n > 0 && strcmp(a->tool, tool) == 0 && strcmp(a->option, option) == 0 && a->device == file->st_dev && a->inode == file->st_ino &&
-           a->size == file->st_size && a->changed.tv_sec == file->st_mtim.tv_sec && a->changed.tv_nsec == file->st_mtim.tv_nsec;
+    return a->n > 0 && strcmp(a->tool, tool) == 0 && strcmp(a->option, option) == 0 && a->device == file->st_dev &&
+           a->inode == file->st_ino && a->size == file->st_size && a->changed.tv_sec == file->st_mtim.tv_sec &&
+           a->changed.tv_nsec == file->st_mtim.tv_nsec;
 }
 
-/* Remembers an answer in place of the one of the same question, or in a free place; one that is too long is asked for each time. */
+/* Remembers an answer in place of the one of the same question, or in a free place; one that is too long is asked for
+ * each time. */
 static void remember(const char *tool, const char *option, const struct stat *file, const char *text, size_t n)
 {
     if (strlen(tool) >= sizeof answers->tool || strlen(option) >= sizeof answers->option || n > sizeof answers->text)
@@ -273,17 +282,20 @@ static void remember(const char *tool, const char *option, const struct stat *fi
         place = &answers[oldest];
         oldest = (oldest + 1) % (sizeof answers / sizeof answers[0]);
     }
-    *place = (answer){ .device = file->st_dev, .inode = file->st_ino, .size = file->st_size, .changed = file->st_mtim, .n = n };
+    *place = (answer) {
+        .device = file->st_dev, .inode = file->st_ino, .size = file->st_size, .changed = file->st_mtim, .n = n
+    };
     memcpy(place->tool, tool, strlen(tool));
     memcpy(place->option, option, strlen(option));
     memcpy(place->text, text, n);
 }
 
-static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument, char **line,
-                             rs_diag *diag)
+static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument,
+                             char **line, rs_diag *diag)
 {
     struct stat file;
-    const bool there = getenv("VERILATOR_ROOT") == NULL && stat(tool, &file) == 0; /* what it says is then its own affair */
+    const bool there = getenv("VERILATOR_ROOT") == NULL &&
+                       stat(tool, &file) == 0; /* what it says is then its own affair */
     for (size_t i = 0; there && i < sizeof answers / sizeof answers[0]; i++)
         if (is_answer(&answers[i], tool, option, &file))
             return hash_answer(key, answers[i].text, answers[i].n, line, diag);
@@ -403,8 +415,10 @@ static const char quick_flag[] = "-O0";
 
 static rs_status set_flags(build *b, rs_diag *diag)
 {
-    static const char *const flags[] = { "-std=c++17", "-O3", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-w",
-                                         "-DVERILATOR=1", "-DVM_SC=0", "-DVL_TIME_CONTEXT" };
+    static const char *const flags[] = {
+        "-std=c++17", "-O3",           "-fPIC",     "-fvisibility=hidden", "-fvisibility-inlines-hidden",
+        "-w",         "-DVERILATOR=1", "-DVM_SC=0", "-DVL_TIME_CONTEXT"
+    };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         add(&b->flags, flags[i]);
     if (b->coverage)
@@ -497,7 +511,7 @@ static rs_status make_keys(build *b, rs_diag *diag)
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- build */
+/* -------------------------------------------------------------------------------------------------------- build */
 
 const char *rs_dut_coverage_folder(void)
 {
@@ -579,7 +593,8 @@ static rs_status write_unity(build *b, const char *path, rs_diag *diag)
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL)
         if (has_suffix(entry->d_name, ".cpp"))
-            add(strstr(entry->d_name, "Slow") != NULL || strstr(entry->d_name, "__Syms") != NULL ? &slow : &fast, entry->d_name);
+            add(strstr(entry->d_name, "Slow") != NULL || strstr(entry->d_name, "__Syms") != NULL ? &slow : &fast,
+                entry->d_name);
     closedir(dir);
     if (fast.failed || slow.failed)
         return rs_out_of_memory(diag);
@@ -650,8 +665,8 @@ static rs_status build_runtime(build *b, rs_diag *diag)
 
 static rs_status verilate(build *b, rs_diag *diag)
 {
-    static const char *const options[] = { "--cc", "-O3", "-Wno-fatal", "--assert", "--x-assign", "unique", "--x-initial", "unique",
-                                           "--prefix", "Vdut", "-Mdir", "model" };
+    static const char *const options[] = { "--cc",        "-O3",    "-Wno-fatal", "--assert", "--x-assign", "unique",
+                                           "--x-initial", "unique", "--prefix",   "Vdut",     "-Mdir",      "model" };
     list command = { .arena = b->arena };
     add(&command, b->verilator);
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
@@ -669,18 +684,21 @@ static rs_status verilate(build *b, rs_diag *diag)
     return run_step(b, &command, "verilator", diag);
 }
 
-/* The ports of the model, which verilator declares in its header as VL_IN8(&name,7,0) or VL_OUT8((&name)[4],7,0), as lines
- * RS_PORT(name, IN, elements, bits). The ports of the array are known; those of another unit are not. */
+/* The ports of the model, which verilator declares in its header as VL_IN8(&name,7,0) or VL_OUT8((&name)[4],7,0), as
+ * lines RS_PORT(name, IN, elements, bits). The ports of the array are known; those of another unit are not. */
 static rs_status write_ports(build *b, rs_diag *diag)
 {
     char *from = rs_format("%s/model/Vdut.h", b->folder), *to = rs_format("%s/ports.inc", b->folder);
     uint8_t *text = NULL;
     size_t size = 0;
     rs_output *out = NULL;
-    rs_status status = from != NULL && to != NULL ? rs_read_file(from, MAX_SOURCE_BYTES, false, &text, &size, diag) : rs_out_of_memory(diag);
+    rs_status status = from != NULL && to != NULL ? rs_read_file(from, MAX_SOURCE_BYTES, false, &text, &size, diag)
+                                                  : rs_out_of_memory(diag);
     if (status == RS_OK)
         status = rs_output_open(to, &out, diag);
-    static const struct { const char *macro, *direction; } kinds[] = { { "VL_INOUT", "INOUT" }, { "VL_IN", "IN" }, { "VL_OUT", "OUT" } };
+    static const struct {
+        const char *macro, *direction;
+    } kinds[] = { { "VL_INOUT", "INOUT" }, { "VL_IN", "IN" }, { "VL_OUT", "OUT" } };
     for (char *line = (char *)text, *next; status == RS_OK && line != NULL && *line != '\0'; line = next) {
         next = line + strcspn(line, "\n");
         if (*next != '\0')
@@ -692,9 +710,12 @@ static rs_status write_ports(build *b, rs_diag *diag)
             char name[256];
             int elements = 0, high = 0, low = 0;
             const char *at = strchr(line, '(');
-            const bool plain = at != NULL && sscanf(at, "(&%255[A-Za-z0-9_$],%d,%d", name, &high, &low) == 3; /* banned-ok: Verilator wrote it */
-            if (plain || (at != NULL && sscanf(at, "((&%255[A-Za-z0-9_$])[%d],%d,%d", name, &elements, &high, &low) == 4)) /* banned-ok: the same */
-                fprintf(rs_output_stream(out), "RS_PORT(%s, %s, %d, %d)\n", name, kinds[k].direction, elements, high - low + 1);
+            const bool plain = at != NULL && sscanf(at, "(&%255[A-Za-z0-9_$],%d,%d", name, &high, &low) ==
+                                                 3; /* banned-ok: Verilator wrote it */
+            if (plain || (at != NULL && sscanf(at, "((&%255[A-Za-z0-9_$])[%d],%d,%d", name, &elements, &high, &low) ==
+                                            4)) /* banned-ok: the same */
+                fprintf(rs_output_stream(out), "RS_PORT(%s, %s, %d, %d)\n", name, kinds[k].direction, elements,
+                        high - low + 1);
             break;
         }
     }
@@ -759,7 +780,8 @@ static rs_status build_library(build *b, rs_diag *diag)
     if (b->folder == NULL)
         return rs_out_of_memory(diag);
     if (mkdtemp(b->folder) == NULL) {
-        rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "no folder can be made in it: %s", strerror(errno));
+        rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(b->cache), NULL, "no folder can be made in it: %s",
+                                    strerror(errno));
         b->folder[0] = '\0';
         return status;
     }
@@ -798,7 +820,8 @@ static int lock(const build *b)
     return file;
 }
 
-rs_status rs_dut_build(const rs_array_config *config, const rs_dut_build_options *options, char **path, double *seconds, rs_diag *diag)
+rs_status rs_dut_build(const rs_array_config *config, const rs_dut_build_options *options, char **path, double *seconds,
+                       rs_diag *diag)
 {
     rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
     const int n = rs_array_parameters(config, parameters);
@@ -810,13 +833,17 @@ rs_status rs_dut_build(const rs_array_config *config, const rs_dut_build_options
         add_format(&words, "%s=%" PRId64, parameters[i].name, parameters[i].value);
     char what[64];
     snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
-    const rs_dut_recipe recipe = { .what = what, .top = "ristretto_array", .shim = "shim.cc", .header = "shim.h", .parameters = words.items };
-    const rs_status status = words.failed ? rs_out_of_memory(diag) : rs_dut_build_recipe(&recipe, options, path, seconds, diag);
+    const rs_dut_recipe recipe = {
+        .what = what, .top = "ristretto_array", .shim = "shim.cc", .header = "shim.h", .parameters = words.items
+    };
+    const rs_status status = words.failed ? rs_out_of_memory(diag)
+                                          : rs_dut_build_recipe(&recipe, options, path, seconds, diag);
     rs_arena_free(arena);
     return status;
 }
 
-rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, const rs_dut_build_options *options, char **path, double *seconds, rs_diag *diag)
+rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, const rs_dut_build_options *options, char **path,
+                              double *seconds, rs_diag *diag)
 {
     *path = NULL;
     *seconds = 0;
@@ -850,7 +877,8 @@ rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, const rs_dut_build_op
         if (rs_interrupted()) {
             status = RS_INTERRUPTED;
         } else if (file < 0) {
-            status = rs_error(diag, RS_RESOURCE, RS_FILE(b.cache), "set RISTRETTO_CACHE to a folder that can be written",
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(b.cache),
+                              "set RISTRETTO_CACHE to a folder that can be written",
                               "the cache folder cannot be written: %s", strerror(errno));
         } else if (options->again || !rs_file_exists(b.library)) {
             status = build_library(&b, diag);

@@ -68,7 +68,8 @@ int64_t rs_job_beats(const uint8_t *list, int count)
 }
 
 /* What the array would read or write outside of its memory or its buffers. The compiler makes no such descriptor. */
-static rs_status check_descriptor(const rs_array_config *config, const rs_descriptor *d, int number, int64_t beats, rs_diag *diag)
+static rs_status check_descriptor(const rs_array_config *config, const rs_descriptor *d, int number, int64_t beats,
+                                  rs_diag *diag)
 {
     const int64_t e = rs_array_elements_per_beat(config);
     const char *wrong = NULL;
@@ -80,8 +81,8 @@ static rs_status check_descriptor(const rs_array_config *config, const rs_descri
         wrong = "the weights leave the memory";
     else if (d->ofmap_addr < 0 || d->ofmap_beats < 1 || end_of_ofmap(d) > beats)
         wrong = "the ofmap leaves the memory";
-    else if ((d->ifmap_beats + (int64_t)d->second_beats) * e > config->activation_elements || d->ofmap_beats * e > config->output_elements ||
-             d->steps > config->weight_steps)
+    else if ((d->ifmap_beats + (int64_t)d->second_beats) * e > config->activation_elements ||
+             d->ofmap_beats * e > config->output_elements || d->steps > config->weight_steps)
         wrong = "a tile is larger than its buffer";
     return wrong == NULL ? RS_OK : rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "descriptor %d: %s", number, wrong);
 }
@@ -100,18 +101,30 @@ static bool count_event(void *context, const rs_event *event)
 }
 
 /* One filling of the program memory. */
-static rs_status run_part(const rs_array_config *config, rs_descriptor *descriptors, int n, uint8_t *memory, int64_t beats,
-                          rs_job_result *result, rs_diag *diag)
+static rs_status run_part(const rs_array_config *config, rs_descriptor *descriptors, int n, uint8_t *memory,
+                          int64_t beats, rs_job_result *result, rs_diag *diag)
 {
-    rs_program_layer *layers = RS_NEW_ARRAY(rs_program_layer, (size_t)n); /* the model counts by layer: each descriptor is one */
+    rs_program_layer *layers = RS_NEW_ARRAY(rs_program_layer,
+                                            (size_t)n); /* the model counts by layer: each descriptor is one */
     if (layers == NULL)
         return rs_out_of_memory(diag);
     for (int i = 0; i < n; i++)
-        layers[i] = (rs_program_layer){ .kind = descriptors[i].mode == 0 ? RS_LAYER_WEIGHTS : RS_LAYER_COPY, .pool_op = -1, .relu_op = -1,
-                                        .second = -1, .first = i, .count = 1 };
+        layers[i] = (rs_program_layer) { .kind = descriptors[i].mode == 0 ? RS_LAYER_WEIGHTS : RS_LAYER_COPY,
+                                         .pool_op = -1,
+                                         .relu_op = -1,
+                                         .second = -1,
+                                         .first = i,
+                                         .count = 1 };
     rs_program_segment segment = { .count = n, .count_layers = n };
-    const rs_program program = { .config = *config, .n_layers = n, .n_descriptors = n, .n_segments = 1, .layers = layers,
-                                 .descriptors = descriptors, .segments = &segment, .memory_beats = beats, .memory = memory };
+    const rs_program program = { .config = *config,
+                                 .n_layers = n,
+                                 .n_descriptors = n,
+                                 .n_segments = 1,
+                                 .layers = layers,
+                                 .descriptors = descriptors,
+                                 .segments = &segment,
+                                 .memory_beats = beats,
+                                 .memory = memory };
     rs_array *array = NULL;
     rs_status status = rs_array_new(&program, &array, diag);
     if (status == RS_OK)
@@ -125,11 +138,12 @@ rs_status rs_job_run(const rs_array_config *config, const uint8_t *list, int cou
                      rs_job_result *result, rs_diag *diag)
 {
     memset(result, 0, sizeof *result);
-    rs_descriptor *descriptors = RS_NEW_ARRAY(rs_descriptor, (size_t)(count < config->program_depth ? count : config->program_depth));
+    rs_descriptor *descriptors = RS_NEW_ARRAY(rs_descriptor,
+                                              (size_t)(count < config->program_depth ? count : config->program_depth));
     if (descriptors == NULL)
         return rs_out_of_memory(diag);
-    /* A descriptor: the burst is asked for in its first cycle; the first beat comes `latency` later; from the next cycle on a
-     * word is written in each cycle, in every second one where two beats make a word. */
+    /* A descriptor: the burst is asked for in its first cycle; the first beat comes `latency` later; from the next
+     * cycle on a word is written in each cycle, in every second one where two beats make a word. */
     const uint64_t words = config->bus_bits >= 32 ? WORDS : FETCH_BITS / (uint64_t)config->bus_bits;
     const uint64_t fetch = (uint64_t)config->latency + words + 1;
     rs_array_config ready = *config;
@@ -145,7 +159,8 @@ rs_status rs_job_run(const rs_array_config *config, const uint8_t *list, int cou
         }
         if (status == RS_OK)
             status = run_part(&ready, descriptors, n, memory, beats, result, diag);
-        result->cycles += (uint64_t)n * fetch + 2; /* the start of the array, and a cycle in which no write waits for its answer */
+        result->cycles += (uint64_t)n * fetch +
+                          2; /* the start of the array, and a cycle in which no write waits for its answer */
         first += n;
     }
     rs_free(descriptors);

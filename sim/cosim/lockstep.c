@@ -87,7 +87,8 @@ static int channel_at(const rs_program *program, int tensor, int64_t element)
     return region->place || element >= channels ? -1 : (int)element;
 }
 
-/* The place of element e of descriptor d's output buffer, in the blob that its layer makes (or in that which it is a part of). */
+/* The place of element e of descriptor d's output buffer, in the blob that its layer makes (or in that which it is a
+ * part of). */
 static void locate_output(const rs_program *program, int descriptor, int64_t e, rs_lockstep_mismatch *m)
 {
     const rs_descriptor *d = &program->descriptors[descriptor];
@@ -713,8 +714,8 @@ static bool note_end(void *context, const rs_event *event)
     return true;
 }
 
-rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed, const char *path,
-                            uint64_t from, uint64_t to, rs_diag *diag)
+rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed,
+                            const char *path, uint64_t from, uint64_t to, rs_diag *diag)
 {
     uint8_t *memory = rs_calloc((size_t)program->memory_beats, (size_t)rs_program_beat_bytes(program));
     uint8_t *before = rs_calloc((size_t)program->memory_beats, (size_t)rs_program_beat_bytes(program));
@@ -737,13 +738,18 @@ rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, in
             base += end;
     }
     if (status == RS_OK && found < 0)
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "a waveform from cycle %" PRIu64 " on is empty: the image takes %" PRIu64 " cycles", from, base);
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                          "a waveform from cycle %" PRIu64 " on is empty: the image takes %" PRIu64 " cycles", from,
+                          base);
     if (status == RS_OK) {
         const rs_program_segment *segment = &program->segments[found];
-        const rs_dut_options options = { .x_seed = x_seed, .trace = path, .trace_from = from - base, .trace_to = to - base };
+        const rs_dut_options options = {
+            .x_seed = x_seed, .trace = path, .trace_from = from - base, .trace_to = to - base
+        };
         status = rs_dut_open(&program->config, &options, &dut, diag);
         if (status == RS_OK)
-            status = rs_dut_start(dut, program->descriptors + segment->first, segment->count, before, program->memory_beats, (uint64_t)image, diag);
+            status = rs_dut_start(dut, program->descriptors + segment->first, segment->count, before,
+                                  program->memory_beats, (uint64_t)image, diag);
         bool finished = false;
         if (status == RS_OK)
             status = rs_dut_advance(dut, options.trace_to + 1, NULL, NULL, &finished, diag);

@@ -100,11 +100,11 @@ rs_status rs_lockstep_run(const rs_program *program, const uint8_t *pixels, int6
                           rs_diag *diag);
 void rs_lockstep_result_clear(rs_lockstep_result *result);
 
-/* The RTL alone on one image, with a waveform (FST) of cycles from ... to, counted over the program's segments as in the model's
- * statistics, and a save file for GTKWave beside it. A window ends with the segment that it begins in. RS_USAGE: the image takes fewer
- * cycles. */
-rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed, const char *path,
-                            uint64_t from, uint64_t to, rs_diag *diag);
+/* The RTL alone on one image, with a waveform (FST) of cycles from ... to, counted over the program's segments as in
+ * the model's statistics, and a save file for GTKWave beside it. A window ends with the segment that it begins in.
+ * RS_USAGE: the image takes fewer cycles. */
+rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed,
+                            const char *path, uint64_t from, uint64_t to, rs_diag *diag);
 
 /* The report of a mismatch, several lines. */
 void rs_lockstep_print(const rs_lockstep_mismatch *mismatch, FILE *stream);

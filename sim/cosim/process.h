@@ -4,7 +4,8 @@
 
 #include "base/diag.h"
 
-/* The path of a command by PATH, or `name` itself if it holds a slash and can be executed; NULL if there is none. rs_free. */
+/* The path of a command by PATH, or `name` itself if it holds a slash and can be executed; NULL if there is none.
+ * rs_free. */
 char *rs_tool_find(const char *name);
 
 /* Runs argv[0] (a path) until it ends, in `folder` (NULL: here), its output appended to the file `log` (NULL: dropped).

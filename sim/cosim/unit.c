@@ -14,10 +14,16 @@
 #include "cosim/dut/unit_shim.h"
 #include "cosim/dut_build.h"
 
-enum { NONE = -1, HISTORY = RS_UNIT_MAX_DELAY + 1, TAIL_CYCLES = 8, FAR = 8, MAX_KEYS = 4 * RS_UNIT_MAX_PRODUCTS + 128 /* that name a port */ };
+enum {
+    NONE = -1,
+    HISTORY = RS_UNIT_MAX_DELAY + 1,
+    TAIL_CYCLES = 8,
+    FAR = 8,
+    MAX_KEYS = 4 * RS_UNIT_MAX_PRODUCTS + 128 /* that name a port */
+};
 
-/* What a key names: a port of the module, or some bits of one. Everywhere below ports are numbers of these; the first are the module's
- * own, in their order. */
+/* What a key names: a port of the module, or some bits of one. Everywhere below ports are numbers of these; the first
+ * are the module's own, in their order. */
 typedef struct place {
     int port, low, bits, elements;
 } place;
@@ -58,9 +64,10 @@ struct rs_unit {
     int shift_delay;
 };
 
-/* -------------------------------------------------------------------------------------------------------------- ports */
+/* -------------------------------------------------------------------------------------------------------- ports */
 
-/* Verilator writes what C++ does not allow in a name as __0 and two hexadecimal digits, and __SYM__ before words of C++. */
+/* Verilator writes what C++ does not allow in a name as __0 and two hexadecimal digits, and __SYM__ before words of
+ * C++. */
 static void port_name(const char *encoded, char *name, size_t size)
 {
     static const char word[] = "__SYM__";
@@ -69,7 +76,8 @@ static void port_name(const char *encoded, char *name, size_t size)
         encoded += sizeof word - 1;
     size_t n = 0;
     while (*encoded != '\0' && n + 1 < size) {
-        const char *high = strncmp(encoded, "__0", 3) == 0 && encoded[3] != '\0' ? strchr(digits, encoded[3] | 0x20) : NULL;
+        const char *high = strncmp(encoded, "__0", 3) == 0 && encoded[3] != '\0' ? strchr(digits, encoded[3] | 0x20)
+                                                                                 : NULL;
         const char *low = high != NULL && encoded[4] != '\0' ? strchr(digits, encoded[4] | 0x20) : NULL;
         if (low != NULL) {
             name[n++] = (char)((high - digits) * 16 + (low - digits));
@@ -90,7 +98,7 @@ static rs_status list_places(rs_unit *u, rs_diag *diag)
     int widest = 64;
     u->places = RS_NEW_ARRAY(place, (size_t)f->n_ports + MAX_KEYS);
     for (int p = 0; u->places != NULL && p < f->n_ports; p++) {
-        u->places[u->n_places++] = (place){ .port = p, .bits = f->ports[p].bits, .elements = f->ports[p].elements };
+        u->places[u->n_places++] = (place) { .port = p, .bits = f->ports[p].bits, .elements = f->ports[p].elements };
         if (f->ports[p].bits > widest)
             widest = f->ports[p].bits;
     }
@@ -120,12 +128,13 @@ static int find_bits(rs_unit *u, int port, const char *name, const char *bits, c
     }
     if (whole->elements > 0 || high >= whole->bits) {
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), "bits are counted from 0, the lowest",
-                 "%s: '%s' asks for bit %d of a port of %d bits%s", key, name, high, whole->bits, whole->elements > 0 ? " in an array" : "");
+                 "%s: '%s' asks for bit %d of a port of %d bits%s", key, name, high, whole->bits,
+                 whole->elements > 0 ? " in an array" : "");
         return NONE;
     }
     if (u->n_places == u->functions->n_ports + MAX_KEYS)
         return NONE;
-    u->places[u->n_places] = (place){ .port = port, .low = low, .bits = high - low + 1 };
+    u->places[u->n_places] = (place) { .port = port, .low = low, .bits = high - low + 1 };
     return u->n_places++;
 }
 
@@ -157,13 +166,16 @@ static int find_port(rs_unit *u, const char *wanted, int direction, const char *
             all = longer;
         }
         char *hint = near != NULL ? rs_format("did you mean '%s'?", near)
-                                  : rs_format("its %s ports: %s", direction == RS_UNIT_PORT_IN ? "input" : "output", all != NULL ? all : "");
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), hint, "%s: the module '%s' has no port '%s'", key, u->config->top, name);
+                                  : rs_format("its %s ports: %s", direction == RS_UNIT_PORT_IN ? "input" : "output",
+                                              all != NULL ? all : "");
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), hint, "%s: the module '%s' has no port '%s'",
+                 key, u->config->top, name);
         rs_free(hint);
         rs_free(all);
     } else if (f->ports[found].direction != direction) {
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s: the port '%s' of '%s' is %s, expected %s", key, name,
-                 u->config->top, directions[f->ports[found].direction], directions[direction]);
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "%s: the port '%s' of '%s' is %s, expected %s", key, name, u->config->top,
+                 directions[f->ports[found].direction], directions[direction]);
         found = NONE;
     }
     for (int i = 0; i < n; i++)
@@ -175,29 +187,32 @@ static int one_bit(rs_unit *u, const char *name, int direction, const char *key,
 {
     const int port = find_port(u, name, direction, key, diag);
     if (port != NONE && (u->places[port].bits != 1 || u->places[port].elements > 0))
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s: the port '%s' has %d bits, expected 1", key, name,
-                 u->places[port].bits);
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "%s: the port '%s' has %d bits, expected 1", key, name, u->places[port].bits);
     return port;
 }
 
 /* An input of n elements. */
-static void find_input(rs_unit *u, const rs_unit_input *c, int n, const char *section, int most, input *in, rs_diag *diag)
+static void find_input(rs_unit *u, const rs_unit_input *c, int n, const char *section, int most, input *in,
+                       rs_diag *diag)
 {
     char key[32];
     snprintf(key, sizeof key, "%s.port", section);
-    *in = (input){ .n = n, .config = c, .port = { NONE } };
+    *in = (input) { .n = n, .config = c, .port = { NONE } };
     const char *open = strchr(c->port, '{'), *close = open != NULL ? strchr(open, '}') : NULL;
     const bool many = close != NULL && (close == open + 1 || (close == open + 2 && (open[1] == '0' || open[1] == '1')));
     const int start = many && open[1] == '1' ? 1 : 0;
     for (int i = 0; i < (many ? n : 1); i++) {
-        char *name = many ? rs_format("%.*s%d%s", (int)(open - c->port), c->port, i + start, close + 1) : rs_strdup(c->port);
+        char *name = many ? rs_format("%.*s%d%s", (int)(open - c->port), c->port, i + start, close + 1)
+                          : rs_strdup(c->port);
         in->port[i] = name != NULL ? find_port(u, name, RS_UNIT_PORT_IN, key, diag) : NONE;
         rs_free(name);
         if (in->port[i] == NONE)
             return;
         in->n_ports++;
         if (u->places[in->port[i]].bits != u->places[in->port[0]].bits) {
-            rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the ports '%s' differ in width", c->port);
+            rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the ports '%s' differ in width",
+                     c->port);
             return;
         }
     }
@@ -205,18 +220,19 @@ static void find_input(rs_unit *u, const rs_unit_input *c, int n, const char *se
     in->elements = port->elements;
     in->slot_bits = many || port->elements > 0 ? port->bits : port->bits / n;
     if (port->elements > 0 && port->elements < n)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the port '%s' is an array of %d, expected %d (unit.products)",
-                 c->port, port->elements, n);
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "the port '%s' is an array of %d, expected %d (unit.products)", c->port, port->elements, n);
     else if (port->elements == 0 && !many && port->bits % n != 0)
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), "is unit.products right?",
                  "the %d bits of the port '%s' do not divide into %d words", port->bits, c->port, n);
     in->bits = c->bits > 0 ? c->bits : in->slot_bits < most ? in->slot_bits : most;
     if (in->slot_bits > 64)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), n > 1 ? NULL : "does it take several at once? See unit.products",
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key),
+                 n > 1 ? NULL : "does it take several at once? See unit.products",
                  "a word of the port '%s' has %d bits, expected at most 64", c->port, in->slot_bits);
     else if (in->bits > in->slot_bits)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s.bits is %d, but a word of the port '%s' has %d", section, in->bits,
-                 c->port, in->slot_bits);
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "%s.bits is %d, but a word of the port '%s' has %d", section, in->bits, c->port, in->slot_bits);
 }
 
 static void find_output(rs_unit *u, const rs_unit_output *c, const char *section, output *out, rs_diag *diag)
@@ -225,7 +241,7 @@ static void find_output(rs_unit *u, const rs_unit_output *c, const char *section
     snprintf(key, sizeof key, "%s.port", section);
     snprintf(valid, sizeof valid, "%s.valid", section);
     snprintf(ready, sizeof ready, "%s.ready", section);
-    *out = (output){ .config = c, .name = section };
+    *out = (output) { .config = c, .name = section };
     out->port = find_port(u, c->port, RS_UNIT_PORT_OUT, key, diag);
     out->valid = one_bit(u, c->valid, RS_UNIT_PORT_OUT, valid, diag);
     out->ready = one_bit(u, c->ready, RS_UNIT_PORT_IN, ready, diag);
@@ -236,11 +252,12 @@ static void find_output(rs_unit *u, const rs_unit_output *c, const char *section
     if (out->bits == 0)
         out->bits = out->port_bits;
     if (out->port_bits > 64 || u->places[out->port].elements > 0)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "the port '%s' has %d bits%s, expected one word of at most 64", c->port,
-                 out->port_bits, u->places[out->port].elements > 0 ? " in an array" : "");
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "the port '%s' has %d bits%s, expected one word of at most 64", c->port, out->port_bits,
+                 u->places[out->port].elements > 0 ? " in an array" : "");
     else if (out->bits > out->port_bits)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL, "%s.bits is %d, but the port '%s' has %d", section, out->bits, c->port,
-                 out->port_bits);
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "%s.bits is %d, but the port '%s' has %d", section, out->bits, c->port, out->port_bits);
 }
 
 static void range_of(const input *in, int64_t *least, int64_t *largest)
@@ -256,7 +273,8 @@ static void warn_unused(const rs_unit *u, const bool *used, rs_diag *diag)
         char name[128];
         port_name(u->functions->ports[p].name, name, sizeof name);
         if (!used[p] && u->functions->ports[p].direction == RS_UNIT_PORT_IN && u->config->code[0] == '\0')
-            rs_warn(diag, RS_FILE(u->config->path), "list it under 'signals:'", "the input '%s' is named nowhere: it stays 0", name);
+            rs_warn(diag, RS_FILE(u->config->path), "list it under 'signals:'",
+                    "the input '%s' is named nowhere: it stays 0", name);
     }
 }
 
@@ -290,7 +308,8 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
         snprintf(key, sizeof key, "signals[%zu].port", i);
         u->signals[i] = find_port(u, c->signals[i].port, RS_UNIT_PORT_IN, key, diag);
         if (u->signals[i] != NONE && u->places[u->signals[i]].bits > 64)
-            rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "the port '%s' is wider than 64 bits", c->signals[i].port);
+            rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "the port '%s' is wider than 64 bits",
+                     c->signals[i].port);
         if (c->signals[i].when == RS_UNIT_OPERANDS)
             u->has_enable_signal = true;
         if (c->signals[i].when == RS_UNIT_BEFORE)
@@ -306,7 +325,9 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
     for (size_t k = 0; k < sizeof inputs / sizeof inputs[0]; k++)
         for (int i = 0; i < inputs[k]->n_ports; i++)
             used[u->places[inputs[k]->port[i]].port] = true;
-    const int singles[] = { u->clock, u->reset, u->enable, u->shift, u->relu, u->results[0].ready, u->results[1].ready };
+    const int singles[] = {
+        u->clock, u->reset, u->enable, u->shift, u->relu, u->results[0].ready, u->results[1].ready
+    };
     for (size_t k = 0; k < sizeof singles / sizeof singles[0]; k++)
         if (singles[k] != NONE)
             used[u->places[singles[k]].port] = true;
@@ -317,7 +338,8 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
 
     for (int k = 0; k < 2; k++) {
         output *o = &u->results[k];
-        o->each = !c->accumulates || (k == 0 && (o->config->each == RS_UNIT_EACH || (o->config->each == RS_UNIT_EACH_AUTO && o->valid == NONE)));
+        o->each = !c->accumulates || (k == 0 && (o->config->each == RS_UNIT_EACH ||
+                                                 (o->config->each == RS_UNIT_EACH_AUTO && o->valid == NONE)));
     }
     rs_unit_ranges *r = &u->ranges;
     range_of(&u->activations, &r->activation_min, &r->activation_max);
@@ -342,23 +364,27 @@ static rs_status connect_ports(rs_unit *u, rs_diag *diag)
     }
     u->shift_delay = c->shift_delay;
     if (u->shift_delay == RS_UNIT_AUTO)
-        u->shift_delay = c->output.latency > RS_UNIT_MAX_DELAY ? RS_UNIT_MAX_DELAY : c->output.latency > 1 ? c->output.latency - 1 : 0;
+        u->shift_delay = c->output.latency > RS_UNIT_MAX_DELAY ? RS_UNIT_MAX_DELAY
+                         : c->output.latency > 1               ? c->output.latency - 1
+                                                               : 0;
     return RS_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- open */
+/* --------------------------------------------------------------------------------------------------------- open */
 
 static rs_status load(rs_unit *u, rs_diag *diag)
 {
     u->library = dlopen(u->path, RTLD_NOW | RTLD_LOCAL);
     if (u->library == NULL)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(u->path), "delete it, so that it is built anew", "cannot be loaded: %s", dlerror());
+        return rs_error(diag, RS_INTERNAL, RS_FILE(u->path), "delete it, so that it is built anew",
+                        "cannot be loaded: %s", dlerror());
     /* The cast of an object pointer to a function's, as POSIX has it. */
     rs_unit_shim_table_function table = NULL;
     *(void **)&table = dlsym(u->library, "rs_unit_shim_table");
     u->functions = table != NULL ? table() : NULL;
     if (u->functions == NULL || u->functions->interface_number != RS_UNIT_INTERFACE)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(u->path), "delete it, so that it is built anew", "is not a model of this version");
+        return rs_error(diag, RS_INTERNAL, RS_FILE(u->path), "delete it, so that it is built anew",
+                        "is not a model of this version");
     return RS_OK;
 }
 
@@ -378,7 +404,8 @@ static char *nearest_module(const rs_unit_config *c)
         for (char *at = text; at != NULL && (at = strstr(at, word)) != NULL && n < MOST;) {
             const bool begins = at == text || strchr(" \t\r\n;/", at[-1]) != NULL;
             at += sizeof word - 1;
-            const size_t gap = strspn(at, blanks), length = strspn(at + gap, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$");
+            const size_t gap = strspn(at, blanks),
+                         length = strspn(at + gap, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$");
             if (begins && gap > 0 && length > 0 && (names[n] = rs_strndup(at + gap, length)) != NULL)
                 n++;
         }
@@ -395,7 +422,8 @@ static char *nearest_module(const rs_unit_config *c)
 /* Why the unit could not be built, at the place in the adapter that it comes from. */
 static rs_status say_why(const rs_unit_config *c, rs_status status, const rs_diag *told, rs_diag *diag)
 {
-    static const char no_top[] = "Specified --top-module '", no_parameter[] = "Parameters from the command line were not found in the design: ";
+    static const char no_top[] = "Specified --top-module '",
+                      no_parameter[] = "Parameters from the command line were not found in the design: ";
     const rs_message *m = rs_diag_message(told, 0);
     if (m == NULL)
         return status;
@@ -403,7 +431,8 @@ static rs_status say_why(const rs_unit_config *c, rs_status status, const rs_dia
     code = code != NULL ? code + 1 : c->code;
     if (strstr(m->text, no_top) != NULL) {
         char *near = nearest_module(c), *hint = near != NULL ? rs_format("did you mean '%s'?", near) : NULL;
-        rs_error(diag, status, rs_unit_config_place(c, "design.top"), hint != NULL ? hint : "is its file missing in design.sources?",
+        rs_error(diag, status, rs_unit_config_place(c, "design.top"),
+                 hint != NULL ? hint : "is its file missing in design.sources?",
                  "design.top: the sources have no module '%s'", c->top);
         rs_free(hint);
         rs_free(near);
@@ -416,16 +445,21 @@ static rs_status say_why(const rs_unit_config *c, rs_status status, const rs_dia
             continue;
         char key[64];
         snprintf(key, sizeof key, "design.parameters[%zu].name", i);
-        return rs_error(diag, status, rs_unit_config_place(c, key), NULL, "%s: the module '%s' has no parameter '%s'", key, c->top, c->parameters[i].name);
+        return rs_error(diag, status, rs_unit_config_place(c, key), NULL, "%s: the module '%s' has no parameter '%s'",
+                        key, c->top, c->parameters[i].name);
     }
-    if (status == RS_BAD_INPUT && code[0] != '\0' && (strstr(m->text, code) != NULL || strstr(m->text, "unit_adapter") != NULL))
-        return rs_error(diag, status, rs_unit_config_place(c, "design.code"),
-                        strstr(m->text, "unknown type name 'unit_adapter'") != NULL || strstr(m->text, "'unit_adapter' does not name a type") != NULL
-                            ? "the file must define struct unit_adapter, derived from rs_unit_adapter: docs/foreign-rtl.md"
-                            : m->hint,
-                        "design.code: %s", m->text);
+    if (status == RS_BAD_INPUT && code[0] != '\0' &&
+        (strstr(m->text, code) != NULL || strstr(m->text, "unit_adapter") != NULL))
+        return rs_error(
+            diag, status, rs_unit_config_place(c, "design.code"),
+            strstr(m->text, "unknown type name 'unit_adapter'") != NULL ||
+                    strstr(m->text, "'unit_adapter' does not name a type") != NULL
+                ? "the file must define struct unit_adapter, derived from rs_unit_adapter: docs/foreign-rtl.md"
+                : m->hint,
+            "design.code: %s", m->text);
     if (status == RS_BAD_INPUT && m->loc.file == NULL)
-        return rs_error(diag, status, rs_unit_config_place(c, "design.sources"), m->hint, "design.sources: %s", m->text);
+        return rs_error(diag, status, rs_unit_config_place(c, "design.sources"), m->hint, "design.sources: %s",
+                        m->text);
     return rs_error(diag, status, m->loc, m->hint, "%s", m->text);
 }
 
@@ -434,8 +468,8 @@ static void check_file(const rs_unit_config *c, const char *path, const char *ke
 {
     struct stat file;
     if (stat(path, &file) != 0)
-        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), "paths begin at the folder of this file", "%s: '%s' cannot be read: %s", key, path,
-                 strerror(errno));
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), "paths begin at the folder of this file",
+                 "%s: '%s' cannot be read: %s", key, path, strerror(errno));
     else if (S_ISDIR(file.st_mode) != (strncmp(key, "design.include", 14) == 0))
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "%s: '%s' is %s", key, path,
                  S_ISDIR(file.st_mode) ? "a folder, expected a file" : "a file, expected a folder");
@@ -469,7 +503,9 @@ static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
     const char **defines = rs_arena_calloc(arena, c->n_defines + 1, sizeof *defines);
     const char **parameters = rs_arena_calloc(arena, c->n_parameters + 1, sizeof *parameters);
     char *what = rs_format("the unit '%s'", c->top);
-    rs_status status = sources != NULL && include != NULL && defines != NULL && parameters != NULL && what != NULL ? RS_OK : rs_out_of_memory(diag);
+    rs_status status = sources != NULL && include != NULL && defines != NULL && parameters != NULL && what != NULL
+                           ? RS_OK
+                           : rs_out_of_memory(diag);
     for (size_t i = 0; i < c->n_sources && status == RS_OK; i++)
         sources[i] = c->sources[i].text;
     for (size_t i = 0; i < c->n_include && status == RS_OK; i++)
@@ -484,9 +520,16 @@ static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
             status = rs_out_of_memory(diag);
     }
     if (status == RS_OK) {
-        const rs_dut_recipe recipe = { .what = what, .top = c->top, .shim = "unit_shim.cc", .header = "unit_shim.h", .parameters = parameters,
-                                       .sources = sources, .include = include, .defines = defines,
-                                       .language = c->language[0] != '\0' ? c->language : NULL, .code = c->code[0] != '\0' ? c->code : NULL };
+        const rs_dut_recipe recipe = { .what = what,
+                                       .top = c->top,
+                                       .shim = "unit_shim.cc",
+                                       .header = "unit_shim.h",
+                                       .parameters = parameters,
+                                       .sources = sources,
+                                       .include = include,
+                                       .defines = defines,
+                                       .language = c->language[0] != '\0' ? c->language : NULL,
+                                       .code = c->code[0] != '\0' ? c->code : NULL };
         const rs_dut_build_options options = { .trace = trace };
         rs_diag *told = rs_diag_new();
         status = rs_dut_build_recipe(&recipe, &options, &u->path, &u->build_seconds, told);
@@ -499,8 +542,8 @@ static rs_status build(rs_unit *u, bool trace, rs_diag *diag)
     return status;
 }
 
-rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const char *trace, uint64_t trace_from, uint64_t trace_to, rs_unit **result,
-                       rs_diag *diag)
+rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const char *trace, uint64_t trace_from,
+                       uint64_t trace_to, rs_unit **result, rs_diag *diag)
 {
     *result = NULL;
     rs_unit *u = RS_NEW(rs_unit);
@@ -513,8 +556,11 @@ rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const char *
     if (status == RS_OK)
         status = load(u, diag);
     if (status == RS_OK) {
-        const rs_unit_shim_options given = { .x_seed = seed, .falling_edge = config->clock_edge == RS_UNIT_EDGE_FALLING,
-                                             .trace = trace, .trace_from = trace_from, .trace_to = trace_to };
+        const rs_unit_shim_options given = { .x_seed = seed,
+                                             .falling_edge = config->clock_edge == RS_UNIT_EDGE_FALLING,
+                                             .trace = trace,
+                                             .trace_from = trace_from,
+                                             .trace_to = trace_to };
         const char *message = "";
         u->shim = u->functions->open(&given, &message);
         if (u->shim == NULL)
@@ -552,7 +598,7 @@ const rs_unit_ranges *rs_unit_get_ranges(const rs_unit *unit)
     return &unit->ranges;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- run */
+/* ---------------------------------------------------------------------------------------------------------- run */
 
 /* What is given to the unit in one cycle. */
 typedef struct slot {
@@ -622,7 +668,7 @@ static uint8_t *begin_port(const rs_unit *u, int port)
     if (p->bits < all) {
         u->functions->get(u->shim, p->port, 0, u->bytes);
         for (int i = p->low; i < p->low + p->bits; i++)
-            u->bytes[i / 8] &= (uint8_t)~(1U << (i % 8));
+            u->bytes[i / 8] &= (uint8_t) ~(1U << (i % 8));
     }
     return u->bytes;
 }
@@ -666,7 +712,7 @@ static void set_input(engine *e, const input *in, int what, const int64_t *words
         u->functions->set(u->shim, u->places[in->port[0]].port, 0, bytes);
 }
 
-/* ------------------------------------------------------------------------------------------------------ what is expected */
+/* --------------------------------------------------------------------------------------------- what is expected */
 
 /* A sum in the unit's width. */
 static int64_t limit(int64_t v, int bits, bool is_signed, rs_overflow overflow)
@@ -701,7 +747,8 @@ static int64_t requantized(const rs_unit *u, const rs_unit_sum *sum, int64_t acc
     const bool relu = u->relu != NONE ? sum->relu : c->relu;
     const int shift = u->shift != NONE ? sum->shift : c->shift;
     /* No left shift can overflow 64 bits: sums have at most 48. */
-    const int64_t v = rs_fxp_shift_round(relu && acc < 0 ? 0 : rs_fxp_saturate(acc, RS_ACCUMULATOR_MAX_BITS, NULL), shift, c->rounding, 0);
+    const int64_t v = rs_fxp_shift_round(relu && acc < 0 ? 0 : rs_fxp_saturate(acc, RS_ACCUMULATOR_MAX_BITS, NULL),
+                                         shift, c->rounding, 0);
     return limit(v, u->ranges.output_bits, c->output.is_signed, c->output_overflow);
 }
 
@@ -740,9 +787,13 @@ static bool expect(engine *e, const slot *s)
         if (o->port == NONE || !(o->each || s->last))
             continue;
         const pending p = {
-            .sum = s->sum, .number = e->sum, .group = s->group, .given = e->cycle,
+            .sum = s->sum,
+            .number = e->sum,
+            .group = s->group,
+            .given = e->cycle,
             .due = o->config->latency == RS_UNIT_AUTO ? UINT64_MAX : e->cycle + (uint64_t)o->config->latency,
-            .before = before, .value = k == 0 ? e->acc : requantized(u, s->sum, e->acc),
+            .before = before,
+            .value = k == 0 ? e->acc : requantized(u, s->sum, e->acc),
         };
         if (!push(e, k, &p))
             return false;
@@ -750,7 +801,7 @@ static bool expect(engine *e, const slot *s)
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------------- what is wrong */
+/* ------------------------------------------------------------------------------------------------ what is wrong */
 
 typedef struct guesses {
     char *text;
@@ -771,7 +822,8 @@ __attribute__((format(printf, 2, 3))) static void suggest(guesses *g, const char
 static void guess_output(const rs_unit *u, const pending *p, int64_t got, guesses *g)
 {
     const rs_unit_config *c = u->config;
-    const int64_t acc = limit(p->before + group_sum(u, p->sum, p->group), u->ranges.sum_bits, c->sum.is_signed, c->overflow);
+    const int64_t acc = limit(p->before + group_sum(u, p->sum, p->group), u->ranges.sum_bits, c->sum.is_signed,
+                              c->overflow);
     for (int mode = 0; mode < 2 * RS_ROUND_STOCHASTIC; mode++) {
         rs_unit other = *u;
         rs_unit_config changed = *c;
@@ -782,7 +834,8 @@ static void guess_output(const rs_unit *u, const pending *p, int64_t got, guesse
         if (requantized(&other, p->sum, acc) != got)
             continue;
         if (mode % 2 == 1)
-            suggest(g, "it fits output.overflow: %s", changed.output_overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate");
+            suggest(g, "it fits output.overflow: %s",
+                    changed.output_overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate");
         else
             suggest(g, "it fits output.rounding: %s", rs_rounding_name(changed.rounding));
         return;
@@ -795,7 +848,8 @@ static void guess_sum(const rs_unit *u, const pending *p, int64_t got, guesses *
     const int64_t sum = group_sum(u, p->sum, p->group);
     const int bits = u->ranges.sum_bits;
     const bool sign = c->sum.is_signed;
-    const int64_t other = limit(p->before + sum, bits, sign, c->overflow == RS_OVERFLOW_WRAP ? RS_OVERFLOW_SATURATE : RS_OVERFLOW_WRAP);
+    const int64_t other = limit(p->before + sum, bits, sign,
+                                c->overflow == RS_OVERFLOW_WRAP ? RS_OVERFLOW_SATURATE : RS_OVERFLOW_WRAP);
     if (other == got)
         suggest(g, "it fits unit.overflow: %s", c->overflow == RS_OVERFLOW_WRAP ? "saturate" : "wrap");
     if (bits <= 62 && ((got ^ p->value) & rs_fxp_max(bits + 1)) == 0)
@@ -828,7 +882,8 @@ static void look_back(const engine *e, int kind, const pending *p, guesses *g)
     const output *o = &e->unit->results[kind];
     for (int k = 1; k <= FAR && k <= o->config->latency; k++)
         if (e->queues[kind].seen[(e->cycle - (uint64_t)k) % HISTORY] == p->value) {
-            suggest(g, "the right one was there %d cycle%s before: %s.latency: %d?", k, k > 1 ? "s" : "", o->name, o->config->latency - k);
+            suggest(g, "the right one was there %d cycle%s before: %s.latency: %d?", k, k > 1 ? "s" : "", o->name,
+                    o->config->latency - k);
             return;
         }
 }
@@ -837,8 +892,13 @@ static rs_status differs(engine *e, rs_divergence what, int kind, const pending 
 {
     const output *o = &e->unit->results[kind];
     rs_unit_mismatch *m = &e->result->mismatch;
-    *m = (rs_unit_mismatch){ .what = what, .result = o->name, .port = o->config->port, .cycle = e->clocks, .off = off, .got = got,
-                             .bits = o->bits };
+    *m = (rs_unit_mismatch) { .what = what,
+                              .result = o->name,
+                              .port = o->config->port,
+                              .cycle = e->clocks,
+                              .off = off,
+                              .got = got,
+                              .bits = o->bits };
     if (p != NULL) {
         m->sum = p->sum;
         m->sum_number = p->number;
@@ -880,7 +940,8 @@ static rs_status compare(engine *e, int kind)
     if (got != p.value)
         status = differs(e, RS_DIVERGENCE_VALUE, kind, &p, got, 0);
     else if (p.due != UINT64_MAX && p.due != e->cycle)
-        status = differs(e, e->cycle > p.due ? RS_DIVERGENCE_LATE : RS_DIVERGENCE_EARLY, kind, &p, got, e->cycle > p.due ? e->cycle - p.due : p.due - e->cycle);
+        status = differs(e, e->cycle > p.due ? RS_DIVERGENCE_LATE : RS_DIVERGENCE_EARLY, kind, &p, got,
+                         e->cycle > p.due ? e->cycle - p.due : p.due - e->cycle);
     if (kind == 0)
         e->result->sum_results++;
     else
@@ -904,8 +965,11 @@ static rs_status look(engine *e, bool taken[2])
                 status = compare(e, k);
         } else if (!e->guessing) {
             const bool high = (get_port(u, o->valid) & 1U) != 0;
-            const bool now = o->config->valid_when == RS_UNIT_VALID_HIGH || o->config->valid_when == RS_UNIT_VALID_RISES ? high : !high;
-            const bool edge = o->config->valid_when == RS_UNIT_VALID_RISES || o->config->valid_when == RS_UNIT_VALID_FALLS;
+            const bool now = o->config->valid_when == RS_UNIT_VALID_HIGH || o->config->valid_when == RS_UNIT_VALID_RISES
+                                 ? high
+                                 : !high;
+            const bool edge = o->config->valid_when == RS_UNIT_VALID_RISES ||
+                              o->config->valid_when == RS_UNIT_VALID_FALLS;
             const bool comes = now && !(edge && q->was_valid) && taken[k];
             q->was_valid = now;
             if (comes && q->n == 0) {
@@ -928,7 +992,7 @@ static rs_status look(engine *e, bool taken[2])
     return RS_OK;
 }
 
-/* --------------------------------------------------------------------------------------------------------- the cycles */
+/* --------------------------------------------------------------------------------------------------- the cycles */
 
 /* What would be given in this cycle. */
 static slot next_slot(engine *e)
@@ -939,7 +1003,9 @@ static slot next_slot(engine *e)
         return s;
     const rs_unit_sum *sum = &e->vectors->sums[e->sum];
     const size_t waiting = e->queues[0].n + e->queues[1].n;
-    const rs_unit_wait wait = c->wait == RS_UNIT_WAIT_AUTO ? (e->unit->has_before ? RS_UNIT_WAIT_SUM : RS_UNIT_WAIT_NEVER) : c->wait;
+    const rs_unit_wait wait = c->wait == RS_UNIT_WAIT_AUTO
+                                  ? (e->unit->has_before ? RS_UNIT_WAIT_SUM : RS_UNIT_WAIT_NEVER)
+                                  : c->wait;
     if (waiting > 0 && (wait == RS_UNIT_WAIT_GROUP || (wait == RS_UNIT_WAIT_SUM && e->group == 0)))
         return s;
     if (e->group == 0 && e->unit->has_before && !e->before_done) {
@@ -964,12 +1030,18 @@ static slot next_slot(engine *e)
 static bool active(rs_unit_when when, const slot *s)
 {
     switch (when) {
-    case RS_UNIT_ALWAYS: return true;
-    case RS_UNIT_OPERANDS: return s->operands;
-    case RS_UNIT_FIRST: return s->operands && s->first;
-    case RS_UNIT_LAST: return s->operands && s->last;
-    case RS_UNIT_BEFORE: return s->before;
-    case RS_UNIT_WHENS: break;
+    case RS_UNIT_ALWAYS:
+        return true;
+    case RS_UNIT_OPERANDS:
+        return s->operands;
+    case RS_UNIT_FIRST:
+        return s->operands && s->first;
+    case RS_UNIT_LAST:
+        return s->operands && s->last;
+    case RS_UNIT_BEFORE:
+        return s->before;
+    case RS_UNIT_WHENS:
+        break;
     }
     return false;
 }
@@ -992,7 +1064,8 @@ static void set_operands(engine *e, const input *in, int what)
     }
     memset(e->words, 0, (size_t)c->products * sizeof *e->words);
     if (s->operands) {
-        const int32_t *from = (what == 0 ? s->sum->activations : s->sum->weights) + (size_t)s->group * (size_t)c->products;
+        const int32_t *from = (what == 0 ? s->sum->activations : s->sum->weights) +
+                              (size_t)s->group * (size_t)c->products;
         for (int i = 0; i < c->products; i++)
             e->words[i] = from[i];
     }
@@ -1042,8 +1115,12 @@ static rs_status settle(engine *e, rs_diag *diag)
     const rs_unit *u = e->unit;
     const slot *s = &e->history[e->cycle % HISTORY];
     int64_t *a = e->words, *w = e->words + u->config->products;
-    rs_unit_cycle now = { .cycle = e->clocks, .operands = s->operands, .first = s->operands && s->first, .last = s->operands && s->last,
-                          .before = s->before, .products = u->config->products };
+    rs_unit_cycle now = { .cycle = e->clocks,
+                          .operands = s->operands,
+                          .first = s->operands && s->first,
+                          .last = s->operands && s->last,
+                          .before = s->before,
+                          .products = u->config->products };
     if (s->operands && u->functions->coded) {
         const size_t at = (size_t)s->group * (size_t)u->config->products;
         for (int i = 0; i < u->config->products; i++) {
@@ -1059,14 +1136,18 @@ static rs_status settle(engine *e, rs_diag *diag)
         now.relu = s->sum->relu;
     }
     const char *broken = u->functions->settle(u->shim, u->clock, &now);
-    return broken == NULL ? RS_OK : rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the unit stopped in cycle %" PRIu64 ": %s", e->clocks, broken);
+    return broken == NULL ? RS_OK
+                          : rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the unit stopped in cycle %" PRIu64 ": %s",
+                                     e->clocks, broken);
 }
 
 static rs_status edge(engine *e, rs_diag *diag)
 {
     const char *broken = e->unit->functions->edge(e->unit->shim, e->unit->clock);
     e->clocks++;
-    return broken == NULL ? RS_OK : rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the unit stopped in cycle %" PRIu64 ": %s", e->clocks - 1, broken);
+    return broken == NULL ? RS_OK
+                          : rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the unit stopped in cycle %" PRIu64 ": %s",
+                                     e->clocks - 1, broken);
 }
 
 /* One cycle in which the unit is not frozen. */
@@ -1085,7 +1166,8 @@ static rs_status step(engine *e, rs_diag *diag)
     rs_status status = settle(e, diag);
     if (status != RS_OK)
         return status;
-    if (s->operands && u->operands_ready != NONE && (get_port(u, u->operands_ready) & 1U) != (unsigned)u->config->ready_value) {
+    if (s->operands && u->operands_ready != NONE &&
+        (get_port(u, u->operands_ready) & 1U) != (unsigned)u->config->ready_value) {
         s->operands = false;
         if (++e->waiting > (uint64_t)u->config->timeout) {
             const pending p = { .sum = s->sum, .number = e->sum, .group = s->group };
@@ -1138,7 +1220,8 @@ static void look_ahead(engine *e)
     for (int k = 1; k <= FAR && step(e, NULL) == RS_OK; k++)
         if (e->queues[kind].seen[(e->cycle - 1) % HISTORY] == m->expected) {
             guesses g = { .text = m->guess, .size = sizeof m->guess, .used = strlen(m->guess) };
-            suggest(&g, "the right one is there %d cycle%s later: %s.latency: %d?", k, k > 1 ? "s" : "", o->name, o->config->latency + k);
+            suggest(&g, "the right one is there %d cycle%s later: %s.latency: %d?", k, k > 1 ? "s" : "", o->name,
+                    o->config->latency + k);
             return;
         }
 }
@@ -1173,13 +1256,14 @@ static rs_status run(engine *e, rs_diag *diag)
     return status;
 }
 
-rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result, rs_diag *diag)
+rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result,
+                      rs_diag *diag)
 {
-    *result = (rs_unit_result){ .build_seconds = unit->build_seconds };
+    *result = (rs_unit_result) { .build_seconds = unit->build_seconds };
     engine *e = RS_NEW(engine);
     if (e == NULL)
         return rs_out_of_memory(diag);
-    *e = (engine){ .unit = unit, .vectors = vectors, .seed = seed, .result = result };
+    *e = (engine) { .unit = unit, .vectors = vectors, .seed = seed, .result = result };
     e->words = RS_NEW_ARRAY(int64_t, 2 * (size_t)unit->config->products);
     const double start = rs_seconds();
     rs_status status = e->words != NULL ? run(e, diag) : rs_out_of_memory(diag);
@@ -1188,7 +1272,8 @@ rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t se
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "nothing was compared");
     if (status == RS_MISMATCH && result->differs) {
         const rs_unit_mismatch *m = &result->mismatch;
-        rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the unit '%s' is not what its adapter says: %s at '%s', vectors of '%s'", unit->config->name,
+        rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL,
+                 "the unit '%s' is not what its adapter says: %s at '%s', vectors of '%s'", unit->config->name,
                  m->result, m->port, m->sum != NULL ? m->sum->layer : "none");
     }
     rs_free(e->queues[0].items);
@@ -1198,33 +1283,46 @@ rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t se
     return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- print */
+/* -------------------------------------------------------------------------------------------------------- print */
 
 void rs_unit_print(const rs_unit_config *config, const rs_unit_mismatch *m, FILE *stream)
 {
     const int n = config->products;
     fprintf(stream, "The unit '%s' differs in clock cycle %" PRIu64 ": ", config->name, m->cycle);
     switch (m->what) {
-    case RS_DIVERGENCE_LOST: fprintf(stream, "no %s has come in %d cycles\n", m->result, config->timeout); break;
-    case RS_DIVERGENCE_EXTRA: fprintf(stream, "a %s that nothing was given for\n", m->result); break;
-    case RS_DIVERGENCE_HANG: fprintf(stream, "it takes no operands for %d cycles\n", config->timeout); break;
+    case RS_DIVERGENCE_LOST:
+        fprintf(stream, "no %s has come in %d cycles\n", m->result, config->timeout);
+        break;
+    case RS_DIVERGENCE_EXTRA:
+        fprintf(stream, "a %s that nothing was given for\n", m->result);
+        break;
+    case RS_DIVERGENCE_HANG:
+        fprintf(stream, "it takes no operands for %d cycles\n", config->timeout);
+        break;
     case RS_DIVERGENCE_LATE:
     case RS_DIVERGENCE_EARLY:
-        fprintf(stream, "the %s is right, but %" PRIu64 " cycles too %s\n", m->result, m->off, m->what == RS_DIVERGENCE_LATE ? "late" : "early");
+        fprintf(stream, "the %s is right, but %" PRIu64 " cycles too %s\n", m->result, m->off,
+                m->what == RS_DIVERGENCE_LATE ? "late" : "early");
         break;
-    default: fprintf(stream, "the %s at '%s' is wrong\n", m->result, m->port); break;
+    default:
+        fprintf(stream, "the %s at '%s' is wrong\n", m->result, m->port);
+        break;
     }
     if (m->sum != NULL) {
-        fprintf(stream, "  vector    sum %" PRId64 ", group %d of %d, of %s", m->sum_number, m->group, m->sum->groups, m->sum->layer);
+        fprintf(stream, "  vector    sum %" PRId64 ", group %d of %d, of %s", m->sum_number, m->group, m->sum->groups,
+                m->sum->layer);
         if (m->sum->image >= 0)
-            fprintf(stream, ": image %" PRId64 ", channel %d, row %d, column %d", m->sum->image, m->sum->c, m->sum->y, m->sum->x);
+            fprintf(stream, ": image %" PRId64 ", channel %d, row %d, column %d", m->sum->image, m->sum->c, m->sum->y,
+                    m->sum->x);
         fputs("\n  operands ", stream);
         const size_t at = (size_t)m->group * (size_t)n;
         for (int i = 0; i < n && i < 16; i++)
-            fprintf(stream, " %" PRId32 " x %" PRId32 "%s", m->sum->activations[at + (size_t)i], m->sum->weights[at + (size_t)i], i + 1 < n ? "," : "");
+            fprintf(stream, " %" PRId32 " x %" PRId32 "%s", m->sum->activations[at + (size_t)i],
+                    m->sum->weights[at + (size_t)i], i + 1 < n ? "," : "");
         if (n > 16)
             fprintf(stream, " ... (%d in all)", n);
-        fprintf(stream, "\n  before    %" PRId64 "%s\n", m->before, m->group == 0 && m->before != 0 ? " (the bias)" : "");
+        fprintf(stream, "\n  before    %" PRId64 "%s\n", m->before,
+                m->group == 0 && m->before != 0 ? " (the bias)" : "");
         if (strcmp(m->result, "output") == 0)
             fprintf(stream, "  shift     %d%s\n", config->shift_port[0] != '\0' ? m->sum->shift : config->shift,
                     (config->relu_port[0] != '\0' ? m->sum->relu : config->relu) ? ", ReLU" : "");
@@ -1232,7 +1330,8 @@ void rs_unit_print(const rs_unit_config *config, const rs_unit_mismatch *m, FILE
     const uint64_t mask = m->bits < 64 ? (UINT64_C(1) << m->bits) - 1 : UINT64_MAX;
     const int digits = (m->bits + 3) / 4;
     if (m->sum != NULL && m->what != RS_DIVERGENCE_HANG)
-        fprintf(stream, "  expected  %" PRId64 " (0x%0*" PRIx64 ")\n", m->expected, digits, (uint64_t)m->expected & mask);
+        fprintf(stream, "  expected  %" PRId64 " (0x%0*" PRIx64 ")\n", m->expected, digits,
+                (uint64_t)m->expected & mask);
     if (m->what != RS_DIVERGENCE_HANG && m->what != RS_DIVERGENCE_LOST)
         fprintf(stream, "  got       %" PRId64 " (0x%0*" PRIx64 ")\n", m->got, digits, (uint64_t)m->got & mask);
     if (m->guess[0] != '\0')

@@ -1,8 +1,8 @@
 /* Area of an array and energy of a network on it: what the cycle model counted, times a technology's numbers.
  * docs/area-and-energy.md gives every formula.
  *
- * The baseline is the same array with 32-bit floating point multipliers, adders and storage, doing the same operations and moving the
- * same elements. */
+ * The baseline is the same array with 32-bit floating point multipliers, adders and storage, doing the same operations
+ * and moving the same elements. */
 #ifndef RISTRETTO_ENERGY_ESTIMATE_H
 #define RISTRETTO_ENERGY_ESTIMATE_H
 
@@ -11,15 +11,15 @@
 #include "program/program.h"
 
 typedef enum rs_energy_part {
-    RS_ENERGY_MULTIPLY,   /* products that count */
-    RS_ENERGY_TREE,       /* additions in the adder trees */
-    RS_ENERGY_ACCUMULATE, /* lane updates */
-    RS_ENERGY_OUTPUT,     /* values requantized and, with pooling, compared */
-    RS_ENERGY_REGISTERS,  /* register bits clocked */
+    RS_ENERGY_MULTIPLY,          /* products that count */
+    RS_ENERGY_TREE,              /* additions in the adder trees */
+    RS_ENERGY_ACCUMULATE,        /* lane updates */
+    RS_ENERGY_OUTPUT,            /* values requantized and, with pooling, compared */
+    RS_ENERGY_REGISTERS,         /* register bits clocked */
     RS_ENERGY_ACTIVATION_BUFFER, /* bits read and written */
     RS_ENERGY_WEIGHT_BUFFER,
     RS_ENERGY_OUTPUT_BUFFER,
-    RS_ENERGY_MEMORY,     /* bits moved to and from the off-chip memory, in whole beats */
+    RS_ENERGY_MEMORY, /* bits moved to and from the off-chip memory, in whole beats */
     RS_ENERGY_PARTS
 } rs_energy_part;
 
@@ -45,9 +45,9 @@ typedef struct rs_layer_energy {
 typedef struct rs_area_block {
     char name[40];
     int64_t instances;
-    int bits;             /* width: of a product's first operand, an adder's result, a memory's word */
-    double um2;           /* all instances */
-    double float_um2;     /* the baseline's */
+    int bits;         /* width: of a product's first operand, an adder's result, a memory's word */
+    double um2;       /* all instances */
+    double float_um2; /* the baseline's */
 } rs_area_block;
 
 enum { RS_MOST_AREA_BLOCKS = 24 };
@@ -63,8 +63,8 @@ typedef struct rs_estimate {
 } rs_estimate;
 
 /* stats: of one image, from rs_array_run. */
-rs_status rs_estimate_new(const rs_program *program, const rs_run_stats *stats, const rs_technology *technology, rs_estimate **estimate,
-                          rs_diag *diag);
+rs_status rs_estimate_new(const rs_program *program, const rs_run_stats *stats, const rs_technology *technology,
+                          rs_estimate **estimate, rs_diag *diag);
 void rs_estimate_free(rs_estimate *estimate);
 
 /* The area alone, of an array whose widths are resolved. */

@@ -7,80 +7,193 @@
 
 #define AT(field) offsetof(rs_technology, field)
 
-#define SOURCE(structure, field) \
-    { .key = "source", .type = RS_SCHEMA_STRING, .offset = offsetof(structure, field), .doc = "short name of an entry of sources" }
+#define SOURCE(structure, field)                                                         \
+    {                                                                                    \
+        .key = "source", .type = RS_SCHEMA_STRING, .offset = offsetof(structure, field), \
+        .doc = "short name of an entry of sources"                                       \
+    }
 
 static const rs_schema source_fields[] = {
     { .key = "id", .type = RS_SCHEMA_STRING, .offset = offsetof(rs_tech_source, id), .doc = "short name" },
-    { .key = "reference", .type = RS_SCHEMA_STRING, .offset = offsetof(rs_tech_source, reference), .doc = "where the numbers can be looked up" },
+    { .key = "reference",
+      .type = RS_SCHEMA_STRING,
+      .offset = offsetof(rs_tech_source, reference),
+      .doc = "where the numbers can be looked up" },
     { .key = NULL },
 };
 
 static const rs_schema operator_fields[] = {
-    { .key = "bits", .type = RS_SCHEMA_INT, .offset = offsetof(rs_tech_operator, bits), .min = 1, .max = 128, .unit = "bits", .doc = "width of the operands" },
-    { .key = "energy_pj", .type = RS_SCHEMA_REAL, .offset = offsetof(rs_tech_operator, energy_pj), .min = 0, .max = 1e6, .unit = "pJ", .doc = "energy of an operation" },
-    { .key = "area_um2", .type = RS_SCHEMA_REAL, .offset = offsetof(rs_tech_operator, area_um2), .min = 0, .max = 1e9, .unit = "um2", .doc = "area" },
+    { .key = "bits",
+      .type = RS_SCHEMA_INT,
+      .offset = offsetof(rs_tech_operator, bits),
+      .min = 1,
+      .max = 128,
+      .unit = "bits",
+      .doc = "width of the operands" },
+    { .key = "energy_pj",
+      .type = RS_SCHEMA_REAL,
+      .offset = offsetof(rs_tech_operator, energy_pj),
+      .min = 0,
+      .max = 1e6,
+      .unit = "pJ",
+      .doc = "energy of an operation" },
+    { .key = "area_um2",
+      .type = RS_SCHEMA_REAL,
+      .offset = offsetof(rs_tech_operator, area_um2),
+      .min = 0,
+      .max = 1e9,
+      .unit = "um2",
+      .doc = "area" },
     SOURCE(rs_tech_operator, source),
     { .key = NULL },
 };
 
 static const rs_schema sram_fields[] = {
-    { .key = "kbytes", .type = RS_SCHEMA_REAL, .offset = offsetof(rs_tech_sram, kbytes), .min = 0.001, .max = 1e6, .unit = "KB of 1024 bytes", .doc = "capacity" },
-    { .key = "word_bits", .type = RS_SCHEMA_INT, .offset = offsetof(rs_tech_sram, word_bits), .min = 1, .max = 4096, .unit = "bits", .doc = "bits an access" },
-    { .key = "energy_pj", .type = RS_SCHEMA_REAL, .offset = offsetof(rs_tech_sram, energy_pj), .min = 0, .max = 1e6, .unit = "pJ", .doc = "energy of an access" },
+    { .key = "kbytes",
+      .type = RS_SCHEMA_REAL,
+      .offset = offsetof(rs_tech_sram, kbytes),
+      .min = 0.001,
+      .max = 1e6,
+      .unit = "KB of 1024 bytes",
+      .doc = "capacity" },
+    { .key = "word_bits",
+      .type = RS_SCHEMA_INT,
+      .offset = offsetof(rs_tech_sram, word_bits),
+      .min = 1,
+      .max = 4096,
+      .unit = "bits",
+      .doc = "bits an access" },
+    { .key = "energy_pj",
+      .type = RS_SCHEMA_REAL,
+      .offset = offsetof(rs_tech_sram, energy_pj),
+      .min = 0,
+      .max = 1e6,
+      .unit = "pJ",
+      .doc = "energy of an access" },
     SOURCE(rs_tech_sram, source),
     { .key = NULL },
 };
 
 static const rs_schema density_fields[] = {
-    { .key = "mbit_per_mm2", .type = RS_SCHEMA_REAL, .offset = AT(sram_mbit_per_mm2), .min = 1e-6, .max = 1e6, .unit = "10^6 bits per mm2", .doc = "density, periphery included" },
+    { .key = "mbit_per_mm2",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(sram_mbit_per_mm2),
+      .min = 1e-6,
+      .max = 1e6,
+      .unit = "10^6 bits per mm2",
+      .doc = "density, periphery included" },
     SOURCE(rs_technology, sram_area_source),
     { .key = NULL },
 };
 
 static const rs_schema register_energy_fields[] = {
-    { .key = "energy_pj", .type = RS_SCHEMA_REAL, .offset = AT(register_pj), .min = 0, .max = 1e6, .unit = "pJ", .doc = "a bit clocked once" },
+    { .key = "energy_pj",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(register_pj),
+      .min = 0,
+      .max = 1e6,
+      .unit = "pJ",
+      .doc = "a bit clocked once" },
     SOURCE(rs_technology, register_energy_source),
     { .key = NULL },
 };
 
 static const rs_schema register_area_fields[] = {
-    { .key = "area_um2", .type = RS_SCHEMA_REAL, .offset = AT(register_um2), .min = 0, .max = 1e6, .unit = "um2", .doc = "a flip-flop" },
+    { .key = "area_um2",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(register_um2),
+      .min = 0,
+      .max = 1e6,
+      .unit = "um2",
+      .doc = "a flip-flop" },
     SOURCE(rs_technology, register_area_source),
     { .key = NULL },
 };
 
 static const rs_schema mux_fields[] = {
-    { .key = "area_um2", .type = RS_SCHEMA_REAL, .offset = AT(mux_um2), .min = 0, .max = 1e6, .unit = "um2", .doc = "one bit of a 2:1 multiplexer" },
+    { .key = "area_um2",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(mux_um2),
+      .min = 0,
+      .max = 1e6,
+      .unit = "um2",
+      .doc = "one bit of a 2:1 multiplexer" },
     SOURCE(rs_technology, mux_source),
     { .key = NULL },
 };
 
 static const rs_schema dram_fields[] = {
-    { .key = "word_bits", .type = RS_SCHEMA_INT, .offset = AT(dram_word_bits), .min = 1, .max = 4096, .unit = "bits", .doc = "bits an access" },
-    { .key = "energy_pj", .type = RS_SCHEMA_REAL, .offset = AT(dram_pj), .min = 0, .max = 1e9, .unit = "pJ", .doc = "energy of an access, the low end; this one is used" },
-    { .key = "energy_high_pj", .type = RS_SCHEMA_REAL, .offset = AT(dram_high_pj), .min = 0, .max = 1e9, .unit = "pJ", .doc = "the high end; shown beside it" },
+    { .key = "word_bits",
+      .type = RS_SCHEMA_INT,
+      .offset = AT(dram_word_bits),
+      .min = 1,
+      .max = 4096,
+      .unit = "bits",
+      .doc = "bits an access" },
+    { .key = "energy_pj",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(dram_pj),
+      .min = 0,
+      .max = 1e9,
+      .unit = "pJ",
+      .doc = "energy of an access, the low end; this one is used" },
+    { .key = "energy_high_pj",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(dram_high_pj),
+      .min = 0,
+      .max = 1e9,
+      .unit = "pJ",
+      .doc = "the high end; shown beside it" },
     SOURCE(rs_technology, dram_source),
     { .key = NULL },
 };
 
-#define OPERATORS(name, member, text) \
-    { .key = name, .type = RS_SCHEMA_LIST, .offset = AT(member.at), .count_offset = AT(member.n), .size = sizeof(rs_tech_operator), \
-      .fields = operator_fields, .min = 1, .max = 32, .doc = text }
+#define OPERATORS(name, member, text)                                                                 \
+    {                                                                                                 \
+        .key = name, .type = RS_SCHEMA_LIST, .offset = AT(member.at), .count_offset = AT(member.n),   \
+        .size = sizeof(rs_tech_operator), .fields = operator_fields, .min = 1, .max = 32, .doc = text \
+    }
 
 const rs_schema rs_technology_schema[] = {
     { .key = "name", .type = RS_SCHEMA_STRING, .offset = AT(name), .doc = "shown in reports" },
-    { .key = "process_nm", .type = RS_SCHEMA_REAL, .offset = AT(process_nm), .min = 1, .max = 10000, .unit = "nm", .doc = "feature size, for the reader" },
-    { .key = "supply_v", .type = RS_SCHEMA_REAL, .offset = AT(supply_v), .min = 0.1, .max = 10, .unit = "V", .doc = "supply voltage, for the reader" },
-    { .key = "sources", .type = RS_SCHEMA_LIST, .offset = AT(sources), .count_offset = AT(n_sources), .size = sizeof(rs_tech_source),
-      .fields = source_fields, .min = 1, .max = 64, .doc = "the references" },
+    { .key = "process_nm",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(process_nm),
+      .min = 1,
+      .max = 10000,
+      .unit = "nm",
+      .doc = "feature size, for the reader" },
+    { .key = "supply_v",
+      .type = RS_SCHEMA_REAL,
+      .offset = AT(supply_v),
+      .min = 0.1,
+      .max = 10,
+      .unit = "V",
+      .doc = "supply voltage, for the reader" },
+    { .key = "sources",
+      .type = RS_SCHEMA_LIST,
+      .offset = AT(sources),
+      .count_offset = AT(n_sources),
+      .size = sizeof(rs_tech_source),
+      .fields = source_fields,
+      .min = 1,
+      .max = 64,
+      .doc = "the references" },
     OPERATORS("adders", adders, "integer adders by width"),
     OPERATORS("multipliers", multipliers, "square integer multipliers by width"),
     OPERATORS("shifters", shifters, "barrel shifters by width"),
     OPERATORS("float_adders", float_adders, "floating point adders; the baseline takes the one of 32 bits"),
-    OPERATORS("float_multipliers", float_multipliers, "floating point multipliers; the baseline takes the one of 32 bits"),
-    { .key = "sram_access", .type = RS_SCHEMA_LIST, .offset = AT(srams), .count_offset = AT(n_srams), .size = sizeof(rs_tech_sram),
-      .fields = sram_fields, .min = 1, .max = 32, .doc = "energy of on-chip memories by size" },
+    OPERATORS("float_multipliers", float_multipliers,
+              "floating point multipliers; the baseline takes the one of 32 bits"),
+    { .key = "sram_access",
+      .type = RS_SCHEMA_LIST,
+      .offset = AT(srams),
+      .count_offset = AT(n_srams),
+      .size = sizeof(rs_tech_sram),
+      .fields = sram_fields,
+      .min = 1,
+      .max = 32,
+      .doc = "energy of on-chip memories by size" },
     { .key = "sram_area", .type = RS_SCHEMA_MAP, .fields = density_fields, .doc = "area of on-chip memories" },
     { .key = "register_energy", .type = RS_SCHEMA_MAP, .fields = register_energy_fields, .doc = "flip-flops" },
     { .key = "register_area", .type = RS_SCHEMA_MAP, .fields = register_area_fields, .doc = "flip-flops" },
@@ -89,7 +202,7 @@ const rs_schema rs_technology_schema[] = {
     { .key = NULL },
 };
 
-/* ------------------------------------------------------------------------------------------------------------ checks */
+/* ------------------------------------------------------------------------------------------------------- checks */
 
 static bool known_source(const rs_technology *t, const char *id)
 {
@@ -108,7 +221,8 @@ static rs_status check_sources(const rs_technology *t, const rs_yaml *node, rs_d
         rs_status one = RS_OK;
         if (item->kind != RS_YAML_SCALAR)
             one = check_sources(t, item, diag);
-        else if (node->kind == RS_YAML_MAP && strcmp(node->keys[i]->text, "source") == 0 && !known_source(t, item->text))
+        else if (node->kind == RS_YAML_MAP && strcmp(node->keys[i]->text, "source") == 0 &&
+                 !known_source(t, item->text))
             one = rs_error(diag, RS_BAD_INPUT, item->loc, "add it to the list 'sources' with its reference",
                            "the source '%s' is not listed in sources", item->text);
         if (status == RS_OK)
@@ -118,7 +232,8 @@ static rs_status check_sources(const rs_technology *t, const rs_yaml *node, rs_d
 }
 
 /* Interpolation needs rising widths. */
-static rs_status check_rising(const rs_yaml *root, const char *list, const char *key, const double *values, size_t n, rs_diag *diag)
+static rs_status check_rising(const rs_yaml *root, const char *list, const char *key, const double *values, size_t n,
+                              rs_diag *diag)
 {
     rs_status status = RS_OK;
     for (size_t i = 1; i < n; i++) {
@@ -127,12 +242,14 @@ static rs_status check_rising(const rs_yaml *root, const char *list, const char 
         char path[128];
         snprintf(path, sizeof path, "%s[%zu].%s", list, i, key);
         const rs_yaml *node = rs_yaml_find(root, path);
-        status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_NOWHERE, NULL, "%s must rise from entry to entry of %s", key, list);
+        status = rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_NOWHERE, NULL,
+                          "%s must rise from entry to entry of %s", key, list);
     }
     return status;
 }
 
-static rs_status check_operators(const rs_yaml *root, const char *name, const rs_tech_operators *operators, int needs, rs_diag *diag)
+static rs_status check_operators(const rs_yaml *root, const char *name, const rs_tech_operators *operators, int needs,
+                                 rs_diag *diag)
 {
     double widths[32];
     bool found = needs == 0;
@@ -142,7 +259,8 @@ static rs_status check_operators(const rs_yaml *root, const char *name, const rs
     }
     const rs_yaml *node = rs_yaml_find(root, name);
     if (!found)
-        return rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_NOWHERE, NULL, "%s needs an entry with bits: %d", name, needs);
+        return rs_error(diag, RS_BAD_INPUT, node != NULL ? node->loc : RS_NOWHERE, NULL,
+                        "%s needs an entry with bits: %d", name, needs);
     return check_rising(root, name, "bits", widths, operators->n, diag);
 }
 
@@ -205,7 +323,7 @@ const char *rs_technology_reference(const rs_technology *t, const char *id)
     return id;
 }
 
-/* ----------------------------------------------------------------------------------------------------- scaling laws */
+/* ------------------------------------------------------------------------------------------------- scaling laws */
 
 rs_cost rs_cost_linear(const rs_tech_operators *operators, int bits)
 {
@@ -214,12 +332,13 @@ rs_cost rs_cost_linear(const rs_tech_operators *operators, int bits)
         const rs_tech_operator *high = &operators->at[i];
         if (bits <= high->bits) {
             const double part = (double)(bits - low.bits) / (high->bits - low.bits);
-            return (rs_cost){ low.energy_pj + part * (high->energy_pj - low.energy_pj), low.area_um2 + part * (high->area_um2 - low.area_um2) };
+            return (rs_cost) { low.energy_pj + part * (high->energy_pj - low.energy_pj),
+                               low.area_um2 + part * (high->area_um2 - low.area_um2) };
         }
         low = *high;
     }
     const double scale = (double)bits / low.bits;
-    return (rs_cost){ low.energy_pj * scale, low.area_um2 * scale };
+    return (rs_cost) { low.energy_pj * scale, low.area_um2 * scale };
 }
 
 rs_cost rs_cost_shifter(const rs_technology *t, int bits, int stages)
@@ -232,7 +351,7 @@ rs_cost rs_cost_shifter(const rs_technology *t, int bits, int stages)
     while ((1 << given) < o->at[i].bits)
         given++;
     const double scale = (double)bits * stages / ((double)o->at[i].bits * (given > 0 ? given : 1));
-    return (rs_cost){ o->at[i].energy_pj * scale, o->at[i].area_um2 * scale };
+    return (rs_cost) { o->at[i].energy_pj * scale, o->at[i].area_um2 * scale };
 }
 
 /* The power law through (s0, y0) and (s1, y1), at s. */
@@ -251,11 +370,12 @@ rs_cost rs_cost_multiplier(const rs_technology *t, int m, int n)
         const rs_tech_operator *a = &o->at[i], *b = &o->at[i + 1];
         const double s0 = (double)a->bits * a->bits, s1 = (double)b->bits * b->bits;
         if (s >= s0 && s <= s1)
-            return (rs_cost){ power_law(s0, a->energy_pj, s1, b->energy_pj, s), power_law(s0, a->area_um2, s1, b->area_um2, s) };
+            return (rs_cost) { power_law(s0, a->energy_pj, s1, b->energy_pj, s),
+                               power_law(s0, a->area_um2, s1, b->area_um2, s) };
     }
     const rs_tech_operator *end = s < (double)o->at[0].bits * o->at[0].bits ? &o->at[0] : &o->at[o->n - 1];
     const double scale = s / ((double)end->bits * end->bits);
-    return (rs_cost){ end->energy_pj * scale, end->area_um2 * scale };
+    return (rs_cost) { end->energy_pj * scale, end->area_um2 * scale };
 }
 
 static double sram_bits(const rs_tech_sram *s)

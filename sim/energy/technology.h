@@ -1,4 +1,5 @@
-/* A technology: what an operation costs in energy and area. Every number comes with its source; the reader refuses one without. */
+/* A technology: what an operation costs in energy and area. Every number comes with its source; the reader refuses one
+ * without. */
 #ifndef RISTRETTO_ENERGY_TECHNOLOGY_H
 #define RISTRETTO_ENERGY_TECHNOLOGY_H
 
@@ -59,9 +60,10 @@ void rs_technology_free(rs_technology *technology);
 const char *rs_technology_reference(const rs_technology *technology, const char *id);
 
 /* An operator's cost at any width; docs/area-and-energy.md gives the rules.
- * Linear operators (adders, shifters): piecewise linear through zero and the given widths, in proportion to the width beyond the last.
- * Shifters of w bits with k stages: in proportion to w k, their multiplexers; the given ones have as many stages as their width needs.
- * Multipliers, m x n bits: s = m n; between two given (square) widths a power law of s, elsewhere in proportion to s. */
+ * Linear operators (adders, shifters): piecewise linear through zero and the given widths, in proportion to the width
+ * beyond the last. Shifters of w bits with k stages: in proportion to w k, their multiplexers; the given ones have as
+ * many stages as their width needs. Multipliers, m x n bits: s = m n; between two given (square) widths a power law of
+ * s, elsewhere in proportion to s. */
 typedef struct rs_cost {
     double pj, um2;
 } rs_cost;
@@ -69,8 +71,8 @@ rs_cost rs_cost_linear(const rs_tech_operators *operators, int bits);
 rs_cost rs_cost_shifter(const rs_technology *technology, int bits, int stages);
 rs_cost rs_cost_multiplier(const rs_technology *technology, int m, int n);
 
-/* Energy of one bit read from or written to an on-chip memory of `bits` bits, pJ: a power law of the size between two given sizes and
- * beyond the last; below the first its value (an upper bound). */
+/* Energy of one bit read from or written to an on-chip memory of `bits` bits, pJ: a power law of the size between two
+ * given sizes and beyond the last; below the first its value (an upper bound). */
 double rs_sram_pj_per_bit(const rs_technology *technology, double bits);
 double rs_sram_um2(const rs_technology *technology, double bits);
 double rs_dram_pj_per_bit(const rs_technology *technology);

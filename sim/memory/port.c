@@ -27,8 +27,8 @@ void rs_port_init(rs_port *port, const rs_array_config *config, uint64_t run, rs
     port->spans = spans;
     port->n_spans = port->next_span = 0;
     port->reads = port->stalled = 0;
-    /* Nobody reads what is left of `words` without its tag, nor of `accepted` before `reads` has come that far: a short run
-     * would spend most of its time on clearing them. */
+    /* Nobody reads what is left of `words` without its tag, nor of `accepted` before `reads` has come that far: a short
+     * run would spend most of its time on clearing them. */
     if (config->stall_percent)
         memset(port->tags, 0, sizeof port->tags);
 }

@@ -14,11 +14,11 @@ static void resolve_width(rs_compiler *c, int *bits, int needed, const char *wha
         *bits = needed;
     if (needed > 16)
         rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, "quantize the net to at most 16 bits",
-                         "%s '%s' %s %d bits wide; the array takes at most 16", what, name, be, needed));
+                                     "%s '%s' %s %d bits wide; the array takes at most 16", what, name, be, needed));
     else if (needed > *bits)
         rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, loc, NULL,
-                         "%s '%s' %s %d bits wide, but %s is %d; expected at least %d, or auto", what, name, be, needed,
-                         key, *bits, needed));
+                                     "%s '%s' %s %d bits wide, but %s is %d; expected at least %d, or auto", what, name,
+                                     be, needed, key, *bits, needed));
 }
 
 /* Bits of the widest sum of all ops, and the op whose it is. */
@@ -53,8 +53,7 @@ static void resolve_choice(rs_compiler *c, rs_choice *choice, bool needed, const
         *choice = needed ? RS_YES : RS_NO;
     if (*choice == RS_NO && needed)
         rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), NULL,
-                                     "%s '%s' needs it, but %s is no; expected yes, or auto",
-                                     what, name, key));
+                                     "%s '%s' needs it, but %s is no; expected yes, or auto", what, name, key));
 }
 
 /* All numbers of the net and of the array are minifloats of one format. */
@@ -68,8 +67,9 @@ static void resolve_minifloat(rs_compiler *c)
     rs_minifloat_name(config->minifloat, ours, sizeof ours);
     const int places = rs_minifloat_fl(config->minifloat);
     if (places < 0 || places > 31 || places > rs_minifloat_integer_bits(config->minifloat)) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"), NULL, "array.minifloat: the bias %d is out of the array's reach",
-                                     config->minifloat.bias));
+        rs_compiler_note(c,
+                         rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"), NULL,
+                                  "array.minifloat: the bias %d is out of the array's reach", config->minifloat.bias));
         return;
     }
     for (int i = 0; i < qnet->n_tensors + qnet->n_ops; i++) {
@@ -82,12 +82,16 @@ static void resolve_minifloat(rs_compiler *c)
             if (qnet->ops[k].output == i)
                 op = &qnet->ops[k];
         char *what = op == NULL ? rs_format("the input '%s' is", qnet->tensors[i].name)
-                                : rs_format(tensor ? "the output of layer '%s' is" : "the weights of layer '%s' are", op->name);
-        rs_compiler_note(c, what == NULL ? rs_out_of_memory(c->diag)
-                                         : rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"),
-                                                    "an array of minifloats has one format for everything: quantize the net with --scheme minifloat and one "
-                                                    "format, such as --minifloat e4m3",
-                                                    "%s %s, but the numbers of the array are %s", what, rs_minifloat_name(format, other, sizeof other), ours));
+                                : rs_format(tensor ? "the output of layer '%s' is" : "the weights of layer '%s' are",
+                                            op->name);
+        rs_compiler_note(c, what == NULL
+                                ? rs_out_of_memory(c->diag)
+                                : rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.minifloat"),
+                                           "an array of minifloats has one format for everything: quantize the net "
+                                           "with --scheme minifloat and one "
+                                           "format, such as --minifloat e4m3",
+                                           "%s %s, but the numbers of the array are %s", what,
+                                           rs_minifloat_name(format, other, sizeof other), ours));
         rs_free(what);
         return;
     }
@@ -97,9 +101,11 @@ static void resolve_minifloat(rs_compiler *c)
         if (*widths[i] == RS_BITS_AUTO)
             *widths[i] = bits;
         if (*widths[i] != bits)
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, i ? "array.weight_bits" : "array.activation_bits"), NULL,
-                                         "array.%s_bits is %d, but the array's numbers are %s; expected %d, or auto",
-                                         i ? "weight" : "activation", *widths[i], ours, bits));
+            rs_compiler_note(c,
+                             rs_error(c->diag, RS_BAD_INPUT,
+                                      rs_array_config_place(config, i ? "array.weight_bits" : "array.activation_bits"),
+                                      NULL, "array.%s_bits is %d, but the array's numbers are %s; expected %d, or auto",
+                                      i ? "weight" : "activation", *widths[i], ours, bits));
     }
     const struct {
         rs_choice *choice;
@@ -139,18 +145,22 @@ static void resolve_weights(rs_compiler *c)
     if (config->pe != RS_PE_SHIFTER) {
         config->zero_code = RS_NO;
     } else if (other) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
-                                     "quantize the net with --scheme power-of-two, or set array.pe: multiplier",
-                                     "the weights of layer '%s' are %d-bit integers, but array.pe is shifter, which takes "
-                                     "powers of two only",
-                                     other->name, other->weight_format.bits));
+        rs_compiler_note(c,
+                         rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
+                                  "quantize the net with --scheme power-of-two, or set array.pe: multiplier",
+                                  "the weights of layer '%s' are %d-bit integers, but array.pe is shifter, which takes "
+                                  "powers of two only",
+                                  other->name, other->weight_format.bits));
         return;
     } else {
-        resolve_choice(c, &config->zero_code, zero, "array.zero_code", zero ? zero->name : "", "with weights of zero, the layer");
-        if (config->weight_bits != RS_BITS_AUTO && (config->weight_bits < 2 || config->weight_bits > RS_SHIFTER_MAX_BITS))
-            rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.weight_bits"), NULL,
-                                         "array.weight_bits is %d, but array.pe is shifter; expected 2 to %d, or auto",
-                                         config->weight_bits, RS_SHIFTER_MAX_BITS));
+        resolve_choice(c, &config->zero_code, zero, "array.zero_code", zero ? zero->name : "",
+                       "with weights of zero, the layer");
+        if (config->weight_bits != RS_BITS_AUTO &&
+            (config->weight_bits < 2 || config->weight_bits > RS_SHIFTER_MAX_BITS))
+            rs_compiler_note(c,
+                             rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.weight_bits"), NULL,
+                                      "array.weight_bits is %d, but array.pe is shifter; expected 2 to %d, or auto",
+                                      config->weight_bits, RS_SHIFTER_MAX_BITS));
     }
     const rs_weight_code code = rs_array_weight_code(config);
     for (int i = 0; i < c->qnet->n_ops; i++)
@@ -215,12 +225,14 @@ static void resolve_widths(rs_compiler *c)
                                          "layer '%s': its sums need %d bits; accumulators have at most %d", name,
                                          config->accumulator_bits, rs_array_accumulator_max_bits(config)));
     } else if (config->accumulator_bits > rs_array_accumulator_max_bits(config)) {
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.accumulator_bits"), NULL,
-                                     "array.accumulator_bits is %d; only an array of minifloats may have more than %d",
-                                     config->accumulator_bits, rs_array_accumulator_max_bits(config)));
+        rs_compiler_note(c,
+                         rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.accumulator_bits"), NULL,
+                                  "array.accumulator_bits is %d; only an array of minifloats may have more than %d",
+                                  config->accumulator_bits, rs_array_accumulator_max_bits(config)));
     }
     if (config->rounding != c->qnet->rounding)
-        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.rounding"), "set array.rounding, or quantize with another --rounding",
+        rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(config, "array.rounding"),
+                                     "set array.rounding, or quantize with another --rounding",
                                      "array.rounding is %s, but net '%s' rounds %s; expected the same",
                                      rs_rounding_name(config->rounding), c->qnet->name ? c->qnet->name : "",
                                      rs_rounding_name(c->qnet->rounding)));
@@ -314,8 +326,10 @@ static void check_banks(rs_compiler *c, const char *key, int has, int needs)
     if (has >= needs)
         return;
     char *hint = rs_format("raise %s to %d, or set it to auto", key, needs);
-    rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), hint,
-                                 "%s is %d, but a cycle reads or writes up to %d elements side by side: %d banks too few", key, has, needs, needs - has));
+    rs_compiler_note(c,
+                     rs_error(c->diag, RS_BAD_INPUT, rs_array_config_place(c->config, key), hint,
+                              "%s is %d, but a cycle reads or writes up to %d elements side by side: %d banks too few",
+                              key, has, needs, needs - has));
     rs_free(hint);
 }
 
@@ -324,8 +338,10 @@ static rs_status compile(rs_compiler *c)
     rs_program *program = c->program;
     resolve_widths(c);
     if (c->status == RS_OK) {
-        check_banks(c, "buffers.activation_banks", rs_array_activation_banks(c->config), rs_array_least_activation_banks(c->config));
-        check_banks(c, "buffers.output_banks", rs_array_output_banks(c->config), rs_array_least_output_banks(c->config));
+        check_banks(c, "buffers.activation_banks", rs_array_activation_banks(c->config),
+                    rs_array_least_activation_banks(c->config));
+        check_banks(c, "buffers.output_banks", rs_array_output_banks(c->config),
+                    rs_array_least_output_banks(c->config));
     }
     if (c->status != RS_OK)
         return c->status;
@@ -360,7 +376,8 @@ rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config,
     if (rs_qnet_minifloat(qnet) && config->pe != RS_PE_MINIFLOAT)
         return rs_error(diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
                         "set array.pe: minifloat, or quantize it with the scheme dynamic, static or power-of-two",
-                        "the numbers of network '%s' are minifloats, but array.pe is %s", qnet->name, rs_pe_name(config->pe));
+                        "the numbers of network '%s' are minifloats, but array.pe is %s", qnet->name,
+                        rs_pe_name(config->pe));
     if (!rs_qnet_minifloat(qnet) && config->pe == RS_PE_MINIFLOAT)
         return rs_error(diag, RS_BAD_INPUT, rs_array_config_place(config, "array.pe"),
                         "quantize it with --scheme minifloat, or set array.pe: multiplier",

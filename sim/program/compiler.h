@@ -1,5 +1,5 @@
-/* The parts of the compiler. Private to sim/program/: plan.c (which op runs where), tile.c (tiles and descriptors), compile.c
- * (widths, weights in memory, and the whole). */
+/* The parts of the compiler. Private to sim/program/: plan.c (which op runs where), tile.c (tiles and descriptors),
+ * compile.c (widths, weights in memory, and the whole). */
 #ifndef RISTRETTO_PROGRAM_COMPILER_H
 #define RISTRETTO_PROGRAM_COMPILER_H
 
@@ -10,9 +10,9 @@ typedef struct rs_compiler {
     const rs_qnet *qnet;
     const rs_array_config *config; /* &program->config, widths resolved */
     rs_program *program;
-    int capacity; /* of program->descriptors */
-    int segment;  /* that is being tiled */
-    int *parts;   /* by tensor: the concatenation's tensor that it is written into, or -1 */
+    int capacity;    /* of program->descriptors */
+    int segment;     /* that is being tiled */
+    int *parts;      /* by tensor: the concatenation's tensor that it is written into, or -1 */
     int64_t *widths; /* by tensor: elements of a pixel that are its own, padded ones inside included */
     /* By descriptor: rows of the blob that are complete, as far as its layer's part goes, once it is stored. */
     int32_t *rows_done;

@@ -41,7 +41,9 @@ rs_status rs_program_write_images(const rs_program *program, const char *folder,
     static const struct {
         const char *name;
         void (*write)(const rs_program *program, FILE *out);
-    } files[] = { { "array.f", write_parameters }, { "program.hex", write_descriptors }, { "memory.hex", write_memory } };
+    } files[] = { { "array.f", write_parameters },
+                  { "program.hex", write_descriptors },
+                  { "memory.hex", write_memory } };
     rs_status status = rs_make_folder(folder, diag);
     for (size_t i = 0; i < sizeof files / sizeof files[0] && status == RS_OK; i++) {
         char *path = rs_path_join(folder, files[i].name);

@@ -1,4 +1,5 @@
-/* What a simulation or a board needs beside the ROMs: the array's parameters, the descriptor list, the initial memory. */
+/* What a simulation or a board needs beside the ROMs: the array's parameters, the descriptor list, the initial memory.
+ */
 #ifndef RISTRETTO_PROGRAM_FILES_H
 #define RISTRETTO_PROGRAM_FILES_H
 

@@ -16,9 +16,9 @@ void rs_program_load_image(const rs_program *program, const uint8_t *pixels, uin
     const int64_t area = (int64_t)t->height * t->width;
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++)
-            rs_bits_put(memory, bit_of(program, &program->tensors[0], at, c), program->config.activation_bits,
-                        rs_program_word(&program->config,
-                                        rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at])));
+            rs_bits_put(
+                memory, bit_of(program, &program->tensors[0], at, c), program->config.activation_bits,
+                rs_program_word(&program->config, rs_qnet_pixel(program->qnet, c * area + at, pixels[c * area + at])));
 }
 
 void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, int tensor, int32_t *out)
@@ -29,7 +29,8 @@ void rs_program_read_tensor(const rs_program *program, const uint8_t *memory, in
     for (int64_t at = 0; at < area; at++)
         for (int c = 0; c < t->channels; c++) {
             const int32_t value = rs_bits_get(memory, bit_of(program, &program->tensors[tensor], at, c), bits);
-            out[c * area + at] = t->is_unsigned ? (int32_t)((uint32_t)value & ((UINT32_C(1) << bits) - 1)) : rs_program_value(&program->config, value);
+            out[c * area + at] = t->is_unsigned ? (int32_t)((uint32_t)value & ((UINT32_C(1) << bits) - 1))
+                                                : rs_program_value(&program->config, value);
         }
 }
 

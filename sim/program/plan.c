@@ -1,4 +1,5 @@
-/* Which op runs where: fusing, concatenation by address, segments between layers of the host, and the layout of a pixel. */
+/* Which op runs where: fusing, concatenation by address, segments between layers of the host, and the layout of a
+ * pixel. */
 #include "base/memory.h"
 #include "program/compiler.h"
 
@@ -38,8 +39,8 @@ static int64_t under_windows(int64_t outputs, int64_t conv, int64_t size, int64_
     return sum;
 }
 
-/* Whether a pooling takes less time behind its convolution (whose positions under several windows are then computed for each
- * of them) than on its own. */
+/* Whether a pooling takes less time behind its convolution (whose positions under several windows are then computed for
+ * each of them) than on its own. */
 static bool fusing_pays(const rs_compiler *c, const rs_qop *op, const rs_qop *pool)
 {
     const rs_qtensor *conv = &c->qnet->tensors[pool->input], *out = &c->qnet->tensors[pool->output];
@@ -76,7 +77,8 @@ static void check_op(rs_compiler *c, const rs_qop *op)
     if (rs_compiler_on_host(c, op))
         return;
     if (c->config->unsigned_activations == RS_YES && c->config->activation_bits > 15)
-        refuse(c, op, "15 bits are enough for unsigned ones", "an array of 16-bit activations cannot take unsigned ones");
+        refuse(c, op, "15 bits are enough for unsigned ones",
+               "an array of 16-bit activations cannot take unsigned ones");
     if (out->format.bits > RS_QNET_MAX_BITS)
         refuse(c, op, "quantize the scores to at most 16 bits", "outputs of more than 16 bits cannot run on the array");
     if (op->type == RS_QOP_ADD) {
@@ -146,7 +148,8 @@ static rs_status plan_concat(rs_compiler *c, int index)
     for (int k = 0; k < op->n_inputs && status == RS_OK; k++) {
         const int part = op->inputs[k];
         rs_program_layer *by = maker(c, part);
-        if (by && c->qnet->ops[part - 1].type != RS_QOP_CONCAT && by->kind != RS_LAYER_HOST && only_consumer(c->qnet, part) == index &&
+        if (by && c->qnet->ops[part - 1].type != RS_QOP_CONCAT && by->kind != RS_LAYER_HOST &&
+            only_consumer(c->qnet, part) == index &&
             same_format(&c->qnet->tensors[part], &c->qnet->tensors[op->output])) {
             by->blob = op->output;
             by->part = k;
@@ -278,10 +281,12 @@ static rs_status lay_out(rs_compiler *c)
                 status = place(c, out, 0, channels, in->place, 0, channels);
             if (op->type == RS_QOP_ADD && op->n_inputs == 2 && !same_places(in, &tensors[op->inputs[1]], channels))
                 refuse(c, op, "concatenations whose parts fill whole beats lie as other blobs do",
-                       "the array cannot add a concatenation whose parts are padded to whole beats and a blob that is not");
+                       "the array cannot add a concatenation whose parts are padded to whole beats and a blob that is "
+                       "not");
         } else if (op->groups > 1 && in->place) {
             refuse(c, op, "parts that fill whole beats are not padded",
-                   "the array cannot run a convolution in groups on a concatenation whose parts are padded to whole beats");
+                   "the array cannot run a convolution in groups on a concatenation whose parts are padded to whole "
+                   "beats");
         }
     }
     return status;
@@ -322,8 +327,9 @@ rs_status rs_compiler_plan(rs_compiler *c)
     program->tensors = RS_NEW_ARRAY(rs_region, (size_t)qnet->n_tensors);
     c->parts = RS_NEW_ARRAY(int, (size_t)qnet->n_tensors);
     c->widths = RS_NEW_ARRAY(int64_t, (size_t)qnet->n_tensors);
-    rs_status status = taken && program->layers && program->tensors && c->parts && c->widths ? RS_OK
-                                                                                            : rs_out_of_memory(c->diag);
+    rs_status status = taken && program->layers && program->tensors && c->parts && c->widths
+                           ? RS_OK
+                           : rs_out_of_memory(c->diag);
     for (int i = 0; i < qnet->n_tensors && status == RS_OK; i++)
         c->parts[i] = -1;
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {

@@ -27,15 +27,16 @@ typedef enum rs_layer_kind {
 /* "weights", "average pooling", ... */
 const char *rs_layer_kind_name(rs_layer_kind kind);
 
-/* Where a tensor lies in memory. Element c of pixel p is element p * pixel + (place ? place[c] : c) from beat `address` on. */
+/* Where a tensor lies in memory. Element c of pixel p is element p * pixel + (place ? place[c] : c) from beat `address`
+ * on. */
 typedef struct rs_region {
     int64_t address, beats;
     int64_t pixel;  /* elements from one pixel to the next; at least the channels */
     int32_t *place; /* [channels], or NULL; the program's */
 } rs_region;
 
-/* A layer of the program: an op with the pooling and the ReLU behind it, as one or more tiles. (A ReLU behind max pooling is
- * done before it: the values are the same, since requantize is monotone and keeps 0.) */
+/* A layer of the program: an op with the pooling and the ReLU behind it, as one or more tiles. (A ReLU behind max
+ * pooling is done before it: the values are the same, since requantize is monotone and keeps 0.) */
 typedef struct rs_program_layer {
     char *name; /* the op's */
     rs_layer_kind kind;
@@ -43,16 +44,16 @@ typedef struct rs_program_layer {
     int relu_op;       /* a ReLU op of the qnet that this layer does as well; -1: none (an op's own flag is apart) */
     int input, second; /* tensor indices; second -1 but for RS_LAYER_ADD */
     int output;        /* the tensor that it makes; of a part of a concatenation, the whole */
-    int blob;          /* the tensor in whose region the output lies: output, or the concatenation that it is a part of */
-    int part;          /* which part of a concatenation it is, where blob or op is one */
-    int first, count;  /* descriptors */
-    int64_t macs;      /* products that one image needs: no zeros of the padding, nothing twice for overlapping pooling
-                          windows */
+    int blob; /* the tensor in whose region the output lies: output, or the concatenation that it is a part of */
+    int part; /* which part of a concatenation it is, where blob or op is one */
+    int first, count; /* descriptors */
+    int64_t macs;     /* products that one image needs: no zeros of the padding, nothing twice for overlapping pooling
+                         windows */
 } rs_program_layer;
 
 /* What runs without the host: a run of the array, or one layer of the host. */
 typedef struct rs_program_segment {
-    int first, count;       /* descriptors; count 0: the host's */
+    int first, count; /* descriptors; count 0: the host's */
     int first_layer, count_layers;
 } rs_program_segment;
 
@@ -69,9 +70,9 @@ typedef struct rs_program {
                         in a beat */
 } rs_program;
 
-/* Chooses the tiling (bands of output rows, or slices of their channels where a band does not fit) for the given buffers and
- * lays out memory. Errors name the layer and say which buffer is too small and by how much, or what the array cannot run; a
- * width of the net that exceeds the array's is an error that names both. */
+/* Chooses the tiling (bands of output rows, or slices of their channels where a band does not fit) for the given
+ * buffers and lays out memory. Errors name the layer and say which buffer is too small and by how much, or what the
+ * array cannot run; a width of the net that exceeds the array's is an error that names both. */
 rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config, rs_program **program, rs_diag *diag);
 void rs_program_free(rs_program *program);
 
@@ -87,7 +88,8 @@ rs_status rs_program_run_host(const rs_program *program, int layer, uint8_t *mem
 /* The word of an activation in memory, as a two's complement number, and back: of minifloats a sign and a magnitude. */
 static inline int64_t rs_program_word(const rs_array_config *config, int32_t value)
 {
-    return config->pe == RS_PE_MINIFLOAT ? rs_weight_encode(RS_WEIGHT_MINIFLOAT, value, config->activation_bits) : value;
+    return config->pe == RS_PE_MINIFLOAT ? rs_weight_encode(RS_WEIGHT_MINIFLOAT, value, config->activation_bits)
+                                         : value;
 }
 static inline int32_t rs_program_value(const rs_array_config *config, int32_t word)
 {
@@ -107,10 +109,12 @@ static inline int64_t rs_program_beat_bytes(const rs_program *program)
 int rs_program_layer_of(const rs_program *program, int descriptor);
 int rs_program_segment_of(const rs_program *program, int descriptor);
 
-/* Section 4: the last group of a set; without a division where there is one set, or one group a set: the model asks several times a group. */
+/* Section 4: the last group of a set; without a division where there is one set, or one group a set: the model asks
+ * several times a group. */
 static inline bool rs_descriptor_ends_set(const rs_descriptor *d, int group)
 {
-    return d->groups_per_set == 1 || (d->groups_per_set == d->groups ? group == d->groups - 1 : (group + 1) % d->groups_per_set == 0);
+    return d->groups_per_set == 1 ||
+           (d->groups_per_set == d->groups ? group == d->groups - 1 : (group + 1) % d->groups_per_set == 0);
 }
 /* Lanes of a group. */
 static inline int rs_descriptor_lanes(const rs_descriptor *d, const rs_array_config *config, int group)

@@ -188,8 +188,8 @@ static int64_t useful_macs(const geometry *g)
     if (g->direct)
         return 0;
     return inside(g->conv->height, g->in->height, g->kernel_h, g->stride_h, g->pad_h, g->dilation_h) *
-           inside(g->conv->width, g->in->width, g->kernel_w, g->stride_w, g->pad_w, g->dilation_w) *
-           g->order.channels * g->conv->channels;
+           inside(g->conv->width, g->in->width, g->kernel_w, g->stride_w, g->pad_w, g->dilation_w) * g->order.channels *
+           g->conv->channels;
 }
 
 /* ------------------------------------------------------------------------------------------------- tiling */
@@ -202,7 +202,7 @@ typedef struct band {
     int64_t in_first, in_rows;     /* rows of the ifmap that are loaded */
     int64_t in_offset;             /* elements before them in their first beat */
     int64_t in_beats, second_beats, out_beats;
-    int64_t tile_pixel;            /* elements of a pixel in the output buffer */
+    int64_t tile_pixel; /* elements of a pixel in the output buffer */
 } band;
 
 static band band_of(const rs_compiler *c, const geometry *g, int64_t first, int64_t rows, int64_t channels)
@@ -293,8 +293,8 @@ static void too_small(rs_compiler *c, const rs_program_layer *layer, const char 
     rs_free(hint);
 }
 
-/* Says which buffers cannot take even the smallest bands, and what the largest of those needs: bands at the map's edge, and those that
- * begin on a beat, need less than others. */
+/* Says which buffers cannot take even the smallest bands, and what the largest of those needs: bands at the map's edge,
+ * and those that begin on a beat, need less than others. */
 static void no_band(rs_compiler *c, const geometry *g)
 {
     const int64_t elements = elements_of(c);
@@ -312,14 +312,17 @@ static void no_band(rs_compiler *c, const geometry *g)
     else
         snprintf(what, sizeof what, "one band of %" PRId64 " output rows (fewer do not end on a beat)", rows);
     if (ifmap > c->config->activation_elements)
-        too_small(c, g->layer, "activation", "buffers.activation_elements", c->config->activation_elements, "elements", what, ifmap);
+        too_small(c, g->layer, "activation", "buffers.activation_elements", c->config->activation_elements, "elements",
+                  what, ifmap);
     if (ofmap > c->config->output_elements)
-        too_small(c, g->layer, "output", "buffers.output_elements", c->config->output_elements, "elements", what, ofmap);
+        too_small(c, g->layer, "output", "buffers.output_elements", c->config->output_elements, "elements", what,
+                  ofmap);
 }
 
 /* -------------------------------------------------------------------------------------------- descriptors */
 
-/* Descriptors that must be stored before rows below `end_row` of a tensor can be read, counted from the first of all. */
+/* Descriptors that must be stored before rows below `end_row` of a tensor can be read, counted from the first of all.
+ */
 static int64_t producers(const rs_compiler *c, int tensor, int64_t end_row)
 {
     int64_t most = 0;
@@ -426,7 +429,9 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
 #include "program/descriptor.def"
 #undef FIELD
     } v = {
-        .mode = layer->kind == RS_LAYER_MAX_POOL ? RS_MODE_DIRECT_MAX : g->direct ? RS_MODE_DIRECT : RS_MODE_WEIGHTS,
+        .mode = layer->kind == RS_LAYER_MAX_POOL ? RS_MODE_DIRECT_MAX
+                : g->direct                      ? RS_MODE_DIRECT
+                                                 : RS_MODE_WEIGHTS,
         .groups = g->groups,
         .groups_per_set = g->groups_per_set,
         .lanes_set = g->lanes_set,
@@ -513,7 +518,7 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
     if (status != RS_OK)
         return status;
     c->rows_done[program->n_descriptors] = (int32_t)(b->channel + b->channels == g->width ? b->first + b->rows
-                                                                                         : b->first);
+                                                                                          : b->first);
     program->descriptors[program->n_descriptors++] = (rs_descriptor) {
 #define FIELD(name, bits, is_signed, meaning) .name = (int32_t)v.name,
 #include "program/descriptor.def"
@@ -534,11 +539,11 @@ static void check_layer(rs_compiler *c, const geometry *g)
                          (config->unsigned_activations == RS_YES);
         for (int i = 0; i < 2; i++)
             if (rs_qop_align(c->qnet, g->op, i) > most)
-                rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->path), NULL,
-                                             "layer '%s': the fractional lengths of its inputs differ by %d bits; products of "
-                                             "%d bits align at most %d",
-                                             layer->name, rs_qop_align(c->qnet, g->op, i), rs_array_tree_bits(config, 0),
-                                             most));
+                rs_compiler_note(
+                    c, rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->path), NULL,
+                                "layer '%s': the fractional lengths of its inputs differ by %d bits; products of "
+                                "%d bits align at most %d",
+                                layer->name, rs_qop_align(c->qnet, g->op, i), rs_array_tree_bits(config, 0), most));
     }
     if (g->direct)
         return;

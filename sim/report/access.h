@@ -1,4 +1,5 @@
-/* Members of JSON objects with defaults: a report may come from anywhere, and what it lacks must not end the program. */
+/* Members of JSON objects with defaults: a report may come from anywhere, and what it lacks must not end the program.
+ */
 #ifndef RISTRETTO_REPORT_ACCESS_H
 #define RISTRETTO_REPORT_ACCESS_H
 
@@ -39,7 +40,9 @@ static inline bool rs_j_has(const json_t *object, const char *key)
 static inline int64_t rs_whole(double value)
 {
     const double most = 9e18;
-    return value >= most ? (int64_t)most : value <= -most ? -(int64_t)most : (int64_t)(value < 0.0 ? value - 0.5 : value + 0.5);
+    return value >= most    ? (int64_t)most
+           : value <= -most ? -(int64_t)most
+                            : (int64_t)(value < 0.0 ? value - 0.5 : value + 0.5);
 }
 
 /* part / whole in percent; 0 of nothing. */
@@ -58,13 +61,14 @@ static inline const char *rs_group_title(const json_t *group)
                                                 : name;
 }
 
-/* Bytes that a layer of a simulation reads from and writes to the activation, weight and output buffers: read, written, read, ... Words of
- * m and n bits side by side, a started byte whole. */
+/* Bytes that a layer of a simulation reads from and writes to the activation, weight and output buffers: read, written,
+ * read, ... Words of m and n bits side by side, a started byte whole. */
 enum { RS_BUFFER_BYTES = 6 };
 static inline void rs_buffer_bytes(const json_t *array, const json_t *layer, int64_t bytes[RS_BUFFER_BYTES])
 {
-    static const char *const keys[RS_BUFFER_BYTES] = { "activation_buffer_reads", "activation_buffer_writes", "weight_buffer_reads",
-                                                       "weight_buffer_writes", "output_buffer_reads", "output_buffer_writes" };
+    static const char *const keys[RS_BUFFER_BYTES] = { "activation_buffer_reads", "activation_buffer_writes",
+                                                       "weight_buffer_reads",     "weight_buffer_writes",
+                                                       "output_buffer_reads",     "output_buffer_writes" };
     for (int k = 0; k < RS_BUFFER_BYTES; k++) {
         const double bits = rs_j_real(array, k / 2 == 1 ? "weight_bits" : "activation_bits");
         bytes[k] = rs_whole(rs_j_real(layer, keys[k]) * bits / 8.0 + 0.49);

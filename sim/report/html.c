@@ -9,28 +9,43 @@
 #include "report/table.h"
 
 static const char style[] =
-    ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5b6675;--line:#e2e6ec;--good:#177245;--bad:#b3261e;"
-    "--c0:#2f6fdb;--c1:#e08a1e;--c2:#2a9d6f;--c3:#8c5bd6;--c4:#d64f5c;--c5:#3aa6c4;--c6:#9a8f2b;--c7:#c35ea8;--c8:#7a8794}\n"
-    "@media(prefers-color-scheme:dark){:root{--bg:#12151a;--card:#1b2028;--ink:#e7ebf0;--soft:#9ba7b6;--line:#2e3641;--good:#5fd39a;"
-    "--bad:#ff8a80;--c0:#6ea2ff;--c1:#f0a94e;--c2:#52c796;--c3:#b48cf2;--c4:#f2808a;--c5:#6fcbe4;--c6:#cfc35a;--c7:#e492cc;--c8:#9aa7b5}}\n"
-    "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
-    "main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}h1{font-size:28px;margin:0 0 4px}h2{font-size:20px;margin:0 0 6px}"
+    ":root{color-scheme:light "
+    "dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5b6675;--line:#e2e6ec;--good:#177245;--bad:#b3261e;"
+    "--c0:#2f6fdb;--c1:#e08a1e;--c2:#2a9d6f;--c3:#8c5bd6;--c4:#d64f5c;--c5:#3aa6c4;--c6:#9a8f2b;--c7:#c35ea8;--c8:#"
+    "7a8794}\n"
+    "@media(prefers-color-scheme:dark){:root{--bg:#12151a;--card:#1b2028;--ink:#e7ebf0;--soft:#9ba7b6;--line:#2e3641;--"
+    "good:#5fd39a;"
+    "--bad:#ff8a80;--c0:#6ea2ff;--c1:#f0a94e;--c2:#52c796;--c3:#b48cf2;--c4:#f2808a;--c5:#6fcbe4;--c6:#cfc35a;--c7:#"
+    "e492cc;--c8:#9aa7b5}}\n"
+    "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 "
+    "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
+    "main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}h1{font-size:28px;margin:0 0 "
+    "4px}h2{font-size:20px;margin:0 0 6px}"
     "h3{font-size:15px;margin:22px 0 6px}p{margin:6px 0 10px;max-width:78ch}.soft{color:var(--soft)}\n"
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:12px;margin:22px 0}"
     ".tile,section{background:var(--card);border:1px solid var(--line);border-radius:10px}.tile{padding:12px 16px 10px}"
-    ".tile b{display:block;font-size:23px;line-height:1.35;white-space:nowrap;font-variant-numeric:tabular-nums}.tile span{color:var(--soft);font-size:13px;display:block}\n"
-    "section{padding:20px 22px 18px;margin:16px 0}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 26px}"
+    ".tile b{display:block;font-size:23px;line-height:1.35;white-space:nowrap;font-variant-numeric:tabular-nums}.tile "
+    "span{color:var(--soft);font-size:13px;display:block}\n"
+    "section{padding:20px 22px 18px;margin:16px "
+    "0}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 26px}"
     ".pair>*{min-width:0}\n"
     ".plot{overflow-x:auto;margin:6px 0}svg{display:block;width:100%;height:auto}.plot svg{min-width:480px}\n"
-    "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}svg .tick,svg .axis{fill:var(--soft)}"
-    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 4}.roof{stroke:var(--bad);stroke-width:1.6;fill:none}"
-    ".leader{stroke:var(--soft);stroke-width:.6;opacity:.7}.halo{paint-order:stroke;stroke:var(--card);stroke-width:3}.faint{opacity:.5}\n"
+    "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}svg .tick,svg "
+    ".axis{fill:var(--soft)}"
+    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 "
+    "4}.roof{stroke:var(--bad);stroke-width:1.6;fill:none}"
+    ".leader{stroke:var(--soft);stroke-width:.6;opacity:.7}.halo{paint-order:stroke;stroke:var(--card);stroke-width:3}."
+    "faint{opacity:.5}\n"
     ".ring{fill:var(--card)!important;stroke-width:2.6}\n"
-    ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:8px 0 4px;font-size:13px}.legend li{display:flex;gap:6px;align-items:center}"
+    ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:8px 0 "
+    "4px;font-size:13px}.legend li{display:flex;gap:6px;align-items:center}"
     ".legend svg{width:12px;height:12px}\n"
-    ".wide{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:13.5px;width:100%;font-variant-numeric:tabular-nums}"
-    "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}th{font-weight:600;color:var(--soft)}"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}td.l,th.l{text-align:left}tr.sum td{font-weight:600;border-bottom:0}\n"
+    ".wide{overflow-x:auto;margin:8px "
+    "0}table{border-collapse:collapse;font-size:13.5px;width:100%;font-variant-numeric:tabular-nums}"
+    "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid "
+    "var(--line);white-space:nowrap}th{font-weight:600;color:var(--soft)}"
+    "th:first-child,td:first-child{text-align:left;padding-left:0}td.l,th.l{text-align:left}tr.sum "
+    "td{font-weight:600;border-bottom:0}\n"
     ".yes{color:var(--good)}.no{color:var(--bad)}ul.sources{padding-left:18px;font-size:13.5px}"
     "@media print{body{background:#fff}section,.tile{break-inside:avoid}}\n";
 
@@ -44,7 +59,7 @@ static void print_style(FILE *out)
     fputs("\n</style>\n", out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ tables */
+/* ------------------------------------------------------------------------------------------------------- tables */
 
 static void open_table(const char *const *heads, int n, const char *align, FILE *out)
 {
@@ -101,16 +116,15 @@ static void tile(const char *what, const char *value, const char *more, FILE *ou
     fputs("</span></div>\n", out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tiles */
+/* -------------------------------------------------------------------------------------------------------- tiles */
 
 static void accuracy_tile(const json_t *quantize, FILE *out)
 {
     const json_t *scores = json_object_get(quantize, "scores");
     const json_t *score = NULL, *item;
     size_t i;
-    json_array_foreach((json_t *)scores, i, item)
-        if (score == NULL || strcmp(rs_j_text(item, "name"), "test") == 0)
-            score = item;
+    json_array_foreach((json_t *)scores, i, item) if (score == NULL || strcmp(rs_j_text(item, "name"), "test") == 0)
+        score = item;
     if (score == NULL)
         return;
     char value[32], more[96], text[RS_COUNT_TEXT];
@@ -129,11 +143,13 @@ static void widths_tile(const json_t *quantize, FILE *out)
     json_array_foreach(json_object_get(quantize, "groups"), i, group)
     {
         const int n = rs_j_int(group, "bits") > 0 && used < sizeof value
-                          ? snprintf(value + used, sizeof value - used, "%s%lld", used > 0 ? " / " : "", (long long)rs_j_int(group, "bits"))
+                          ? snprintf(value + used, sizeof value - used, "%s%lld", used > 0 ? " / " : "",
+                                     (long long)rs_j_int(group, "bits"))
                           : 0;
         used += n > 0 ? (size_t)n : 0;
     }
-    tile("Bits: conv / FC / outputs", value, rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
+    tile("Bits: conv / FC / outputs", value,
+         rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
 }
 
 static void print_tiles(const json_t *r, FILE *out)
@@ -159,16 +175,18 @@ static void print_tiles(const json_t *r, FILE *out)
     if (estimate != NULL) {
         const json_t *total = json_object_get(estimate, "total");
         snprintf(value, sizeof value, "%.1f \xc2\xb5J", rs_j_real(total, "pj") * 1e-6);
-        snprintf(more, sizeof more, "%.1f times less than in 32-bit float", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
+        snprintf(more, sizeof more, "%.1f times less than in 32-bit float",
+                 rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
         tile("Energy an image", value, more, out);
         snprintf(value, sizeof value, "%.3f mm\xc2\xb2", rs_j_real(estimate, "um2") * 1e-6);
-        snprintf(more, sizeof more, "%.1f times less than in 32-bit float", rs_ratio(rs_j_real(estimate, "float_um2"), rs_j_real(estimate, "um2")));
+        snprintf(more, sizeof more, "%.1f times less than in 32-bit float",
+                 rs_ratio(rs_j_real(estimate, "float_um2"), rs_j_real(estimate, "um2")));
         tile("Area", value, more, out);
     }
     fputs("</div>\n", out);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- quantize */
+/* ----------------------------------------------------------------------------------------------------- quantize */
 
 enum { MOST_WIDTHS = 32 };
 
@@ -209,7 +227,7 @@ static void print_curves(const json_t *s, FILE *out)
         if (points < 2)
             continue;
         const double chosen = rs_j_real(group, "single_bits");
-        lines[n] = (rs_plot_line){ rs_group_title(group), points, n, x[n], y[n], chosen };
+        lines[n] = (rs_plot_line) { rs_group_title(group), points, n, x[n], y[n], chosen };
         names[n] = rs_group_title(group);
         last = x[n][points - 1] > last ? x[n][points - 1] : last;
         n++;
@@ -221,9 +239,16 @@ static void print_curves(const json_t *s, FILE *out)
     const double below = needed - (top - needed > 0.5 ? top - needed : 0.5) * 1.5;
     char level[96];
     snprintf(level, sizeof level, "margin: %.2f %%", needed);
-    rs_plot plot = { .label = "Accuracy by width, near the margin", .x_label = "bits", .y_label = "accuracy, %",
-                     .x0 = 1, .x1 = last, .x_step = 1, .y0 = below > 0.0 ? below : 0.0, .y1 = fmin(100.0, top + (top - below) * 0.12),
-                     .level_label = level, .level = needed };
+    rs_plot plot = { .label = "Accuracy by width, near the margin",
+                     .x_label = "bits",
+                     .y_label = "accuracy, %",
+                     .x0 = 1,
+                     .x1 = last,
+                     .x_step = 1,
+                     .y0 = below > 0.0 ? below : 0.0,
+                     .y1 = fmin(100.0, top + (top - below) * 0.12),
+                     .level_label = level,
+                     .level = needed };
     fputs("<div class=\"pair\"><div><h3>Near the margin</h3>\n", out);
     rs_svg_lines(&plot, lines, n, out);
     fputs("</div><div><h3>The whole range</h3>\n", out);
@@ -234,7 +259,9 @@ static void print_curves(const json_t *s, FILE *out)
     rs_svg_lines(&plot, lines, n, out);
     fputs("</div></div>\n", out);
     rs_svg_legend(names, n, 0, out);
-    fputs("<p class=\"soft\">One group rounded at a time, the rest in float; the ring marks the smallest width that keeps the margin.</p>\n", out);
+    fputs("<p class=\"soft\">One group rounded at a time, the rest in float; the ring marks the smallest width that "
+          "keeps the margin.</p>\n",
+          out);
 }
 
 static void print_scores(const json_t *s, FILE *out)
@@ -247,7 +274,8 @@ static void print_scores(const json_t *s, FILE *out)
     json_array_foreach(json_object_get(s, "scores"), i, score)
     {
         const double images = rs_j_real(score, "images");
-        const double before = rs_percent(rs_j_real(score, "float_hits"), images), after = rs_percent(rs_j_real(score, "hits"), images);
+        const double before = rs_percent(rs_j_real(score, "float_hits"), images),
+                     after = rs_percent(rs_j_real(score, "hits"), images);
         fputs("<tr>", out);
         cell(rs_j_text(score, "name"), true, out);
         count_cell(rs_j_int(score, "images"), out);
@@ -292,7 +320,9 @@ static void print_quantize(const json_t *s, FILE *out)
 {
     char text[RS_COUNT_TEXT];
     fputs("<section><h2>Word widths</h2>\n<p>", out);
-    fprintf(out, "The smallest dynamic fixed point formats that lose at most %g percentage points of accuracy, searched on %s images.",
+    fprintf(out,
+            "The smallest dynamic fixed point formats that lose at most %g percentage points of accuracy, searched on "
+            "%s images.",
             rs_j_real(s, "error_margin"), rs_count_text(rs_j_int(s, "images"), text));
     fputs(" Accuracy in fixed point is that of the integers, which are what the RTL computes.</p>\n", out);
     print_curves(s, out);
@@ -301,7 +331,7 @@ static void print_quantize(const json_t *s, FILE *out)
     fputs("</section>\n", out);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- simulate */
+/* ----------------------------------------------------------------------------------------------------- simulate */
 
 enum { MOST_LAYERS = 256 };
 
@@ -311,8 +341,10 @@ static rs_plot_bar bars[2 * MOST_LAYERS + 2];
 static void print_cycles(const json_t *s, FILE *out)
 {
     static const char *const keys[] = { "compute_cycles", "wait_weights", "wait_ifmap", "wait_output", "drain" };
-    static const char *const all[] = { "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer", "draining",
-                                       "fetching descriptors" };
+    static const char *const all[] = {
+        "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer",
+        "draining",  "fetching descriptors"
+    };
     enum { PARTS = 5 };
     int n = 0;
     char text[RS_SHORT_TEXT];
@@ -323,7 +355,7 @@ static void print_cycles(const json_t *s, FILE *out)
         if (n == MOST_LAYERS)
             break;
         rs_plot_bar *b = &bars[n++];
-        *b = (rs_plot_bar){ .label = rs_j_text(layer, "name") };
+        *b = (rs_plot_bar) { .label = rs_j_text(layer, "name") };
         double known = 0.0;
         for (int k = 0; k < PARTS; k++) {
             b->parts[k] = rs_j_real(layer, keys[k]);
@@ -349,13 +381,15 @@ static void print_utilisation(const json_t *s, FILE *out)
         if (n == MOST_LAYERS)
             break;
         rs_plot_bar *b = &bars[n++];
-        const double slots = rs_ratio(rs_j_real(layer, "mac_slots"), rs_j_real(layer, "compute_cycles")) * rs_j_real(layer, "cycles");
-        *b = (rs_plot_bar){ .label = rs_j_text(layer, "name") };
+        const double slots = rs_ratio(rs_j_real(layer, "mac_slots"), rs_j_real(layer, "compute_cycles")) *
+                             rs_j_real(layer, "cycles");
+        *b = (rs_plot_bar) { .label = rs_j_text(layer, "name") };
         b->parts[0] = rs_percent(rs_j_real(layer, "macs"), slots);
         snprintf(b->note, sizeof b->note, "%.1f %%", b->parts[0]);
     }
     fputs("<h3>Utilisation of the multipliers</h3>\n", out);
-    rs_svg_bars("Utilisation of the multipliers by layer", "% of all multipliers in all cycles", "%", names, 1, 2, bars, n, 100.0, out);
+    rs_svg_bars("Utilisation of the multipliers by layer", "% of all multipliers in all cycles", "%", names, 1, 2, bars,
+                n, 100.0, out);
 }
 
 static void print_roofline(const json_t *s, FILE *out)
@@ -371,38 +405,50 @@ static void print_roofline(const json_t *s, FILE *out)
     json_t *layer;
     json_array_foreach(json_object_get(s, "layers"), i, layer)
     {
-        const double beats = rs_j_real(layer, "ifmap_beats") + rs_j_real(layer, "weight_beats") + rs_j_real(layer, "bias_beats") + rs_j_real(layer, "ofmap_beats");
+        const double beats = rs_j_real(layer, "ifmap_beats") + rs_j_real(layer, "weight_beats") +
+                             rs_j_real(layer, "bias_beats") + rs_j_real(layer, "ofmap_beats");
         if (n == MOST_LAYERS || !(rs_j_real(layer, "macs") > 0.0) || !(beats > 0.0))
             continue;
         const double intensity = rs_j_real(layer, "macs") / (beats * bytes);
-        points[n++] = (rs_roof_point){ .name = rs_j_text(layer, "name"), .intensity = intensity, .rate = rs_ratio(rs_j_real(layer, "macs"), rs_j_real(layer, "cycles")),
-                                       .color = intensity * bytes < peak };
+        points[n++] = (rs_roof_point) { .name = rs_j_text(layer, "name"),
+                                        .intensity = intensity,
+                                        .rate = rs_ratio(rs_j_real(layer, "macs"), rs_j_real(layer, "cycles")),
+                                        .color = intensity * bytes < peak };
     }
     if (n == 0)
         return;
     fputs("<h3>Against the limits of the array</h3>\n", out);
-    rs_svg_roofline("Multiply-accumulates a cycle by layer, against what multipliers and bus allow", peak, bytes, points, n, out);
+    rs_svg_roofline("Multiply-accumulates a cycle by layer, against what multipliers and bus allow", peak, bytes,
+                    points, n, out);
     rs_svg_legend(names, 2, 0, out);
-    fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy in every cycle, on the flat every multiplier is. "
-          "What lies below the line waits, or has lanes and multipliers without work; the bars above say which. A layer whose weights "
-          "come while the one before still computes can lie a little above the slope.</p>\n", out);
+    fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy in "
+          "every cycle, on the flat every multiplier is. "
+          "What lies below the line waits, or has lanes and multipliers without work; the bars above say which. A "
+          "layer whose weights "
+          "come while the one before still computes can lie a little above the slope.</p>\n",
+          out);
 }
 
 static void print_simulate(const json_t *s, FILE *out)
 {
-    static const char *const heads[] = { "Layer", "MACs", "cycles", "computing", "ifmap", "weights", "ofmap", "saturations", "overflows" };
-    static const char *const buffers[] = { "Buffers", "activations read", "written", "weights read", "written", "outputs read", "written" };
+    static const char *const heads[] = { "Layer",   "MACs",  "cycles",      "computing", "ifmap",
+                                         "weights", "ofmap", "saturations", "overflows" };
+    static const char *const buffers[] = { "Buffers", "activations read", "written", "weights read",
+                                           "written", "outputs read",     "written" };
     char text[RS_COUNT_TEXT];
     const json_t *a = json_object_get(s, "array");
     const int64_t beat = rs_j_int(a, "bus_bits") / 8;
     fputs("<section><h2>On the array</h2>\n<p>Array <b>", out);
     rs_html_text(rs_j_text(a, "name"), out);
-    fprintf(out, "</b>: %lld lanes of %lld %ss, %lld-bit activations, %lld-bit weights, %lld-bit accumulators; a %lld-bit bus to memory, "
-                 "%lld cycles of latency; %g MHz. One image takes %s cycles.",
+    fprintf(out,
+            "</b>: %lld lanes of %lld %ss, %lld-bit activations, %lld-bit weights, %lld-bit accumulators; a %lld-bit "
+            "bus to memory, "
+            "%lld cycles of latency; %g MHz. One image takes %s cycles.",
             (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"),
             rs_j_has(a, "pe") ? rs_j_text(a, "pe") : "multiplier", (long long)rs_j_int(a, "activation_bits"),
-            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
-            (long long)rs_j_int(a, "latency"), rs_j_real(a, "clock_mhz"), rs_count_text(rs_j_int(s, "cycles"), text));
+            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"),
+            (long long)rs_j_int(a, "bus_bits"), (long long)rs_j_int(a, "latency"), rs_j_real(a, "clock_mhz"),
+            rs_count_text(rs_j_int(s, "cycles"), text));
     fputs(" Measured by the cycle model, which the RTL is compared with beat for beat.</p>\n", out);
     print_cycles(s, out);
     print_utilisation(s, out);
@@ -417,7 +463,8 @@ static void print_simulate(const json_t *s, FILE *out)
         count_cell(rs_j_int(layer, "macs"), out);
         count_cell(rs_j_int(layer, "cycles"), out);
         real_cell("%.1f %%", rs_percent(rs_j_real(layer, "compute_cycles"), rs_j_real(layer, "cycles")), out);
-        const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat, (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
+        const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat,
+                                  (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
                                   rs_j_int(layer, "ofmap_beats") * beat };
         for (size_t k = 0; k < 3; k++)
             bytes_cell(bytes[k], out);
@@ -469,7 +516,7 @@ static void print_cosim(const json_t *s, FILE *out)
     fputs("</section>\n", out);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- estimate */
+/* ----------------------------------------------------------------------------------------------------- estimate */
 
 /* Energies of a plot share a unit: uJ if the longest bar has 10 of them. */
 typedef struct unit {
@@ -482,9 +529,8 @@ static unit energy_unit(const json_t *layers, const char *longest)
     double most = 0.0;
     size_t i;
     json_t *layer;
-    json_array_foreach((json_t *)layers, i, layer)
-        most = fmax(most, rs_j_real(layer, longest));
-    return most >= 1e7 ? (unit){ 1e6, "\xc2\xb5J" } : (unit){ 1e3, "nJ" };
+    json_array_foreach((json_t *)layers, i, layer) most = fmax(most, rs_j_real(layer, longest));
+    return most >= 1e7 ? (unit) { 1e6, "\xc2\xb5J" } : (unit) { 1e3, "nJ" };
 }
 
 static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only, unit u)
@@ -493,7 +539,7 @@ static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bo
     size_t k;
     json_t *part;
     double sum = 0.0;
-    *b = (rs_plot_bar){ .label = is_float ? "in float" : name, .gap = !is_float, .faint = is_float };
+    *b = (rs_plot_bar) { .label = is_float ? "in float" : name, .gap = !is_float, .faint = is_float };
     json_array_foreach(json_object_get(layer, "parts"), k, part)
     {
         if (k >= RS_MOST_PARTS || (chip_only && strcmp(rs_j_text(part, "name"), "off-chip memory") == 0))
@@ -512,9 +558,7 @@ static void print_energy(const json_t *s, FILE *out)
     int n_parts = 0;
     size_t i;
     json_t *item;
-    json_array_foreach(parts, i, item)
-        if (n_parts < RS_MOST_PARTS)
-            names[n_parts++] = rs_j_text(item, "name");
+    json_array_foreach(parts, i, item) if (n_parts < RS_MOST_PARTS) names[n_parts++] = rs_j_text(item, "name");
     for (int chip_only = 0; chip_only < 2; chip_only++) {
         int n = 0;
         char axis[32];
@@ -528,7 +572,8 @@ static void print_energy(const json_t *s, FILE *out)
         }
         snprintf(axis, sizeof axis, "%s an image", u.name);
         fputs(chip_only ? "<h3>On the chip alone</h3>\n" : "<h3>By layer, with the off-chip memory</h3>\n", out);
-        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", axis, u.name, names, n_parts, 0, bars, n, 0.0, out);
+        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", axis, u.name, names, n_parts, 0,
+                    bars, n, 0.0, out);
     }
     rs_svg_legend(names, n_parts, 0, out);
 }
@@ -545,7 +590,7 @@ static void print_area(const json_t *s, FILE *out)
         if (n + 1 >= 2 * MOST_LAYERS)
             break;
         rs_plot_bar *b = &bars[n++];
-        *b = (rs_plot_bar){ .label = rs_j_text(block, "name") };
+        *b = (rs_plot_bar) { .label = rs_j_text(block, "name") };
         b->parts[0] = rs_j_real(block, "um2");
         snprintf(b->note, sizeof b->note, "%s \xc2\xb5m\xc2\xb2", rs_count_text(rs_whole(b->parts[0]), text));
     }
@@ -557,8 +602,10 @@ static void print_estimate(const json_t *s, FILE *out)
 {
     static const char *const heads[] = { "Counted", "number", "energy", "in float", "less by" };
     const json_t *total = json_object_get(s, "total"), *technology = json_object_get(s, "technology");
-    fputs("<section><h2>Energy and area</h2>\n<p>Counts of operations, of bits moved and of register bits clocked are <b>measured</b> by the cycle "
-          "model. Energy and area are <b>modelled</b>: these counts times the numbers of the technology, ", out);
+    fputs("<section><h2>Energy and area</h2>\n<p>Counts of operations, of bits moved and of register bits clocked are "
+          "<b>measured</b> by the cycle "
+          "model. Energy and area are <b>modelled</b>: these counts times the numbers of the technology, ",
+          out);
     rs_html_text(rs_j_text(technology, "name"), out);
     fputs(". The faint bars are the same array with 32-bit floating point operators and storage.</p>\n", out);
     print_energy(s, out);
@@ -602,7 +649,7 @@ static void print_estimate(const json_t *s, FILE *out)
     fputs("</ul></section>\n", out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ pareto */
+/* ------------------------------------------------------------------------------------------------------- pareto */
 
 static void print_pareto(const json_t *s, FILE *out)
 {
@@ -615,7 +662,8 @@ static void print_pareto(const json_t *s, FILE *out)
     int front = 0, all = 0;
     for (size_t i = most; i-- > 0 && x != NULL && y != NULL;) {
         point = json_array_get(points, i);
-        const double at = rs_percent(rs_j_real(point, "cost"), widest), accuracy = rs_percent(rs_j_real(point, "hits"), images);
+        const double at = rs_percent(rs_j_real(point, "cost"), widest),
+                     accuracy = rs_percent(rs_j_real(point, "hits"), images);
         x[most + (size_t)all] = at;
         y[most + (size_t)all++] = accuracy;
         low = fmin(low, accuracy);
@@ -632,10 +680,19 @@ static void print_pareto(const json_t *s, FILE *out)
     fputs(" at the widest.</p>\n", out);
     if (all > 1 && high > low) {
         const json_t *chosen = json_array_get(points, (size_t)rs_j_int(s, "chosen"));
-        const rs_plot_line lines[] = { { names[0], front, 0, x, y, rs_percent(rs_j_real(chosen, "cost"), widest) }, { names[1], all, 1, x + most, y + most, NAN } };
+        const rs_plot_line lines[] = { { names[0], front, 0, x, y, rs_percent(rs_j_real(chosen, "cost"), widest) },
+                                       { names[1], all, 1, x + most, y + most, NAN } };
         const double float_accuracy = rs_percent(rs_j_real(s, "float_hits"), images);
-        const rs_plot plot = { .label = "Accuracy against cost", .x_label = "cost, % of the widest", .y_label = "accuracy, %", .x0 = 0, .x1 = 100, .x_step = 10,
-                               .y0 = low, .y1 = fmin(100.0, fmax(high, float_accuracy) + 0.1 * (high - low)), .level_label = "float", .level = float_accuracy };
+        const rs_plot plot = { .label = "Accuracy against cost",
+                               .x_label = "cost, % of the widest",
+                               .y_label = "accuracy, %",
+                               .x0 = 0,
+                               .x1 = 100,
+                               .x_step = 10,
+                               .y0 = low,
+                               .y1 = fmin(100.0, fmax(high, float_accuracy) + 0.1 * (high - low)),
+                               .level_label = "float",
+                               .level = float_accuracy };
         rs_svg_lines(&plot, lines, 2, out);
         rs_svg_legend(names, 2, 0, out);
     }
@@ -644,12 +701,15 @@ static void print_pareto(const json_t *s, FILE *out)
     rs_free(y);
 }
 
-
 void rs_report_html(const json_t *report, FILE *out)
 {
-    static void (*const printers[])(const json_t *section, FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim, NULL, print_estimate, NULL, print_pareto };
+    static void (*const printers[])(const json_t *section,
+                                    FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim,
+                                                   NULL, print_estimate, NULL, print_pareto };
     const char *name = rs_j_text(report, "name");
-    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>", out);
+    fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+          "content=\"width=device-width,initial-scale=1\">\n<title>",
+          out);
     rs_html_text(name, out);
     fputs(" - Ristretto</title>\n", out);
     print_style(out);

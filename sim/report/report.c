@@ -7,18 +7,20 @@
 #include "report/access.h"
 #include "report/sections.h"
 
-const char *const rs_report_sections[] = { "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", "pareto", NULL };
+const char *const rs_report_sections[] = { "test", "quantize", "finetune", "simulate", "cosim",
+                                           "unit", "estimate", "export",   "pareto",   NULL };
 
 static void (*const printers[])(const json_t *section, FILE *stream) = {
-    rs_print_test, rs_print_quantize, rs_print_finetune, rs_print_simulate, rs_print_cosim, rs_print_unit, rs_print_estimate, rs_print_export, rs_print_pareto,
+    rs_print_test, rs_print_quantize, rs_print_finetune, rs_print_simulate, rs_print_cosim,
+    rs_print_unit, rs_print_estimate, rs_print_export,   rs_print_pareto,
 };
 
 static const char format_name[] = "ristretto-report";
 
 json_t *rs_report_new(const char *name)
 {
-    return json_pack("{s:s, s:i, s:s, s:s}", "format", format_name, "version", (int)RS_REPORT_VERSION, "name", name, "tool",
-                     "ristretto " RS_VERSION);
+    return json_pack("{s:s, s:i, s:s, s:s}", "format", format_name, "version", (int)RS_REPORT_VERSION, "name", name,
+                     "tool", "ristretto " RS_VERSION);
 }
 
 rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag)
@@ -34,17 +36,19 @@ rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag)
     json_t *value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &error);
     rs_free(data);
     if (value == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc){ path, error.line, error.column }, NULL, "JSON: %s", error.text);
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column }, NULL, "JSON: %s", error.text);
     if (!json_is_object(value) || strcmp(rs_j_text(value, "format"), format_name) != 0)
         status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "the commands write one with --report FILE",
                           "the file is not a report: \"format\" must be \"%s\"", format_name);
     else if (rs_j_int(value, "version") != RS_REPORT_VERSION)
-        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "version %lld of the report is not known, expected %d",
-                          (long long)rs_j_int(value, "version"), (int)RS_REPORT_VERSION);
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                          "version %lld of the report is not known, expected %d", (long long)rs_j_int(value, "version"),
+                          (int)RS_REPORT_VERSION);
     for (int i = 0; rs_report_sections[i] != NULL && status == RS_OK; i++) {
         const json_t *section = json_object_get(value, rs_report_sections[i]);
         if (section != NULL && !json_is_object(section))
-            status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the section '%s' must be an object", rs_report_sections[i]);
+            status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the section '%s' must be an object",
+                              rs_report_sections[i]);
     }
     if (status != RS_OK) {
         json_decref(value);
@@ -86,7 +90,8 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
     if (status == RS_OK && json_object_set(report, name, section) != 0)
         status = rs_out_of_memory(diag);
     if (status == RS_OK && rs_j_text(report, "name")[0] == '\0' && rs_j_has(section, "network"))
-        status = json_object_set(report, "name", json_object_get(section, "network")) == 0 ? RS_OK : rs_out_of_memory(diag);
+        status = json_object_set(report, "name", json_object_get(section, "network")) == 0 ? RS_OK
+                                                                                           : rs_out_of_memory(diag);
     if (status == RS_OK)
         status = rs_report_write(report, path, diag);
     json_decref(report);
@@ -114,7 +119,7 @@ void rs_report_print(const json_t *report, FILE *stream)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- CSV */
+/* ---------------------------------------------------------------------------------------------------------- CSV */
 
 static void csv_text(const char *text, FILE *stream)
 {

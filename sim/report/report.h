@@ -1,7 +1,8 @@
 /* The report: report.json is the raw data; text, CSV and HTML are pure functions of it.
  *
- * A report is an object with "format": "ristretto-report", "version": 1 and any of the sections below, each written by the command
- * of the same name; docs/report-format.md describes their members. What a section lacks is left out of the output. */
+ * A report is an object with "format": "ristretto-report", "version": 1 and any of the sections below, each written by
+ * the command of the same name; docs/report-format.md describes their members. What a section lacks is left out of the
+ * output. */
 #ifndef RISTRETTO_REPORT_REPORT_H
 #define RISTRETTO_REPORT_REPORT_H
 
@@ -13,7 +14,8 @@
 
 enum { RS_REPORT_VERSION = 1 };
 
-/* "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", "pareto", in this order; ends with NULL. */
+/* "test", "quantize", "finetune", "simulate", "cosim", "unit", "estimate", "export", "pareto", in this order; ends with
+ * NULL. */
 extern const char *const rs_report_sections[];
 
 json_t *rs_report_new(const char *name);
@@ -23,8 +25,8 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
 /* Any JSON value, indented, with a final newline. */
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
 void rs_json_print(const json_t *value, FILE *stream);
-/* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back. Keeps a reference to
- * `section`. */
+/* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back.
+ * Keeps a reference to `section`. */
 rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag);
 
 /* One section as text; nothing if its name is not known. */

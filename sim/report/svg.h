@@ -1,4 +1,5 @@
-/* Plots as inline SVG. Colors are CSS classes (c0, c1, ...), so that the page's style decides them; private to sim/report/. */
+/* Plots as inline SVG. Colors are CSS classes (c0, c1, ...), so that the page's style decides them; private to
+ * sim/report/. */
 #ifndef RISTRETTO_REPORT_SVG_H
 #define RISTRETTO_REPORT_SVG_H
 
@@ -23,11 +24,11 @@ typedef struct rs_plot_line {
 } rs_plot_line;
 
 typedef struct rs_plot {
-    const char *label;             /* read out in place of the picture */
+    const char *label; /* read out in place of the picture */
     const char *x_label, *y_label;
-    double x0, x1, y0, y1;         /* of the axes; lines are clipped to them */
+    double x0, x1, y0, y1; /* of the axes; lines are clipped to them */
     double x_step;
-    const char *level_label;       /* a dashed line across, or NULL */
+    const char *level_label; /* a dashed line across, or NULL */
     double level;
 } rs_plot;
 
@@ -37,19 +38,20 @@ void rs_svg_lines(const rs_plot *plot, const rs_plot_line *lines, int n, FILE *s
 enum { RS_MOST_PARTS = 12 };
 typedef struct rs_plot_bar {
     const char *label;
-    bool gap;      /* room above: the first bar of a group */
-    bool faint;    /* a comparison */
+    bool gap;   /* room above: the first bar of a group */
+    bool faint; /* a comparison */
     double parts[RS_MOST_PARTS];
     char note[48]; /* behind the bar */
 } rs_plot_bar;
 
-/* names, unit: for the text under the pointer. limit: end of the axis, 0: the longest bar. color: of the parts (color + part). */
-void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts, int color,
-                 const rs_plot_bar *bars, int n, double limit, FILE *stream);
+/* names, unit: for the text under the pointer. limit: end of the axis, 0: the longest bar. color: of the parts (color +
+ * part). */
+void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts,
+                 int color, const rs_plot_bar *bars, int n, double limit, FILE *stream);
 
-/* A roofline: how many operations a cycle a kernel can do (y), by the operations that it does with each byte (x), both logarithmic.
- * peak: operations a cycle; bytes: of the memory a cycle. Names stand beside their points where there is room; elsewhere a number
- * does, and a list behind the picture says whose it is. */
+/* A roofline: how many operations a cycle a kernel can do (y), by the operations that it does with each byte (x), both
+ * logarithmic. peak: operations a cycle; bytes: of the memory a cycle. Names stand beside their points where there is
+ * room; elsewhere a number does, and a list behind the picture says whose it is. */
 typedef struct rs_roof_point {
     const char *name;
     double intensity, rate;

@@ -7,7 +7,8 @@
 
 typedef struct rs_table rs_table;
 
-/* `heads`: the columns' headings, n of them; `align`: 'l' or 'r' for each column. NULL: no memory (the other functions accept that). */
+/* `heads`: the columns' headings, n of them; `align`: 'l' or 'r' for each column. NULL: no memory (the other functions
+ * accept that). */
 rs_table *rs_table_new(const char *const *heads, int n, const char *align);
 void rs_table_free(rs_table *table);
 /* The next cell, row by row. */

@@ -27,12 +27,13 @@ void rs_print_test(const json_t *s, FILE *stream)
         snprintf(top, sizeof top, " in the top %lld", (long long)rs_j_int(s, "top_k"));
     if (json_object_get(s, "top5_hits") != NULL)
         snprintf(top5, sizeof top5, ", top 5 %.2f %%", rs_percent(rs_j_real(s, "top5_hits"), rs_j_real(s, "images")));
-    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n", rs_j_text(s, "network"),
-            count(s, "hits", hits), count(s, "images", images), top, rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
-            count(s, "ties", ties), top5, rate_text(rs_j_real(s, "images_per_second"), rate));
+    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n",
+            rs_j_text(s, "network"), count(s, "hits", hits), count(s, "images", images), top,
+            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), count(s, "ties", ties), top5,
+            rate_text(rs_j_real(s, "images_per_second"), rate));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- quantize */
+/* ----------------------------------------------------------------------------------------------------- quantize */
 
 static void print_groups(const json_t *s, FILE *stream)
 {
@@ -48,10 +49,10 @@ static void print_groups(const json_t *s, FILE *stream)
             continue; /* the net has no such layer */
         char hits[RS_COUNT_TEXT];
         const json_t *found = NULL;
-        json_array_foreach(trials, k, trial)
-            if (strcmp(rs_j_text(trial, "group"), rs_j_text(group, "name")) == 0 &&
-                json_integer_value(json_array_get(json_object_get(trial, "bits"), i)) == bits)
-                found = trial;
+        json_array_foreach(trials, k,
+                           trial) if (strcmp(rs_j_text(trial, "group"), rs_j_text(group, "name")) == 0 &&
+                                      json_integer_value(json_array_get(json_object_get(trial, "bits"), i)) == bits)
+            found = trial;
         rs_table_cell(t, "%s", rs_group_title(group));
         rs_table_cell(t, "%lld bits", (long long)bits);
         rs_table_cell(t, "%s", found != NULL ? count(found, "hits", hits) : "");
@@ -75,7 +76,8 @@ static void print_scores(const json_t *s, FILE *stream)
     {
         char first[RS_COUNT_TEXT], last[RS_COUNT_TEXT], ties[RS_COUNT_TEXT];
         const double images = rs_j_real(score, "images");
-        const double before = rs_percent(rs_j_real(score, "float_hits"), images), after = rs_percent(rs_j_real(score, "hits"), images);
+        const double before = rs_percent(rs_j_real(score, "float_hits"), images),
+                     after = rs_percent(rs_j_real(score, "hits"), images);
         rs_table_cell(t, "%s", rs_j_text(score, "name"));
         rs_table_cell(t, "%s to %s", rs_count_text(rs_j_int(score, "first"), first),
                       rs_count_text(rs_j_int(score, "first") + rs_j_int(score, "images") - 1, last));
@@ -121,7 +123,9 @@ static void print_formats(const json_t *s, FILE *stream)
 static const char *scheme_title(const json_t *s)
 {
     static const char *const titles[][2] = {
-        { "static", "static fixed point words" }, { "minifloat", "minifloats" }, { "power-of-two", "formats with power-of-two weights" },
+        { "static", "static fixed point words" },
+        { "minifloat", "minifloats" },
+        { "power-of-two", "formats with power-of-two weights" },
     };
     for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
         if (strcmp(rs_j_text(s, "scheme"), titles[i][0]) == 0)
@@ -132,9 +136,11 @@ static const char *scheme_title(const json_t *s)
 void rs_print_quantize(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
-    fprintf(stream, "The smallest %s of '%s' that lose at most %g percentage points%s\n", scheme_title(s), rs_j_text(s, "network"),
-            rs_j_real(s, "error_margin"), rs_j_true(s, "compat") ? ", by the original program's rules" : "");
-    fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n", count(s, "float_hits", hits), count(s, "images", images),
+    fprintf(stream, "The smallest %s of '%s' that lose at most %g percentage points%s\n", scheme_title(s),
+            rs_j_text(s, "network"), rs_j_real(s, "error_margin"),
+            rs_j_true(s, "compat") ? ", by the original program's rules" : "");
+    fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n",
+            count(s, "float_hits", hits), count(s, "images", images),
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
     print_groups(s, stream);
     fprintf(stream, "The margin is %s; %zu trials in %.1f s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
@@ -147,14 +153,17 @@ void rs_print_quantize(const json_t *s, FILE *stream)
 
 void rs_print_pareto(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "cost", "of the widest", "right", "accuracy", "ties", "weights, layer by layer", "input and layer outputs" };
+    static const char *const heads[] = {
+        "cost", "of the widest", "right", "accuracy", "ties", "weights, layer by layer", "input and layer outputs"
+    };
     char text[RS_COUNT_TEXT], images[RS_COUNT_TEXT];
     const json_t *points = json_object_get(s, "points"), *test = json_object_get(s, "test");
     const int64_t chosen = rs_j_int(s, "chosen");
     const double widest = rs_j_real(json_array_get(points, 0), "cost");
-    fprintf(stream, "Accuracy against cost of '%s', widths layer by layer; cost: %s in %s\n", rs_j_text(s, "network"), rs_j_text(s, "cost"), rs_j_text(s, "unit"));
-    fprintf(stream, "Float: %s of %s search images right (%.2f %%)\n", count(s, "float_hits", text), count(s, "images", images),
-            rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")));
+    fprintf(stream, "Accuracy against cost of '%s', widths layer by layer; cost: %s in %s\n", rs_j_text(s, "network"),
+            rs_j_text(s, "cost"), rs_j_text(s, "unit"));
+    fprintf(stream, "Float: %s of %s search images right (%.2f %%)\n", count(s, "float_hits", text),
+            count(s, "images", images), rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")));
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "rrrrrll");
     size_t i;
     json_t *point;
@@ -172,32 +181,39 @@ void rs_print_pareto(const json_t *s, FILE *stream)
     }
     rs_table_print(t, stream);
     rs_table_free(t);
-    const char *how = !rs_j_true(s, "met")          ? "nothing is good enough, this is the nearest"
+    const char *how = !rs_j_true(s, "met")         ? "nothing is good enough, this is the nearest"
                       : rs_j_real(s, "budget") > 0 ? "the best within the budget"
-                                                    : "the least that keeps the error margin";
-    fprintf(stream, "Chosen (>): %s; %zu points, %s trials in %.1f s\n", how, json_array_size(points), count(s, "trials", text), rs_j_real(s, "seconds"));
-    fprintf(stream, "Test: %s of %s images right (%.2f %%), float %.2f %%\n", count(test, "hits", text), count(test, "images", images),
-            rs_percent(rs_j_real(test, "hits"), rs_j_real(test, "images")), rs_percent(rs_j_real(test, "float_hits"), rs_j_real(test, "images")));
+                                                   : "the least that keeps the error margin";
+    fprintf(stream, "Chosen (>): %s; %zu points, %s trials in %.1f s\n", how, json_array_size(points),
+            count(s, "trials", text), rs_j_real(s, "seconds"));
+    fprintf(stream, "Test: %s of %s images right (%.2f %%), float %.2f %%\n", count(test, "hits", text),
+            count(test, "images", images), rs_percent(rs_j_real(test, "hits"), rs_j_real(test, "images")),
+            rs_percent(rs_j_real(test, "float_hits"), rs_j_real(test, "images")));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- finetune */
+/* ----------------------------------------------------------------------------------------------------- finetune */
 
-static void print_hits(const char *what, const json_t *s, const char *hits, const char *ties, const char *images, FILE *stream)
+static void print_hits(const char *what, const json_t *s, const char *hits, const char *ties, const char *images,
+                       FILE *stream)
 {
     if (json_object_get(s, hits) != NULL)
-        fprintf(stream, "  %-18s %6lld of %lld right (%.2f %%), %lld lost to a tie\n", what, (long long)rs_j_int(s, hits), (long long)rs_j_int(s, images),
+        fprintf(stream, "  %-18s %6lld of %lld right (%.2f %%), %lld lost to a tie\n", what,
+                (long long)rs_j_int(s, hits), (long long)rs_j_int(s, images),
                 rs_percent(rs_j_real(s, hits), rs_j_real(s, images)), (long long)rs_j_int(s, ties));
 }
 
 void rs_print_finetune(const json_t *s, FILE *stream)
 {
     const json_t *bits = json_object_get(s, "bits"), *test = json_object_get(s, "test");
-    fprintf(stream, "Fine-tuned '%s': %lld-bit layer outputs, %lld-bit convolution weights, %lld-bit fully connected weights\n", rs_j_text(s, "network"),
-            (long long)json_integer_value(json_array_get(bits, 2)), (long long)json_integer_value(json_array_get(bits, 0)),
+    fprintf(stream,
+            "Fine-tuned '%s': %lld-bit layer outputs, %lld-bit convolution weights, %lld-bit fully connected weights\n",
+            rs_j_text(s, "network"), (long long)json_integer_value(json_array_get(bits, 2)),
+            (long long)json_integer_value(json_array_get(bits, 0)),
             (long long)json_integer_value(json_array_get(bits, 1)));
     char iterations[RS_COUNT_TEXT], rate[RS_COUNT_TEXT], best[RS_COUNT_TEXT];
-    fprintf(stream, "%s iterations, %.1f s, %s images/s; weights of iteration %s\n", count(s, "iterations", iterations), rs_j_real(s, "seconds"),
-            rate_text(rs_j_real(s, "images_per_second"), rate), count(s, "best_iteration", best));
+    fprintf(stream, "%s iterations, %.1f s, %s images/s; weights of iteration %s\n", count(s, "iterations", iterations),
+            rs_j_real(s, "seconds"), rate_text(rs_j_real(s, "images_per_second"), rate),
+            count(s, "best_iteration", best));
     fputs("Validation, integers\n", stream);
     print_hits("before", s, "first_hits", "first_ties", "validation_images", stream);
     print_hits("after", s, "hits", "ties", "validation_images", stream);
@@ -209,15 +225,15 @@ void rs_print_finetune(const json_t *s, FILE *stream)
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------- simulate */
+/* ----------------------------------------------------------------------------------------------------- simulate */
 
 static void print_array(const json_t *a, FILE *stream)
 {
     fprintf(stream, "%lld lanes x %lld %ss of %lld x %lld bits, %lld-bit accumulators, %lld-bit bus, %g MHz",
-            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"), rs_j_has(a, "pe") ? rs_j_text(a, "pe") : "multiplier",
-            (long long)rs_j_int(a, "activation_bits"),
-            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"), (long long)rs_j_int(a, "bus_bits"),
-            rs_j_real(a, "clock_mhz"));
+            (long long)rs_j_int(a, "lanes"), (long long)rs_j_int(a, "multipliers"),
+            rs_j_has(a, "pe") ? rs_j_text(a, "pe") : "multiplier", (long long)rs_j_int(a, "activation_bits"),
+            (long long)rs_j_int(a, "weight_bits"), (long long)rs_j_int(a, "accumulator_bits"),
+            (long long)rs_j_int(a, "bus_bits"), rs_j_real(a, "clock_mhz"));
 }
 
 /* Why the sequencer did not compute, in the order of the columns. */
@@ -225,8 +241,8 @@ static const char *const waits[] = { "wait_weights", "wait_ifmap", "wait_output"
 
 static void print_layers(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "layer", "MACs", "cycles", "compute", "wait weights", "wait ifmap", "wait output", "drain", "busy",
-                                         "used" };
+    static const char *const heads[] = { "layer",      "MACs",        "cycles", "compute", "wait weights",
+                                         "wait ifmap", "wait output", "drain",  "busy",    "used" };
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrrr");
     const json_t *layers = json_object_get(s, "layers");
     const size_t n = json_array_size(layers);
@@ -266,7 +282,8 @@ static void bytes_cell(rs_table *t, int64_t bytes)
 
 static void print_traffic(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "layer", "ifmap in", "weights in", "biases in", "ofmap out", "saturations", "overflows" };
+    static const char *const heads[] = { "layer",     "ifmap in",    "weights in", "biases in",
+                                         "ofmap out", "saturations", "overflows" };
     static const char *const beats[] = { "ifmap_beats", "weight_beats", "bias_beats", "ofmap_beats" };
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrr");
     const int64_t beat_bytes = rs_j_int(json_object_get(s, "array"), "bus_bits") / 8;
@@ -301,7 +318,8 @@ static void print_traffic(const json_t *s, FILE *stream)
 
 static void print_buffers(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "layer", "activations read", "written", "weights read", "written", "outputs read", "written" };
+    static const char *const heads[] = { "layer",   "activations read", "written", "weights read",
+                                         "written", "outputs read",     "written" };
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrr");
     int64_t sums[RS_BUFFER_BYTES] = { 0 };
     const json_t *layers = json_object_get(s, "layers");
@@ -332,49 +350,57 @@ void rs_print_simulate(const json_t *s, FILE *stream)
     const json_t *array = json_object_get(s, "array");
     fprintf(stream, "'%s' on the array '%s': ", rs_j_text(s, "network"), rs_j_text(array, "name"));
     print_array(array, stream);
-    fprintf(stream, "\nOne image: %s cycles, %.3f ms, %s images/s\n", count(s, "cycles", cycles), rs_j_real(s, "milliseconds"),
-            rate_text(rs_ratio(1000.0, rs_j_real(s, "milliseconds")), rate));
+    fprintf(stream, "\nOne image: %s cycles, %.3f ms, %s images/s\n", count(s, "cycles", cycles),
+            rs_j_real(s, "milliseconds"), rate_text(rs_ratio(1000.0, rs_j_real(s, "milliseconds")), rate));
     print_layers(s, stream);
-    fputs("busy: cycles in which the array computes; used: products that count, of those that it could have made in all cycles\n\n", stream);
+    fputs("busy: cycles in which the array computes; used: products that count, of those that it could have made in "
+          "all cycles\n\n",
+          stream);
     print_traffic(s, stream);
     print_buffers(s, stream);
     if (rs_j_has(s, "images"))
-        fprintf(stream, "\nArray model over %s images: %s right (%.2f %%), %s scores compared with the exact engine: %s\n",
-                count(s, "images", text), count(s, "hits", other), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
-                count(s, "compared", cycles), rs_j_true(s, "equal") ? "all equal" : "DIFFERENT");
+        fprintf(
+            stream, "\nArray model over %s images: %s right (%.2f %%), %s scores compared with the exact engine: %s\n",
+            count(s, "images", text), count(s, "hits", other), rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
+            count(s, "compared", cycles), rs_j_true(s, "equal") ? "all equal" : "DIFFERENT");
 }
 
-/* ------------------------------------------------------------------------------------------------------------- cosim */
+/* -------------------------------------------------------------------------------------------------------- cosim */
 
 void rs_print_cosim(const json_t *s, FILE *stream)
 {
     static const char *const lines[][2] = {
-        { "outputs", "output beats compared" },     { "writes", "memory writes compared" }, { "reads", "memory reads compared" },
-        { "engine_values", "values compared with the exact engine" }, { "cycles", "RTL cycles" },
+        { "outputs", "output beats compared" },
+        { "writes", "memory writes compared" },
+        { "reads", "memory reads compared" },
+        { "engine_values", "values compared with the exact engine" },
+        { "cycles", "RTL cycles" },
     };
     char text[RS_COUNT_TEXT];
     const bool equal = rs_j_true(s, "equal");
-    fprintf(stream, "Verilated RTL and C model in lockstep, %s images of '%s' on the array '%s'\n", count(s, "images", text),
-            rs_j_text(s, "network"), rs_j_text(s, "array"));
+    fprintf(stream, "Verilated RTL and C model in lockstep, %s images of '%s' on the array '%s'\n",
+            count(s, "images", text), rs_j_text(s, "network"), rs_j_text(s, "array"));
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (rs_j_has(s, lines[i][0]))
             fprintf(stream, "  %14s %s\n", count(s, lines[i][0], text), lines[i][1]);
     if (!equal) {
         const json_t *m = json_object_get(s, "mismatch");
-        fprintf(stream, "DIFFERENT: layer '%s', image %s, cycle %lld: %s, %s\n", rs_j_text(m, "layer"), count(m, "image", text),
-                (long long)rs_j_int(m, "cycle"), rs_j_text(m, "signal"), rs_j_text(m, "what"));
+        fprintf(stream, "DIFFERENT: layer '%s', image %s, cycle %lld: %s, %s\n", rs_j_text(m, "layer"),
+                count(m, "image", text), (long long)rs_j_int(m, "cycle"), rs_j_text(m, "signal"), rs_j_text(m, "what"));
         return;
     }
     fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%; %s RTL cycles/s\n",
-            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), rate_text(rs_j_real(s, "rtl_cycles_per_second"), text));
+            rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
+            rate_text(rs_j_real(s, "rtl_cycles_per_second"), text));
 }
 
-/* -------------------------------------------------------------------------------------------------------------- unit */
+/* --------------------------------------------------------------------------------------------------------- unit */
 
 static void print_latency(const json_t *s, const char *key, const char *what, FILE *stream)
 {
     const json_t *seen = json_object_get(s, key);
-    const long long least = json_integer_value(json_array_get(seen, 0)), most = json_integer_value(json_array_get(seen, 1));
+    const long long least = json_integer_value(json_array_get(seen, 0)),
+                    most = json_integer_value(json_array_get(seen, 1));
     if (seen != NULL && least == most)
         fprintf(stream, "  every %s comes %lld cycle%s behind its operands\n", what, least, least == 1 ? "" : "s");
     else if (seen != NULL)
@@ -383,12 +409,16 @@ static void print_latency(const json_t *s, const char *key, const char *what, FI
 
 void rs_print_unit(const json_t *s, FILE *stream)
 {
-    static const char *const lines[][2] = { { "sum_results", "sums compared" }, { "outputs", "outputs compared" }, { "macs", "products" },
+    static const char *const lines[][2] = { { "sum_results", "sums compared" },
+                                            { "outputs", "outputs compared" },
+                                            { "macs", "products" },
                                             { "cycles", "cycles" } };
     char text[RS_COUNT_TEXT];
-    fprintf(stream, "The unit '%s' (%s): %lld product%s of %lld x %lld bits a group, %lld-bit sums%s\n", rs_j_text(s, "unit"), rs_j_text(s, "top"),
-            (long long)rs_j_int(s, "products"), rs_j_int(s, "products") == 1 ? "" : "s", (long long)rs_j_int(s, "activation_bits"), (long long)rs_j_int(s, "weight_bits"),
-            (long long)rs_j_int(s, "sum_bits"), rs_j_true(s, "accumulates") ? ", accumulating" : "");
+    fprintf(stream, "The unit '%s' (%s): %lld product%s of %lld x %lld bits a group, %lld-bit sums%s\n",
+            rs_j_text(s, "unit"), rs_j_text(s, "top"), (long long)rs_j_int(s, "products"),
+            rs_j_int(s, "products") == 1 ? "" : "s", (long long)rs_j_int(s, "activation_bits"),
+            (long long)rs_j_int(s, "weight_bits"), (long long)rs_j_int(s, "sum_bits"),
+            rs_j_true(s, "accumulates") ? ", accumulating" : "");
     size_t i;
     json_t *origin;
     fputs("  vectors:", stream);
@@ -401,21 +431,23 @@ void rs_print_unit(const json_t *s, FILE *stream)
     if (rs_j_true(s, "equal")) {
         print_latency(s, "sum_latency", "sum", stream);
         print_latency(s, "output_latency", "output", stream);
-        fprintf(stream, "All equal: bit for bit, each in its cycle; %s cycles/s\n", rs_count_text(rs_whole(rs_j_real(s, "cycles_per_second")), text));
+        fprintf(stream, "All equal: bit for bit, each in its cycle; %s cycles/s\n",
+                rs_count_text(rs_whole(rs_j_real(s, "cycles_per_second")), text));
         return;
     }
     const json_t *m = json_object_get(s, "mismatch");
-    fprintf(stream, "DIFFERENT: %s of '%s', sum %lld, group %lld: expected %lld, got %lld (%s)\n", rs_j_text(m, "result"), rs_j_text(m, "layer"),
-            (long long)rs_j_int(m, "sum"), (long long)rs_j_int(m, "group"), (long long)rs_j_int(m, "expected"), (long long)rs_j_int(m, "got"),
+    fprintf(stream, "DIFFERENT: %s of '%s', sum %lld, group %lld: expected %lld, got %lld (%s)\n",
+            rs_j_text(m, "result"), rs_j_text(m, "layer"), (long long)rs_j_int(m, "sum"),
+            (long long)rs_j_int(m, "group"), (long long)rs_j_int(m, "expected"), (long long)rs_j_int(m, "got"),
             rs_j_text(m, "what"));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- estimate */
+/* ----------------------------------------------------------------------------------------------------- estimate */
 
 static void print_energy(const json_t *s, FILE *stream)
 {
-    static const char *const heads[] = { "layer", "arithmetic", "registers", "buffers", "on chip", "off-chip memory", "total", "in float",
-                                         "less by" };
+    static const char *const heads[] = { "layer",           "arithmetic", "registers", "buffers", "on chip",
+                                         "off-chip memory", "total",      "in float",  "less by" };
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "lrrrrrrrr");
     const json_t *layers = json_object_get(s, "layers");
     const size_t n = json_array_size(layers);
@@ -440,7 +472,12 @@ static void print_energy(const json_t *s, FILE *stream)
         if (i == n)
             rs_table_rule(t);
         rs_table_cell(t, "%s", rs_j_text(layer, "name"));
-        const double values[] = { arithmetic, registers, buffers, rs_j_real(layer, "chip_pj"), memory, rs_j_real(layer, "pj"),
+        const double values[] = { arithmetic,
+                                  registers,
+                                  buffers,
+                                  rs_j_real(layer, "chip_pj"),
+                                  memory,
+                                  rs_j_real(layer, "pj"),
                                   rs_j_real(layer, "float_pj") };
         for (size_t v = 0; v < sizeof values / sizeof values[0]; v++)
             rs_table_cell(t, "%.3f uJ", values[v] * 1e-6);
@@ -483,15 +520,17 @@ static void print_area(const json_t *s, FILE *stream)
 void rs_print_estimate(const json_t *s, FILE *stream)
 {
     const json_t *technology = json_object_get(s, "technology"), *total = json_object_get(s, "total");
-    fprintf(stream, "Energy of one image of '%s' on the array '%s', %s\n", rs_j_text(s, "network"), rs_j_text(s, "array"),
-            rs_j_text(technology, "name"));
+    fprintf(stream, "Energy of one image of '%s' on the array '%s', %s\n", rs_j_text(s, "network"),
+            rs_j_text(s, "array"), rs_j_text(technology, "name"));
     print_energy(s, stream);
     fprintf(stream, "On the chip alone: %.3f uJ, %.1f times less than in float; %.2f pJ a MAC, %.1f mW at %g MHz\n\n",
-            rs_j_real(total, "chip_pj") * 1e-6, rs_ratio(rs_j_real(total, "chip_float_pj"), rs_j_real(total, "chip_pj")),
-            rs_j_real(s, "chip_pj_per_mac"), rs_j_real(s, "chip_milliwatts"), rs_j_real(s, "clock_mhz"));
+            rs_j_real(total, "chip_pj") * 1e-6,
+            rs_ratio(rs_j_real(total, "chip_float_pj"), rs_j_real(total, "chip_pj")), rs_j_real(s, "chip_pj_per_mac"),
+            rs_j_real(s, "chip_milliwatts"), rs_j_real(s, "clock_mhz"));
     fputs("Area\n", stream);
     print_area(s, stream);
-    fputs("Counts (operations, bits moved, bits clocked) are measured by the cycle model; energy and area are modelled: counts times the\n"
+    fputs("Counts (operations, bits moved, bits clocked) are measured by the cycle model; energy and area are "
+          "modelled: counts times the\n"
           "technology's numbers. 'In float': the same array with 32-bit floating point operators and storage.\n",
           stream);
 }
@@ -499,7 +538,8 @@ void rs_print_estimate(const json_t *s, FILE *stream)
 void rs_print_export(const json_t *s, FILE *stream)
 {
     char files[RS_COUNT_TEXT], words[RS_COUNT_TEXT], compared[RS_COUNT_TEXT];
-    fprintf(stream, "%s ROMs (%s) with %s words in %s", count(s, "files", files), rs_j_text(s, "format"), count(s, "words", words), rs_j_text(s, "folder"));
+    fprintf(stream, "%s ROMs (%s) with %s words in %s", count(s, "files", files), rs_j_text(s, "format"),
+            count(s, "words", words), rs_j_text(s, "folder"));
     if (rs_j_has(s, "compared"))
         fprintf(stream, "; read back, %s integers compared, all equal", count(s, "compared", compared));
     putc('\n', stream);

@@ -18,7 +18,9 @@ struct rs_timeline {
 
 static const char *const unit_names[RS_UNITS_OF_ARRAY] = { "loader", "sequencer", "storer" };
 
-static const struct { const char *name, *color; } kinds[RS_ACTIVITIES] = {
+static const struct {
+    const char *name, *color;
+} kinds[RS_ACTIVITIES] = {
     [RS_ACTIVITY_COMPUTE] = { "computes", "#2f6fdb" },
     [RS_ACTIVITY_LOAD_WEIGHTS] = { "loads weights", "#2a9d6f" },
     [RS_ACTIVITY_LOAD_IFMAP] = { "loads the ifmap", "#8bc34a" },
@@ -73,10 +75,12 @@ rs_status rs_timeline_check_name(const char *path, const char *option, rs_diag *
 {
     if (ends_with(path, ".svg") || ends_with(path, ".json"))
         return RS_OK;
-    return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "%s takes a file that ends with .svg (a picture) or .json (a trace for Chrome), not '%s'", option, path);
+    return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                    "%s takes a file that ends with .svg (a picture) or .json (a trace for Chrome), not '%s'", option,
+                    path);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- JSON */
+/* --------------------------------------------------------------------------------------------------------- JSON */
 
 static bool append(json_t *list, json_t *item)
 {
@@ -88,11 +92,11 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
     json_t *events = json_array();
     bool good = events != NULL;
     for (int u = 0; u < RS_UNITS_OF_ARRAY && good; u++)
-        good = append(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", "thread_name", "ph", "M", "pid", 1, "tid", u + 1, "args", "name",
-                                        unit_names[u]));
+        good = append(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", "thread_name", "ph", "M", "pid", 1,
+                                        "tid", u + 1, "args", "name", unit_names[u]));
     if (good)
-        good = append(events, json_pack("{s:s, s:s, s:i, s:{s:s}}", "name", "process_name", "ph", "M", "pid", 1, "args", "name",
-                                        "array (1 us is one cycle)"));
+        good = append(events, json_pack("{s:s, s:s, s:i, s:{s:s}}", "name", "process_name", "ph", "M", "pid", 1, "args",
+                                        "name", "array (1 us is one cycle)"));
     for (size_t i = 0; i < t->n && good; i++) {
         const rs_activity *a = &t->items[i];
         const char *layer = t->program->layers[a->layer].name;
@@ -100,10 +104,11 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
         if (a->group >= 0)
             good = json_object_set_new(args, "group", json_integer(a->group)) == 0;
         char *name = rs_format("%s: %s", layer, kinds[a->kind].name);
-        json_t *event = !good || name == NULL ? NULL
-                                              : json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I}", "name", name, "cat", kinds[a->kind].name, "ph", "X",
-                                                          "pid", 1, "tid", (int)a->unit + 1, "ts", (json_int_t)a->from, "dur",
-                                                          (json_int_t)(a->to - a->from));
+        json_t *event = !good || name == NULL
+                            ? NULL
+                            : json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I}", "name", name, "cat", kinds[a->kind].name,
+                                        "ph", "X", "pid", 1, "tid", (int)a->unit + 1, "ts", (json_int_t)a->from, "dur",
+                                        (json_int_t)(a->to - a->from));
         /* Takes args in any case, as json_pack with an o would not. */
         good = json_object_set_new(event, "args", args) == 0;
         if (good)
@@ -112,8 +117,8 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
             json_decref(event);
         rs_free(name);
     }
-    json_t *trace = good ? json_pack("{s:s, s:{s:I, s:s}, s:O}", "displayTimeUnit", "ms", "otherData", "cycles", (json_int_t)cycles, "network",
-                                     t->program->qnet->name, "traceEvents", events)
+    json_t *trace = good ? json_pack("{s:s, s:{s:I, s:s}, s:O}", "displayTimeUnit", "ms", "otherData", "cycles",
+                                     (json_int_t)cycles, "network", t->program->qnet->name, "traceEvents", events)
                          : NULL;
     json_decref(events);
     if (trace == NULL)
@@ -123,12 +128,25 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- SVG */
+/* ---------------------------------------------------------------------------------------------------------- SVG */
 
-enum { WIDTH = 1450, LEFT = 200, RIGHT = 110, TOP = 92, ROW = 34, ROW_GAP = 8, BAND = 24, SMALL = 9, LAYER_GAP = 14, COLUMNS = WIDTH - LEFT - RIGHT };
+enum {
+    WIDTH = 1450,
+    LEFT = 200,
+    RIGHT = 110,
+    TOP = 92,
+    ROW = 34,
+    ROW_GAP = 8,
+    BAND = 24,
+    SMALL = 9,
+    LAYER_GAP = 14,
+    COLUMNS = WIDTH - LEFT - RIGHT
+};
 
-/* Cycles [t0, t1) of a unit as a row, of one layer or (-1) of all: a column of one pixel is divided by the shares of what the unit did in its cycles. */
-static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uint64_t t0, uint64_t t1, double y, double height, FILE *out)
+/* Cycles [t0, t1) of a unit as a row, of one layer or (-1) of all: a column of one pixel is divided by the shares of
+ * what the unit did in its cycles. */
+static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uint64_t t0, uint64_t t1, double y,
+                     double height, FILE *out)
 {
     enum { LEVELS = 16 };
     static double share[COLUMNS][RS_ACTIVITIES];
@@ -138,7 +156,8 @@ static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uin
         const rs_activity *a = &t->items[i];
         if (a->unit != unit || (layer >= 0 && a->layer != layer) || a->to <= t0 || a->from >= t1)
             continue;
-        const double from = a->from > t0 ? (double)(a->from - t0) * scale : 0.0, to = a->to < t1 ? (double)(a->to - t0) * scale : COLUMNS;
+        const double from = a->from > t0 ? (double)(a->from - t0) * scale : 0.0,
+                     to = a->to < t1 ? (double)(a->to - t0) * scale : COLUMNS;
         for (int c = (int)from; c < COLUMNS && (double)c < to; c++) {
             const double left = from > c ? from : c, right = to < c + 1 ? to : c + 1;
             share[c][a->kind] += right - left;
@@ -159,7 +178,8 @@ static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uin
                 continue;
             const double part = height * levels[k] / LEVELS;
             top -= part;
-            fprintf(out, "<rect class=\"k%d\" x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\"/>\n", k, LEFT + c, top, end - c, part);
+            fprintf(out, "<rect class=\"k%d\" x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\"/>\n", k, LEFT + c, top,
+                    end - c, part);
         }
         c = end;
     }
@@ -216,7 +236,8 @@ static void draw_layers(const rs_timeline *t, uint64_t cycles, double y, FILE *o
             continue;
         const double x = LEFT + (double)from * scale, w = (double)(to - from) * scale;
         const char *name = t->program->layers[l].name;
-        fprintf(out, "<rect class=\"band%d\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\"><title>", shown++ % 2, x, y, w, (int)BAND);
+        fprintf(out, "<rect class=\"band%d\" x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\"><title>", shown++ % 2,
+                x, y, w, (int)BAND);
         rs_html_text(name, out);
         fprintf(out, "</title></rect>\n");
         const double width = 7.2 * (double)strlen(name) + 8;
@@ -230,16 +251,18 @@ static void draw_layers(const rs_timeline *t, uint64_t cycles, double y, FILE *o
 static void open_picture(const rs_timeline *t, uint64_t cycles, double height, FILE *out)
 {
     char number[RS_COUNT_TEXT];
-    fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n<style>"
-                 "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#1b2430}.soft{fill:#5b6675}.title{font-size:17px;font-weight:600}"
-                 ".head{font-weight:600}.tick{stroke:#9aa3af}.band0{fill:#e8edf5}.band1{fill:#d5deec}.ground{fill:#f4f5f7}",
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n<style>"
+            "text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu "
+            "Sans',sans-serif;fill:#1b2430}.soft{fill:#5b6675}.title{font-size:17px;font-weight:600}"
+            ".head{font-weight:600}.tick{stroke:#9aa3af}.band0{fill:#e8edf5}.band1{fill:#d5deec}.ground{fill:#f4f5f7}",
             (int)WIDTH, height, (int)WIDTH, height);
     for (int k = 0; k < RS_ACTIVITIES; k++)
         fprintf(out, ".k%d{fill:%s}", k, kinds[k].color);
     fprintf(out, "</style>\n<rect width=\"%d\" height=\"%.0f\" fill=\"#fff\"/>\n", (int)WIDTH, height);
     const char *network = t->program->qnet->name[0] != '\0' ? t->program->qnet->name : "the network";
-    char *title = rs_format("%s on %d x %d multipliers: %s cycles", network, t->program->config.lanes, t->program->config.multipliers,
-                            rs_count_text((int64_t)cycles, number));
+    char *title = rs_format("%s on %d x %d multipliers: %s cycles", network, t->program->config.lanes,
+                            t->program->config.multipliers, rs_count_text((int64_t)cycles, number));
     text(20, 30, "start", "title", title != NULL ? title : "", out);
     rs_free(title);
     /* The key, in two lines. */
@@ -269,12 +292,14 @@ static void draw(const rs_timeline *t, uint64_t cycles, FILE *out)
     text(LEFT - 12, TOP + 16, "end", "soft", "layer", out);
     for (int u = 0; u < RS_UNITS_OF_ARRAY; u++) {
         const double y = rows + u * (ROW + ROW_GAP);
-        fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT, y, (int)COLUMNS, (int)ROW);
+        fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT, y,
+                (int)COLUMNS, (int)ROW);
         text(LEFT - 12, y + ROW / 2.0 + 4, "end", "head", unit_names[u], out);
         draw_row(t, (rs_unit_of_array)u, -1, 0, cycles, y, ROW, out);
     }
     axis(0, cycles, rows + RS_UNITS_OF_ARRAY * (ROW + ROW_GAP) - ROW_GAP + 2, out);
-    text(20, after + 6, "start", "soft", "Each layer at a scale of its own: loader, sequencer, storer, from its first beat to its last write", out);
+    text(20, after + 6, "start", "soft",
+         "Each layer at a scale of its own: loader, sequencer, storer, from its first beat to its last write", out);
     enum { MOST_NAME = 26 };
     double y = after + 24;
     for (int l = 0; l < t->program->n_layers; l++) {
@@ -284,10 +309,12 @@ static void draw(const rs_timeline *t, uint64_t cycles, FILE *out)
         const char *full = t->program->layers[l].name;
         /* Long names keep their ends, where they differ. */
         const size_t n = strlen(full);
-        snprintf(name, sizeof name, "%s%s", n > MOST_NAME ? ".." : "", n > MOST_NAME ? full + n - (MOST_NAME - 2) : full);
+        snprintf(name, sizeof name, "%s%s", n > MOST_NAME ? ".." : "",
+                 n > MOST_NAME ? full + n - (MOST_NAME - 2) : full);
         text(LEFT - 12, y + 19, "end", "name", name, out);
         for (int u = 0; u < RS_UNITS_OF_ARRAY; u++) {
-            fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT, y + u * (SMALL + 1), (int)COLUMNS, (int)SMALL);
+            fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT,
+                    y + u * (SMALL + 1), (int)COLUMNS, (int)SMALL);
             draw_row(t, (rs_unit_of_array)u, l, from, to, y + u * (SMALL + 1), SMALL, out);
         }
         text(LEFT + COLUMNS + 10, y + 19, "start", "soft", rs_count_text((int64_t)(to - from), number), out);

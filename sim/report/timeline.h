@@ -11,7 +11,8 @@ void rs_timeline_free(rs_timeline *timeline);
 /* For rs_array_watch, the timeline being the context. */
 void rs_timeline_add(void *timeline, const rs_activity *activity);
 
-/* cycles: of the whole run. The name's ending decides: .svg or .json; RS_USAGE for others. In the JSON a cycle is a microsecond. */
+/* cycles: of the whole run. The name's ending decides: .svg or .json; RS_USAGE for others. In the JSON a cycle is a
+ * microsecond. */
 rs_status rs_timeline_write(const rs_timeline *timeline, uint64_t cycles, const char *path, rs_diag *diag);
 /* Whether the ending is known; RS_USAGE with a message naming `option`. */
 rs_status rs_timeline_check_name(const char *path, const char *option, rs_diag *diag);

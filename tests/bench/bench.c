@@ -1,8 +1,10 @@
-/* Speed, side by side in one run: `make bench`. Prints a table of ratios; the machine's own matrix product rate comes first, so that they can
- * be judged on any machine. The embedded digits, repeated, stand for MNIST's test set: time does not depend on what the pixels show.
+/* Speed, side by side in one run: `make bench`. Prints a table of ratios; the machine's own matrix product rate comes
+ * first, so that they can be judged on any machine. The embedded digits, repeated, stand for MNIST's test set: time
+ * does not depend on what the pixels show.
  *
  *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits
- *   bench ZOO ARRAY layers     the array alone: layers of the published networks; or those with some text in their title */
+ *   bench ZOO ARRAY layers     the array alone: layers of the published networks; or those with some text in their
+ * title */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +28,8 @@
 #include "train/train.h"
 
 /* Of the original programs on a machine of this kind (two cores), from their own logs. */
-static const double original_evaluation_seconds = 16.3; /* 10,000 images in fixed point */
-static const double original_search_seconds = 142.0;    /* the whole search over 10,000 images */
+static const double original_evaluation_seconds = 16.3;     /* 10,000 images in fixed point */
+static const double original_search_seconds = 142.0;        /* the whole search over 10,000 images */
 static const double caffe_training[2] = { 3640.0, 4300.0 }; /* images a second on one and on two threads */
 
 enum { IMAGES = 10000 };
@@ -67,7 +69,8 @@ static void row(const char *what, double ours, const char *unit, double other, c
     fflush(stdout);
 }
 
-/* Seconds that this thread has computed: array model and RTL run on one thread, and a busy machine does not change their ratio. */
+/* Seconds that this thread has computed: array model and RTL run on one thread, and a busy machine does not change
+ * their ratio. */
 static double cpu_seconds(void)
 {
     struct timespec t;
@@ -84,7 +87,8 @@ static double best(double a, double b)
 static double sgemm_gflops(void)
 {
     enum { N = 1024, TRIES = 6 };
-    float *a = need(rs_calloc(N * N, sizeof *a)), *b = need(rs_calloc(N * N, sizeof *b)), *c = need(rs_calloc(N * N, sizeof *c));
+    float *a = need(rs_calloc(N * N, sizeof *a)), *b = need(rs_calloc(N * N, sizeof *b)),
+          *c = need(rs_calloc(N * N, sizeof *c));
     for (int i = 0; i < N * N; i++) {
         a[i] = (float)(i % 17) - 8.0f;
         b[i] = (float)(i % 13) - 6.0f;
@@ -142,7 +146,7 @@ static double engine_rate(const rs_qnet *qnet, const rs_dataset *set)
     return rate;
 }
 
-/* ------------------------------------------------------------------------------------------------- array model and RTL */
+/* ------------------------------------------------------------------------------------------ array model and RTL */
 
 static bool drop(void *context, const rs_event *event)
 {
@@ -204,20 +208,23 @@ static rates array_rates(const rs_program *p, const uint8_t *pixels)
     return r;
 }
 
-/* The RTL with everything that watches it: its own assertions alone, and in lockstep with the model, every event compared. */
+/* The RTL with everything that watches it: its own assertions alone, and in lockstep with the model, every event
+ * compared. */
 static void rtl_rows(const rs_program *program, const rs_dataset *set, double rtl)
 {
     static const double wanted = 0.5e6;
     enum { WATCHED_IMAGES = 20 };
     const int n = set->count < WATCHED_IMAGES ? (int)set->count : WATCHED_IMAGES;
     char title[64];
-    snprintf(title, sizeof title, "RTL, %d x %d, whole LeNet, assertions on", program->config.lanes, program->config.multipliers);
+    snprintf(title, sizeof title, "RTL, %d x %d, whole LeNet, assertions on", program->config.lanes,
+             program->config.multipliers);
     row(title, rtl, "cycles/s", wanted, "cycles/s asked", rtl / wanted);
     rs_lockstep_result result;
     const double begin = cpu_seconds();
-    must(rs_lockstep_run(program, set->pixels, n, &(rs_lockstep_options){ .x_seed = 1 }, NULL, &result, diag));
+    must(rs_lockstep_run(program, set->pixels, n, &(rs_lockstep_options) { .x_seed = 1 }, NULL, &result, diag));
     const double rate = (double)result.cycles / (cpu_seconds() - begin);
-    row("the same in lockstep with the model, each event compared", rate, "cycles/s", wanted, "cycles/s asked", rate / wanted);
+    row("the same in lockstep with the model, each event compared", rate, "cycles/s", wanted, "cycles/s asked",
+        rate / wanted);
     rs_lockstep_result_clear(&result);
 }
 
@@ -251,8 +258,10 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
     must(rs_program_compile(qnet, config, &program, diag));
     rs_set_threads(1);
     const rates whole = array_rates(program, set->pixels);
-    row("array model, bits and cycles, whole LeNet", whole.model, "cycles/s", whole.rtl, "cycles/s, RTL", whole.model / whole.rtl);
-    row("array model, cycles only", whole.cycles_only, "cycles/s", whole.rtl, "cycles/s, RTL", whole.cycles_only / whole.rtl);
+    row("array model, bits and cycles, whole LeNet", whole.model, "cycles/s", whole.rtl, "cycles/s, RTL",
+        whole.model / whole.rtl);
+    row("array model, cycles only", whole.cycles_only, "cycles/s", whole.rtl, "cycles/s, RTL",
+        whole.cycles_only / whole.rtl);
     rtl_rows(program, set, whole.rtl);
     rs_program_free(program);
 
@@ -260,13 +269,15 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
     rs_qtensor tensors[3];
     rs_qop ops[2];
     cut_layer(qnet, 2, 2, &part, tensors, ops); /* conv2 and its pooling */
-    uint8_t *pixels = need(rs_calloc((size_t)tensors[0].channels * (size_t)tensors[0].height * (size_t)tensors[0].width, 1));
+    uint8_t *pixels = need(
+        rs_calloc((size_t)tensors[0].channels * (size_t)tensors[0].height * (size_t)tensors[0].width, 1));
     for (int i = 0; i < tensors[0].channels * tensors[0].height * tensors[0].width; i++)
         pixels[i] = (uint8_t)(i * 31);
     rs_program *layer = NULL;
     must(rs_program_compile(&part, config, &layer, diag));
     const rates conv2 = array_rates(layer, pixels);
-    row("array model, bits and cycles, conv2 alone", conv2.model, "cycles/s", conv2.rtl, "cycles/s, RTL", conv2.model / conv2.rtl);
+    row("array model, bits and cycles, conv2 alone", conv2.model, "cycles/s", conv2.rtl, "cycles/s, RTL",
+        conv2.model / conv2.rtl);
     rs_set_threads(0);
     rs_program_free(layer);
     rs_free(part.pixel_table);
@@ -274,12 +285,12 @@ static void bench_array(const rs_qnet *qnet, const char *array_path, const rs_da
     rs_array_config_free(config);
 }
 
-/* --------------------------------------------------------------------------------- layers of the published networks */
+/* ----------------------------------------------------------------------------- layers of the published networks */
 
 static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input);
 
-/* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate; or the numbers of
- * another processing element: weights that are powers of two (4 bits), or minifloats of this format. */
+/* 8 bits everywhere, random weights and fractional lengths at which most values neither vanish nor saturate; or the
+ * numbers of another processing element: weights that are powers of two (4 bits), or minifloats of this format. */
 static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe, const char *format)
 {
     rs_net *net = random_net(zoo, file, RS_TEST, NULL);
@@ -287,13 +298,16 @@ static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe, const c
     rs_qnet *qnet = NULL;
     rs_minifloat numbers = { 0 };
     (void)rs_minifloat_parse(format, &numbers);
-    const rs_number_format minifloat = rs_number_of_minifloat(numbers), fixed = rs_number_of_fxp((rs_fxp){ 8, 9 });
+    const rs_number_format minifloat = rs_number_of_minifloat(numbers), fixed = rs_number_of_fxp((rs_fxp) { 8, 9 });
     must(rs_formats_new(net, &formats, diag));
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            rs_formats_set_weight(formats, i, pe == RS_PE_SHIFTER ? rs_number_of_power2(RS_POWER2_ORIGINAL) : pe == RS_PE_MINIFLOAT ? minifloat : fixed);
+            rs_formats_set_weight(formats, i,
+                                  pe == RS_PE_SHIFTER     ? rs_number_of_power2(RS_POWER2_ORIGINAL)
+                                  : pe == RS_PE_MINIFLOAT ? minifloat
+                                                          : fixed);
     for (int i = 0; i < net->n_blobs; i++)
-        rs_formats_set_activation(formats, i, pe == RS_PE_MINIFLOAT ? minifloat : rs_number_of_fxp((rs_fxp){ 8, 3 }));
+        rs_formats_set_activation(formats, i, pe == RS_PE_MINIFLOAT ? minifloat : rs_number_of_fxp((rs_fxp) { 8, 3 }));
     const rs_data_param data = { .scale = 0.1f };
     must(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag));
     rs_formats_free(formats);
@@ -347,8 +361,9 @@ static void bench_layer(const char *array_path, const layer_case *layer, const r
     number(macs, macs_text);
     number(r.rtl, rtl);
     number(r.model, model);
-    printf("  %-36s %8s %12s %5.1f%% %10s %14s %7.0f x %9.3g %9.0f x %8.0f %8.0f\n", title, cycles, macs_text, 100.0 * macs / ((double)r.cycles * n * n), rtl, model,
-           r.model / r.rtl, r.cycles_only, r.cycles_only / r.rtl, 1e9 * (double)r.cycles / r.cycles_only, 1e6 * r.setup);
+    printf("  %-36s %8s %12s %5.1f%% %10s %14s %7.0f x %9.3g %9.0f x %8.0f %8.0f\n", title, cycles, macs_text,
+           100.0 * macs / ((double)r.cycles * n * n), rtl, model, r.model / r.rtl, r.cycles_only, r.cycles_only / r.rtl,
+           1e9 * (double)r.cycles / r.cycles_only, 1e6 * r.setup);
     fflush(stdout);
     rs_program_free(program);
     rs_array_config_free(config);
@@ -371,9 +386,10 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
     };
     enum { LAYERS = sizeof layers / sizeof layers[0] };
     rs_set_threads(1);
-    printf("\nSame layer, same array, one thread; RTL with all assertions on; a memory that never stalls. Rates in cycles/s\n"
-           "  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n", "",
-           "cycles", "MACs", "used", "RTL", "bits+cycles", "/ RTL", "cycles", "/ RTL", "answer", "first");
+    printf("\nSame layer, same array, one thread; RTL with all assertions on; a memory that never stalls. Rates in "
+           "cycles/s\n"
+           "  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n",
+           "", "cycles", "MACs", "used", "RTL", "bits+cycles", "/ RTL", "cycles", "/ RTL", "answer", "first");
     printf("  %-36s %8s %12s %6s %10s %14s %9s %9s %11s %8s %8s\n", "", "", "", "", "", "", "", "only", "", "ns", "us");
     for (int i = 0; i < LAYERS; i++) {
         rs_qnet *whole = random_qnet(zoo, layers[i].file, layers[i].pe, layers[i].format), part;
@@ -390,11 +406,15 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
         rs_free(part.pixel_table);
         rs_qnet_free(whole);
     }
-    puts("  answer: one run without data, of a program that is compiled, with all counters by layer; every run is computed anew. first: from the compiled program\n"
+    puts("  answer: one run without data, of a program that is compiled, with all counters by layer; every run is "
+         "computed anew. first: from the compiled program\n"
          "  to the first answer, its weights prepared for runs with data.\n"
-         "  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and cycles: inner products where windows are\n"
-         "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the share of multipliers in use;\n"
-         "  minifloats by inner products in binary64, which is exact there. Cycles only: the number of loads, groups and writes, whatever their length;\n"
+         "  Bounds. RTL: the logic that toggles in a cycle, so that it slows with lanes x multipliers. Bits and "
+         "cycles: inner products where windows are\n"
+         "  large (CaffeNet conv2), rounding and storing outputs where they are small (SqueezeNet conv1), both by the "
+         "share of multipliers in use;\n"
+         "  minifloats by inner products in binary64, which is exact there. Cycles only: the number of loads, groups "
+         "and writes, whatever their length;\n"
          "  layers of few cycles come out lowest.");
     rs_set_threads(0);
 }
@@ -402,8 +422,11 @@ static void bench_layers(const char *zoo, const char *array_path, const char *wa
 /* One image of a whole network on the model of the array, bits and cycles. */
 static void bench_whole(const char *zoo, const char *array_path)
 {
-    static const struct { const char *file, *title; double wanted; } nets[] = { { "squeezenet_v1.1/deploy.prototxt", "SqueezeNet v1.1", 0.1 },
-                                                                                  { "googlenet/deploy.prototxt", "GoogLeNet", 0.4 } };
+    static const struct {
+        const char *file, *title;
+        double wanted;
+    } nets[] = { { "squeezenet_v1.1/deploy.prototxt", "SqueezeNet v1.1", 0.1 },
+                 { "googlenet/deploy.prototxt", "GoogLeNet", 0.4 } };
     rs_set_threads(1);
     for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
         for (int n = 16; n <= 64; n += 48) {
@@ -438,7 +461,7 @@ static void bench_whole(const char *zoo, const char *array_path)
     rs_set_threads(0);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- training */
+/* ----------------------------------------------------------------------------------------------------- training */
 
 static void bench_training(const char *solver_path)
 {
@@ -453,14 +476,14 @@ static void bench_training(const char *solver_path)
             must(rs_train(solver, &options, &r, diag));
             rate = best(rate, r.images_per_second);
         }
-        row(threads == 1 ? "training LeNet, batch 64, one thread" : "training LeNet, batch 64, two threads", rate, "images/s",
-            caffe_training[threads - 1], "images/s, Caffe", rate / caffe_training[threads - 1]);
+        row(threads == 1 ? "training LeNet, batch 64, one thread" : "training LeNet, batch 64, two threads", rate,
+            "images/s", caffe_training[threads - 1], "images/s, Caffe", rate / caffe_training[threads - 1]);
     }
     rs_set_threads(0);
     rs_solver_param_free(solver);
 }
 
-/* ---------------------------------------------------------------------------------------------- the published networks */
+/* --------------------------------------------------------------------------------------- the published networks */
 
 /* A network of the zoo with random weights: time does not depend on them. */
 static rs_net *random_net(const char *zoo, const char *file, rs_phase phase, const rs_shape *input)
@@ -487,7 +510,8 @@ static double run_milliseconds(const rs_net *net, int64_t batch, bool training)
     for (int i = 0; i < TRIES; i++) {
         double loss;
         const double begin = rs_seconds();
-        must(training ? rs_exec_forward_backward(exec, batch, &loss, diag) : rs_exec_forward(exec, 0, net->n_layers, batch, &loss, diag));
+        must(training ? rs_exec_forward_backward(exec, batch, &loss, diag)
+                      : rs_exec_forward(exec, 0, net->n_layers, batch, &loss, diag));
         best_rate = best(best_rate, 1.0 / (rs_seconds() - begin));
     }
     rs_exec_free(exec);
@@ -516,7 +540,8 @@ static void bench_networks(const char *zoo)
     const rs_shape input = { 4, { 100, 3, 32, 32 } };
     rs_net *net = random_net(zoo, "cifar10_full/train_test.prototxt", RS_TRAIN, &input);
     const double rate = 100.0 * 1e3 / run_milliseconds(net, 100, true);
-    row("CIFAR-10 Full, forward and backward, batch 100, two threads", rate, "images/s", caffe_cifar, "images/s, Caffe", rate / caffe_cifar);
+    row("CIFAR-10 Full, forward and backward, batch 100, two threads", rate, "images/s", caffe_cifar, "images/s, Caffe",
+        rate / caffe_cifar);
     rs_net_free(net);
     rs_set_threads(0);
 }
@@ -539,7 +564,8 @@ int main(int argc, char **argv)
         rs_diag_free(diag);
         return RS_OK;
     }
-    char *net_path = need(rs_format("%s/lenet_train_test.prototxt", zoo)), *weights = need(rs_format("%s/lenet.caffemodel", zoo));
+    char *net_path = need(rs_format("%s/lenet_train_test.prototxt", zoo)),
+         *weights = need(rs_format("%s/lenet.caffemodel", zoo));
     char *digits_path = need(rs_format("%s/digits", zoo));
     rs_dataset *digits = NULL;
     rs_net *net = NULL;
@@ -556,8 +582,9 @@ int main(int argc, char **argv)
     double load[1] = { 0.0 };
     if (getloadavg(load, 1) != 1)
         load[0] = -1.0;
-    printf("%d threads; load of the machine before: %.1f. Its matrix product (sgemm of OpenBLAS, %s kernels), one thread: %.1f GFLOP/s\n\n", rs_threads(),
-           load[0], rs_blas_kernel(), sgemm_gflops());
+    printf("%d threads; load of the machine before: %.1f. Its matrix product (sgemm of OpenBLAS, %s kernels), one "
+           "thread: %.1f GFLOP/s\n\n",
+           rs_threads(), load[0], rs_blas_kernel(), sgemm_gflops());
     printf("  %-56s %24s %33s %10s\n", "", "Ristretto", "beside it", "ratio");
 
     rs_quantize_options options;
@@ -568,10 +595,10 @@ int main(int argc, char **argv)
     const double search = rs_seconds() - begin;
     const double floats = float_rate(net, set), integers = engine_rate(result->qnet, set);
     row("LeNet on integers, exact engine", integers, "images/s", floats, "images/s, own float", integers / floats);
-    row("fixed point evaluation of 10,000 images", IMAGES / integers, "s", original_evaluation_seconds, "s, original Ristretto",
-        original_evaluation_seconds * integers / IMAGES);
-    row("whole search, every width from 16 to 1, 10,000 images", search, "s", original_search_seconds, "s, original Ristretto",
-        original_search_seconds / search);
+    row("fixed point evaluation of 10,000 images", IMAGES / integers, "s", original_evaluation_seconds,
+        "s, original Ristretto", original_evaluation_seconds * integers / IMAGES);
+    row("whole search, every width from 16 to 1, 10,000 images", search, "s", original_search_seconds,
+        "s, original Ristretto", original_search_seconds / search);
     bench_array(result->qnet, argv[2], set);
     bench_training(argv[3]);
     bench_networks(zoo);

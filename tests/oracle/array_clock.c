@@ -19,13 +19,13 @@ static void *need(size_t count, size_t size)
     return p;
 }
 
-#define REQUIRE(condition)                                                                                             \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "array_clock.c:%d: broken: %s (cycle %llu)\n", __LINE__, #condition,                       \
-                    (unsigned long long)m->t);                                                                         \
-            abort();                                                                                                   \
-        }                                                                                                              \
+#define REQUIRE(condition)                                                                       \
+    do {                                                                                         \
+        if (!(condition)) {                                                                      \
+            fprintf(stderr, "array_clock.c:%d: broken: %s (cycle %llu)\n", __LINE__, #condition, \
+                    (unsigned long long)m->t);                                                   \
+            abort();                                                                             \
+        }                                                                                        \
     } while (0)
 
 /* splitmix64's finalizer, from the paper's constants. */
@@ -87,7 +87,7 @@ typedef struct flight {
 /* One step in the pipeline. */
 typedef struct step {
     bool valid, first, last_of_position, last_of_window, last_of_tile;
-    bool outside;    /* of the map, where such positions lose (mode 2) */
+    bool outside;     /* of the map, where such positions lose (mode 2) */
     int scale, shift; /* of its window */
     int weight_half, lanes;
     int descriptor, group;
@@ -298,8 +298,12 @@ static step make_step(machine *m)
                .descriptor = m->s_descriptor,
                .group = m->s_group,
                .out_half = half(m, m->s_descriptor),
-               .scale = bottom ? (right ? d->scale_corner : d->scale_bottom) : right ? d->scale_right : d->scale,
-               .shift = bottom ? (right ? d->shift_corner : d->shift_bottom) : right ? d->shift_right : d->shift,
+               .scale = bottom  ? (right ? d->scale_corner : d->scale_bottom)
+                        : right ? d->scale_right
+                                : d->scale,
+               .shift = bottom  ? (right ? d->shift_corner : d->shift_bottom)
+                        : right ? d->shift_right
+                                : d->shift,
                .element = ((int64_t)m->oy * d->out_w + m->ox) * d->out_channels };
     for (int g = 0; g < m->s_group; g++)
         s.element += group_lanes(m, d, g);
@@ -329,7 +333,9 @@ static step make_step(machine *m)
         s.bias[lane] = wide_at(weights, (int64_t)lane * own_bits, A);
         s.channel_shift[lane] = own_bits > A ? (int)bits_at(weights, (int64_t)lane * own_bits + A, 7) : 0;
         for (int i = 0; i < m->X; i++)
-            s.sum[lane] += (wide)activation[i] * weight_of(m, bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n));
+            s.sum[lane] += (wide)activation[i] *
+                           weight_of(
+                               m, bits_at(weights, bias_bits + number * step_bits + ((int64_t)lane * m->X + i) * n, n));
     }
     return s;
 }
@@ -453,18 +459,20 @@ static bool clock_datapath(machine *m)
                 mpz_add(sum, sum, rest);
                 mpz_clear(rest);
                 uint64_t changed = 0;
-                const uint32_t word = rs_oracle_minifloat_requantize(&m->numbers, sum, 2 * places_of(&m->config->minifloat),
-                                                                     d->relu != 0, m->config->rounding, &changed);
+                const uint32_t word = rs_oracle_minifloat_requantize(&m->numbers, sum,
+                                                                     2 * places_of(&m->config->minifloat), d->relu != 0,
+                                                                     m->config->rounding, &changed);
                 REQUIRE(d->shift == places_of(&m->config->minifloat));
                 saturations += m->summed.outside ? 0 : changed;
-                m->rounded.value[lane] = m->summed.outside ? -(int32_t)(m->numbers.n - 1)
+                m->rounded.value[lane] = m->summed.outside    ? -(int32_t)(m->numbers.n - 1)
                                          : word >> (bits - 1) ? -(int32_t)(word & ((1u << (bits - 1)) - 1))
                                                               : (int32_t)word;
                 continue;
             }
             mpz_set_si(sum, (int64_t)m->summed.sum[lane]);
             mpz_mul_si(sum, sum, m->summed.scale);
-            int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift + m->summed.channel_shift[lane], 40, m->config->rounding, 0, &ignored);
+            int64_t value = rs_oracle_requantize(sum, d->relu != 0, m->summed.shift + m->summed.channel_shift[lane], 40,
+                                                 m->config->rounding, 0, &ignored);
             const int64_t low = d->out_unsigned ? 0 : -(INT64_C(1) << (d->out_bits - 1)),
                           high = (INT64_C(1) << (d->out_bits - !d->out_unsigned)) - 1;
             saturations += !m->summed.outside && (value < low || value > high);
@@ -541,9 +549,7 @@ static void account(machine *m)
         return;
     const rs_program *p = m->program;
     const int first = m->segment->first_layer, behind = first + m->segment->count_layers;
-    const int waits_for = m->t == 0                                                                  ? first
-                          : m->sequencer == IDLE                                                     ? behind
-                                                     : rs_program_layer_of(p, m->s_descriptor);
+    const int waits_for = m->t == 0 ? first : m->sequencer == IDLE ? behind : rs_program_layer_of(p, m->s_descriptor);
     if (m->sequencer == RUN) {
         m->totals->layers[waits_for].run++;
         return;
@@ -636,10 +642,9 @@ static void clock_cycle(machine *m)
             f->last = old->l_beat == old->l_beats - 1;
             memcpy(f->data, m->memory + phase_address(old) * m->beat_bytes, (size_t)m->beat_bytes);
             m->f_count++;
-            const rs_event event = { .kind = RS_EVENT_READ,
-                                     .cycle = m->t,
-                                     .descriptor = old->l_descriptor,
-                                     .address = phase_address(old) };
+            const rs_event event = {
+                .kind = RS_EVENT_READ, .cycle = m->t, .descriptor = old->l_descriptor, .address = phase_address(old)
+            };
             if (m->sink)
                 m->sink(m->context, &event);
             m->l_beat++;
@@ -773,8 +778,8 @@ static void clock_cycle(machine *m)
     m->t++;
 }
 
-void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory, uint64_t run, uint64_t limit, rs_event_sink sink,
-                         void *context, rs_oracle_run *totals)
+void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory, uint64_t run, uint64_t limit,
+                         rs_event_sink sink, void *context, rs_oracle_run *totals)
 {
     machine *m = need(1, sizeof *m);
     const rs_array_config *config = &program->config;
@@ -824,7 +829,9 @@ void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory
         clock_cycle(m);
     }
     totals->cycles = m->t;
-    const rs_event done = { .kind = RS_EVENT_DONE, .cycle = m->t, .descriptor = m->segment->first + m->segment->count - 1 };
+    const rs_event done = { .kind = RS_EVENT_DONE,
+                            .cycle = m->t,
+                            .descriptor = m->segment->first + m->segment->count - 1 };
     if (sink)
         sink(context, &done);
     for (int h = 0; h < 2; h++) {

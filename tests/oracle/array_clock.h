@@ -17,7 +17,7 @@ typedef struct rs_oracle_run {
 
 /* Clocks one run; aborts the program if the array has not finished after `limit` cycles, or if it reads what was never
  * written. */
-void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory, uint64_t run, uint64_t limit, rs_event_sink sink,
-                         void *context, rs_oracle_run *result);
+void rs_oracle_array_run(const rs_program *program, int segment, uint8_t *memory, uint64_t run, uint64_t limit,
+                         rs_event_sink sink, void *context, rs_oracle_run *result);
 
 #endif

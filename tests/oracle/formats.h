@@ -1,5 +1,5 @@
-/* Minifloats and powers of two a second time, on GMP's rationals: a list of all numbers of the format in their order, and
- * a search in it. Shares no code with model/; takes its types only. */
+/* Minifloats and powers of two a second time, on GMP's rationals: a list of all numbers of the format in their order,
+ * and a search in it. Shares no code with model/; takes its types only. */
 #ifndef RISTRETTO_TESTS_ORACLE_FORMATS_H
 #define RISTRETTO_TESTS_ORACLE_FORMATS_H
 

@@ -30,7 +30,8 @@ double rs_oracle_value(int64_t q, int fl);
 void rs_oracle_qnet_run(const rs_qnet *qnet, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations);
 
 /* Section 10: the same for a network of minifloats without LRN. */
-void rs_oracle_minifloat_net_run(const rs_qnet *qnet, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations);
+void rs_oracle_minifloat_net_run(const rs_qnet *qnet, const uint8_t *pixels, int32_t *const *tensors,
+                                 uint64_t *saturations);
 /* Section 11: a sum of products with powers of two, by doubling, adding and subtracting. */
 int64_t rs_oracle_shift_sum(const rs_qnet *qnet, const rs_qop *op, const int32_t *data, int o, int oy, int ox);
 

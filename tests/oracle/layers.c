@@ -72,8 +72,8 @@ void rs_oracle_free(rs_oracle *o)
     free(o);
 }
 
-static void convolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *weights,
-                        const double *bias, const double *in, double *out)
+static void convolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape,
+                        const double *weights, const double *bias, const double *in, double *out)
 {
     const int64_t channels = in_shape->dim[1], height = in_shape->dim[2], width = in_shape->dim[3];
     const int64_t in_group = channels / p->groups, out_group = p->out_channels / p->groups;
@@ -96,7 +96,8 @@ static void convolution(const rs_convolution_param *p, const rs_shape *in_shape,
 }
 
 /* The average divides by the part of the window that lies in the image and its padding, as Caffe does. */
-static void pooling(const rs_pooling_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *in, double *out)
+static void pooling(const rs_pooling_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *in,
+                    double *out)
 {
     const int64_t height = in_shape->dim[2], width = in_shape->dim[3];
     const int64_t kernel_h = p->global ? height : p->kernel_h, kernel_w = p->global ? width : p->kernel_w;
@@ -118,8 +119,9 @@ static void pooling(const rs_pooling_param *p, const rs_shape *in_shape, const r
                         most = fmax(most, value);
                         sum += value;
                     }
-                out[(c * out_shape->dim[2] + y) * out_shape->dim[3] + x] =
-                    p->method == RS_POOL_MAX ? most : sum / (double)area;
+                out[(c * out_shape->dim[2] + y) * out_shape->dim[3] + x] = p->method == RS_POOL_MAX
+                                                                               ? most
+                                                                               : sum / (double)area;
             }
 }
 
@@ -159,8 +161,8 @@ static void lrn(const rs_lrn_param *p, const rs_shape *shape, const double *in, 
 }
 
 /* Each input value spread over the outputs that its kernel lies on. */
-static void deconvolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape, const double *weights,
-                          const double *bias, const double *in, double *out)
+static void deconvolution(const rs_convolution_param *p, const rs_shape *in_shape, const rs_shape *out_shape,
+                          const double *weights, const double *bias, const double *in, double *out)
 {
     const int64_t channels = in_shape->dim[1], in_group = channels / p->groups, out_group = p->out_channels / p->groups;
     const int64_t height = out_shape->dim[2], width = out_shape->dim[3];
@@ -217,7 +219,8 @@ static void batch_norm(rs_oracle *o, int index)
     }
     for (int64_t i = 0; i < o->n * channels * positions; i++) {
         const int64_t c = i / positions % channels;
-        o->blobs[l->tops[0]][i] = (o->blobs[l->bottoms[0]][i] - means[c]) / sqrt(variances[c] + (double)l->batch_norm.eps);
+        o->blobs[l->tops[0]][i] = (o->blobs[l->bottoms[0]][i] - means[c]) /
+                                  sqrt(variances[c] + (double)l->batch_norm.eps);
     }
     free(means);
     free(variances);
@@ -233,8 +236,8 @@ static int64_t before(const rs_shape *s, int64_t axis)
 }
 
 /* Part `which` of those that lie side by side along an axis, to or from its place in the whole. */
-static void part(const rs_net *net, const int *blobs, int n, int which, int64_t axis, int64_t image, double *whole, double *piece,
-                 bool join)
+static void part(const rs_net *net, const int *blobs, int n, int which, int64_t axis, int64_t image, double *whole,
+                 double *piece, bool join)
 {
     const int64_t runs = before(&net->blobs[blobs[0]].shape, axis);
     int64_t all = 0, start = 0;
@@ -326,11 +329,14 @@ static double run_layer(rs_oracle *o, int index)
             break;
         case RS_LAYER_SCALE:
         case RS_LAYER_BIAS: {
-            const int64_t outer = before(in_shape, l->scale.axis), count = l->params[0].shape.n_axes == 0
-                                                                                ? 1 : l->params[0].shape.dim[0] * size(&l->params[0].shape);
+            const int64_t outer = before(in_shape, l->scale.axis),
+                          count = l->params[0].shape.n_axes == 0
+                                      ? 1
+                                      : l->params[0].shape.dim[0] * size(&l->params[0].shape);
             for (int64_t i = 0; i < in_size; i++) {
                 const int64_t w = i / (in_size / outer / count) % count;
-                out[i] = l->type == RS_LAYER_BIAS ? in[i] + weights[w] : in[i] * weights[w] + (l->scale.bias ? bias[w] : 0.0);
+                out[i] = l->type == RS_LAYER_BIAS ? in[i] + weights[w]
+                                                  : in[i] * weights[w] + (l->scale.bias ? bias[w] : 0.0);
             }
             break;
         }
@@ -345,11 +351,13 @@ static double run_layer(rs_oracle *o, int index)
             break;
         case RS_LAYER_CONCAT:
             for (int b = 0; b < l->n_bottoms; b++)
-                part(o->net, l->bottoms, l->n_bottoms, b, l->concat.axis, image, o->blobs[l->tops[0]], o->blobs[l->bottoms[b]], true);
+                part(o->net, l->bottoms, l->n_bottoms, b, l->concat.axis, image, o->blobs[l->tops[0]],
+                     o->blobs[l->bottoms[b]], true);
             break;
         case RS_LAYER_SLICE:
             for (int t = 0; t < l->n_tops; t++)
-                part(o->net, l->tops, l->n_tops, t, l->slice.axis, image, o->blobs[l->bottoms[0]], o->blobs[l->tops[t]], false);
+                part(o->net, l->tops, l->n_tops, t, l->slice.axis, image, o->blobs[l->bottoms[0]], o->blobs[l->tops[t]],
+                     false);
             break;
         case RS_LAYER_SPLIT:
         case RS_LAYER_FLATTEN:
@@ -360,7 +368,9 @@ static double run_layer(rs_oracle *o, int index)
             break;
         case RS_LAYER_ELTWISE:
             for (int64_t i = 0; i < in_size; i++) {
-                double value = l->eltwise.method == RS_ELTWISE_PRODUCT ? 1.0 : l->eltwise.method == RS_ELTWISE_SUM ? 0.0 : -INFINITY;
+                double value = l->eltwise.method == RS_ELTWISE_PRODUCT ? 1.0
+                               : l->eltwise.method == RS_ELTWISE_SUM   ? 0.0
+                                                                       : -INFINITY;
                 for (int b = 0; b < l->n_bottoms; b++) {
                     const double x = o->blobs[l->bottoms[b]][image * in_size + i];
                     if (l->eltwise.method == RS_ELTWISE_PRODUCT)
@@ -418,7 +428,8 @@ static double run_layer(rs_oracle *o, int index)
     }
     if (scalar(o->net, l->tops[0]))
         o->blobs[l->tops[0]][0] = total;
-    return l->type == RS_LAYER_SOFTMAX_LOSS || l->type == RS_LAYER_EUCLIDEAN_LOSS ? total * (double)l->loss_weight : 0.0;
+    return l->type == RS_LAYER_SOFTMAX_LOSS || l->type == RS_LAYER_EUCLIDEAN_LOSS ? total * (double)l->loss_weight
+                                                                                  : 0.0;
 }
 
 double rs_oracle_run(rs_oracle *o)

@@ -1,4 +1,5 @@
-/* A slow evaluator of networks in double, written from the definitions with plain loops. It shares nothing with model/layers. */
+/* A slow evaluator of networks in double, written from the definitions with plain loops. It shares nothing with
+ * model/layers. */
 #ifndef RISTRETTO_TESTS_ORACLE_LAYERS_H
 #define RISTRETTO_TESTS_ORACLE_LAYERS_H
 
@@ -6,10 +7,10 @@
 
 typedef struct rs_oracle {
     const rs_net *net;
-    int64_t n;        /* images */
-    double **blobs;   /* [n][count an image]; one value for loss and accuracy */
-    double **params;  /* [layer * RS_MAX_PARAMS + param], copied from the net; may be changed */
-    double **kept;    /* by layer: what a dropout layer multiplies with, element by element; NULL: nothing is dropped */
+    int64_t n;       /* images */
+    double **blobs;  /* [n][count an image]; one value for loss and accuracy */
+    double **params; /* [layer * RS_MAX_PARAMS + param], copied from the net; may be changed */
+    double **kept;   /* by layer: what a dropout layer multiplies with, element by element; NULL: nothing is dropped */
 } rs_oracle;
 
 /* The shapes of the net must have been inferred; memory that is short ends the program. */

@@ -52,8 +52,8 @@ static int32_t window_maximum(const rs_qtensor *in, const rs_qop *op, const int3
 }
 
 /* Section 6: the sum over the window, and the window's area with its padding, element by element. */
-static void window_sum(mpz_t sum, long *area, const rs_qtensor *in, const rs_qop *op, const int32_t *data, int c, int oy,
-                       int ox)
+static void window_sum(mpz_t sum, long *area, const rs_qtensor *in, const rs_qop *op, const int32_t *data, int c,
+                       int oy, int ox)
 {
     mpz_set_ui(sum, 0);
     *area = 0;
@@ -186,8 +186,8 @@ static void run_op(const rs_qnet *q, const rs_qop *op, int32_t *const *tensors, 
                 case RS_QOP_AVERAGE_POOL:
                     window_sum(sum, &area, in, op, data, c, y, x);
                     mpz_mul_si(sum, sum, average_factor(area, &r));
-                    *value = (int32_t)rs_oracle_requantize(sum, false, r + in->format.fl - t->format.fl, bits, q->rounding,
-                                                           0, saturations);
+                    *value = (int32_t)rs_oracle_requantize(sum, false, r + in->format.fl - t->format.fl, bits,
+                                                           q->rounding, 0, saturations);
                     break;
                 case RS_QOP_ADD:
                     aligned_sum(sum, q, op, tensors, k);
@@ -200,8 +200,8 @@ static void run_op(const rs_qnet *q, const rs_qop *op, int32_t *const *tensors, 
                         first += q->tensors[op->inputs[part++]].channels;
                     const rs_qtensor *from = &q->tensors[op->inputs[part]];
                     mpz_set_si(sum, at(from, tensors[op->inputs[part]], c - first, y, x));
-                    *value = (int32_t)rs_oracle_requantize(sum, false, from->format.fl - t->format.fl, bits, q->rounding, 0,
-                                                           saturations);
+                    *value = (int32_t)rs_oracle_requantize(sum, false, from->format.fl - t->format.fl, bits,
+                                                           q->rounding, 0, saturations);
                     break;
                 }
                 case RS_QOP_CLIP: {

@@ -1,5 +1,5 @@
-/* A network of minifloats on GMP rationals, output by output, from the text of docs/arithmetic.md section 10; and sums of weights
- * that are powers of two by shifts alone (section 11). */
+/* A network of minifloats on GMP rationals, output by output, from the text of docs/arithmetic.md section 10; and sums
+ * of weights that are powers of two by shifts alone (section 11). */
 #include <stdlib.h>
 
 #include "oracle/formats.h"
@@ -45,7 +45,8 @@ static void weighted_sum(mpq_t sum, const rs_qnet *q, const rs_qop *op, const rs
                 const int64_t i = ((int64_t)(o * channels + c) * op->kernel_h + ky) * op->kernel_w + kx;
                 number(weights, op->weights[i], w);
                 number(activations,
-                       at(in, data, group * channels + c, (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
+                       at(in, data, group * channels + c,
+                          (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
                           (int64_t)ox * op->stride_w - op->pad_w + (int64_t)kx * op->dilation_w),
                        a);
                 mpq_mul(a, a, w);
@@ -55,8 +56,8 @@ static void weighted_sum(mpq_t sum, const rs_qnet *q, const rs_qop *op, const rs
 }
 
 /* Windows: the largest code, or the average in binary64. */
-static int32_t window(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifloat *from, const rs_oracle_minifloat *to,
-                      const int32_t *data, int c, int oy, int ox, uint64_t *saturations)
+static int32_t window(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifloat *from,
+                      const rs_oracle_minifloat *to, const int32_t *data, int c, int oy, int ox, uint64_t *saturations)
 {
     const rs_qtensor *in = &q->tensors[op->input];
     int32_t most = INT32_MIN;
@@ -66,7 +67,8 @@ static int32_t window(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifl
     mpq_init(v);
     for (int ky = 0; ky < op->kernel_h; ky++)
         for (int kx = 0; kx < op->kernel_w; kx++) {
-            const int64_t y = (int64_t)oy * op->stride_h - op->pad_h + ky, x = (int64_t)ox * op->stride_w - op->pad_w + kx;
+            const int64_t y = (int64_t)oy * op->stride_h - op->pad_h + ky,
+                          x = (int64_t)ox * op->stride_w - op->pad_w + kx;
             area += y < (int64_t)in->height + op->pad_h && x < (int64_t)in->width + op->pad_w;
             if (y < 0 || y >= in->height || x < 0 || x >= in->width)
                 continue;
@@ -84,8 +86,8 @@ static int32_t window(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifl
     return most;
 }
 
-static int32_t added(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifloat *formats, int32_t *const *tensors, int64_t k,
-                     uint64_t *saturations)
+static int32_t added(const rs_qnet *q, const rs_qop *op, const rs_oracle_minifloat *formats, int32_t *const *tensors,
+                     int64_t k, uint64_t *saturations)
 {
     volatile double sum = 0;
     mpq_t v;
@@ -100,7 +102,8 @@ static int32_t added(const rs_qnet *q, const rs_qop *op, const rs_oracle_miniflo
     return code;
 }
 
-void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_t *const *tensors, uint64_t *saturations)
+void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_t *const *tensors,
+                                 uint64_t *saturations)
 {
     rs_oracle_minifloat *formats = calloc((size_t)q->n_tensors, sizeof *formats);
     if (formats == NULL)
@@ -145,7 +148,9 @@ void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_
                 *value = tensors[op->input][k] > 0 ? tensors[op->input][k] : 0;
                 break;
             case RS_QOP_CLIP:
-                *value = tensors[op->input][k] > op->most ? op->most : tensors[op->input][k] < op->least ? op->least : tensors[op->input][k];
+                *value = tensors[op->input][k] > op->most    ? op->most
+                         : tensors[op->input][k] < op->least ? op->least
+                                                             : tensors[op->input][k];
                 break;
             case RS_QOP_ADD:
                 *value = added(q, op, formats, tensors, k, &saturations[n]);
@@ -154,7 +159,8 @@ void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_
                 int part = 0, first = 0;
                 while (c >= first + q->tensors[op->inputs[part]].channels)
                     first += q->tensors[op->inputs[part++]].channels;
-                number(&formats[op->inputs[part]], at(&q->tensors[op->inputs[part]], tensors[op->inputs[part]], c - first, y, x), v);
+                number(&formats[op->inputs[part]],
+                       at(&q->tensors[op->inputs[part]], tensors[op->inputs[part]], c - first, y, x), v);
                 *value = signed_code(to, v, q->rounding, &saturations[n]);
                 break;
             }
@@ -181,7 +187,8 @@ int64_t rs_oracle_shift_sum(const rs_qnet *q, const rs_qop *op, const int32_t *d
         for (int kx = 0; kx < op->kernel_w; kx++)
             for (int c = 0; c < channels; c++) {
                 const int32_t w = op->weights[((int64_t)(o * channels + c) * op->kernel_h + ky) * op->kernel_w + kx];
-                int64_t a = at(in, data, group * channels + c, (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
+                int64_t a = at(in, data, group * channels + c,
+                               (int64_t)oy * op->stride_h - op->pad_h + (int64_t)ky * op->dilation_h,
                                (int64_t)ox * op->stride_w - op->pad_w + (int64_t)kx * op->dilation_w);
                 if (w == 0)
                     continue;

@@ -48,7 +48,8 @@ static void compute(const rs_oracle_trial *t, int i, const double *in, double *o
 {
     const rs_layer *layer = &t->net->layers[i];
     const rs_shape *from = &t->net->blobs[layer->bottoms[0]].shape, *to = &t->net->blobs[layer->tops[0]].shape;
-    const int64_t ci = dim(from, 1), hi = dim(from, 2), wi = dim(from, 3), co = dim(to, 1), ho = dim(to, 2), wo = dim(to, 3);
+    const int64_t ci = dim(from, 1), hi = dim(from, 2), wi = dim(from, 3), co = dim(to, 1), ho = dim(to, 2),
+                  wo = dim(to, 3);
     const int fl = bits > 0 ? rs_oracle_fraction(t->weight_max[i], bits) : 0;
     const float *w = layer->params[0].data, *b = layer->n_params > 1 ? layer->params[1].data : NULL;
     for (int64_t o = 0; o < co; o++)
@@ -60,7 +61,8 @@ static void compute(const rs_oracle_trial *t, int i, const double *in, double *o
                     for (int64_t k = 0; k < ci; k++)
                         for (int64_t ky = 0; ky < c->kernel_h; ky++)
                             for (int64_t kx = 0; kx < c->kernel_w; kx++) {
-                                const int64_t iy = y * c->stride_h - c->pad_h + ky, ix = x * c->stride_w - c->pad_w + kx;
+                                const int64_t iy = y * c->stride_h - c->pad_h + ky,
+                                              ix = x * c->stride_w - c->pad_w + kx;
                                 const double weight = (double)w[((o * ci + k) * c->kernel_h + ky) * c->kernel_w + kx];
                                 if (iy >= 0 && iy < hi && ix >= 0 && ix < wi)
                                     v += (bits > 0 ? rounded(weight, bits, fl) : weight) * in[(k * hi + iy) * wi + ix];
@@ -101,7 +103,10 @@ static void run(const rs_oracle_trial *t, int64_t n, const int bits[3], double *
     for (int i = 0; i <= last; i++) {
         const rs_layer *layer = &t->net->layers[i];
         if (i > 0) {
-            compute(t, i, in, out, layer->type == RS_LAYER_CONVOLUTION ? bits[0] : layer->type == RS_LAYER_INNER_PRODUCT ? bits[1] : 0,
+            compute(t, i, in, out,
+                    layer->type == RS_LAYER_CONVOLUTION     ? bits[0]
+                    : layer->type == RS_LAYER_INNER_PRODUCT ? bits[1]
+                                                            : 0,
                     m > 0, fl);
             double *const other = in;
             in = out;
@@ -142,10 +147,11 @@ void rs_oracle_trial_measure(rs_oracle_trial *trial, int64_t images)
     }
     static double scores[LARGEST];
     for (int64_t n = 0; n < images; n++)
-        run(trial, n, (const int[3]){ 0, 0, 0 }, trial->value_max, scores);
+        run(trial, n, (const int[3]) { 0, 0, 0 }, trial->value_max, scores);
 }
 
-void rs_oracle_trial_score(const rs_oracle_trial *trial, const int bits[3], int64_t images, int64_t *hits, int64_t *ties)
+void rs_oracle_trial_score(const rs_oracle_trial *trial, const int bits[3], int64_t images, int64_t *hits,
+                           int64_t *ties)
 {
     static double scores[LARGEST];
     const int64_t classes = values(trial, trial->net->n_layers - 1);

@@ -18,7 +18,8 @@ extern "C" {
 #include "Vleaves.h"
 #include "verilated.h"
 
-namespace {
+namespace
+{
 VerilatedContext context;
 Vleaves *dut;
 rs_rng rng;
@@ -92,11 +93,12 @@ void result(const char *name, uint64_t compared)
     std::fflush(stdout);
 }
 
-// ---------------------------------------------------------------------------------------------------------- requantize
+// ------------------------------------------------------------------------------------------------------ requantize
 constexpr int acc_bits[] = { 6, 10, 17, 32, 48, 12 }, act_bits[] = { 4, 5, 7, 8, 16, 1 };
 
 // The same with a scale and an unsigned range, in 128-bit integers.
-int64_t requantize_scaled(int64_t acc, bool relu, int scale, int shift, int out_bits, bool is_unsigned, int rounding, bool *saturated)
+int64_t requantize_scaled(int64_t acc, bool relu, int scale, int shift, int out_bits, bool is_unsigned, int rounding,
+                          bool *saturated)
 {
     __int128 value = static_cast<__int128>(relu && acc < 0 ? 0 : acc) * scale;
     if (shift <= 0) {
@@ -108,9 +110,9 @@ int64_t requantize_scaled(int64_t acc, bool relu, int scale, int shift, int out_
             floor--;
             rest += unit;
         }
-        const bool up = rounding == RS_ROUND_TRUNCATE ? false
-                        : 2 * rest != unit            ? 2 * rest > unit
-                        : rounding == RS_ROUND_NEAREST ? value > 0
+        const bool up = rounding == RS_ROUND_TRUNCATE       ? false
+                        : 2 * rest != unit                  ? 2 * rest > unit
+                        : rounding == RS_ROUND_NEAREST      ? value > 0
                         : rounding == RS_ROUND_NEAREST_EVEN ? floor % 2 != 0
                                                             : true;
         value = floor + up;
@@ -139,8 +141,8 @@ uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int onl
         const int64_t own = rs_fxp_wrap(acc, acc_bits[row]);
         for (int r = 0; r < 4; r++) {
             char where[128];
-            std::snprintf(where, sizeof where, "acc %" PRId64 " of %d bits, relu %d, shift %d, %d bits, rounding %d", own,
-                          acc_bits[row], relu, shift, out_bits, r);
+            std::snprintf(where, sizeof where, "acc %" PRId64 " of %d bits, relu %d, shift %d, %d bits, rounding %d",
+                          own, acc_bits[row], relu, shift, out_bits, r);
             uint64_t saturated = 0;
             const int64_t c = rs_fxp_requantize(own, relu, shift, out_bits, static_cast<rs_rounding>(r), 0, &saturated);
             const int plain = (4 * row + r) * 2;
@@ -154,7 +156,8 @@ uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int onl
             expect("requantize", word_of(dut->rq_out_o, plain), c, where);
             expect("saturation", bit_of(dut->rq_sat_o, plain), static_cast<int64_t>(saturated), where);
             bool scaled_saturated = false;
-            const int64_t scaled = requantize_scaled(own, relu, scale, shift, out_bits, is_unsigned, r, &scaled_saturated);
+            const int64_t scaled = requantize_scaled(own, relu, scale, shift, out_bits, is_unsigned, r,
+                                                     &scaled_saturated);
             expect("scaled", word_of(dut->rq_out_o, plain + 1), scaled, where);
             expect("scaled saturation", bit_of(dut->rq_sat_o, plain + 1), scaled_saturated, where);
             if (scale == 1 && !is_unsigned)
@@ -164,9 +167,12 @@ uint64_t requantize_one(int64_t acc, bool relu, int shift, int out_bits, int onl
                 mpz_t sum;
                 mpz_init_set_si(sum, own);
                 uint64_t oracle_saturated = 0;
-                expect("oracle", c,
-                       rs_oracle_requantize(sum, relu, shift, out_bits, static_cast<rs_rounding>(r), 0, &oracle_saturated), where);
-                expect("oracle's saturation", static_cast<int64_t>(saturated), static_cast<int64_t>(oracle_saturated), where);
+                expect(
+                    "oracle", c,
+                    rs_oracle_requantize(sum, relu, shift, out_bits, static_cast<rs_rounding>(r), 0, &oracle_saturated),
+                    where);
+                expect("oracle's saturation", static_cast<int64_t>(saturated), static_cast<int64_t>(oracle_saturated),
+                       where);
                 mpz_clear(sum);
             }
         }
@@ -186,7 +192,8 @@ void requantize()
     result("requantize, every input of 6 and 10 bits", compared);
     compared = 0;
     for (int i = 0; i < 60000; i++)
-        compared += requantize_one(value_of(48), pick(0, 3) == 0, pick(RS_SHIFT_MIN, RS_SHIFT_MAX), pick(1, 16), -1, i % 4 == 0);
+        compared += requantize_one(value_of(48), pick(0, 3) == 0, pick(RS_SHIFT_MIN, RS_SHIFT_MAX), pick(1, 16), -1,
+                                   i % 4 == 0);
     for (int row = 0; row < 6; row++)
         for (int i = 0; i < 20000; i++)
             compared += requantize_one(value_of(acc_bits[row]), pick(0, 3) == 0, pick(RS_SHIFT_MIN, RS_SHIFT_MAX),
@@ -202,7 +209,7 @@ void requantize()
     result("requantize, scaled and unsigned", compared);
 }
 
-// -------------------------------------------------------------------------------------------------- processing elements
+// --------------------------------------------------------------------------------------------- processing elements
 void elements()
 {
     static constexpr int sizes[7][4] = { { 0, 8, 8, 0 }, { 0, 1, 1, 0 }, { 0, 5, 11, 0 }, { 1, 8, 4, 0 },
@@ -235,7 +242,7 @@ void elements()
     result("processing elements, multiplier and shifter", compared);
 }
 
-// ---------------------------------------------------------------------------------------------------------- accumulate
+// ------------------------------------------------------------------------------------------------------ accumulate
 uint64_t accumulate_one(int row, int64_t acc, int64_t add)
 {
     static constexpr int sum_bits[] = { 4, 7, 48, 20 };
@@ -267,7 +274,7 @@ void accumulate()
     result("accumulate, wrap and saturate", compared);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- tree
+// ------------------------------------------------------------------------------------------------------------ tree
 void tree()
 {
     static constexpr int inputs[] = { 1, 2, 3, 5, 7, 12, 33, 64 }, widths[] = { 3, 32 };
@@ -281,7 +288,10 @@ void tree()
         const int kind = cycle < 3 ? cycle : pick(0, 8); // all at one rail, or mixed
         for (int i = 0; i < 64; i++) {
             // Kind 0: the lowest value of 32 bits, 1: the highest, 2: the lowest of 3 bits.
-            values[static_cast<size_t>(i)] = kind == 0 ? rs_fxp_min(32) : kind == 1 ? rs_fxp_max(32) : kind == 2 ? 4 : value_of(32);
+            values[static_cast<size_t>(i)] = kind == 0   ? rs_fxp_min(32)
+                                             : kind == 1 ? rs_fxp_max(32)
+                                             : kind == 2 ? 4
+                                                         : value_of(32);
             const uint32_t word = static_cast<uint32_t>(values[static_cast<size_t>(i)]);
             std::memcpy(reinterpret_cast<char *>(&dut->tr_data_i) + 4 * i, &word, 4);
         }
@@ -303,8 +313,8 @@ void tree()
                     const int regs = kind_of / 2, paper = kind_of % 2, number = (2 * n + w) * 6 + kind_of;
                     const int stages = regs == 0 ? 0 : regs == 1 ? levels : levels / 2;
                     char where[96];
-                    std::snprintf(where, sizeof where, "%d inputs of %d bits, first level %d, registers %d, cycle %d", inputs[n],
-                                  widths[w], paper, regs, cycle);
+                    std::snprintf(where, sizeof where, "%d inputs of %d bits, first level %d, registers %d, cycle %d",
+                                  inputs[n], widths[w], paper, regs, cycle);
                     if (static_cast<int>(history.size()) > stages) {
                         expect("sum", word_of(dut->tr_sum_o, number),
                                history[static_cast<size_t>(stages)][static_cast<size_t>(2 * n + w)], where);
@@ -348,14 +358,17 @@ void tree()
     result("adder tree, stages that hold", compared);
 }
 
-// -------------------------------------------------------------------------------------------------------------- buffer
+// ---------------------------------------------------------------------------------------------------------- buffer
 void banked_buffer()
 {
-    static constexpr int sizes[5][4] = { { 8, 64, 16, 16 }, { 5, 77, 7, 12 }, { 1, 9, 1, 1 }, { 16, 40, 3, 8 }, { 3, 5, 11, 2 } };
+    static constexpr int sizes[5][4] = {
+        { 8, 64, 16, 16 }, { 5, 77, 7, 12 }, { 1, 9, 1, 1 }, { 16, 40, 3, 8 }, { 3, 5, 11, 2 }
+    };
     uint64_t compared = 0;
     for (int b = 0; b < 5; b++) {
         const int width = sizes[b][0], depth = sizes[b][1], reads = sizes[b][2], writes = sizes[b][3];
-        std::vector<int> contents[2] = { std::vector<int>(static_cast<size_t>(depth), -1), std::vector<int>(static_cast<size_t>(depth), -1) };
+        std::vector<int> contents[2] = { std::vector<int>(static_cast<size_t>(depth), -1),
+                                         std::vector<int>(static_cast<size_t>(depth), -1) };
         std::vector<int> wanted;
         for (int cycle = 0; cycle < 5000; cycle++) {
             uint32_t data[8];
@@ -363,7 +376,8 @@ void banked_buffer()
                 word = static_cast<uint32_t>(draw());
             std::memcpy(&dut->bf_wdata_i, data, sizeof data);
             // Reads stay on the other half, as in the array; they may begin before the buffer and end behind it.
-            const int half = pick(0, 1), count = pick(0, writes), at = pick(0, depth - 1), from = pick(-reads, depth - 1);
+            const int half = pick(0, 1), count = pick(0, writes), at = pick(0, depth - 1),
+                      from = pick(-reads, depth - 1);
             const bool write = pick(0, 2) != 0 && at + count <= depth, read = pick(0, 2) != 0;
             dut->bf_we_i = write;
             dut->bf_whalf_i = static_cast<uint8_t>(half);
@@ -403,7 +417,7 @@ void banked_buffer()
     result("banked buffer, unaligned reads and writes", compared);
 }
 
-// ---------------------------------------------------------------------------------------------------------------- lane
+// ------------------------------------------------------------------------------------------------------------ lane
 void lane()
 {
     uint64_t compared = 0, overflows = 0;
@@ -470,7 +484,7 @@ void lane()
     result("lane, stage by stage", compared);
 }
 
-// ------------------------------------------------------------------------------------------------------- pool and count
+// -------------------------------------------------------------------------------------------------- pool and count
 void pool_and_count()
 {
     uint64_t compared = 0;

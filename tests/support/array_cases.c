@@ -272,7 +272,8 @@ static void make_minifloat(rs_rng *rng, rs_qnet *q, rs_minifloat f)
     const double largest = rs_minifloat_value(rs_minifloat_max_code(f), f);
     q->pixel_scale = ldexpf(1, ilogb(largest) - pick(rng, 5, 12));
     for (int i = 0; q->pixel_table && i < q->tensors[0].channels * 256; i++)
-        q->pixel_table[i] = rs_qtensor_quantize(&q->tensors[0], (double)(((float)(i % 256) - q->pixel_mean[i / 256]) * q->pixel_scale),
+        q->pixel_table[i] = rs_qtensor_quantize(&q->tensors[0],
+                                                (double)(((float)(i % 256) - q->pixel_mean[i / 256]) * q->pixel_scale),
                                                 RS_ROUND_NEAREST_EVEN, NULL);
     for (int i = 0; i < q->n_ops; i++) {
         rs_qop *op = &q->ops[i];
@@ -501,8 +502,8 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
     rs_array_config config = random_array(&rng, limits);
     for (int attempt = 0;; attempt++) {
         assert_true(attempt < 1000);
-        c.qnet = any_net(&rng, &config, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
-                         limits);
+        c.qnet = any_net(&rng, &config, eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16),
+                         eight ? pick(&rng, 7, 8) : pick(&rng, 1, 16), limits);
         c.qnet->rounding = config.rounding;
         if (compiles(&c, &config))
             break;
@@ -536,7 +537,8 @@ rs_test_case rs_test_case_make(uint64_t seed, uint64_t number, rs_test_limits li
 rs_test_case rs_test_case_on(uint64_t seed, uint64_t number, const rs_array_config *config, rs_test_limits limits)
 {
     rs_test_case c = { .seed = seed, .number = number };
-    for (uint64_t attempt = 0;; attempt++) { /* until a net fits the array: hardly one may, where the buffers are those of a small net */
+    for (uint64_t attempt = 0;;
+         attempt++) { /* until a net fits the array: hardly one may, where the buffers are those of a small net */
         assert_true(attempt < 100000);
         rs_rng rng = { seed, number, attempt << 32 };
         c.qnet = any_net(&rng, config, config->activation_bits, config->weight_bits, limits);
@@ -560,15 +562,16 @@ void rs_test_case_free(rs_test_case *c)
 const char *rs_test_case_text(const rs_test_case *c, char *text, size_t size)
 {
     const rs_array_config *a = &c->program->config;
-    int n = snprintf(text, size,
-                     "seed %llu case %llu: %dx%d, %s %d:%d, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
-                     "outstanding %d, stalls %d %%, "
-                     "buffers %lld/%d/%lld, %d descriptors:",
-                     (unsigned long long)c->seed, (unsigned long long)c->number, a->lanes, a->multipliers,
-                     rs_pe_name(a->pe), a->minifloat.exponent_bits, a->minifloat.mantissa_bits, a->activation_bits, a->weight_bits, a->accumulator_bits,
-                     a->overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate", (int)a->tree_registers, a->bus_bits,
-                     a->latency, a->outstanding, a->stall_percent, (long long)a->activation_elements, a->weight_steps,
-                     (long long)a->output_elements, c->program->n_descriptors);
+    int n = snprintf(
+        text, size,
+        "seed %llu case %llu: %dx%d, %s %d:%d, %dx%d bits, accumulator %d %s, tree %d, bus %d, latency %d, "
+        "outstanding %d, stalls %d %%, "
+        "buffers %lld/%d/%lld, %d descriptors:",
+        (unsigned long long)c->seed, (unsigned long long)c->number, a->lanes, a->multipliers, rs_pe_name(a->pe),
+        a->minifloat.exponent_bits, a->minifloat.mantissa_bits, a->activation_bits, a->weight_bits, a->accumulator_bits,
+        a->overflow == RS_OVERFLOW_WRAP ? "wrap" : "saturate", (int)a->tree_registers, a->bus_bits, a->latency,
+        a->outstanding, a->stall_percent, (long long)a->activation_elements, a->weight_steps,
+        (long long)a->output_elements, c->program->n_descriptors);
     for (int i = 0; i < c->qnet->n_ops && n > 0 && (size_t)n < size; i++) {
         const rs_qop *op = &c->qnet->ops[i];
         const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];

@@ -11,18 +11,24 @@
 void rs_test_corners(const char *prefix, int count, uint64_t stream)
 {
     char name[64];
-    uint8_t *bytes = calloc(1, 16 + (size_t)count * RS_CORNERS_SIDE * RS_CORNERS_SIDE), *labels = calloc(1, 8 + (size_t)count);
+    uint8_t *bytes = calloc(1, 16 + (size_t)count * RS_CORNERS_SIDE * RS_CORNERS_SIDE),
+            *labels = calloc(1, 8 + (size_t)count);
     assert_non_null(bytes);
     assert_non_null(labels);
-    memcpy(bytes, (const uint8_t[]){ 0, 0, 8, 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, RS_CORNERS_SIDE, 0, 0, 0, RS_CORNERS_SIDE }, 16);
-    memcpy(labels, (const uint8_t[]){ 0, 0, 8, 1, 0, 0, 0, (uint8_t)count }, 8);
+    memcpy(
+        bytes,
+        (const uint8_t[]) { 0, 0, 8, 3, 0, 0, 0, (uint8_t)count, 0, 0, 0, RS_CORNERS_SIDE, 0, 0, 0, RS_CORNERS_SIDE },
+        16);
+    memcpy(labels, (const uint8_t[]) { 0, 0, 8, 1, 0, 0, 0, (uint8_t)count }, 8);
     for (int i = 0; i < count; i++) {
         const int label = (int)rs_random_below(rs_test_seed(), stream, (uint64_t)i, RS_CORNERS_CLASSES);
         labels[8 + i] = (uint8_t)label;
         for (int y = 0; y < RS_CORNERS_SIDE; y++)
             for (int x = 0; x < RS_CORNERS_SIDE; x++) {
-                const bool here = (y > RS_CORNERS_SIDE / 2) == (label / 2 == 1) && (x > RS_CORNERS_SIDE / 2) == (label % 2 == 1);
-                const uint64_t noise = rs_random_below(rs_test_seed(), stream + 1, (uint64_t)((i * RS_CORNERS_SIDE + y) * RS_CORNERS_SIDE + x), 200);
+                const bool here = (y > RS_CORNERS_SIDE / 2) == (label / 2 == 1) &&
+                                  (x > RS_CORNERS_SIDE / 2) == (label % 2 == 1);
+                const uint64_t noise = rs_random_below(
+                    rs_test_seed(), stream + 1, (uint64_t)((i * RS_CORNERS_SIDE + y) * RS_CORNERS_SIDE + x), 200);
                 bytes[16 + (i * RS_CORNERS_SIDE + y) * RS_CORNERS_SIDE + x] = (uint8_t)(noise + (here ? 55 : 0));
             }
     }
@@ -36,11 +42,14 @@ void rs_test_corners(const char *prefix, int count, uint64_t stream)
 
 const char rs_test_corners_net[] =
     "name: 'corners'\n"
-    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TRAIN } transform_param { scale: 0.00390625 }\n"
+    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TRAIN } transform_param { scale: "
+    "0.00390625 }\n"
     "        data_param { source: '%s' batch_size: 10 } }\n"
-    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TEST } transform_param { scale: 0.00390625 }\n"
+    "layer { name: 'd' type: 'Data' top: 'data' top: 'label' include { phase: TEST } transform_param { scale: "
+    "0.00390625 }\n"
     "        data_param { source: '%s' batch_size: 8 } }\n"
-    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 }\n"
+    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' param { lr_mult: 1 } param { lr_mult: 2 "
+    "decay_mult: 0 }\n"
     "        convolution_param { num_output: 6 kernel_size: 4 weight_filler { type: 'xavier' } } }\n"
     "layer { name: 'p1' type: 'Pooling' bottom: 'c1' top: 'p1' pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
     "layer { name: 'i1' type: 'InnerProduct' bottom: 'p1' top: 'i1'\n"

@@ -62,7 +62,8 @@ static void weighted(const rs_program *program, const rs_program_layer *layer, r
     const rs_qnet *q = program->qnet;
     const rs_qop *op = &q->ops[layer->op];
     const rs_qtensor *in = &q->tensors[layer->input];
-    const int64_t L = c->lanes, X = c->multipliers, N = in->channels, M = q->tensors[op->output].channels, G = op->groups;
+    const int64_t L = c->lanes, X = c->multipliers, N = in->channels, M = q->tensors[op->output].channels,
+                  G = op->groups;
     int64_t S = 1; /* convolution groups side by side */
     for (int64_t s = 2; s <= G && rs_array_weight_code(c) != RS_WEIGHT_SHIFT; s++)
         if (G % s == 0 && s * M / G <= L && s * N / G <= X)

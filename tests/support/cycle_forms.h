@@ -1,11 +1,12 @@
-/* The closed forms of docs/microarchitecture.md section 6, from a layer's sizes and the array's: nothing here looks at a descriptor. */
+/* The closed forms of docs/microarchitecture.md section 6, from a layer's sizes and the array's: nothing here looks at
+ * a descriptor. */
 #ifndef RISTRETTO_TESTS_SUPPORT_CYCLE_FORMS_H
 #define RISTRETTO_TESTS_SUPPORT_CYCLE_FORMS_H
 
 #include "program/program.h"
 
 typedef struct rs_test_form {
-    bool direct;                   /* no weights */
+    bool direct; /* no weights */
     int64_t groups, positions, steps;
     int64_t run;                   /* D = positions * steps: cycles of a group */
     int64_t weights, weights_last; /* W: beats of a group, and of the last one */

@@ -56,10 +56,12 @@ static rs_status solver(const char *path, const uint8_t *data, size_t size)
 /* A net whose layers are called as those of the seeds. */
 static rs_net *small_net(void)
 {
-    static const char text[] = "name: 'n' input: 'data' input_dim: 1 input_dim: 1 input_dim: 4 input_dim: 4 "
-                               "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'c' convolution_param { num_output: 2 kernel_size: 3 } } "
-                               "layer { name: 'b' type: 'BatchNorm' bottom: 'c' top: 'b' } "
-                               "layer { name: 'p' type: 'InnerProduct' bottom: 'b' top: 'p' inner_product_param { num_output: 2 } } ";
+    static const char text[] =
+        "name: 'n' input: 'data' input_dim: 1 input_dim: 1 input_dim: 4 input_dim: 4 "
+        "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'c' convolution_param { num_output: 2 kernel_size: "
+        "3 } } "
+        "layer { name: 'b' type: 'BatchNorm' bottom: 'c' top: 'b' } "
+        "layer { name: 'p' type: 'InnerProduct' bottom: 'b' top: 'p' inner_product_param { num_output: 2 } } ";
     char path[64];
     const int fd = memfd_create("net", 0);
     rs_net *net = NULL;
@@ -129,7 +131,9 @@ static rs_status binaryproto(const char *path, const uint8_t *data, size_t size)
 static rs_status use(rs_dataset *set, rs_status st)
 {
     rs_diag *diag = rs_diag_new();
-    const rs_data_param params[] = { { .scale = 1 }, { .scale = 1, .crop_size = 3, .color = RS_COLOR_BGR }, { .scale = 1, .new_height = 5, .new_width = 4 } };
+    const rs_data_param params[] = { { .scale = 1 },
+                                     { .scale = 1, .crop_size = 3, .color = RS_COLOR_BGR },
+                                     { .scale = 1, .new_height = 5, .new_width = 4 } };
     for (size_t i = 0; i < sizeof params / sizeof params[0] && st == RS_OK; i++) {
         const rs_dataset part = rs_dataset_slice(set, 0, 3);
         rs_dataset *loaded = NULL;
@@ -177,7 +181,9 @@ static rs_status list(const char *path, const uint8_t *data, size_t size)
 {
     rs_diag *diag = rs_diag_new();
     rs_dataset *set = new_set(path);
-    const rs_open_options options = { .list = true, .root_folder = "/nonexistent", .shuffle = size > 0 && (data[0] & 1) != 0 };
+    const rs_open_options options = { .list = true,
+                                      .root_folder = "/nonexistent",
+                                      .shuffle = size > 0 && (data[0] & 1) != 0 };
     const rs_status st = use(set, rs_list_open(path, &options, set, diag));
     rs_diag_free(diag);
     return st;
@@ -343,7 +349,8 @@ static rs_status qnet(const char *path, const uint8_t *data, size_t size)
     char name[128];
     (void)path;
     if (qnet_folder[0] == '\0') {
-        snprintf(qnet_folder, sizeof qnet_folder, "%s/rs-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        snprintf(qnet_folder, sizeof qnet_folder, "%s/rs-fuzz-XXXXXX",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         if (mkdtemp(qnet_folder) == NULL)
             abort();
         take_arrays();

@@ -1,6 +1,6 @@
-/* What is fed with hostile bytes: one target for each format that a user may have downloaded. A target reads the bytes as a file of its
- * format and throws away what comes out; the sanitizers judge. tests/fuzz/fuzz.c gives it to libFuzzer, tests/unit/test_fuzz_corpus.c
- * replays the corpus. */
+/* What is fed with hostile bytes: one target for each format that a user may have downloaded. A target reads the bytes
+ * as a file of its format and throws away what comes out; the sanitizers judge. tests/fuzz/fuzz.c gives it to
+ * libFuzzer, tests/unit/test_fuzz_corpus.c replays the corpus. */
 #ifndef RISTRETTO_TESTS_SUPPORT_FUZZ_TARGETS_H
 #define RISTRETTO_TESTS_SUPPORT_FUZZ_TARGETS_H
 

@@ -9,7 +9,7 @@ const rs_data_param rs_test_lenet_data = { .scale = 0.00390625f };
 
 void rs_test_lenet_open(rs_test_lenet *lenet, int64_t images)
 {
-    *lenet = (rs_test_lenet){ .diag = rs_diag_new() };
+    *lenet = (rs_test_lenet) { .diag = rs_diag_new() };
     rs_diag *diag = lenet->diag;
     rs_assert_ok(rs_caffe_read_net("model/zoo/lenet/lenet.prototxt", RS_TEST, &lenet->net, diag), diag);
     rs_assert_ok(rs_net_infer_shapes(lenet->net, NULL, diag), diag);

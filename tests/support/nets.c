@@ -27,7 +27,7 @@ static rs_layer *append(rs_net *net, rs_layer_type type, const char *name)
     rs_layer *layer = &net->layers[net->n_layers++];
     layer->name = made(rs_strdup(name));
     layer->type = type;
-    layer->loc = (rs_loc){ net->path, net->n_layers, 1 };
+    layer->loc = (rs_loc) { net->path, net->n_layers, 1 };
     layer->bottoms = made(RS_NEW_ARRAY(int, 1));
     layer->tops = made(RS_NEW_ARRAY(int, 1));
     layer->n_tops = 1;
@@ -44,7 +44,7 @@ rs_net *rs_test_net(int64_t channels, int64_t height, int64_t width)
     rs_layer *layer = append(net, RS_LAYER_INPUT, "data");
     layer->data.scale = 1.0f;
     layer->data.batch_size = 1;
-    net->blobs[layer->tops[0]].shape = (rs_shape){ 4, { 1, channels, height, width } };
+    net->blobs[layer->tops[0]].shape = (rs_shape) { 4, { 1, channels, height, width } };
     return net;
 }
 
@@ -58,28 +58,38 @@ rs_layer *rs_test_layer(rs_net *net, rs_layer_type type, const char *bottom, con
     return layer;
 }
 
-rs_layer *rs_test_convolution(rs_net *net, const char *bottom, const char *top, int64_t outputs, int64_t kernel, int64_t stride,
-                              int64_t pad)
+rs_layer *rs_test_convolution(rs_net *net, const char *bottom, const char *top, int64_t outputs, int64_t kernel,
+                              int64_t stride, int64_t pad)
 {
     rs_layer *layer = rs_test_layer(net, RS_LAYER_CONVOLUTION, bottom, top);
-    layer->convolution = (rs_convolution_param){ .out_channels = outputs, .groups = 1, .kernel_h = kernel, .kernel_w = kernel,
-                                                 .stride_h = stride, .stride_w = stride, .pad_h = pad, .pad_w = pad,
-                                                 .dilation_h = 1, .dilation_w = 1, .bias = true };
+    layer->convolution = (rs_convolution_param) { .out_channels = outputs,
+                                                  .groups = 1,
+                                                  .kernel_h = kernel,
+                                                  .kernel_w = kernel,
+                                                  .stride_h = stride,
+                                                  .stride_w = stride,
+                                                  .pad_h = pad,
+                                                  .pad_w = pad,
+                                                  .dilation_h = 1,
+                                                  .dilation_w = 1,
+                                                  .bias = true };
     return layer;
 }
 
-rs_layer *rs_test_pooling(rs_net *net, const char *bottom, const char *top, rs_pool_method method, int64_t kernel, int64_t stride)
+rs_layer *rs_test_pooling(rs_net *net, const char *bottom, const char *top, rs_pool_method method, int64_t kernel,
+                          int64_t stride)
 {
     rs_layer *layer = rs_test_layer(net, RS_LAYER_POOLING, bottom, top);
-    layer->pooling = (rs_pooling_param){ .method = method, .kernel_h = kernel, .kernel_w = kernel, .stride_h = stride,
-                                         .stride_w = stride };
+    layer->pooling = (rs_pooling_param) {
+        .method = method, .kernel_h = kernel, .kernel_w = kernel, .stride_h = stride, .stride_w = stride
+    };
     return layer;
 }
 
 rs_layer *rs_test_inner_product(rs_net *net, const char *bottom, const char *top, int64_t outputs)
 {
     rs_layer *layer = rs_test_layer(net, RS_LAYER_INNER_PRODUCT, bottom, top);
-    layer->inner_product = (rs_inner_product_param){ .outputs = outputs, .bias = true };
+    layer->inner_product = (rs_inner_product_param) { .outputs = outputs, .bias = true };
     return layer;
 }
 

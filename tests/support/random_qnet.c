@@ -108,8 +108,8 @@ static void draw_channel_fl(rs_rng *rng, rs_qop *op, int channels)
     must(op->weight_fl);
     for (int o = 0; o < channels; o++) {
         int by = (int)between(rng, -2, 2);
-        if (op->shift + by < RS_SHIFT_MIN || op->shift + by > RS_SHIFT_MAX ||
-            op->weight_format.fl + by < RS_FL_MIN || op->weight_format.fl + by > RS_FL_MAX)
+        if (op->shift + by < RS_SHIFT_MIN || op->shift + by > RS_SHIFT_MAX || op->weight_format.fl + by < RS_FL_MIN ||
+            op->weight_format.fl + by > RS_FL_MAX)
             by = 0;
         op->weight_fl[o] = op->weight_format.fl + by;
     }
@@ -214,9 +214,9 @@ static void draw_several(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q,
     for (int t = op->output - 1; t >= 0 && op->n_inputs < 5; t--) {
         const rs_qtensor *in = &q->tensors[t];
         const int apart = abs(in->format.fl - first.format.fl);
-        if (in->height != first.height || in->width != first.width || apart > 10 || in->format.bits > RS_QNET_MAX_BITS ||
-            abs(in->format.fl - out->format.fl) > 13 || (op->type == RS_QOP_ADD && in->channels != first.channels) ||
-            !chance(rng, 80))
+        if (in->height != first.height || in->width != first.width || apart > 10 ||
+            in->format.bits > RS_QNET_MAX_BITS || abs(in->format.fl - out->format.fl) > 13 ||
+            (op->type == RS_QOP_ADD && in->channels != first.channels) || !chance(rng, 80))
             continue;
         op->inputs[op->n_inputs++] = t;
         unsigned_ok = unsigned_ok && in->is_unsigned;
@@ -250,8 +250,8 @@ static void draw_lrn(rs_rng *rng, const rs_random_qnet *options, const rs_qtenso
 
 static void draw_other(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, rs_qop *op)
 {
-    static const rs_qop_type TYPES[] = { RS_QOP_MAX_POOL, RS_QOP_RELU, RS_QOP_AVERAGE_POOL, RS_QOP_ADD, RS_QOP_CONCAT,
-                                         RS_QOP_LRN, RS_QOP_CLIP };
+    static const rs_qop_type TYPES[] = { RS_QOP_MAX_POOL, RS_QOP_RELU, RS_QOP_AVERAGE_POOL, RS_QOP_ADD,
+                                         RS_QOP_CONCAT,   RS_QOP_LRN,  RS_QOP_CLIP };
     const rs_qtensor *in = &q->tensors[op->input];
     rs_qtensor *out = &q->tensors[op->output];
     const int kind = (int)between(rng, 0, 99);
@@ -330,7 +330,8 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
                         (int)between(rng, 1, options->max_size),
                         { (int)between(rng, 1, options->max_bits), 0 },
                         options->graph && chance(rng, 40),
-                        RS_NUMBER_FIXED, { 0 } };
+                        RS_NUMBER_FIXED,
+                        { 0 } };
     name_tensor(q, 0);
     q->n_tensors = 1;
     /* (pixel - mean) * scale fills the range, more or less, at fl. */

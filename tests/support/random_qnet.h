@@ -11,8 +11,8 @@ typedef struct rs_random_qnet {
     int max_size; /* of the input's height and width */
     int max_channels;
     bool branches; /* ops may read any earlier tensor, not only the last one */
-    bool graph;    /* with branches: ops of every type, unsigned tensors, weights with a format a channel, wide scores */
-    bool plain;    /* stride 1, no padding, no dilation, one group */
+    bool graph; /* with branches: ops of every type, unsigned tensors, weights with a format a channel, wide scores */
+    bool plain; /* stride 1, no padding, no dilation, one group */
 } rs_random_qnet;
 
 /* A legal network drawn from rng: any geometry, formats, weights towards the rails, now and then sums that need 64
@@ -21,8 +21,8 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options);
 /* LeNet's shape for 28x28 images with random weights of the given widths; a realistic share of outputs saturates. */
 rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bits, int inner_product_bits);
 
-/* The net at `path` (prototxt) with its own fillers' weights: 8 bits everywhere, fractional lengths at which most values neither vanish nor
- * saturate. Fails the test if it cannot be built. */
+/* The net at `path` (prototxt) with its own fillers' weights: 8 bits everywhere, fractional lengths at which most
+ * values neither vanish nor saturate. Fails the test if it cannot be built. */
 rs_qnet *rs_test_qnet_of(const char *path);
 
 /* Elements of a tensor. */

@@ -147,13 +147,14 @@ void rs_test_assert_ok(rs_status status, rs_diag *diag, const char *file, int li
     _fail(file, line);
 }
 
-void rs_test_assert_error(rs_status status, rs_status expected, rs_diag *diag, const char *part, const char *file, int line)
+void rs_test_assert_error(rs_status status, rs_status expected, rs_diag *diag, const char *part, const char *file,
+                          int line)
 {
     char *text = rs_test_messages(diag);
     const int good = status == expected && strstr(text, part) != NULL;
     if (!good)
-        print_error("# expected status %d and a message with '%s'; got status %d and\n# %s\n", (int)expected, part, (int)status,
-                    text);
+        print_error("# expected status %d and a message with '%s'; got status %d and\n# %s\n", (int)expected, part,
+                    (int)status, text);
     free(text);
     if (!good)
         _fail(file, line);

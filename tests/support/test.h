@@ -11,7 +11,8 @@
 
 #include "base/diag.h"
 
-/* The seed of random tests: RISTRETTO_SEED, else a fixed one. Printed the first time, so that a failure can be run again. */
+/* The seed of random tests: RISTRETTO_SEED, else a fixed one. Printed the first time, so that a failure can be run
+ * again. */
 uint64_t rs_test_seed(void);
 
 /* A folder for the files of this program, removed when it ends; and "FOLDER/name", valid until then. */
@@ -27,7 +28,8 @@ size_t rs_test_count_files(const char *folder);
 /* What rs_diag_print writes, as a string that free() releases. The messages are forgotten. */
 char *rs_test_messages(rs_diag *diag);
 
-/* The folder of the reference data that lies outside the project, or NULL if it is not there: then print why and skip(). */
+/* The folder of the reference data that lies outside the project, or NULL if it is not there: then print why and
+ * skip(). */
 const char *rs_test_shared_data(void);
 
 /* Fails the test if `status` is not RS_OK, after printing the messages of `diag`. */
@@ -37,6 +39,7 @@ void rs_test_assert_ok(rs_status status, rs_diag *diag, const char *file, int li
 /* Fails unless `status` is `expected`, and one message of `diag` contains `part`. Forgets the messages. */
 #define rs_assert_error(status, expected, diag, part) \
     rs_test_assert_error((status), (expected), (diag), (part), __FILE__, __LINE__)
-void rs_test_assert_error(rs_status status, rs_status expected, rs_diag *diag, const char *part, const char *file, int line);
+void rs_test_assert_error(rs_status status, rs_status expected, rs_diag *diag, const char *part, const char *file,
+                          int line);
 
 #endif

@@ -1,5 +1,5 @@
-// What a system around the accelerator needs in a simulation: a memory that the RTL sees through AXI4 and the TLM model through a
-// socket, and a master for the registers of each.
+// What a system around the accelerator needs in a simulation: a memory that the RTL sees through AXI4 and the TLM model
+// through a socket, and a master for the registers of each.
 #ifndef RISTRETTO_TESTS_SYSTEMC_BENCH_H
 #define RISTRETTO_TESTS_SYSTEMC_BENCH_H
 
@@ -14,10 +14,12 @@
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
 
-namespace bench {
+namespace bench
+{
 
 // Ports of the Verilated model: up to 32 bits uint32_t, up to 64 uint64_t, else sc_bv.
-template <typename Word, std::enable_if_t<std::is_integral_v<Word>, int> = 0> Word to_word(const uint8_t *bytes, size_t n)
+template <typename Word, std::enable_if_t<std::is_integral_v<Word>, int> = 0>
+Word to_word(const uint8_t *bytes, size_t n)
 {
     Word word = 0;
     for (size_t i = 0; i < n; i++)
@@ -25,7 +27,8 @@ template <typename Word, std::enable_if_t<std::is_integral_v<Word>, int> = 0> Wo
     return word;
 }
 
-template <typename Word, std::enable_if_t<!std::is_integral_v<Word>, int> = 0> Word to_word(const uint8_t *bytes, size_t n)
+template <typename Word, std::enable_if_t<!std::is_integral_v<Word>, int> = 0>
+Word to_word(const uint8_t *bytes, size_t n)
 {
     Word word;
     for (size_t i = 0; i < n / 4; i++) {
@@ -53,12 +56,16 @@ template <typename Word> void to_bytes(const Word &word, uint8_t *bytes, size_t 
 struct storage {
     std::vector<uint8_t> bytes;
 
-    bool holds(uint64_t address, uint64_t n) const { return address <= bytes.size() && n <= bytes.size() - address; }
+    bool holds(uint64_t address, uint64_t n) const
+    {
+        return address <= bytes.size() && n <= bytes.size() - address;
+    }
 };
 
 // For the TLM model.
-class tlm_memory : public sc_core::sc_module {
-public:
+class tlm_memory : public sc_core::sc_module
+{
+  public:
     tlm_utils::simple_target_socket<tlm_memory> socket;
     storage content;
 
@@ -67,7 +74,7 @@ public:
         socket.register_b_transport(this, &tlm_memory::b_transport);
     }
 
-private:
+  private:
     void b_transport(tlm::tlm_generic_payload &payload, sc_core::sc_time &)
     {
         const uint64_t address = payload.get_address(), n = payload.get_data_length();
@@ -83,12 +90,15 @@ private:
     }
 };
 
-// For the RTL: an AXI4 slave. Always ready unless `slow` makes it refuse by a pseudo-random sequence, or `address_every` makes it take an
-// address in every so many cycles only; reads are answered after `latency` cycles, writes after `write_latency`.
-template <typename Data, typename Address> class axi_memory : public sc_core::sc_module {
-public:
+// For the RTL: an AXI4 slave. Always ready unless `slow` makes it refuse by a pseudo-random sequence, or
+// `address_every` makes it take an address in every so many cycles only; reads are answered after `latency` cycles,
+// writes after `write_latency`.
+template <typename Data, typename Address> class axi_memory : public sc_core::sc_module
+{
+  public:
     sc_core::sc_in<bool> clk;
-    sc_core::sc_signal<bool> arvalid, arready, rvalid, rready, rlast, awvalid, awready, wvalid, wready, wlast, bvalid, bready;
+    sc_core::sc_signal<bool> arvalid, arready, rvalid, rready, rlast, awvalid, awready, wvalid, wready, wlast, bvalid,
+        bready;
     sc_core::sc_signal<Address> araddr, awaddr;
     sc_core::sc_signal<uint32_t> arlen, awlen, rresp, bresp;
     sc_core::sc_signal<Data> rdata, wdata;
@@ -97,12 +107,15 @@ public:
     unsigned latency, write_latency = 1;
     bool slow = false;
     unsigned address_every = 1;
-    // Of the protocol: a valid that was withdrawn; an address, a length or data that changed while they waited; a burst across 4 KiB;
-    // a last beat that is not the last.
+    // Of the protocol: a valid that was withdrawn; an address, a length or data that changed while they waited; a burst
+    // across 4 KiB; a last beat that is not the last.
     uint64_t violations = 0;
     uint64_t read_bursts = 0, write_bursts = 0, read_beats = 0, write_beats = 0; // since they were set to 0
 
-    void count_from_here() { read_bursts = write_bursts = read_beats = write_beats = 0; }
+    void count_from_here()
+    {
+        read_bursts = write_bursts = read_beats = write_beats = 0;
+    }
 
     axi_memory(sc_core::sc_module_name name, size_t bytes, unsigned read_latency)
         : sc_module(name), clk("clk"), beat_bytes(bytes), latency(read_latency)
@@ -113,7 +126,7 @@ public:
         dont_initialize();
     }
 
-private:
+  private:
     struct answer {
         uint64_t due;
         std::vector<uint8_t> bytes;
@@ -125,17 +138,23 @@ private:
     struct request {
         bool valid = false;
         uint64_t address = 0, length = 0; // beats less one
-        bool operator==(const request &o) const { return valid == o.valid && address == o.address && length == o.length; }
+        bool operator==(const request &o) const
+        {
+            return valid == o.valid && address == o.address && length == o.length;
+        }
     };
     struct beat {
         std::vector<uint8_t> bytes;
         bool last = false;
-        bool operator==(const beat &o) const { return bytes == o.bytes && last == o.last; }
+        bool operator==(const beat &o) const
+        {
+            return bytes == o.bytes && last == o.last;
+        }
     };
     std::deque<request> addresses_;
     std::deque<beat> data_;
     std::deque<answer> writes_;
-    uint64_t written_ = 0;      // beats of the first of addresses_
+    uint64_t written_ = 0; // beats of the first of addresses_
     bool written_good_ = true;
     request ar_waits_, aw_waits_; // valid: was not taken
     beat w_waits_;
@@ -154,7 +173,8 @@ private:
         const request aw = { awvalid.read(), static_cast<uint64_t>(awaddr.read()), awlen.read() };
         beat w = { std::vector<uint8_t>(beat_bytes), wlast.read() };
         to_bytes(wdata.read(), w.bytes.data(), beat_bytes);
-        violations += (ar_waits_.valid && !(ar == ar_waits_)) + (aw_waits_.valid && !(aw == aw_waits_)) + (w_waiting_ && !(wvalid.read() && w == w_waits_));
+        violations += (ar_waits_.valid && !(ar == ar_waits_)) + (aw_waits_.valid && !(aw == aw_waits_)) +
+                      (w_waiting_ && !(wvalid.read() && w == w_waits_));
         for (const request *r : { &ar, &aw })
             violations += r->valid && r->address / 4096 != (r->address + r->length * beat_bytes) / 4096;
         ar_waits_ = ar;
@@ -224,8 +244,9 @@ private:
 };
 
 // An AXI4-Lite master that a thread drives.
-class axil_master : public sc_core::sc_module {
-public:
+class axil_master : public sc_core::sc_module
+{
+  public:
     sc_core::sc_in<bool> clk;
     // Driven by whatever thread calls.
     sc_core::sc_signal<bool, sc_core::SC_MANY_WRITERS> awvalid, wvalid, bready, arvalid, rready;
@@ -234,7 +255,9 @@ public:
     sc_core::sc_signal<uint32_t> bresp, rdata, rresp;
     uint64_t errors = 0; // answers that were not OKAY
 
-    explicit axil_master(sc_core::sc_module_name name) : sc_module(name), clk("clk") {}
+    explicit axil_master(sc_core::sc_module_name name) : sc_module(name), clk("clk")
+    {
+    }
 
     void begin()
     {

@@ -1,5 +1,6 @@
-// One network, image by image, on the TLM model and on the Verilated ristretto_top in one simulation, each in a system of its own, driven
-// by the same driver (sim/cosim/driver). Compared: every byte of memory, cycles, counts, and the time at which the driver is done.
+// One network, image by image, on the TLM model and on the Verilated ristretto_top in one simulation, each in a system
+// of its own, driven by the same driver (sim/cosim/driver). Compared: every byte of memory, cycles, counts, and the
+// time at which the driver is done.
 //
 //   systemc_test QNET ARRAY DATA IMAGES [KEY=VALUE...]
 #include <cstdio>
@@ -23,7 +24,8 @@
 
 using sc_core::sc_time;
 
-namespace {
+namespace
+{
 using data_word = std::remove_cv_t<std::remove_reference_t<decltype(std::declval<Vtop>().m_axi_rdata_i.read())>>;
 using address_word = std::remove_cv_t<std::remove_reference_t<decltype(std::declval<Vtop>().m_axi_araddr_o.read())>>;
 
@@ -40,14 +42,16 @@ struct host {
     std::function<uint32_t(uint32_t)> read;
     std::function<void(uint32_t, uint32_t)> write;
     std::function<void()> wait;
-    rs_driver_bus bus{ [](void *h, uint32_t address) { return static_cast<host *>(h)->read(address); },
-                       [](void *h, uint32_t address, uint32_t value) { static_cast<host *>(h)->write(address, value); },
-                       [](void *h) { static_cast<host *>(h)->wait(); }, this };
+    rs_driver_bus bus { [](void *h, uint32_t address) { return static_cast<host *>(h)->read(address); },
+                        [](void *h, uint32_t address, uint32_t value) {
+                            static_cast<host *>(h)->write(address, value);
+                        },
+                        [](void *h) { static_cast<host *>(h)->wait(); }, this };
 };
 
 struct outcome {
     int status = -1;
-    rs_driver_result result{};
+    rs_driver_result result {};
     sc_time began, ended;
 };
 
@@ -59,7 +63,7 @@ SC_MODULE(rtl_system)
     Vtop top;
     bench::axi_memory<data_word, address_word> memory;
     bench::axil_master master;
-    sc_core::sc_signal<uint32_t> zero{ "zero" };
+    sc_core::sc_signal<uint32_t> zero { "zero" };
     sc_core::sc_signal<uint32_t> open_word[11];
     sc_core::sc_signal<bool> open_bit[3];
 
@@ -119,8 +123,12 @@ SC_MODULE(rtl_system)
 
 // Ports whose C++ type depends on the parameters are bound to signals that fit.
 template <typename Port> struct signal_of;
-template <typename T> struct signal_of<sc_core::sc_in<T>> { using type = sc_core::sc_signal<T>; };
-template <typename T> struct signal_of<sc_core::sc_out<T>> { using type = sc_core::sc_signal<T>; };
+template <typename T> struct signal_of<sc_core::sc_in<T>> {
+    using type = sc_core::sc_signal<T>;
+};
+template <typename T> struct signal_of<sc_core::sc_out<T>> {
+    using type = sc_core::sc_signal<T>;
+};
 
 template <typename Port> void leave_open(Port &port)
 {
@@ -165,7 +173,7 @@ SC_MODULE(tlm_system)
         accelerator.irq(irq);
     }
 
-    void access(tlm::tlm_command command, uint32_t address, uint32_t &value)
+    void access(tlm::tlm_command command, uint32_t address, uint32_t & value)
     {
         tlm::tlm_generic_payload payload;
         sc_time delay = sc_core::SC_ZERO_TIME;
@@ -192,11 +200,12 @@ SC_MODULE(test)
     tlm_system tlm;
     host rtl_host, tlm_host;
     sc_core::sc_event rtl_go, tlm_go, rtl_done, tlm_done;
-    rs_driver_job job{};
+    rs_driver_job job {};
     outcome rtl_outcome, tlm_outcome;
 
-    test(sc_core::sc_module_name name, rs_network *net, int64_t n)
-        : sc_module(name), network(net), images(n), period(1000.0 / rs_network_clock_mhz(net), sc_core::SC_NS), clock("clock", period),
+    test(sc_core::sc_module_name name, rs_network * net, int64_t n)
+        : sc_module(name), network(net), images(n), period(1000.0 / rs_network_clock_mhz(net), sc_core::SC_NS),
+          clock("clock", period),
           rtl("rtl", static_cast<size_t>(rs_network_beat_bytes(net)), static_cast<unsigned>(rs_network_latency(net))),
           tlm("tlm", rs_network_config(net), period)
     {
@@ -212,7 +221,9 @@ SC_MODULE(test)
             tlm.access(tlm::TLM_READ_COMMAND, address, value);
             return value;
         };
-        tlm_host.write = [this](uint32_t address, uint32_t value) { tlm.access(tlm::TLM_WRITE_COMMAND, address, value); };
+        tlm_host.write = [this](uint32_t address, uint32_t value) {
+            tlm.access(tlm::TLM_WRITE_COMMAND, address, value);
+        };
         tlm_host.wait = [this] {
             if (!tlm.irq.read())
                 sc_core::wait(tlm.irq.posedge_event());
@@ -223,7 +234,7 @@ SC_MODULE(test)
         SC_THREAD(tlm_processor);
     }
 
-    void processor(host &h, sc_core::sc_event &go, sc_core::sc_event &done, outcome &out)
+    void processor(host & h, sc_core::sc_event & go, sc_core::sc_event & done, outcome & out)
     {
         for (;;) {
             wait(go);
@@ -236,8 +247,14 @@ SC_MODULE(test)
             done.notify();
         }
     }
-    void rtl_processor() { processor(rtl_host, rtl_go, rtl_done, rtl_outcome); }
-    void tlm_processor() { processor(tlm_host, tlm_go, tlm_done, tlm_outcome); }
+    void rtl_processor()
+    {
+        processor(rtl_host, rtl_go, rtl_done, rtl_outcome);
+    }
+    void tlm_processor()
+    {
+        processor(tlm_host, tlm_go, tlm_done, tlm_outcome);
+    }
 
     void both()
     {
@@ -250,16 +267,17 @@ SC_MODULE(test)
     bool same_result() const
     {
         const rs_driver_result &a = rtl_outcome.result, &b = tlm_outcome.result;
-        return rtl_outcome.status == tlm_outcome.status && a.cycles == b.cycles && a.run_cycles == b.run_cycles && a.saturations == b.saturations &&
-               a.overflows == b.overflows;
+        return rtl_outcome.status == tlm_outcome.status && a.cycles == b.cycles && a.run_cycles == b.run_cycles &&
+               a.saturations == b.saturations && a.overflows == b.overflows;
     }
 
     void print_results() const
     {
         for (const outcome *o : { &rtl_outcome, &tlm_outcome })
-            std::printf("# %s: status %d, %llu cycles, %llu of them of the array, %u saturations, %u overflows, %s\n", o == &rtl_outcome ? "RTL" : "TLM",
-                        o->status, static_cast<unsigned long long>(o->result.cycles), static_cast<unsigned long long>(o->result.run_cycles),
-                        o->result.saturations, o->result.overflows, (o->ended - o->began).to_string().c_str());
+            std::printf("# %s: status %d, %llu cycles, %llu of them of the array, %u saturations, %u overflows, %s\n",
+                        o == &rtl_outcome ? "RTL" : "TLM", o->status, static_cast<unsigned long long>(o->result.cycles),
+                        static_cast<unsigned long long>(o->result.run_cycles), o->result.saturations,
+                        o->result.overflows, (o->ended - o->began).to_string().c_str());
     }
 
     void run();
@@ -284,7 +302,8 @@ void test::run_images()
         rs_network_load(network, i, &content[base]);
         rtl.memory.content.bytes = tlm.memory.content.bytes = content;
         both();
-        memories = memories && rtl.memory.content.bytes == tlm.memory.content.bytes && rtl.memory.content.bytes != content;
+        memories = memories && rtl.memory.content.bytes == tlm.memory.content.bytes &&
+                   rtl.memory.content.bytes != content;
         results = results && rtl_outcome.status == RS_DRIVER_OK && same_result();
         times = times && rtl_outcome.ended == tlm_outcome.ended && rtl_outcome.began == tlm_outcome.began;
         rs_network_scores(network, &rtl.memory.content.bytes[base], got.data());
@@ -296,8 +315,8 @@ void test::run_images()
             break;
         }
     }
-    std::printf("# compared %lld images, %llu bytes of memory, %llu cycles\n", static_cast<long long>(images), static_cast<unsigned long long>(bytes),
-                static_cast<unsigned long long>(cycles));
+    std::printf("# compared %lld images, %llu bytes of memory, %llu cycles\n", static_cast<long long>(images),
+                static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(cycles));
     check("both leave the same bytes in memory", memories && bytes > 0);
     check("the same cycles, saturations and overflows", results && cycles > 0);
     check("both drivers are done at the same time", times);
@@ -322,13 +341,18 @@ void test::run_images()
     rtl.memory.count_from_here();
     rtl.memory.content.bytes = tlm.memory.content.bytes = content;
     both();
-    std::printf("# an address in 8 cycles: %llu cycles instead of %llu; %llu beats read in %llu bursts, %llu written in %llu\n",
-                static_cast<unsigned long long>(rtl_outcome.result.cycles), static_cast<unsigned long long>(quick),
-                static_cast<unsigned long long>(rtl.memory.read_beats), static_cast<unsigned long long>(rtl.memory.read_bursts),
-                static_cast<unsigned long long>(rtl.memory.write_beats), static_cast<unsigned long long>(rtl.memory.write_bursts));
-    check("a memory that takes few addresses changes no byte", rtl_outcome.status == RS_DRIVER_OK && rtl.memory.content.bytes == good);
-    check("and is read and written in bursts", rtl.memory.read_beats > 3 * rtl.memory.read_bursts && rtl.memory.write_beats > 3 * rtl.memory.write_bursts);
-    check("no AXI request was withdrawn or changed, no burst crosses 4 KiB or ends elsewhere", rtl.memory.violations == 0);
+    std::printf(
+        "# an address in 8 cycles: %llu cycles instead of %llu; %llu beats read in %llu bursts, %llu written in %llu\n",
+        static_cast<unsigned long long>(rtl_outcome.result.cycles), static_cast<unsigned long long>(quick),
+        static_cast<unsigned long long>(rtl.memory.read_beats), static_cast<unsigned long long>(rtl.memory.read_bursts),
+        static_cast<unsigned long long>(rtl.memory.write_beats),
+        static_cast<unsigned long long>(rtl.memory.write_bursts));
+    check("a memory that takes few addresses changes no byte",
+          rtl_outcome.status == RS_DRIVER_OK && rtl.memory.content.bytes == good);
+    check("and is read and written in bursts",
+          rtl.memory.read_beats > 3 * rtl.memory.read_bursts && rtl.memory.write_beats > 3 * rtl.memory.write_bursts);
+    check("no AXI request was withdrawn or changed, no burst crosses 4 KiB or ends elsewhere",
+          rtl.memory.violations == 0);
     rtl.memory.address_every = 1;
     rtl.memory.write_latency = 1;
 }
@@ -348,8 +372,8 @@ void test::run_errors()
     for (const wrong &w : cases) {
         job = w.job;
         both();
-        check(std::string(w.name) + " is an error, in both at the same time", rtl_outcome.status == w.status && same_result() &&
-                                                                                   rtl_outcome.ended == tlm_outcome.ended);
+        check(std::string(w.name) + " is an error, in both at the same time",
+              rtl_outcome.status == w.status && same_result() && rtl_outcome.ended == tlm_outcome.ended);
     }
     check("no access was refused so far", rtl.master.errors == 0 && tlm.errors == 0);
     wait(clock.posedge_event()); // this thread takes the ports over
@@ -358,27 +382,30 @@ void test::run_errors()
     (void)tlm_host.read(nowhere);
     rtl_host.write(RS_REG_ID, 1);
     tlm_host.write(RS_REG_ID, 1);
-    check("an address without a register and a write to ID are refused by both", rtl.master.errors == 2 && tlm.errors == 2);
+    check("an address without a register and a write to ID are refused by both",
+          rtl.master.errors == 2 && tlm.errors == 2);
     bool same = true;
     int compared = 0;
-#define RS_COMPARE(name, address, can_read, can_write) \
-    if (can_read) { \
+#define RS_COMPARE(name, address, can_read, can_write)                         \
+    if (can_read) {                                                            \
         const uint32_t a = rtl_host.read(address), b = tlm_host.read(address); \
-        same = same && a == b; \
-        compared++; \
-        if (a != b) \
-            std::printf("# %s: RTL 0x%08x, TLM 0x%08x\n", #name, a, b); \
+        same = same && a == b;                                                 \
+        compared++;                                                            \
+        if (a != b)                                                            \
+            std::printf("# %s: RTL 0x%08x, TLM 0x%08x\n", #name, a, b);        \
     }
     RS_REGISTERS(RS_COMPARE)
 #undef RS_COMPARE
     check("all registers read the same", same && compared > 20);
 
-    // The memory's end lies within the program's data: the RTL goes on with what it gets, and says so at the end; the model stops.
+    // The memory's end lies within the program's data: the RTL goes on with what it gets, and says so at the end; the
+    // model stops.
     job = right;
     rtl.memory.content.bytes.resize(rtl.memory.content.bytes.size() / 2);
     tlm.memory.content.bytes.resize(rtl.memory.content.bytes.size());
     both();
-    check("a memory that answers with an error fails the job", rtl_outcome.status >= RS_DRIVER_READ_ERROR && tlm_outcome.status >= RS_DRIVER_READ_ERROR);
+    check("a memory that answers with an error fails the job",
+          rtl_outcome.status >= RS_DRIVER_READ_ERROR && tlm_outcome.status >= RS_DRIVER_READ_ERROR);
 }
 
 void test::run()
@@ -389,11 +416,11 @@ void test::run()
         wait(clock.posedge_event());
     rtl.reset_n.write(true);
     wait(clock.posedge_event());
-    rs_driver_info a{}, b{};
+    rs_driver_info a {}, b {};
     const int found = rs_driver_probe(&rtl_host.bus, &a), found_too = rs_driver_probe(&tlm_host.bus, &b);
-    check("both answer the driver as the same accelerator", found == RS_DRIVER_OK && found_too == RS_DRIVER_OK && a.lanes == b.lanes &&
-                                                                a.multipliers == b.multipliers && a.bus_bits == b.bus_bits &&
-                                                                a.accumulator_bits == b.accumulator_bits);
+    check("both answer the driver as the same accelerator",
+          found == RS_DRIVER_OK && found_too == RS_DRIVER_OK && a.lanes == b.lanes && a.multipliers == b.multipliers &&
+              a.bus_bits == b.bus_bits && a.accumulator_bits == b.accumulator_bits);
     run_images();
     run_errors();
     sc_core::sc_stop();

@@ -43,8 +43,9 @@ rs_status rs_network_open(const char *qnet, const char *array, const char *const
         status = rs_dataset_open(data, NULL, false, &w->data, diag);
     if (status == RS_OK)
         status = rs_engine_new(w->qnet, false, &w->engine, diag);
-    if (status == RS_OK && (w->data->channels != w->qnet->tensors[0].channels || w->data->height != w->qnet->tensors[0].height ||
-                            w->data->width != w->qnet->tensors[0].width))
+    if (status == RS_OK &&
+        (w->data->channels != w->qnet->tensors[0].channels || w->data->height != w->qnet->tensors[0].height ||
+         w->data->width != w->qnet->tensors[0].width))
         status = rs_error(diag, RS_BAD_INPUT, RS_FILE(data), NULL, "the images are not of the network's size");
     if (status != RS_OK) {
         rs_network_close(w);

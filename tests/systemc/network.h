@@ -14,8 +14,8 @@ struct rs_array_config;
 
 typedef struct rs_network rs_network;
 
-/* qnet: a folder that `ristretto quantize` wrote. array: YAML. data: images, as for `ristretto test`. assignments: n "key=value"; of
- * them top.program_depth=N is the top level's. */
+/* qnet: a folder that `ristretto quantize` wrote. array: YAML. data: images, as for `ristretto test`. assignments: n
+ * "key=value"; of them top.program_depth=N is the top level's. */
 rs_status rs_network_open(const char *qnet, const char *array, const char *const *assignments, int n, const char *data,
                           rs_network **network, rs_diag *diag);
 void rs_network_close(rs_network *network);

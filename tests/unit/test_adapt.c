@@ -1,5 +1,6 @@
 /* test-options: limit=240 */
-/* Rounding of weights by what it does to the outputs: the factor, one output, and LeNet on the first digits in the tree. */
+/* Rounding of weights by what it does to the outputs: the factor, one output, and LeNet on the first digits in the
+ * tree. */
 #include "support/test.h"
 
 #include <math.h>
@@ -64,7 +65,7 @@ static void check_row(void **state)
     (void)state;
     const uint64_t seed = rs_test_seed() + 1;
     static double h[N * N], r[N * N], room[2 * N];
-    const rs_number_format format = rs_number_of_fxp((rs_fxp){ 4, 3 });
+    const rs_number_format format = rs_number_of_fxp((rs_fxp) { 4, 3 });
     double adapted = 0, nearest = 0;
     for (uint64_t trial = 0; trial < 20; trial++) {
         double w[N];
@@ -121,12 +122,14 @@ static double distance(const rs_test_lenet *f, const rs_formats *formats)
     rs_formats *wide = NULL;
     rs_qnet *q[2] = { NULL, NULL };
     static int32_t scores[2][IMAGES * 10];
-    rs_assert_ok(rs_formats_choose(f->net, f->ranges, (const int[RS_GROUPS]){ 16, 16, 16 }, &wide, f->diag), f->diag);
+    rs_assert_ok(rs_formats_choose(f->net, f->ranges, (const int[RS_GROUPS]) { 16, 16, 16 }, &wide, f->diag), f->diag);
     const rs_formats *both[2] = { formats, wide };
     double sum = 0, step[2] = { 0, 0 };
     for (int k = 0; k < 2; k++) {
         rs_engine *engine = NULL;
-        rs_assert_ok(rs_qnet_build(f->net, both[k], &rs_test_lenet_data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q[k], f->diag), f->diag);
+        rs_assert_ok(
+            rs_qnet_build(f->net, both[k], &rs_test_lenet_data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &q[k], f->diag),
+            f->diag);
         rs_assert_ok(rs_engine_new(q[k], false, &engine, f->diag), f->diag);
         rs_assert_ok(rs_engine_run(engine, f->set.pixels, IMAGES, scores[k], NULL, f->diag), f->diag);
         step[k] = ldexp(1, -q[k]->tensors[q[k]->n_tensors - 1].format.fl);
@@ -159,7 +162,9 @@ static void check_lenet(void **state)
                 rs_assert_ok(rs_formats_use_channels(f->net, *g, f->diag), f->diag);
             before = distance(f, *g);
             rs_set_threads(threads);
-            rs_assert_ok(rs_formats_adapt(f->net, &rs_test_lenet_data, &f->set, 0, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, *g, f->diag), f->diag);
+            rs_assert_ok(rs_formats_adapt(f->net, &rs_test_lenet_data, &f->set, 0, RS_BIAS_ACCUMULATOR,
+                                          RS_ROUND_NEAREST, *g, f->diag),
+                         f->diag);
             rs_set_threads(0);
         }
         const double after = distance(f, formats[0]);
@@ -171,7 +176,8 @@ static void check_lenet(void **state)
             if (formats[0]->rounded[i] == NULL)
                 continue;
             layers++;
-            const size_t n = (size_t)rs_shape_count(&l->params[0].shape, 0), outputs = (size_t)l->params[0].shape.dim[0];
+            const size_t n = (size_t)rs_shape_count(&l->params[0].shape, 0),
+                         outputs = (size_t)l->params[0].shape.dim[0];
             if (kind != 1)
                 continue;
             assert_memory_equal(formats[0]->rounded[i], formats[1]->rounded[i], n * sizeof(float));
@@ -199,7 +205,8 @@ static void check_quantize(void **state)
     o.refine_images = IMAGES;
     o.unsigned_activations = true;
     rs_assert_ok(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &better, f->diag), f->diag);
-    print_message("# 4/4/4: %lld of %d right, improved %lld\n", (long long)plain->hits, IMAGES, (long long)better->hits);
+    print_message("# 4/4/4: %lld of %d right, improved %lld\n", (long long)plain->hits, IMAGES,
+                  (long long)better->hits);
     assert_true(better->hits > plain->hits);
     assert_true(better->qnet->tensors[0].is_unsigned); /* bytes without a mean */
     rs_engine *engine = NULL;
@@ -219,7 +226,10 @@ static void check_quantize(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_factor), cmocka_unit_test(check_row), cmocka_unit_test(check_lenet), cmocka_unit_test(check_quantize),
+        cmocka_unit_test(check_factor),
+        cmocka_unit_test(check_row),
+        cmocka_unit_test(check_lenet),
+        cmocka_unit_test(check_quantize),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

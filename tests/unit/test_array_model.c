@@ -95,8 +95,8 @@ static int64_t compare_tensors(const rs_test_case *c, const uint8_t *memory)
 
 typedef struct totals {
     int64_t events, cycles, values, overflowing, saturating, limited, tiled;
-    int64_t kinds[RS_LAYER_HOST + 1]; /* layers */
-    int64_t shifters, minifloats, channel_shifts; /* programs */
+    int64_t kinds[RS_LAYER_HOST + 1];                /* layers */
+    int64_t shifters, minifloats, channel_shifts;    /* programs */
     int64_t sets, shared, runs, slices, unsigned_in; /* descriptors; sets of several convolution groups */
 } totals;
 
@@ -223,7 +223,8 @@ static void campaign(uint64_t stream, int cases, rs_test_limits limits)
     assert_true(sum.events > 100 * cases && sum.values > 10 * cases);
     for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
         assert_true(cases < 200 || sum.kinds[kind] > 2);
-    assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2 && sum.shifters > 20 && sum.minifloats > 20 && sum.channel_shifts > 20));
+    assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2 &&
+                                sum.shifters > 20 && sum.minifloats > 20 && sum.channel_shifts > 20));
     if (cases >= 50)
         assert_true(sum.overflowing > 2 && sum.saturating > 2 && sum.limited > 2 && sum.tiled > (cases < 200 ? 0 : 2));
 }

@@ -1,7 +1,7 @@
 /* test-options: limit=300
- * The published networks on the array: every layer compiles, and one image through the C model gives the exact engine's integers
- * in every blob that lies in memory. Compute cycles are those of the closed forms in docs/microarchitecture.md. Weights are random:
- * sizes and formats are what matters here. */
+ * The published networks on the array: every layer compiles, and one image through the C model gives the exact engine's
+ * integers in every blob that lies in memory. Compute cycles are those of the closed forms in
+ * docs/microarchitecture.md. Weights are random: sizes and formats are what matters here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,8 @@ static void run_network(const char *path, int lanes, int multipliers)
         rs_program_read_tensor(program, program->memory, t, got);
         for (int64_t i = 0; i < n; i++) {
             if (got[i] != tensors[t][i])
-                fail_msg("%s: blob %s, element %lld: %d, expected %d", path, q->name, (long long)i, got[i], tensors[t][i]);
+                fail_msg("%s: blob %s, element %lld: %d, expected %d", path, q->name, (long long)i, got[i],
+                         tensors[t][i]);
             nonzero += got[i] != 0;
         }
         compared += n;
@@ -108,10 +109,11 @@ static void run_network(const char *path, int lanes, int multipliers)
                      (long long)stats.layers[l].compute_cycles, (long long)expected);
         layers += program->layers[l].count == 1;
     }
-    print_message("# %s on %dx%d: %d layers in %d tiles, %llu cycles; compared %lld values (%lld not zero) with the engine, "
-                  "%lld layers with closed forms; %.1f ms of processor time with data, %.3f ms without\n",
-                  path, lanes, multipliers, program->n_layers, program->n_descriptors, (unsigned long long)stats.cycles,
-                  (long long)compared, (long long)nonzero, (long long)layers, 1e3 * (middle - start), 1e3 * (end - middle));
+    print_message(
+        "# %s on %dx%d: %d layers in %d tiles, %llu cycles; compared %lld values (%lld not zero) with the engine, "
+        "%lld layers with closed forms; %.1f ms of processor time with data, %.3f ms without\n",
+        path, lanes, multipliers, program->n_layers, program->n_descriptors, (unsigned long long)stats.cycles,
+        (long long)compared, (long long)nonzero, (long long)layers, 1e3 * (middle - start), 1e3 * (end - middle));
     assert_true(compared > 0 && nonzero > compared / 20 && layers > 0);
     for (int t = 0; t < qnet->n_tensors; t++)
         rs_free(tensors[t]);

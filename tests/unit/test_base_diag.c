@@ -22,7 +22,8 @@ static void printed_forms(void **state)
     (void)state;
     rs_diag *diag = rs_diag_new();
     const rs_loc full = { "net.prototxt", 12, 7 }, line = { "net.prototxt", 12, 0 };
-    assert_int_equal(rs_error(diag, RS_BAD_INPUT, full, "did you mean 'name'?", "unknown field '%s'", "nmae"), RS_BAD_INPUT);
+    assert_int_equal(rs_error(diag, RS_BAD_INPUT, full, "did you mean 'name'?", "unknown field '%s'", "nmae"),
+                     RS_BAD_INPUT);
     assert_int_equal(rs_error(diag, RS_USAGE, line, NULL, "two"), RS_USAGE);
     rs_error(diag, RS_BAD_INPUT, RS_FILE("data.idx"), NULL, "three");
     rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "four");
@@ -48,7 +49,7 @@ static void messages_can_be_read(void **state)
     char name[] = "file";
     rs_warn(diag, RS_FILE(name), NULL, "w");
     name[0] = 'p'; /* the diag has a copy */
-    rs_error(diag, RS_RESOURCE, (rs_loc){ name, 3, 4 }, "h", "e");
+    rs_error(diag, RS_RESOURCE, (rs_loc) { name, 3, 4 }, "h", "e");
     const rs_message *m = rs_diag_message(diag, 0);
     assert_int_equal(m->severity, RS_WARNING);
     assert_string_equal(m->loc.file, "file");
@@ -200,8 +201,8 @@ static void did_you_mean(void **state)
         const char *word, *expected;
     } cases[] = {
         { "lane", "lanes" },
-        { "lnaes", "lanes" },        /* swapped neighbours */
-        { "LANES", "lanes" },        /* case */
+        { "lnaes", "lanes" }, /* swapped neighbours */
+        { "LANES", "lanes" }, /* case */
         { "multiplier", "multipliers" },
         { "mutlipliers", "multipliers" },
         { "activations_bit", "activation_bits" },

@@ -35,7 +35,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- input */
+/* -------------------------------------------------------------------------------------------------------- input */
 
 static void reads_whole_files(void **state)
 {
@@ -54,7 +54,8 @@ static void reads_whole_files(void **state)
         assert_int_equal(data[size], 0);
         rs_free(data);
         if (sizes[k] > 0) {
-            rs_assert_error(rs_read_file(path, sizes[k] - 1, false, &data, &size, diag), RS_BAD_INPUT, diag, "in: error: the file is larger than");
+            rs_assert_error(rs_read_file(path, sizes[k] - 1, false, &data, &size, diag), RS_BAD_INPUT, diag,
+                            "in: error: the file is larger than");
             assert_null(data);
             assert_int_equal(size, 0);
         }
@@ -122,8 +123,10 @@ static void missing_files_are_named(void **state)
     char *expected = rs_format("did you mean '%s'?", rs_test_path("lenet.yaml"));
     assert_string_equal(hint, expected);
     rs_free(expected);
-    rs_assert_error(rs_read_file("no/such/folder/file", 100, false, &data, &size, diag), RS_BAD_INPUT, diag, "cannot open");
-    rs_assert_error(rs_read_file(rs_test_folder(), 100, false, &data, &size, diag), RS_BAD_INPUT, diag, "Is a directory");
+    rs_assert_error(rs_read_file("no/such/folder/file", 100, false, &data, &size, diag), RS_BAD_INPUT, diag,
+                    "cannot open");
+    rs_assert_error(rs_read_file(rs_test_folder(), 100, false, &data, &size, diag), RS_BAD_INPUT, diag,
+                    "Is a directory");
     rs_assert_error(rs_read_file("", 100, false, &data, &size, diag), RS_BAD_INPUT, diag, "cannot open");
     unlink(rs_test_path("lenet.yaml"));
     unlink(rs_test_path(".lenet.yml"));
@@ -215,7 +218,8 @@ static void bad_gzip_is_refused(void **state)
     }
     assert_int_equal(compared, 2 * (packed_size - 2));
     rs_test_write(path, packed, packed_size);
-    rs_assert_error(rs_read_file(path, N - 1, true, &data, &size, diag), RS_BAD_INPUT, diag, "inflated file is larger than 2999");
+    rs_assert_error(rs_read_file(path, N - 1, true, &data, &size, diag), RS_BAD_INPUT, diag,
+                    "inflated file is larger than 2999");
     packed[packed_size] = 'x'; /* rubbish behind the end; gzip() leaves room */
     rs_test_write(path, packed, packed_size + 1);
     assert_int_equal(rs_read_file(path, 100000, true, &data, &size, diag), RS_BAD_INPUT);
@@ -266,13 +270,14 @@ static void faults_while_reading(void **state)
             }
             assert_null(data);
             assert_int_equal(status, kind == RS_FAULT_READ ? RS_BAD_INPUT : RS_RESOURCE);
-            rs_assert_error(status, status, diag, kind == RS_FAULT_READ ? "cannot read: Input/output error" : "out of memory");
+            rs_assert_error(status, status, diag,
+                            kind == RS_FAULT_READ ? "cannot read: Input/output error" : "out of memory");
         }
         assert_true(n >= 3);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------ output */
+/* ------------------------------------------------------------------------------------------------------- output */
 
 static void expect_content(const char *path, const char *expected)
 {
@@ -350,11 +355,13 @@ static void output_to_impossible_places(void **state)
     assert_null(out);
     rs_assert_error(rs_output_open(rs_test_path("new/"), &out, diag), RS_BAD_INPUT, diag, "this is a folder");
     rs_assert_error(rs_output_open("", &out, diag), RS_BAD_INPUT, diag, "cannot write");
-    rs_assert_error(rs_output_open(rs_test_path("plain/x"), &out, diag), RS_BAD_INPUT, diag, "a file of this name is in the way");
+    rs_assert_error(rs_output_open(rs_test_path("plain/x"), &out, diag), RS_BAD_INPUT, diag,
+                    "a file of this name is in the way");
     rs_assert_error(rs_output_open("/proc/nothing/x", &out, diag), RS_BAD_INPUT, diag, "cannot make the folder");
     if (geteuid() != 0) {
         mkdir(rs_test_path("locked"), 0500);
-        rs_assert_error(rs_output_open(rs_test_path("locked/x"), &out, diag), RS_BAD_INPUT, diag, "cannot write: Permission denied");
+        rs_assert_error(rs_output_open(rs_test_path("locked/x"), &out, diag), RS_BAD_INPUT, diag,
+                        "cannot write: Permission denied");
     }
     /* The longest name that a file system takes works too, although the temporary name has more to it. */
     char name[256];
@@ -454,7 +461,8 @@ static void open_files_are_removed(void **state)
         const pid_t child = fork();
         if (child == 0) {
             rs_output *a, *b, *c;
-            if (rs_output_open(rs_test_path("left/a"), &a, diag) != RS_OK || rs_output_open(rs_test_path("left/b"), &b, diag) != RS_OK ||
+            if (rs_output_open(rs_test_path("left/a"), &a, diag) != RS_OK ||
+                rs_output_open(rs_test_path("left/b"), &b, diag) != RS_OK ||
                 rs_output_open(rs_test_path("left/c"), &c, diag) != RS_OK || rs_output_commit(c, diag) != RS_OK)
                 _exit(1);
             if (rs_test_count_files(rs_test_path("left")) != 3)
@@ -489,7 +497,7 @@ static void many_outputs_at_once(void **state)
     expect_content(rs_test_path("many/299"), "299");
 }
 
-/* ------------------------------------------------------------------------------------------------------------- paths */
+/* -------------------------------------------------------------------------------------------------------- paths */
 
 static void makes_folders(void **state)
 {
@@ -500,9 +508,12 @@ static void makes_folders(void **state)
     rs_assert_ok(rs_make_folder("/", diag), diag);
     rs_assert_ok(rs_make_folder(".", diag), diag);
     rs_test_write(rs_test_path("x/file"), "", 0);
-    rs_assert_error(rs_make_folder(rs_test_path("x/file"), diag), RS_BAD_INPUT, diag, "a file of this name is in the way");
-    rs_assert_error(rs_make_folder(rs_test_path("x/file/y"), diag), RS_BAD_INPUT, diag, "a file of this name is in the way");
-    rs_assert_error(rs_make_folder("/proc/x", diag), RS_BAD_INPUT, diag, "/proc/x: error: cannot make the folder '/proc/x'");
+    rs_assert_error(rs_make_folder(rs_test_path("x/file"), diag), RS_BAD_INPUT, diag,
+                    "a file of this name is in the way");
+    rs_assert_error(rs_make_folder(rs_test_path("x/file/y"), diag), RS_BAD_INPUT, diag,
+                    "a file of this name is in the way");
+    rs_assert_error(rs_make_folder("/proc/x", diag), RS_BAD_INPUT, diag,
+                    "/proc/x: error: cannot make the folder '/proc/x'");
     rs_fault_arm(RS_FAULT_ALLOC, 1);
     assert_int_equal(rs_make_folder(rs_test_path("q"), diag), RS_RESOURCE);
     assert_false(rs_file_exists(rs_test_path("q")));

@@ -142,7 +142,7 @@ static void extremes(void **state)
     assert_non_null(strstr(text, "0 %  1/18446744073709551615"));
 }
 
-/* ------------------------------------------------------------------------------------------------------- interrupts */
+/* --------------------------------------------------------------------------------------------------- interrupts */
 
 static void the_flag(void **state)
 {
@@ -251,10 +251,14 @@ static void the_clock_advances(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_on_a_terminal),  cmocka_unit_test(a_narrow_terminal_does_not_wrap),
-        cmocka_unit_test(nothing_into_a_pipe),  cmocka_unit_test(nothing_when_silent),
-        cmocka_unit_test(extremes),             cmocka_unit_test(the_flag),
-        cmocka_unit_test(one_signal_is_polite), cmocka_unit_test(two_signals_end_at_once),
+        cmocka_unit_test(draws_on_a_terminal),
+        cmocka_unit_test(a_narrow_terminal_does_not_wrap),
+        cmocka_unit_test(nothing_into_a_pipe),
+        cmocka_unit_test(nothing_when_silent),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(the_flag),
+        cmocka_unit_test(one_signal_is_polite),
+        cmocka_unit_test(two_signals_end_at_once),
         cmocka_unit_test(the_clock_advances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

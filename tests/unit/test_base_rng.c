@@ -13,11 +13,13 @@ static void known_answers(void **state)
     assert_int_equal(rs_random_u64(0, 0, 0), UINT64_C(0xe169c58d6627e8d5));
     assert_int_equal(rs_random_u64(UINT64_MAX, UINT64_MAX, UINT64_MAX), UINT64_C(0x41c83b0e408f276d));
     /* The digits of pi: seed 299f31d0a4093822, stream 0370734413198a2e, counter 85a308d3243f6a88. */
-    assert_int_equal(rs_random_u64(UINT64_C(0x299f31d0a4093822), UINT64_C(0x0370734413198a2e), UINT64_C(0x85a308d3243f6a88)),
-                     UINT64_C(0x94fdccebd16cfe09));
+    assert_int_equal(
+        rs_random_u64(UINT64_C(0x299f31d0a4093822), UINT64_C(0x0370734413198a2e), UINT64_C(0x85a308d3243f6a88)),
+        UINT64_C(0x94fdccebd16cfe09));
 }
 
-/* The other two words decide the angle of a normal number: 5001e420 24126ea1 and 9b00dbd8 bc57ac4c of the same vectors. */
+/* The other two words decide the angle of a normal number: 5001e420 24126ea1 and 9b00dbd8 bc57ac4c of the same vectors.
+ */
 static void normal_known_answers(void **state)
 {
     (void)state;
@@ -111,7 +113,8 @@ static void below_stays_below(void **state)
     assert_int_equal(rs_random_below(0, 0, 0, 16), 0xe);
 }
 
-/* Each place once; another order for another stream; and an image goes to any tenth of the places as often as to another. */
+/* Each place once; another order for another stream; and an image goes to any tenth of the places as often as to
+ * another. */
 static void permutations_are_permutations(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* What is said about wrong prototxt and solver files: tests/golden/caffe/NAME.prototxt is read, and every message compared with
- * NAME.expected. RISTRETTO_UPDATE=1 writes the expected files anew (then read what has changed). */
+/* What is said about wrong prototxt and solver files: tests/golden/caffe/NAME.prototxt is read, and every message
+ * compared with NAME.expected. RISTRETTO_UPDATE=1 writes the expected files anew (then read what has changed). */
 #include "support/test.h"
 
 #include <dirent.h>

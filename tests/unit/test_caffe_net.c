@@ -99,7 +99,8 @@ static void check_v1(void **state)
         "  weight_decay: 0 convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 group: 1\n"
         "  weight_filler { type: 'gaussian' std: 0.01 } } }\n"
         "layers { name: 'relu' type: RELU bottom: 'conv' top: 'conv' relu_param { negative_slope: 0.5 } }\n"
-        "layers { name: 'pool' type: POOLING bottom: 'conv' top: 'pool' pooling_param { pool: AVE kernel_size: 2 stride: 2 } }\n"
+        "layers { name: 'pool' type: POOLING bottom: 'conv' top: 'pool' pooling_param { pool: AVE kernel_size: 2 "
+        "stride: 2 } }\n"
         "layers { name: 'drop' type: DROPOUT bottom: 'pool' top: 'pool' dropout_param { dropout_ratio: 0.25 } }\n"
         "layers { name: 'ip' type: INNER_PRODUCT bottom: 'pool' top: 'ip' inner_product_param { num_output: 5 } }\n"
         "layers { name: 'prob' type: SOFTMAX bottom: 'ip' top: 'prob' include { phase: TEST } }\n",
@@ -107,10 +108,12 @@ static void check_v1(void **state)
     rs_net *v2 = read_text(
         "name: 'net' layer { name: 'input' type: 'Input' top: 'data' input_param { shape { dim: [1, 3, 8, 8] } } }\n"
         "layer { name: 'conv' type: 'Convolution' bottom: 'data' top: 'conv' param { lr_mult: 1 decay_mult: 1 }\n"
-        "  param { lr_mult: 2 decay_mult: 0 } convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 group: 1\n"
+        "  param { lr_mult: 2 decay_mult: 0 } convolution_param { num_output: 4 kernel_size: 3 pad: 1 stride: 2 group: "
+        "1\n"
         "  weight_filler { type: 'gaussian' std: 0.01 } } }\n"
         "layer { name: 'relu' type: 'ReLU' bottom: 'conv' top: 'conv' relu_param { negative_slope: 0.5 } }\n"
-        "layer { name: 'pool' type: 'Pooling' bottom: 'conv' top: 'pool' pooling_param { pool: AVE kernel_size: 2 stride: 2 } }\n"
+        "layer { name: 'pool' type: 'Pooling' bottom: 'conv' top: 'pool' pooling_param { pool: AVE kernel_size: 2 "
+        "stride: 2 } }\n"
         "layer { name: 'drop' type: 'Dropout' bottom: 'pool' top: 'pool' dropout_param { dropout_ratio: 0.25 } }\n"
         "layer { name: 'ip' type: 'InnerProduct' bottom: 'pool' top: 'ip' inner_product_param { num_output: 5 } }\n"
         "layer { name: 'prob' type: 'Softmax' bottom: 'ip' top: 'prob' include { phase: TEST } }\n",
@@ -133,13 +136,15 @@ static void check_v1(void **state)
         assert_memory_equal(a->tops, b->tops, (size_t)a->n_tops * sizeof(int));
         assert_int_equal(a->n_params, b->n_params);
         for (int p = 0; p < a->n_params; p++)
-            assert_true(a->params[p].lr_mult == b->params[p].lr_mult && a->params[p].decay_mult == b->params[p].decay_mult);
+            assert_true(a->params[p].lr_mult == b->params[p].lr_mult &&
+                        a->params[p].decay_mult == b->params[p].decay_mult);
     }
     const rs_convolution_param *c = &v1->layers[1].convolution;
     assert_int_equal(c->stride_h, 2);
     assert_int_equal(c->pad_w, 1);
     assert_int_equal(c->weight_filler.type, RS_FILL_GAUSSIAN);
-    assert_true(c->weight_filler.std == 0.01F && v1->layers[1].params[1].lr_mult == 2 && v1->layers[1].params[1].decay_mult == 0);
+    assert_true(c->weight_filler.std == 0.01F && v1->layers[1].params[1].lr_mult == 2 &&
+                v1->layers[1].params[1].decay_mult == 0);
     assert_true(v1->layers[2].relu_slope == 0.5F && v1->layers[4].dropout_ratio == 0.25F);
     assert_int_equal(v1->layers[3].pooling.method, RS_POOL_AVERAGE);
     rs_net_free(v1);
@@ -152,18 +157,16 @@ static void check_rules(void **state)
 #define RULED(name, rules) "layer { name: '" name "' type: 'ReLU' bottom: 'data' top: '" name "' " rules " }\n"
     static const char text[] =
         "state { level: 2 stage: 'deploy' stage: 'extra' }\n"
-        "layer { name: 'input' type: 'Input' top: 'data' input_param { shape { dim: 1 } } }\n"
-        RULED("always", "")
-        RULED("test", "include { phase: TEST }")
-        RULED("train", "include { phase: TRAIN }")
-        RULED("nottrain", "exclude { phase: TRAIN }")
-        RULED("either", "include { phase: TRAIN } include { stage: 'deploy' }")
-        RULED("both", "include { stage: 'deploy' stage: 'extra' }")
-        RULED("absent", "include { stage: 'deploy' stage: 'other' }")
-        RULED("without", "include { not_stage: 'extra' }")
-        RULED("level", "include { min_level: 1 max_level: 2 }")
-        RULED("high", "include { min_level: 3 }")
-        RULED("low", "exclude { max_level: 1 }");
+        "layer { name: 'input' type: 'Input' top: 'data' input_param { shape { dim: 1 } } }\n" RULED("always", "")
+            RULED("test", "include { phase: TEST }") RULED("train", "include { phase: TRAIN }")
+                RULED("nottrain", "exclude { phase: TRAIN }")
+                    RULED("either", "include { phase: TRAIN } include { stage: 'deploy' }")
+                        RULED("both", "include { stage: 'deploy' stage: 'extra' }")
+                            RULED("absent", "include { stage: 'deploy' stage: 'other' }")
+                                RULED("without", "include { not_stage: 'extra' }")
+                                    RULED("level", "include { min_level: 1 max_level: 2 }")
+                                        RULED("high", "include { min_level: 3 }")
+                                            RULED("low", "exclude { max_level: 1 }");
     const struct {
         rs_phase phase;
         const char *names;
@@ -187,10 +190,14 @@ static void check_data_layers(void **state)
 {
     (void)state;
     rs_net *net = read_text(
-        "layer { name: 'a' type: 'Data' top: 'a' top: 'al' data_param { source: 'some/lmdb' batch_size: 10 backend: LMDB }\n"
-        "  transform_param { scale: 0.5 mirror: true crop_size: 227 mean_value: 104 mean_value: 117 mean_value: 123 } }\n"
-        "layer { name: 'b' type: 'ImageData' top: 'b' image_data_param { source: 'list.txt' batch_size: 3 scale: 2 crop_size: 4 } }\n"
-        "layer { name: 'c' type: 'MemoryData' top: 'c' top: 'cl' memory_data_param { batch_size: 2 channels: 3 height: 4 width: 5 } }\n"
+        "layer { name: 'a' type: 'Data' top: 'a' top: 'al' data_param { source: 'some/lmdb' batch_size: 10 backend: "
+        "LMDB }\n"
+        "  transform_param { scale: 0.5 mirror: true crop_size: 227 mean_value: 104 mean_value: 117 mean_value: 123 } "
+        "}\n"
+        "layer { name: 'b' type: 'ImageData' top: 'b' image_data_param { source: 'list.txt' batch_size: 3 scale: 2 "
+        "crop_size: 4 } }\n"
+        "layer { name: 'c' type: 'MemoryData' top: 'c' top: 'cl' memory_data_param { batch_size: 2 channels: 3 height: "
+        "4 width: 5 } }\n"
         "layer { name: 'e' type: 'Input' top: 'e' top: 'f' input_param { shape { dim: 2 dim: 9 } } }\n",
         RS_TEST, 0);
     const rs_data_param *d = &net->layers[0].data;
@@ -208,8 +215,10 @@ static void check_data_layers(void **state)
     assert_true(net->layers[3].data.source == NULL && net->layers[3].data.scale == 1);
     rs_net_free(net);
 
-    net = read_text("layers { name: 'a' type: DATA top: 'a' top: 'l' data_param { source: 's' batch_size: 8 scale: 0.25 mirror: true } }\n"
-                    "layers { name: 'r' type: RELU bottom: 'a' top: 'a' }\n", RS_TRAIN, 0);
+    net = read_text("layers { name: 'a' type: DATA top: 'a' top: 'l' data_param { source: 's' batch_size: 8 scale: "
+                    "0.25 mirror: true } }\n"
+                    "layers { name: 'r' type: RELU bottom: 'a' top: 'a' }\n",
+                    RS_TRAIN, 0);
     assert_true(net->layers[0].data.scale == 0.25F && net->layers[0].data.mirror);
     rs_net_free(net);
 }
@@ -219,8 +228,10 @@ static void check_quantized(void **state)
     (void)state;
     rs_net *net = read_text(
         "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: [1, 3, 8, 8] } } }\n"
-        "layer { name: 'c' type: 'ConvolutionRistretto' bottom: 'data' top: 'c' convolution_param { num_output: 4 kernel_size: 3 }\n"
-        "  quantization_param { bw_layer_in: 8 bw_layer_out: 7 bw_params: 4 fl_layer_in: -1 fl_layer_out: 3 fl_params: 9 } }\n"
+        "layer { name: 'c' type: 'ConvolutionRistretto' bottom: 'data' top: 'c' convolution_param { num_output: 4 "
+        "kernel_size: 3 }\n"
+        "  quantization_param { bw_layer_in: 8 bw_layer_out: 7 bw_params: 4 fl_layer_in: -1 fl_layer_out: 3 fl_params: "
+        "9 } }\n"
         "layer { name: 'f' type: 'FcRistretto' bottom: 'c' top: 'f' inner_product_param { num_output: 4 }\n"
         "  quantization_param { precision: DYNAMIC_FIXED_POINT } }\n"
         "layer { name: 'g' type: 'InnerProduct' bottom: 'f' top: 'g' inner_product_param { num_output: 4 } }\n",
@@ -239,9 +250,10 @@ static void check_quantized(void **state)
 static void check_warnings(void **state)
 {
     (void)state;
-    rs_net *net = read_text("layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 1 } } phase: TRAIN }\n"
-                            "layer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' pooling_param { } lrn_param { } }\n",
-                            RS_TEST, 3);
+    rs_net *net = read_text(
+        "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 1 } } phase: TRAIN }\n"
+        "layer { name: 'r' type: 'ReLU' bottom: 'data' top: 'r' pooling_param { } lrn_param { } }\n",
+        RS_TEST, 3);
     rs_net_free(net);
 }
 
@@ -251,10 +263,11 @@ static void check_solver(void **state)
     rs_diag *diag = rs_diag_new();
     const char *net = rs_test_path("the-net.prototxt"), *path = rs_test_path("my.solver.prototxt");
     rs_test_write(net, "", 0);
-    static const char text[] = "train_net: 'the-net.prototxt' solver_type: ADAM base_lr: 1e-3 lr_policy: 'multistep' gamma: 0.1\n"
-                               "stepvalue: [10, 20, 30] max_iter: 40 iter_size: 2 regularization_type: 'L1' random_seed: 5\n"
-                               "momentum: 0.9 momentum2: 0.99 delta: 1e-8 clip_gradients: 35 snapshot_after_train: false\n"
-                               "test_initialization: false snapshot: 7 display: 3 average_loss: 4\n";
+    static const char text[] =
+        "train_net: 'the-net.prototxt' solver_type: ADAM base_lr: 1e-3 lr_policy: 'multistep' gamma: 0.1\n"
+        "stepvalue: [10, 20, 30] max_iter: 40 iter_size: 2 regularization_type: 'L1' random_seed: 5\n"
+        "momentum: 0.9 momentum2: 0.99 delta: 1e-8 clip_gradients: 35 snapshot_after_train: false\n"
+        "test_initialization: false snapshot: 7 display: 3 average_loss: 4\n";
     rs_test_write(path, text, sizeof text - 1);
     rs_solver_param *s = NULL;
     rs_assert_ok(rs_caffe_read_solver(path, &s, diag), diag);
@@ -265,7 +278,8 @@ static void check_solver(void **state)
     assert_int_equal(s->n_step_values, 3);
     assert_true(s->step_values[0] == 10 && s->step_values[2] == 30);
     assert_true(s->l1_regularization && !s->snapshot_after_train && !s->test_initialization);
-    assert_true(s->iter_size == 2 && s->random_seed == 5 && s->snapshot == 7 && s->display == 3 && s->average_loss == 4);
+    assert_true(s->iter_size == 2 && s->random_seed == 5 && s->snapshot == 7 && s->display == 3 &&
+                s->average_loss == 4);
     assert_true(s->momentum2 == (double)0.99F && s->delta == (double)1e-8F && s->clip_gradients == 35);
     assert_string_equal(s->snapshot_prefix, "my.solver");
     rs_solver_param_free(s);
@@ -318,9 +332,9 @@ static void check_published(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_zoo),       cmocka_unit_test(check_v1),       cmocka_unit_test(check_rules),
+        cmocka_unit_test(check_zoo),         cmocka_unit_test(check_v1),        cmocka_unit_test(check_rules),
         cmocka_unit_test(check_data_layers), cmocka_unit_test(check_quantized), cmocka_unit_test(check_warnings),
-        cmocka_unit_test(check_solver),    cmocka_unit_test(check_published),
+        cmocka_unit_test(check_solver),      cmocka_unit_test(check_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

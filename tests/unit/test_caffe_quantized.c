@@ -30,42 +30,48 @@ static const char source_text[] = "# a comment that stays\n"
                                   "  quantization_param { bw_params: 3\n"
                                   "    fl_params: 1 } inner_product_param { num_output: 4 }>\n";
 
-static const char expected_text[] = "# a comment that stays\n"
-                                    "name: \"net\"\n"
-                                    "layer {\n"
-                                    "  name: \"data\"\n"
-                                    "  type: \"Input\"\n"
-                                    "  top: \"data\"\n"
-                                    "  input_param { shape { dim: [1, 2, 6, 6] } }\n"
-                                    "}\n"
-                                    "layer {\n"
-                                    "\tname: \"conv\" # behind the name\n"
-                                    "\ttype: \"ConvolutionRistretto\"\n"
-                                    "\tbottom: \"data\" top: \"conv\"\n"
-                                    "\tconvolution_param { num_output: 3 kernel_size: 3 } # last } of many\n"
-                                    "\tquantization_param {\n"
-                                    "\t  precision: DYNAMIC_FIXED_POINT\n"
-                                    "\t  bw_layer_in: 8\n"
-                                    "\t  bw_layer_out: 7\n"
-                                    "\t  bw_params: 4\n"
-                                    "\t  fl_layer_in: -1\n"
-                                    "\t  fl_layer_out: 3\n"
-                                    "\t  fl_params: 9\n"
-                                    "\t}\n"
-                                    "}\n"
-                                    "layer { name: \"keep\" type: \"InnerProduct\" bottom: \"conv\" top: \"keep\"\n"
-                                    "  inner_product_param { num_output: 4 } }\n"
-                                    "layer { name: \"ip\" type: \"FcRistretto\" bottom: \"conv\" top: \"ip\" "
-                                    "inner_product_param { num_output: 4 } quantization_param { precision: "
-                                    "DYNAMIC_FIXED_POINT bw_layer_in: 8 bw_layer_out: 7 bw_params: 4 fl_layer_in: -1 "
-                                    "fl_layer_out: 3 fl_params: 9 } }\n"
-                                    "layer < name: \"again\" type: \"FcRistretto\" bottom: \"ip\" top: \"again\"\n"
-                                    "  quantization_param { precision: DYNAMIC_FIXED_POINT bw_layer_in: 8 bw_layer_out: "
-                                    "7 bw_params: 4 fl_layer_in: -1 fl_layer_out: 3 fl_params: 9 } "
-                                    "inner_product_param { num_output: 4 }>\n";
+static const char expected_text[] =
+    "# a comment that stays\n"
+    "name: \"net\"\n"
+    "layer {\n"
+    "  name: \"data\"\n"
+    "  type: \"Input\"\n"
+    "  top: \"data\"\n"
+    "  input_param { shape { dim: [1, 2, 6, 6] } }\n"
+    "}\n"
+    "layer {\n"
+    "\tname: \"conv\" # behind the name\n"
+    "\ttype: \"ConvolutionRistretto\"\n"
+    "\tbottom: \"data\" top: \"conv\"\n"
+    "\tconvolution_param { num_output: 3 kernel_size: 3 } # last } of many\n"
+    "\tquantization_param {\n"
+    "\t  precision: DYNAMIC_FIXED_POINT\n"
+    "\t  bw_layer_in: 8\n"
+    "\t  bw_layer_out: 7\n"
+    "\t  bw_params: 4\n"
+    "\t  fl_layer_in: -1\n"
+    "\t  fl_layer_out: 3\n"
+    "\t  fl_params: 9\n"
+    "\t}\n"
+    "}\n"
+    "layer { name: \"keep\" type: \"InnerProduct\" bottom: \"conv\" top: \"keep\"\n"
+    "  inner_product_param { num_output: 4 } }\n"
+    "layer { name: \"ip\" type: \"FcRistretto\" bottom: \"conv\" top: \"ip\" "
+    "inner_product_param { num_output: 4 } quantization_param { precision: "
+    "DYNAMIC_FIXED_POINT bw_layer_in: 8 bw_layer_out: 7 bw_params: 4 fl_layer_in: -1 "
+    "fl_layer_out: 3 fl_params: 9 } }\n"
+    "layer < name: \"again\" type: \"FcRistretto\" bottom: \"ip\" top: \"again\"\n"
+    "  quantization_param { precision: DYNAMIC_FIXED_POINT bw_layer_in: 8 bw_layer_out: "
+    "7 bw_params: 4 fl_layer_in: -1 fl_layer_out: 3 fl_params: 9 } "
+    "inner_product_param { num_output: 4 }>\n";
 
-static const rs_quantization_param format = { .present = true, .bw_layer_in = 8, .bw_layer_out = 7, .bw_params = 4, .fl_layer_in = -1,
-                                              .fl_layer_out = 3, .fl_params = 9 };
+static const rs_quantization_param format = { .present = true,
+                                              .bw_layer_in = 8,
+                                              .bw_layer_out = 7,
+                                              .bw_params = 4,
+                                              .fl_layer_in = -1,
+                                              .fl_layer_out = 3,
+                                              .fl_params = 9 };
 
 static rs_net *read_net(const char *path)
 {
@@ -115,7 +121,8 @@ static void check_text(void **state)
     rs_assert_error(rs_caffe_write_quantized(source, net, path, diag), RS_BAD_INPUT, diag,
                     "no convolution or inner product layer 'other' to be quantized");
     rs_test_write(source, "layer { nmae: 'x' }", 19);
-    rs_assert_error(rs_caffe_write_quantized(source, net, path, diag), RS_BAD_INPUT, diag, "unknown field 'nmae' in a layer");
+    rs_assert_error(rs_caffe_write_quantized(source, net, path, diag), RS_BAD_INPUT, diag,
+                    "unknown field 'nmae' in a layer");
     rs_assert_error(rs_caffe_write_quantized(rs_test_path("none"), net, path, diag), RS_BAD_INPUT, diag, "cannot open");
     rs_fault_arm(RS_FAULT_WRITE, 1);
     assert_int_equal(rs_caffe_write_quantized(path, back, path, NULL), RS_RESOURCE);
@@ -162,10 +169,11 @@ static void check_v1(void **state)
 {
     (void)state;
     rs_diag *diag = rs_diag_new();
-    static const char text[] = "input: 'data' input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n"
-                               "layers { name: 'conv' type: CONVOLUTION bottom: 'data' top: 'conv' blobs_lr: 1 blobs_lr: 2\n"
-                               "  weight_decay: 1 weight_decay: 0 convolution_param { num_output: 4 kernel_size: 3 } }\n"
-                               "layers { name: 'relu' type: RELU bottom: 'conv' top: 'conv' }\n";
+    static const char text[] =
+        "input: 'data' input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8\n"
+        "layers { name: 'conv' type: CONVOLUTION bottom: 'data' top: 'conv' blobs_lr: 1 blobs_lr: 2\n"
+        "  weight_decay: 1 weight_decay: 0 convolution_param { num_output: 4 kernel_size: 3 } }\n"
+        "layers { name: 'relu' type: RELU bottom: 'conv' top: 'conv' }\n";
     const char *source = rs_test_path("v1.prototxt"), *path = rs_test_path("v1q.prototxt");
     rs_test_write(source, text, sizeof text - 1);
     rs_net *net = read_net(source);

@@ -1,5 +1,5 @@
-/* Weights and solver states: the three forms of layers, shapes old and new, round trips, and files that are wrong, cut off or
- * damaged at every place. */
+/* Weights and solver states: the three forms of layers, shapes old and new, round trips, and files that are wrong, cut
+ * off or damaged at every place. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "base/rng.h"
 #include "import/caffe.h"
 
-/* ---------------------------------------------------------------------------- protocol buffers by hand, for wrong files */
+/* -------------------------------------------------------------------- protocol buffers by hand, for wrong files */
 
 typedef struct bytes {
     uint8_t data[4096];
@@ -115,11 +115,11 @@ static const float two[2] = { -1, 0.125F };
 
 static bytes good_weights(void)
 {
-    return floats_blob((int64_t[]){ 2, 3 }, 2, six, 6);
+    return floats_blob((int64_t[]) { 2, 3 }, 2, six, 6);
 }
 static bytes good_bias(void)
 {
-    return floats_blob((int64_t[]){ 2 }, 1, two, 2);
+    return floats_blob((int64_t[]) { 2 }, 1, two, 2);
 }
 
 static void check_values(const rs_net *net)
@@ -129,13 +129,13 @@ static void check_values(const rs_net *net)
     assert_int_equal(net->layers[1].params[0].shape.n_axes, 2); /* the net's shape, whatever the file's form */
 }
 
-/* ------------------------------------------------------------------------------------------------------------ the forms */
+/* ---------------------------------------------------------------------------------------------------- the forms */
 
 static void check_forms(void **state)
 {
     (void)state;
     rs_diag *diag = rs_diag_new();
-    const bytes v2 = v2_file("ip", (bytes[]){ good_weights(), good_bias() }, 2);
+    const bytes v2 = v2_file("ip", (bytes[]) { good_weights(), good_bias() }, 2);
 
     /* The shapes of older files: num x channels x height x width, with leading ones. */
     bytes weights = { .size = 0 }, bias = { .size = 0 }, v1_layer = { .size = 0 }, v1 = { .size = 0 };
@@ -176,7 +176,7 @@ static void check_forms(void **state)
     /* An unknown field and a layer that is not in the net do no harm. */
     bytes extra = v2;
     put_number(&extra, 4000, 7);
-    const bytes other = v2_file("other", (bytes[]){ good_bias() }, 1);
+    const bytes other = v2_file("other", (bytes[]) { good_bias() }, 1);
     put(&extra, other.data, other.size);
 
     const bytes *const files[] = { &v2, &v1, &v0, &extra };
@@ -198,33 +198,33 @@ static void check_errors(void **state)
 {
     (void)state;
     const bytes w = good_weights(), b = good_bias();
-    bytes file = v2_file("pi", (bytes[]){ w, b }, 2);
+    bytes file = v2_file("pi", (bytes[]) { w, b }, 2);
     expect(&file, "the file has no weights for layer 'ip'");
     file = v2_file("ip", &w, 1);
     expect(&file, "layer 'ip' has 1 blob in the file, expected 2 (weights, bias)");
-    file = v2_file("ip", (bytes[]){ w, w }, 2);
+    file = v2_file("ip", (bytes[]) { w, w }, 2);
     expect(&file, "layer 'ip', bias: the shape is 2x3, expected 2");
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 3, 2 }, 2, six, 6), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 3, 2 }, 2, six, 6), b }, 2);
     expect(&file, "layer 'ip', weights: the shape is 3x2, expected 2x3");
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 2, 3 }, 2, six, 5), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 2, 3 }, 2, six, 5), b }, 2);
     expect(&file, "layer 'ip', weights is 2x3, 6 values, but holds 5");
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 2, 0 }, 2, six, 0), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 2, 0 }, 2, six, 0), b }, 2);
     expect(&file, "layer 'ip', weights is 2x0, expected dimensions of at least 1");
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ -2, -3 }, 2, six, 6), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { -2, -3 }, 2, six, 6), b }, 2);
     expect(&file, "layer 'ip', weights is -2x-3, expected dimensions of at least 1");
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 1, 1, 1, 1, 1, 1, 1, 1, 6 }, 9, six, 6), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 1, 1, 1, 1, 1, 1, 1, 1, 6 }, 9, six, 6), b }, 2);
     expect(&file, "layer 'ip', weights has 9 axes, expected at most 8");
-    file = v2_file("ip", (bytes[]){ w, b }, 2);
+    file = v2_file("ip", (bytes[]) { w, b }, 2);
     put(&file, file.data, file.size);
     expect(&file, "layer 'ip' is in the file twice");
 
     float wrong[6];
     memcpy(wrong, six, sizeof wrong);
     wrong[4] = NAN;
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 2, 3 }, 2, wrong, 6), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 2, 3 }, 2, wrong, 6), b }, 2);
     expect(&file, "layer 'ip', weights: value 4 is not a number, expected a finite number");
     wrong[4] = -INFINITY;
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 2, 3 }, 2, wrong, 6), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 2, 3 }, 2, wrong, 6), b }, 2);
     expect(&file, "layer 'ip', weights: value 4 is infinite, expected a finite number");
     const double huge[2] = { 1, 1e300 };
     bytes doubles = { .size = 0 };
@@ -233,13 +233,13 @@ static void check_errors(void **state)
     put_number(&doubles, 2, 1);
     put_number(&doubles, 3, 1);
     put_block(&doubles, 8, huge, sizeof huge);
-    file = v2_file("ip", (bytes[]){ w, doubles }, 2);
+    file = v2_file("ip", (bytes[]) { w, doubles }, 2);
     expect(&file, "layer 'ip', bias: value 1 is infinite");
 
     /* Thirty bytes that claim a lot. */
-    file = v2_file("ip", (bytes[]){ floats_blob((int64_t[]){ 1 << 30, 1 << 30, 1 << 30 }, 3, six, 1), b }, 2);
+    file = v2_file("ip", (bytes[]) { floats_blob((int64_t[]) { 1 << 30, 1 << 30, 1 << 30 }, 3, six, 1), b }, 2);
     expect(&file, "too many values, but holds 1");
-    file = (bytes){ .size = 0 };
+    file = (bytes) { .size = 0 };
     put_varint(&file, 100 << 3 | 2);
     put_varint(&file, UINT64_C(30) << 30);
     expect(&file, "a field of 32212254720 bytes, but only 0 are left at byte 0");
@@ -247,34 +247,37 @@ static void check_errors(void **state)
     file.data[1]++; /* the tag's second byte: another field */
     expect(&file, "the file holds no layers, expected weights (caffemodel)");
 
-    file = (bytes){ .size = 0 };
+    file = (bytes) { .size = 0 };
     expect(&file, "the file is empty, expected weights (caffemodel)");
-    file = (bytes){ .size = 12, .data = "\x89HDF\r\n\x1a\n\0\0\0" };
+    file = (bytes) { .size = 12, .data = "\x89HDF\r\n\x1a\n\0\0\0" };
     expect(&file, "this HDF5 file cannot be read: it is shorter than it says");
-    file = (bytes){ .size = 30, .data = "layer { name: 'conv1' type: 'C" };
+    file = (bytes) { .size = 30, .data = "layer { name: 'conv1' type: 'C" };
     expect(&file, "this is a text file, expected weights (caffemodel)");
-    file = (bytes){ .size = 3, .data = "\xff\xff\xff" };
+    file = (bytes) { .size = 3, .data = "\xff\xff\xff" };
     expect(&file, "the file ends inside a field at byte 0");
-    file = (bytes){ .size = 3, .data = "\x03\x01\x01" };
+    file = (bytes) { .size = 3, .data = "\x03\x01\x01" };
     expect(&file, "a field with a wrong tag at byte 0");
-    file = (bytes){ .size = 12, .data = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" };
+    file = (bytes) { .size = 12, .data = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff" };
     expect(&file, "a field with a wrong tag at byte 0");
 
     rs_diag *diag = rs_diag_new();
     rs_net *net = read_net(ip_text);
-    rs_assert_error(rs_caffe_read_weights(rs_test_path("none.caffemodel"), net, diag), RS_BAD_INPUT, diag, "cannot open");
+    rs_assert_error(rs_caffe_read_weights(rs_test_path("none.caffemodel"), net, diag), RS_BAD_INPUT, diag,
+                    "cannot open");
     rs_net_free(net);
     rs_diag_free(diag);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- round trips */
+/* -------------------------------------------------------------------------------------------------- round trips */
 
 static const char small_text[] =
     "name: 'small' layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: [1, 2, 6, 6] } } }\n"
-    "layer { name: 'conv' type: 'Convolution' bottom: 'data' top: 'conv' convolution_param { num_output: 3 kernel_size: 3\n"
+    "layer { name: 'conv' type: 'Convolution' bottom: 'data' top: 'conv' convolution_param { num_output: 3 "
+    "kernel_size: 3\n"
     "  weight_filler { type: 'xavier' } bias_filler { type: 'gaussian' } } }\n"
     "layer { name: 'relu' type: 'ReLU' bottom: 'conv' top: 'conv' }\n"
-    "layer { name: 'ip' type: 'InnerProduct' bottom: 'conv' top: 'ip' inner_product_param { num_output: 4 bias_term: false\n"
+    "layer { name: 'ip' type: 'InnerProduct' bottom: 'conv' top: 'ip' inner_product_param { num_output: 4 bias_term: "
+    "false\n"
     "  weight_filler { type: 'gaussian' std: 3 } } }\n";
 
 static void check_same_params(const rs_net *a, const rs_net *b)
@@ -331,7 +334,8 @@ static void poke(const char *path, size_t offset, char value)
     close(fd);
 }
 
-/* Every length, and every bit: an error or a success, never more. Under the sanitizers this is the test of the parser. */
+/* Every length, and every bit: an error or a success, never more. Under the sanitizers this is the test of the parser.
+ */
 static void check_damage(void **state)
 {
     (void)state;
@@ -370,7 +374,7 @@ static void check_allocation_failures(void **state)
 {
     (void)state;
     rs_net *net = read_net(ip_text);
-    const bytes file = v2_file("ip", (bytes[]){ good_weights(), good_bias() }, 2);
+    const bytes file = v2_file("ip", (bytes[]) { good_weights(), good_bias() }, 2);
     int failed = 0;
     for (uint64_t n = 1;; n++, failed++) {
         const char *path = rs_test_path("weights.caffemodel");
@@ -388,18 +392,20 @@ static void check_allocation_failures(void **state)
     rs_net_free(net);
 }
 
-/* -------------------------------------------------------------------------------------------------------- solver states */
+/* ------------------------------------------------------------------------------------------------ solver states */
 
 static void check_solver_state(void **state)
 {
     (void)state;
     rs_diag *diag = rs_diag_new();
     float values[2][6];
-    rs_param history[2] = { { .shape = { 2, { 2, 3 } }, .data = values[0] }, { .shape = { 1, { 5 } }, .data = values[1] } };
+    rs_param history[2] = { { .shape = { 2, { 2, 3 } }, .data = values[0] },
+                            { .shape = { 1, { 5 } }, .data = values[1] } };
     for (uint64_t i = 0; i < 12; i++)
         values[i / 6][i % 6] = (float)rs_random_normal(rs_test_seed(), 0, i);
-    rs_solver_state to = { .iter = 5000, .current_step = 3, .learned_net = "lenet_iter_5000.caffemodel", .n_history = 2,
-                           .history = history };
+    rs_solver_state to = {
+        .iter = 5000, .current_step = 3, .learned_net = "lenet_iter_5000.caffemodel", .n_history = 2, .history = history
+    };
     const char *path = rs_test_path("a.solverstate");
     rs_solver_state *from = NULL;
     rs_assert_ok(rs_caffe_write_solver_state(&to, path, diag), diag);
@@ -443,7 +449,8 @@ static void check_solver_state(void **state)
                     "the file has no iteration number, expected a solver state");
     put_number(&file, 1, UINT64_MAX);
     rs_test_write(part, file.data, file.size);
-    rs_assert_error(rs_caffe_read_solver_state(part, &from, diag), RS_BAD_INPUT, diag, "iteration -1, step 1, expected at least 0");
+    rs_assert_error(rs_caffe_read_solver_state(part, &from, diag), RS_BAD_INPUT, diag,
+                    "iteration -1, step 1, expected at least 0");
     to.iter = -1;
     assert_int_equal(rs_caffe_write_solver_state(&to, path, NULL), RS_INTERNAL);
     to.iter = 1;
@@ -452,7 +459,7 @@ static void check_solver_state(void **state)
     rs_diag_free(diag);
 }
 
-/* --------------------------------------------------------------------------------------------------------- real files */
+/* --------------------------------------------------------------------------------------------------- real files */
 
 static char *shared_file(const char *name)
 {
@@ -485,11 +492,13 @@ static void check_published(void **state)
           "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: [1, 3, 227, 227] } } }\n"
           "layer { name: 'conv1' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 64\n"
           "  kernel_size: 3 stride: 2 } }\n"
-          "layer { name: 'fire2/squeeze1x1' type: 'Convolution' bottom: 'conv1' top: 's' convolution_param { num_output: 16\n"
+          "layer { name: 'fire2/squeeze1x1' type: 'Convolution' bottom: 'conv1' top: 's' convolution_param { "
+          "num_output: 16\n"
           "  kernel_size: 1 } }\n" },
         { "googlenet/bvlc_googlenet.caffemodel",
           "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: [1, 3, 224, 224] } } }\n"
-          "layer { name: 'conv1/7x7_s2' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 64\n"
+          "layer { name: 'conv1/7x7_s2' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { "
+          "num_output: 64\n"
           "  kernel_size: 7 stride: 2 pad: 3 } }\n" },
     };
     for (int i = 0; i < 4; i++) {
@@ -539,7 +548,7 @@ static void check_published_cut(void **state)
     rs_net_free(net);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- HDF5 */
+/* --------------------------------------------------------------------------------------------------------- HDF5 */
 
 enum { H5_PLAIN, H5_DOUBLE, H5_COMPRESSED, H5_FORMS };
 
@@ -548,15 +557,16 @@ static void put_set(hid_t group, const char *name, int axes, const hsize_t *dims
     const hid_t space = H5Screate_simple(axes, dims, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
     if (form == H5_COMPRESSED)
         assert_true(H5Pset_chunk(plist, axes, dims) >= 0 && H5Pset_deflate(plist, 6) >= 0);
-    const hid_t set = H5Dcreate2(group, name, form == H5_DOUBLE ? H5T_IEEE_F64LE : H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    const hid_t set = H5Dcreate2(group, name, form == H5_DOUBLE ? H5T_IEEE_F64LE : H5T_IEEE_F32LE, space, H5P_DEFAULT,
+                                 plist, H5P_DEFAULT);
     assert_true(set >= 0 && H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
     H5Dclose(set);
     H5Pclose(plist);
     H5Sclose(space);
 }
 
-/* Weights as libhdf5, and so h5py and Caffe, write them, in the oldest and in the newest form of its files; two files one after the other, and
- * both cut off. */
+/* Weights as libhdf5, and so h5py and Caffe, write them, in the oldest and in the newest form of its files; two files
+ * one after the other, and both cut off. */
 static void check_hdf5(void **state)
 {
     (void)state;
@@ -570,8 +580,8 @@ static void check_hdf5(void **state)
         const hid_t data = H5Gcreate2(file, "data", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
         const hid_t layer = H5Gcreate2(data, "ip", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
         assert_true(file >= 0 && layer >= 0);
-        put_set(layer, "0", 2, (const hsize_t[]){ 2, 3 }, six, form % H5_FORMS);
-        put_set(layer, "1", 1, (const hsize_t[]){ 2 }, two, form % H5_FORMS);
+        put_set(layer, "0", 2, (const hsize_t[]) { 2, 3 }, six, form % H5_FORMS);
+        put_set(layer, "1", 1, (const hsize_t[]) { 2 }, two, form % H5_FORMS);
         H5Gclose(layer);
         H5Gclose(data);
         H5Fclose(file);
@@ -591,7 +601,8 @@ static void check_hdf5(void **state)
         for (size_t n = 8; n < size; n += size / 7) {
             rs_test_write(path, whole, n);
             rs_diag *wrong = rs_diag_new();
-            rs_assert_error(rs_caffe_read_weights(path, net, wrong), RS_BAD_INPUT, wrong, "this HDF5 file cannot be read");
+            rs_assert_error(rs_caffe_read_weights(path, net, wrong), RS_BAD_INPUT, wrong,
+                            "this HDF5 file cannot be read");
             rs_diag_free(wrong);
             cut++;
         }
@@ -607,10 +618,15 @@ static void check_hdf5(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_forms),     cmocka_unit_test(check_errors),
-        cmocka_unit_test(check_round_trip), cmocka_unit_test(check_damage),
-        cmocka_unit_test(check_allocation_failures), cmocka_unit_test(check_solver_state),
-        cmocka_unit_test(check_published), cmocka_unit_test(check_published_cut), cmocka_unit_test(check_hdf5),
+        cmocka_unit_test(check_forms),
+        cmocka_unit_test(check_errors),
+        cmocka_unit_test(check_round_trip),
+        cmocka_unit_test(check_damage),
+        cmocka_unit_test(check_allocation_failures),
+        cmocka_unit_test(check_solver_state),
+        cmocka_unit_test(check_published),
+        cmocka_unit_test(check_published_cut),
+        cmocka_unit_test(check_hdf5),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

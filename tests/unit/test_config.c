@@ -55,23 +55,33 @@ typedef struct wrong {
 #define BUFFERS "buffers: {activation_elements: 1024, weight_steps: 64, output_elements: 512}\n"
 
 static const wrong cases[] = {
-    { TEXT("array: {lanse: 4, lanes: 4, multipliers: 8}\n" BUFFERS), 1, 9, "unknown key 'lanse' in 'array'", "did you mean 'lanes'?" },
+    { TEXT("array: {lanse: 4, lanes: 4, multipliers: 8}\n" BUFFERS), 1, 9, "unknown key 'lanse' in 'array'",
+      "did you mean 'lanes'?" },
     { TEXT("array: {lanes: 4, multipliers: 8, latency: 3}\n" BUFFERS), 1, 35, "unknown key 'latency' in 'array'",
       "'latency' belongs under 'memory:'" },
-    { TEXT("arrray: {}\narray: {lanes: 4, multipliers: 8}\n" BUFFERS), 1, 1, "unknown key 'arrray'", "did you mean 'array'?" },
-    { TEXT("array:\n  lanes: 4\n  lanes: 5\n  multipliers: 8\n" BUFFERS), 3, 3, "the key 'lanes' is given twice", NULL },
-    { TEXT("array: {lanes: 65, multipliers: 8}\n" BUFFERS), 1, 16, "array.lanes must be a whole number from 1 to 64, not '65'", NULL },
-    { TEXT("array: {lanes: 4.5, multipliers: 8}\n" BUFFERS), 1, 16, "array.lanes must be a whole number from 1 to 64, not '4.5'", NULL },
-    { TEXT("array: {lanes: '4', multipliers: 8}\n" BUFFERS), 1, 16, "array.lanes must be a whole number from 1 to 64, not '4'", NULL },
-    { TEXT("array: {lanes: 0x10, multipliers: 8}\n" BUFFERS), 1, 16, "array.lanes must be a whole number from 1 to 64, not '0x10'", NULL },
+    { TEXT("arrray: {}\narray: {lanes: 4, multipliers: 8}\n" BUFFERS), 1, 1, "unknown key 'arrray'",
+      "did you mean 'array'?" },
+    { TEXT("array:\n  lanes: 4\n  lanes: 5\n  multipliers: 8\n" BUFFERS), 3, 3, "the key 'lanes' is given twice",
+      NULL },
+    { TEXT("array: {lanes: 65, multipliers: 8}\n" BUFFERS), 1, 16,
+      "array.lanes must be a whole number from 1 to 64, not '65'", NULL },
+    { TEXT("array: {lanes: 4.5, multipliers: 8}\n" BUFFERS), 1, 16,
+      "array.lanes must be a whole number from 1 to 64, not '4.5'", NULL },
+    { TEXT("array: {lanes: '4', multipliers: 8}\n" BUFFERS), 1, 16,
+      "array.lanes must be a whole number from 1 to 64, not '4'", NULL },
+    { TEXT("array: {lanes: 0x10, multipliers: 8}\n" BUFFERS), 1, 16,
+      "array.lanes must be a whole number from 1 to 64, not '0x10'", NULL },
     { TEXT("array: {lanes: 99999999999999999999, multipliers: 8}\n" BUFFERS), 1, 16,
       "array.lanes must be a whole number from 1 to 64, not '99999999999999999999'", NULL },
-    { TEXT("array: {lanes: , multipliers: 8}\n" BUFFERS), 1, 16, "array.lanes is empty, expected a whole number from 1 to 64", NULL },
+    { TEXT("array: {lanes: , multipliers: 8}\n" BUFFERS), 1, 16,
+      "array.lanes is empty, expected a whole number from 1 to 64", NULL },
     { TEXT("array: {lanes: [1, 2], multipliers: 8}\n" BUFFERS), 1, 16,
       "array.lanes must be a whole number from 1 to 64, not a list", NULL },
     { TEXT("array: {lanes: 4, multipliers: 8, accumulator_bits: wieghts}\n" BUFFERS), 1, 53,
-      "array.accumulator_bits must be a whole number from 2 to 112, or auto or weights, not 'wieghts'", "did you mean 'weights'?" },
-    { TEXT("array: {lanes: 4, multipliers: 8, overflow: clip}\n" BUFFERS), 1, 45, "array.overflow must be wrap or saturate, not 'clip'", NULL },
+      "array.accumulator_bits must be a whole number from 2 to 112, or auto or weights, not 'wieghts'",
+      "did you mean 'weights'?" },
+    { TEXT("array: {lanes: 4, multipliers: 8, overflow: clip}\n" BUFFERS), 1, 45,
+      "array.overflow must be wrap or saturate, not 'clip'", NULL },
     { TEXT("array: {lanes: 4, multipliers: 8, rounding: stochastic}\n" BUFFERS), 1, 45,
       "array.rounding must be nearest, nearest_even, nearest_up or truncate, not 'stochastic'", NULL },
     { TEXT("array: {lanes: 4, multipliers: 8}\nmemory: {bus_bits: 48}\n" BUFFERS), 2, 20,
@@ -79,20 +89,26 @@ static const wrong cases[] = {
     { TEXT("array: {lanes: 4, multipliers: 8, clock_mhz: nan}\n" BUFFERS), 1, 46,
       "array.clock_mhz must be a number from 0.001 to 100000, not 'nan'", NULL },
     { TEXT("array: {multipliers: 8}\n" BUFFERS), 1, 8,
-      "the key 'array.lanes' is missing, expected a whole number from 1 to 64: output channels computed at once (Tm)", NULL },
+      "the key 'array.lanes' is missing, expected a whole number from 1 to 64: output channels computed at once (Tm)",
+      NULL },
     { TEXT("array: 3\n" BUFFERS), 1, 8, "array must be keys with values", NULL },
     { TEXT("3\n"), 1, 1, "the file must hold keys with values, such as 'name: ...'", NULL },
     { TEXT(""), 0, 0, "the file is empty", NULL },
     { TEXT("# only a comment\n"), 0, 0, "the file is empty", NULL },
-    { TEXT("array: &a {lanes: 4}\n"), 1, 8, "YAML: anchors (&name) are not supported here", "write the value out where it is needed" },
-    { TEXT("array: *a\n"), 1, 8, "YAML: aliases (*name) are not supported here", "write the value out where it is needed" },
-    { TEXT("array: !x {}\n"), 1, 8, "YAML: tags (!name) are not supported here", "write the value out where it is needed" },
+    { TEXT("array: &a {lanes: 4}\n"), 1, 8, "YAML: anchors (&name) are not supported here",
+      "write the value out where it is needed" },
+    { TEXT("array: *a\n"), 1, 8, "YAML: aliases (*name) are not supported here",
+      "write the value out where it is needed" },
+    { TEXT("array: !x {}\n"), 1, 8, "YAML: tags (!name) are not supported here",
+      "write the value out where it is needed" },
     { TEXT("array:\n\tlanes: 4\n"), 2, 1,
-      "YAML: while scanning for the next token: found character that cannot start any token", "YAML is indented with spaces, not tabs" },
+      "YAML: while scanning for the next token: found character that cannot start any token",
+      "YAML is indented with spaces, not tabs" },
     { TEXT("array: {lanes: 4\nname: x\n"), 2, 0, NULL, NULL },
     { TEXT("name: x\n--- \nname: y\n"), 2, 1, "YAML: one document is expected, here begins another", NULL },
     { TEXT("name: a\nx\xff\xfe: 3\n"), 2, 2, "YAML: invalid leading UTF-8 octet", "the file must be UTF-8 text" },
-    { TEXT("name: [[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]\n"), 1, 23, "YAML: nested more than 16 levels deep", NULL },
+    { TEXT("name: [[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]\n"), 1, 23, "YAML: nested more than 16 levels deep",
+      NULL },
     { TEXT("? [a, b]\n: c\n"), 1, 3, "YAML: a key must be a word", NULL },
     { TEXT("name: \"a\\0b\"\n"), 1, 7, "YAML: a text must not hold a zero byte", NULL },
 };
@@ -126,12 +142,14 @@ static void check_errors(void **state)
 static void check_all_errors_at_once(void **state)
 {
     (void)state;
-    static const char text[] = "array:\n  lanes: 0\n  multiplier: 8\n  overflow: no\nbuffers: {weight_steps: 4}\nmemory: {latency: 0}\n";
+    static const char text[] =
+        "array:\n  lanes: 0\n  multiplier: 8\n  overflow: no\nbuffers: {weight_steps: 4}\nmemory: {latency: 0}\n";
     write_file(text, sizeof text - 1);
     rs_diag *diag = rs_diag_new();
     rs_array_config *c = NULL;
     assert_int_equal(rs_array_config_read(path, &c, diag), RS_BAD_INPUT);
-    assert_int_equal(rs_diag_errors(diag), 7); /* lanes, multiplier, overflow, multipliers missing, two buffers missing, latency */
+    assert_int_equal(rs_diag_errors(diag),
+                     7); /* lanes, multiplier, overflow, multipliers missing, two buffers missing, latency */
     rs_diag_free(diag);
 }
 
@@ -162,14 +180,18 @@ static void check_set(void **state)
     assert_string_equal(c->name, "other");
     assert_int_equal(c->minifloat.exponent_bits, 0); /* auto */
     assert_int_equal(rs_array_config_set(c, "array.minifloat=e5m2", diag), RS_OK);
-    assert_true(c->minifloat.exponent_bits == 5 && c->minifloat.bias == 15 && c->minifloat.special == RS_MINIFLOAT_IEEE);
+    assert_true(c->minifloat.exponent_bits == 5 && c->minifloat.bias == 15 &&
+                c->minifloat.special == RS_MINIFLOAT_IEEE);
     assert_int_equal(rs_array_config_set(c, "array.minifloat=3:2", diag), RS_OK);
     assert_true(c->minifloat.mantissa_bits == 2 && !c->minifloat.subnormals);
     assert_int_equal(rs_array_config_set(c, "array.pe=minifloat", diag), RS_OK);
     assert_int_equal(c->pe, RS_PE_MINIFLOAT);
-    static const struct { const char *assignment, *message; } bad[] = {
+    static const struct {
+        const char *assignment, *message;
+    } bad[] = {
         { "array.pe=mulitplier", "array.pe must be multiplier, shifter or minifloat, not 'mulitplier'" },
-        { "array.minifloat=3.2", "array.minifloat must be e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent and mantissa bits such as "
+        { "array.minifloat=3.2", "array.minifloat must be e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent "
+                                 "and mantissa bits such as "
                                  "4:3, or auto, not '3.2'" },
         { "array.lanes=65", "array.lanes must be a whole number from 1 to 64, not '65'" },
         { "array.lane=6", "unknown key 'lane' in 'array'" },
@@ -226,8 +248,12 @@ static void check_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_defaults),     cmocka_unit_test(check_errors), cmocka_unit_test(check_all_errors_at_once),
-        cmocka_unit_test(check_missing_file), cmocka_unit_test(check_set),    cmocka_unit_test(check_numbers),
+        cmocka_unit_test(check_defaults),
+        cmocka_unit_test(check_errors),
+        cmocka_unit_test(check_all_errors_at_once),
+        cmocka_unit_test(check_missing_file),
+        cmocka_unit_test(check_set),
+        cmocka_unit_test(check_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The closed forms of docs/microarchitecture.md section 6 against the model, for every kind of layer that the array runs: random sizes
- * on random arrays, a memory that never stalls. */
+/* The closed forms of docs/microarchitecture.md section 6 against the model, for every kind of layer that the array
+ * runs: random sizes on random arrays, a memory that never stalls. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,17 +32,21 @@ static rs_array_config random_array(rs_rng *rng)
 /* A net of these layers (prototxt) on an input blob "data". */
 static rs_qnet *net_of(int channels, int height, int width, const char *layers)
 {
-    char *text = rs_format("layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 1 dim: %d dim: %d dim: %d } } }\n%s", channels,
-                           height, width, layers);
+    char *text = rs_format("layer { name: \"data\" type: \"Input\" top: \"data\" input_param { shape { dim: 1 dim: %d "
+                           "dim: %d dim: %d } } }\n%s",
+                           channels, height, width, layers);
     assert_non_null(text);
     rs_test_write(rs_test_path("net.prototxt"), text, strlen(text));
     rs_free(text);
     return rs_test_qnet_of(rs_test_path("net.prototxt"));
 }
 
-#define CONVOLUTION "layer { name: \"%s\" type: \"Convolution\" bottom: \"%s\" top: \"%s\" " \
+#define CONVOLUTION                                                          \
+    "layer { name: \"%s\" type: \"Convolution\" bottom: \"%s\" top: \"%s\" " \
     "convolution_param { num_output: %d kernel_size: %d stride: %d pad: %d dilation: %d group: %d } }\n"
-#define POOLING "layer { name: \"%s\" type: \"Pooling\" bottom: \"%s\" top: \"%s\" pooling_param { pool: %s kernel_size: %d stride: %d pad: %d } }\n"
+#define POOLING                                                                                                   \
+    "layer { name: \"%s\" type: \"Pooling\" bottom: \"%s\" top: \"%s\" pooling_param { pool: %s kernel_size: %d " \
+    "stride: %d pad: %d } }\n"
 
 /* What the cases of a test went through. */
 typedef struct counts {
@@ -70,7 +74,8 @@ static void run(const rs_qnet *qnet, const rs_array_config *config, ran *r)
 }
 
 /* Layer "x" in a chain of layers of one tile each: its own cycles. */
-static void compare(const rs_qnet *qnet, const rs_array_config *config, rs_layer_kind kind, const char *what, counts *sum)
+static void compare(const rs_qnet *qnet, const rs_array_config *config, rs_layer_kind kind, const char *what,
+                    counts *sum)
 {
     ran r;
     run(qnet, config, &r);
@@ -82,7 +87,8 @@ static void compare(const rs_qnet *qnet, const rs_array_config *config, rs_layer
     const rs_test_form f = rs_test_form_of(r.program, &r.program->layers[x]);
     const int64_t expected = x ? rs_test_form_behind(&f) : rs_test_form_alone(&f), got = (int64_t)r.layers[x].cycles;
     if ((int64_t)r.layers[x].compute_cycles != rs_test_form_compute(&f))
-        fail_msg("%s: computes for %" PRIu64 " cycles, the closed form says %" PRId64, what, r.layers[x].compute_cycles, rs_test_form_compute(&f));
+        fail_msg("%s: computes for %" PRIu64 " cycles, the closed form says %" PRId64, what, r.layers[x].compute_cycles,
+                 rs_test_form_compute(&f));
     if (f.alike && got != expected)
         fail_msg("%s: %" PRId64 " cycles, the closed form says %" PRId64, what, got, expected);
     const int64_t h = f.latency + f.stages + 3;
@@ -102,7 +108,8 @@ static void convolution(rs_rng *rng, int channels, int size, char *text, size_t 
 {
     const int kernel = pick(rng, 1, 5), dilation = pick(rng, 1, 2), most = (size - 1) / dilation + 1;
     const int groups = channels % 2 ? 1 : pick(rng, 1, 2);
-    snprintf(text, room, CONVOLUTION, "x", "data", "x", groups * pick(rng, 1, 24), kernel < most ? kernel : most, pick(rng, 1, 3), pick(rng, 0, 2), dilation, groups);
+    snprintf(text, room, CONVOLUTION, "x", "data", "x", groups * pick(rng, 1, 24), kernel < most ? kernel : most,
+             pick(rng, 1, 3), pick(rng, 0, 2), dilation, groups);
 }
 
 static void points(rs_rng *rng, int channels, int size, char *text, size_t room)
@@ -122,7 +129,10 @@ static void inner_product(rs_rng *rng, int channels, int size, char *text, size_
 {
     (void)channels;
     (void)size;
-    snprintf(text, room, "layer { name: \"x\" type: \"InnerProduct\" bottom: \"data\" top: \"x\" inner_product_param { num_output: %d } }\n", pick(rng, 1, 80));
+    snprintf(text, room,
+             "layer { name: \"x\" type: \"InnerProduct\" bottom: \"data\" top: \"x\" inner_product_param { num_output: "
+             "%d } }\n",
+             pick(rng, 1, 80));
 }
 
 static void with_pooling(rs_rng *rng, int channels, int size, char *text, size_t room)
@@ -135,8 +145,8 @@ static void with_pooling(rs_rng *rng, int channels, int size, char *text, size_t
     snprintf(text, room, "%s" POOLING, first, "p", "x", "p", "MAX", stride, stride, 0);
 }
 
-/* Layers without weights stand behind a convolution, since a net has one; max pooling, which would be taken into it, behind an average
- * pooling. */
+/* Layers without weights stand behind a convolution, since a net has one; max pooling, which would be taken into it,
+ * behind an average pooling. */
 static void before(rs_rng *rng, bool average, char *text, size_t room)
 {
     char first[512];
@@ -166,7 +176,10 @@ static void global_pooling(rs_rng *rng, const char *method, char *text, size_t r
 {
     char first[1024];
     before(rng, true, first, sizeof first);
-    snprintf(text, room, "%slayer { name: \"x\" type: \"Pooling\" bottom: \"m\" top: \"x\" pooling_param { pool: %s global_pooling: true } }\n", first, method);
+    snprintf(text, room,
+             "%slayer { name: \"x\" type: \"Pooling\" bottom: \"m\" top: \"x\" pooling_param { pool: %s "
+             "global_pooling: true } }\n",
+             first, method);
 }
 
 static void global_average(rs_rng *rng, int channels, int size, char *text, size_t room)
@@ -188,7 +201,8 @@ static void relu(rs_rng *rng, int channels, int size, char *text, size_t room)
 {
     (void)channels;
     (void)size;
-    snprintf(text, room, "layer { name: \"x\" type: \"ReLU\" bottom: \"data\" top: \"x\" }\n" CONVOLUTION, "a", "x", "a", pick(rng, 1, 40), 1, 1, 0, 1, 1);
+    snprintf(text, room, "layer { name: \"x\" type: \"ReLU\" bottom: \"data\" top: \"x\" }\n" CONVOLUTION, "a", "x",
+             "a", pick(rng, 1, 40), 1, 1, 0, 1, 1);
 }
 
 static void addition(rs_rng *rng, int channels, int size, char *text, size_t room)
@@ -197,7 +211,10 @@ static void addition(rs_rng *rng, int channels, int size, char *text, size_t roo
     (void)size;
     char first[1024];
     before(rng, true, first, sizeof first);
-    snprintf(text, room, "%slayer { name: \"x\" type: \"Eltwise\" bottom: \"m\" bottom: \"m\" top: \"x\" eltwise_param { operation: SUM } }\n", first);
+    snprintf(text, room,
+             "%slayer { name: \"x\" type: \"Eltwise\" bottom: \"m\" bottom: \"m\" top: \"x\" eltwise_param { "
+             "operation: SUM } }\n",
+             first);
 }
 
 static void test_kinds(void **state)
@@ -227,15 +244,18 @@ static void test_kinds(void **state)
             const int channels = pick(&rng, 1, 16), size = pick(&rng, 3, 9);
             char text[2048], what[2560];
             kinds[k].make(&rng, channels, size, text, sizeof text);
-            snprintf(what, sizeof what, "%s, case %d of seed %" PRIu64 ": %dx%dx%d on %dx%d, %d bits a beat, latency %d\n%s", kinds[k].name, i, rs_test_seed(), channels,
-                     size, size, config.lanes, config.multipliers, config.bus_bits, config.latency, text);
+            snprintf(what, sizeof what,
+                     "%s, case %d of seed %" PRIu64 ": %dx%dx%d on %dx%d, %d bits a beat, latency %d\n%s",
+                     kinds[k].name, i, rs_test_seed(), channels, size, size, config.lanes, config.multipliers,
+                     config.bus_bits, config.latency, text);
             rs_qnet *qnet = net_of(channels, size, size, text);
             compare(qnet, &config, kinds[k].kind, what, &sum);
             rs_qnet_free(qnet);
         }
-        print_message("# %s: compared %" PRId64 " of %d runs, %" PRId64 " cycles; %" PRId64 " bound by computing, %" PRId64 " by loading, %" PRId64
-                      " by both in turn, %" PRId64 " with a smaller last group\n",
-                      kinds[k].name, sum.cases, (int)CASES, sum.cycles, sum.computing, sum.loading, sum.between, sum.uneven);
+        print_message(
+            "# %s: compared %" PRId64 " of %d runs, %" PRId64 " cycles; %" PRId64 " bound by computing, %" PRId64
+            " by loading, %" PRId64 " by both in turn, %" PRId64 " with a smaller last group\n",
+            kinds[k].name, sum.cases, (int)CASES, sum.cycles, sum.computing, sum.loading, sum.between, sum.uneven);
         assert_true(sum.cases > CASES / 2);
         all.computing += sum.computing;
         all.loading += sum.loading;
@@ -255,18 +275,22 @@ static void test_behind(void **state)
         const rs_array_config config = random_array(&rng);
         char first[512], text[1024];
         snprintf(first, sizeof first, CONVOLUTION, "a", "data", "a", pick(&rng, 1, 30), 3, 1, 1, 1, 1);
-        snprintf(text, sizeof text, "%s" CONVOLUTION, first, "b", "a", "b", pick(&rng, 1, 30), pick(&rng, 1, 3), pick(&rng, 1, 2), 1, 1, 1);
+        snprintf(text, sizeof text, "%s" CONVOLUTION, first, "b", "a", "b", pick(&rng, 1, 30), pick(&rng, 1, 3),
+                 pick(&rng, 1, 2), 1, 1, 1);
         rs_qnet *qnet = net_of(pick(&rng, 1, 8), 9, 7, text);
         ran r;
         run(qnet, &config, &r);
         assert_int_equal(r.program->n_descriptors, 2);
-        const rs_test_form a = rs_test_form_of(r.program, &r.program->layers[0]), b = rs_test_form_of(r.program, &r.program->layers[1]);
+        const rs_test_form a = rs_test_form_of(r.program, &r.program->layers[0]),
+                           b = rs_test_form_of(r.program, &r.program->layers[1]);
         assert_int_equal(r.layers[0].cycles, rs_test_form_alone(&a));
-        /* The half that the weights go to is free when the last group but one has run; they come before the first layer ends. */
+        /* The half that the weights go to is free when the last group but one has run; they come before the first layer
+         * ends. */
         const int64_t first_weights = b.groups > 1 ? b.weights : b.weights_last;
         if (first_weights < a.run) {
             if ((int64_t)r.layers[1].cycles != rs_test_form_behind(&b))
-                fail_msg("case %d of seed %" PRIu64 ": %" PRIu64 " cycles, the closed form says %" PRId64, i, rs_test_seed(), r.layers[1].cycles, rs_test_form_behind(&b));
+                fail_msg("case %d of seed %" PRIu64 ": %" PRIu64 " cycles, the closed form says %" PRId64, i,
+                         rs_test_seed(), r.layers[1].cycles, rs_test_form_behind(&b));
             compared++;
         }
         rs_program_free(r.program);
@@ -276,8 +300,8 @@ static void test_behind(void **state)
     assert_true(compared > CASES / 3);
 }
 
-/* Several tiles, or layers that do not wait for each other (the parts of a concatenation), bound by computing: loads and stores of all
- * but the first and the last hide behind it. */
+/* Several tiles, or layers that do not wait for each other (the parts of a concatenation), bound by computing: loads
+ * and stores of all but the first and the last hide behind it. */
 static void compare_hidden(const rs_qnet *qnet, const rs_array_config *config, int *tiles)
 {
     ran r;
@@ -291,7 +315,8 @@ static void compare_hidden(const rs_qnet *qnet, const rs_array_config *config, i
         groups += f.groups * r.program->layers[l].count;
     }
     /* The first band's ifmap, and the last one's ofmap. */
-    const int64_t expected = (first.groups > 1 ? first.weights : first.weights_last) + d->ifmap_beats + last->ofmap_beats + first.latency + first.stages + compute + groups +
+    const int64_t expected = (first.groups > 1 ? first.weights : first.weights_last) + d->ifmap_beats +
+                             last->ofmap_beats + first.latency + first.stages + compute + groups +
                              r.program->n_descriptors + 11;
     assert_int_equal(r.stats.cycles, expected);
     *tiles += r.program->n_descriptors;
@@ -310,8 +335,8 @@ static void test_hidden(void **state)
         compare_hidden(qnet, &config, &bands);
     rs_qnet_free(qnet);
     snprintf(text, sizeof text,
-             CONVOLUTION CONVOLUTION "layer { name: \"c\" type: \"Concat\" bottom: \"a\" bottom: \"b\" top: \"c\" }\n", "a", "data", "a", 8, 1, 1, 0, 1, 1, "b", "data",
-             "b", 16, 3, 1, 1, 1, 1);
+             CONVOLUTION CONVOLUTION "layer { name: \"c\" type: \"Concat\" bottom: \"a\" bottom: \"b\" top: \"c\" }\n",
+             "a", "data", "a", 8, 1, 1, 0, 1, 1, "b", "data", "b", 16, 3, 1, 1, 1, 1);
     qnet = net_of(16, 8, 8, text);
     config = rs_test_array(4, 4);
     compare_hidden(qnet, &config, &parts);

@@ -1,4 +1,5 @@
-/* Data sets: IDX files right and wrong, where they are looked for, lists of images left out, transformations, the digits. */
+/* Data sets: IDX files right and wrong, where they are looked for, lists of images left out, transformations, the
+ * digits. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include "base/rng.h"
 #include "data/data.h"
 
-/* ------------------------------------------------------------------------------------------------------------- makers */
+/* ------------------------------------------------------------------------------------------------------- makers */
 
 /* n random images of c x h x w, labels below `classes`; the caller frees. */
 static rs_dataset *random_set(int64_t n, int c, int h, int w, int classes)
@@ -80,7 +81,7 @@ static void write_idx(const char *path, uint32_t magic, int n_axes, const uint32
     rs_free(data);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ IDX files */
+/* ---------------------------------------------------------------------------------------------------- IDX files */
 
 static void check_round_trip(void **state)
 {
@@ -125,7 +126,8 @@ static void check_round_trip(void **state)
         assert_int_equal(rs_dataset_write_idx(set, images, labels, NULL), RS_RESOURCE);
         rs_fault_arm(RS_FAULT_WRITE, 0);
         set->labels[0] = 256;
-        rs_assert_error(rs_dataset_write_idx(set, images, labels, diag), RS_BAD_INPUT, diag, "image 0 has the label 256");
+        rs_assert_error(rs_dataset_write_idx(set, images, labels, diag), RS_BAD_INPUT, diag,
+                        "image 0 has the label 256");
         back = open_set(images, true);
         rs_dataset_free(back);
         rs_free(images);
@@ -167,14 +169,14 @@ static void check_wrong_files(void **state)
     expect(images, "2x3x4 images need 40 bytes, but the file ends at byte 39");
     write_idx(images, 0x803, 3, good, 25);
     expect(images, "2x3x4 images end at byte 40, but the file goes on to byte 41");
-    write_idx(images, 0x803, 3, (const uint32_t[]){ 2, 0, 4 }, 24);
+    write_idx(images, 0x803, 3, (const uint32_t[]) { 2, 0, 4 }, 24);
     expect(images, "axis 1 at byte 8 has the length 0, expected 1 to 2147483647");
-    write_idx(images, 0x803, 3, (const uint32_t[]){ 2, 3, 0x80000000U }, 24);
+    write_idx(images, 0x803, 3, (const uint32_t[]) { 2, 3, 0x80000000U }, 24);
     expect(images, "axis 2 at byte 12 has the length 2147483648");
     /* 28 bytes that claim a lot: no memory is asked for. */
-    write_idx(images, 0x803, 3, (const uint32_t[]){ 30000, 1000, 1000 }, 12);
+    write_idx(images, 0x803, 3, (const uint32_t[]) { 30000, 1000, 1000 }, 12);
     expect(images, "30000x1000x1000 images need 30000000016 bytes, but the file ends at byte 28");
-    write_idx(images, 0x804, 4, (const uint32_t[]){ 0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff }, 12);
+    write_idx(images, 0x804, 4, (const uint32_t[]) { 0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff }, 12);
     expect(images, "but the file ends at byte 32");
     rs_test_write(images, "\0\0\x08\x03\0\0\0\2\0\0", 10);
     expect(images, "the file ends at byte 10, expected a header of 16 bytes");
@@ -261,7 +263,7 @@ static void check_allocation_failures(void **state)
     rs_dataset_free(set);
 }
 
-/* ----------------------------------------------------------------------------------------------------- where sets are */
+/* ----------------------------------------------------------------------------------------------- where sets are */
 
 static void write_set(const char *folder, const char *start, int64_t n)
 {
@@ -369,7 +371,7 @@ static void check_descriptions(void **state)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------ images left out */
+/* ---------------------------------------------------------------------------------------------- images left out */
 
 static void check_exclude(void **state)
 {
@@ -436,7 +438,7 @@ static void check_exclude(void **state)
     rs_diag_free(diag);
 }
 
-/* ----------------------------------------------------------------------------------------------------- transformations */
+/* ---------------------------------------------------------------------------------------------- transformations */
 
 static void check_slice(void **state)
 {
@@ -490,12 +492,14 @@ static void check_transform(void **state)
     const rs_loc loc = { "net.prototxt", 3, 4 };
     rs_assert_error(rs_dataset_check(set, &two, loc, diag), RS_BAD_INPUT, diag,
                     "2 values of mean_value for images of 3 channels, expected one, or one a channel");
-    rs_assert_error(rs_dataset_check(set, &large, loc, diag), RS_BAD_INPUT, diag, "crop_size is 8, larger than the images of 7x9");
+    rs_assert_error(rs_dataset_check(set, &large, loc, diag), RS_BAD_INPUT, diag,
+                    "crop_size is 8, larger than the images of 7x9");
     rs_diag_free(diag);
     rs_dataset_free(set);
 }
 
-/* Every crop and both directions come, each image is a window of its source, and the cut into batches does not matter. */
+/* Every crop and both directions come, each image is a window of its source, and the cut into batches does not matter.
+ */
 static void check_augment(void **state)
 {
     (void)state;
@@ -535,7 +539,8 @@ static void check_augment(void **state)
     rs_dataset_free(set);
 }
 
-/* Shuffled, an epoch takes each image once, with its label, and no epoch the order of another; batches and resuming do not matter. */
+/* Shuffled, an epoch takes each image once, with its label, and no epoch the order of another; batches and resuming do
+ * not matter. */
 static void check_shuffle(void **state)
 {
     (void)state;
@@ -584,7 +589,7 @@ static void check_shuffle(void **state)
     rs_diag_free(diag);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the digits */
+/* --------------------------------------------------------------------------------------------------- the digits */
 
 static void check_digits(void **state)
 {
@@ -615,7 +620,8 @@ static void check_held_out(void **state)
     assert_int_equal(setenv("RISTRETTO_DATA", shared, 1), 0);
     rs_diag *diag = rs_diag_new();
     rs_dataset *train = NULL, *mnist = NULL, *digits = open_set("model/zoo/lenet/digits", false);
-    rs_assert_ok(rs_dataset_open("train-data.json", "model/zoo/lenet/lenet_train_test.prototxt", true, &train, diag), diag);
+    rs_assert_ok(rs_dataset_open("train-data.json", "model/zoo/lenet/lenet_train_test.prototxt", true, &train, diag),
+                 diag);
     rs_assert_ok(rs_dataset_open("mnist", NULL, true, &mnist, diag), diag);
     assert_int_equal(train->count, 50000);
     assert_int_equal(mnist->count, 60000);
@@ -653,10 +659,13 @@ static void check_held_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_round_trip), cmocka_unit_test(check_wrong_files),  cmocka_unit_test(check_damage),
-        cmocka_unit_test(check_allocation_failures), cmocka_unit_test(check_places), cmocka_unit_test(check_descriptions),
-        cmocka_unit_test(check_exclude),    cmocka_unit_test(check_slice),        cmocka_unit_test(check_transform),
-        cmocka_unit_test(check_augment), cmocka_unit_test(check_shuffle),    cmocka_unit_test(check_digits),       cmocka_unit_test(check_held_out),
+        cmocka_unit_test(check_round_trip), cmocka_unit_test(check_wrong_files),
+        cmocka_unit_test(check_damage),     cmocka_unit_test(check_allocation_failures),
+        cmocka_unit_test(check_places),     cmocka_unit_test(check_descriptions),
+        cmocka_unit_test(check_exclude),    cmocka_unit_test(check_slice),
+        cmocka_unit_test(check_transform),  cmocka_unit_test(check_augment),
+        cmocka_unit_test(check_shuffle),    cmocka_unit_test(check_digits),
+        cmocka_unit_test(check_held_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* test-options: limit=240
- * The Verilated array against plain loops: random chains of layers on several arrays, descriptors and memory packed here by
- * docs/microarchitecture.md and by nothing that the compiler or the C model use. Values, saturation and overflow counts, the
- * contents of memory, and cycle numbers where a formula gives them. */
+ * The Verilated array against plain loops: random chains of layers on several arrays, descriptors and memory packed
+ * here by docs/microarchitecture.md and by nothing that the compiler or the C model use. Values, saturation and
+ * overflow counts, the contents of memory, and cycle numbers where a formula gives them. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -42,22 +42,22 @@ typedef enum layer_kind { CONVOLUTION, AVERAGE, ADD, MAXIMUM, COPY, KINDS } laye
 
 typedef struct layer {
     layer_kind kind;
-    int h, w, c;                                     /* ifmap */
+    int h, w, c; /* ifmap */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
     int out_c, conv_h, conv_w;
     int pool_h, pool_w, pool_stride_h, pool_stride_w, out_h, out_w;
     int relu, shift, out_bits;
-    int groups;                                      /* of the convolution */
-    int sets, set_in, set_out, per_set;              /* channels of a set; groups of lanes in it */
+    int groups;                         /* of the convolution */
+    int sets, set_in, set_out, per_set; /* channels of a set; groups of lanes in it */
     int align, align_second;
-    int scales[4], shifts[4];                        /* plain, right, bottom, corner */
-    bool runs;                                       /* of whole beats for each pixel, with a gap between them */
+    int scales[4], shifts[4]; /* plain, right, bottom, corner */
+    bool runs;                /* of whole beats for each pixel, with a gap between them */
     int skip;
     int seg1, seg2, seg_len, chunks, steps;
     bool whole;
-    int32_t *weights;                                /* [out_c][kernel_h][kernel_w][c / groups] */
+    int32_t *weights; /* [out_c][kernel_h][kernel_w][c / groups] */
     int64_t *biases;
-    int32_t *in, *second, *out;                      /* HWC */
+    int32_t *in, *second, *out; /* HWC */
     int64_t in_beat, second_beat, weight_beat, out_beat;
 } layer;
 
@@ -104,7 +104,8 @@ static void set_sets(const rs_array_config *c, layer *l)
     if (l->kind == CONVOLUTION) {
         int together = 1;
         for (int s = 1; s <= l->groups; s++)
-            if (l->groups % s == 0 && s * (l->out_c / l->groups) <= c->lanes && s * (l->c / l->groups) <= c->multipliers)
+            if (l->groups % s == 0 && s * (l->out_c / l->groups) <= c->lanes &&
+                s * (l->c / l->groups) <= c->multipliers)
                 together = s;
         l->sets = l->groups / together;
         l->set_in = together * (l->c / l->groups);
@@ -255,7 +256,8 @@ static bool draw_layer(const rs_array_config *c, const layer *before, layer *l)
            ceil_div(l->out_h * l->out_w * l->out_c, elements) * elements <= c->output_elements;
 }
 
-/* The weight of element k of segment (s1, s2), and which element of the ifmap it meets at position (cy, cx): index, or -1. */
+/* The weight of element k of segment (s1, s2), and which element of the ifmap it meets at position (cy, cx): index, or
+ * -1. */
 static int32_t tap(const layer *l, int o, int s1, int s2, int k, int cy, int cx, int *element)
 {
     int ky = s1, kx = s2, ch = k;
@@ -269,7 +271,8 @@ static int32_t tap(const layer *l, int o, int s1, int s2, int k, int cy, int cx,
     } else {
         ch += o / l->set_out * l->set_in;
     }
-    const int y = cy * l->stride_h - l->pad_h + ky * l->dilation_h, x = cx * l->stride_w - l->pad_w + kx * l->dilation_w;
+    const int y = cy * l->stride_h - l->pad_h + ky * l->dilation_h,
+              x = cx * l->stride_w - l->pad_w + kx * l->dilation_w;
     *element = y >= 0 && y < l->h && x >= 0 && x < l->w ? (y * l->w + x) * l->c + ch : -1;
     const int channels = l->c / l->groups;
     if (ch / channels != o / (l->out_c / l->groups))
@@ -301,15 +304,16 @@ static int64_t direct_sum(const rs_array_config *c, const layer *l, int o, int c
 }
 
 /* The result of output o at position (cy, cx) of the convolution; which: of the four scales. */
-static int32_t position(const rs_array_config *c, const layer *l, int o, int cy, int cx, int which, uint32_t *saturations,
-                        uint32_t *overflows)
+static int32_t position(const rs_array_config *c, const layer *l, int o, int cy, int cx, int which,
+                        uint32_t *saturations, uint32_t *overflows)
 {
     uint64_t changed = 0;
     if (l->kind != CONVOLUTION) {
         if (l->kind == MAXIMUM && (cy < l->pad_h || cx < l->pad_w))
             return (int32_t)rs_fxp_min(l->out_bits);
         const int64_t sum = direct_sum(c, l, o, cy, cx, overflows) * l->scales[which];
-        const int32_t result = rs_fxp_requantize(sum, l->relu != 0, l->shifts[which], l->out_bits, c->rounding, 0, &changed);
+        const int32_t result = rs_fxp_requantize(sum, l->relu != 0, l->shifts[which], l->out_bits, c->rounding, 0,
+                                                 &changed);
         *saturations += (uint32_t)changed;
         return result;
     }
@@ -389,7 +393,8 @@ static void pack_weights(scene *s, layer *l)
                             const int k = ch * c->multipliers + i;
                             int element = 0;
                             const int32_t weight = k < l->seg_len ? tap(l, first + n, s1, s2, k, 0, 0, &element) : 0;
-                            put(s, at * c->bus_bits + (n * c->multipliers + i) * c->weight_bits, c->weight_bits, weight);
+                            put(s, at * c->bus_bits + (n * c->multipliers + i) * c->weight_bits, c->weight_bits,
+                                weight);
                         }
                     at += ceil_div(lanes * c->multipliers * c->weight_bits, c->bus_bits);
                 }
@@ -409,7 +414,8 @@ static void describe(scene *s, int number)
     const int full_bias = ceil_div(c->lanes * c->accumulator_bits, c->bus_bits);
     const int last_bias = ceil_div(last * c->accumulator_bits, c->bus_bits);
     if (l->kind == CONVOLUTION) {
-        l->weight_beat = place(s, (groups - l->sets) * (full_bias + l->steps * full_step) + l->sets * (last_bias + l->steps * last_step));
+        l->weight_beat = place(s, (groups - l->sets) * (full_bias + l->steps * full_step) +
+                                      l->sets * (last_bias + l->steps * last_step));
         pack_weights(s, l);
     }
     const int pixels = l->out_h * l->out_w, out_elements = l->runs ? l->out_c : pixels * l->out_c;
@@ -648,7 +654,8 @@ static void run_scene(rs_dut *dut, scene *s, uint64_t run)
     }
     bool finished = false;
     while (!finished) {
-        rs_assert_ok(rs_dut_advance(dut, rs_dut_cycle(dut) + (uint64_t)pick(1, 1000), check_event, s, &finished, diag), diag);
+        rs_assert_ok(rs_dut_advance(dut, rs_dut_cycle(dut) + (uint64_t)pick(1, 1000), check_event, s, &finished, diag),
+                     diag);
         assert_true(rs_dut_cycle(dut) < 4000000);
     }
     assert_int_equal(s->n_seen, s->n_expected);
@@ -670,27 +677,76 @@ static void run_scene(rs_dut *dut, scene *s, uint64_t run)
 }
 
 static const rs_array_config arrays[] = {
-    { .lanes = 2, .multipliers = 3, .activation_bits = 8, .weight_bits = 8, .accumulator_bits = 24, .program_depth = 4,
+    { .lanes = 2,
+      .multipliers = 3,
+      .activation_bits = 8,
+      .weight_bits = 8,
+      .accumulator_bits = 24,
+      .program_depth = 4,
       .average_pooling = RS_YES,
-      .activation_elements = 600, .output_elements = 700, .weight_steps = 120, .bus_bits = 32, .latency = 5, .outstanding = 3 },
-    { .lanes = 5, .multipliers = 7, .activation_bits = 5, .weight_bits = 3, .accumulator_bits = 10, .overflow = RS_OVERFLOW_SATURATE,
-      .first_level = RS_FIRST_LEVEL_PAPER, .tree_registers = RS_TREE_EVERY, .rounding = RS_ROUND_NEAREST_EVEN, .program_depth = 5,
-      .activation_elements = 800, .output_elements = 1000, .weight_steps = 100, .bus_bits = 64, .latency = 1, .outstanding = 1,
-      .stall_percent = 50, .stall_seed = 7, .average_pooling = RS_YES },
-    { .lanes = 8, .multipliers = 16, .activation_bits = 7, .weight_bits = 11, .accumulator_bits = 17, .overflow = RS_OVERFLOW_WRAP,
-      .tree_registers = RS_TREE_EVERY_SECOND, .rounding = RS_ROUND_TRUNCATE, .program_depth = 16, .activation_elements = 1024,
-      .output_elements = 1024, .weight_steps = 128, .bus_bits = 256, .latency = 20, .outstanding = 16, .stall_percent = 90,
+      .activation_elements = 600,
+      .output_elements = 700,
+      .weight_steps = 120,
+      .bus_bits = 32,
+      .latency = 5,
+      .outstanding = 3 },
+    { .lanes = 5,
+      .multipliers = 7,
+      .activation_bits = 5,
+      .weight_bits = 3,
+      .accumulator_bits = 10,
+      .overflow = RS_OVERFLOW_SATURATE,
+      .first_level = RS_FIRST_LEVEL_PAPER,
+      .tree_registers = RS_TREE_EVERY,
+      .rounding = RS_ROUND_NEAREST_EVEN,
+      .program_depth = 5,
+      .activation_elements = 800,
+      .output_elements = 1000,
+      .weight_steps = 100,
+      .bus_bits = 64,
+      .latency = 1,
+      .outstanding = 1,
+      .stall_percent = 50,
+      .stall_seed = 7,
       .average_pooling = RS_YES },
-    { .lanes = 1, .multipliers = 1, .activation_bits = 16, .weight_bits = 16, .accumulator_bits = 48,
-      .rounding = RS_ROUND_NEAREST_UP, .program_depth = 4, .activation_elements = 600, .output_elements = 400, .weight_steps = 300,
-      .bus_bits = 16, .latency = 2, .outstanding = 2, .average_pooling = RS_YES },
+    { .lanes = 8,
+      .multipliers = 16,
+      .activation_bits = 7,
+      .weight_bits = 11,
+      .accumulator_bits = 17,
+      .overflow = RS_OVERFLOW_WRAP,
+      .tree_registers = RS_TREE_EVERY_SECOND,
+      .rounding = RS_ROUND_TRUNCATE,
+      .program_depth = 16,
+      .activation_elements = 1024,
+      .output_elements = 1024,
+      .weight_steps = 128,
+      .bus_bits = 256,
+      .latency = 20,
+      .outstanding = 16,
+      .stall_percent = 90,
+      .average_pooling = RS_YES },
+    { .lanes = 1,
+      .multipliers = 1,
+      .activation_bits = 16,
+      .weight_bits = 16,
+      .accumulator_bits = 48,
+      .rounding = RS_ROUND_NEAREST_UP,
+      .program_depth = 4,
+      .activation_elements = 600,
+      .output_elements = 400,
+      .weight_steps = 300,
+      .bus_bits = 16,
+      .latency = 2,
+      .outstanding = 2,
+      .average_pooling = RS_YES },
 };
 enum { ARRAYS = sizeof arrays / sizeof arrays[0] };
 
 static rs_dut *open_dut(const rs_array_config *config, const rs_dut_options *options)
 {
     rs_dut *dut = NULL;
-    rs_dut_options quick = options != NULL ? *options : (rs_dut_options){ .trace = NULL };
+    rs_dut_options quick = options != NULL ? *options : (rs_dut_options) { .trace = NULL };
     quick.quick = true; /* chains of few cycles */
     rs_assert_ok(rs_dut_open(config, &quick, &dut, diag), diag);
     return dut;
@@ -701,7 +757,7 @@ static void random_chains(void **state)
     (void)state;
     enum { CHAINS = 40 };
     for (int a = 0; a < ARRAYS; a++) {
-        rng = (rs_rng){ .seed = rs_test_seed(), .stream = (uint64_t)a };
+        rng = (rs_rng) { .seed = rs_test_seed(), .stream = (uint64_t)a };
         const rs_dut_options options = { .x_seed = rs_test_seed() };
         rs_dut *dut = open_dut(&arrays[a], &options);
         uint64_t compared = 0, cycles = 0, saturations = 0, overflows = 0;
@@ -726,11 +782,12 @@ static void random_chains(void **state)
         assert_true(compared > 0 && saturations > 0 && sets > 0 && runs > 0);
         for (int k = 0; k < KINDS; k++)
             assert_true(kinds[k] > 0);
-        printf("# layers: %d convolutions (%d in sets of channels), %d averages, %d additions, %d maxima, %d copies; %d in runs\n",
+        printf("# layers: %d convolutions (%d in sets of channels), %d averages, %d additions, %d maxima, %d copies; "
+               "%d in runs\n",
                kinds[CONVOLUTION], sets, kinds[AVERAGE], kinds[ADD], kinds[MAXIMUM], kinds[COPY], runs);
-        printf("# array %d x %d: %llu values and %llu cycles compared, %llu saturations, %llu overflows\n", arrays[a].lanes,
-               arrays[a].multipliers, (unsigned long long)compared, (unsigned long long)cycles, (unsigned long long)saturations,
-               (unsigned long long)overflows);
+        printf("# array %d x %d: %llu values and %llu cycles compared, %llu saturations, %llu overflows\n",
+               arrays[a].lanes, arrays[a].multipliers, (unsigned long long)compared, (unsigned long long)cycles,
+               (unsigned long long)saturations, (unsigned long long)overflows);
         rs_dut_close(dut);
     }
 }
@@ -738,21 +795,51 @@ static void random_chains(void **state)
 /* One convolution whose cycles can be told by hand, on array 0: no stalls. */
 static void draw_plain(scene *s, int pool)
 {
-    rng = (rs_rng){ .seed = 1 };
+    rng = (rs_rng) { .seed = 1 };
     new_scene(s, &arrays[0]);
     s->n_layers = 1;
     layer *l = &s->layers[0];
-    *l = (layer){ .h = 4, .w = 4, .c = 3, .kernel_h = 3, .kernel_w = 3, .stride_h = 1, .stride_w = 1, .pad_h = 1, .pad_w = 1,
-                  .dilation_h = 1, .dilation_w = 1, .out_c = 2, .conv_h = 4, .conv_w = 4, .pool_h = pool, .pool_w = pool,
-                  .pool_stride_h = pool, .pool_stride_w = pool, .out_h = 4 / pool, .out_w = 4 / pool, .relu = 1, .shift = 6,
-                  .out_bits = 8, .seg1 = 3, .seg2 = 1, .seg_len = 9, .chunks = 3, .steps = 9, .groups = 1, .sets = 1, .set_in = 3, .set_out = 2,
-                  .per_set = 1, .scales = { 1, 1, 1, 1 }, .shifts = { 6, 6, 6, 6 } };
+    *l = (layer) { .h = 4,
+                   .w = 4,
+                   .c = 3,
+                   .kernel_h = 3,
+                   .kernel_w = 3,
+                   .stride_h = 1,
+                   .stride_w = 1,
+                   .pad_h = 1,
+                   .pad_w = 1,
+                   .dilation_h = 1,
+                   .dilation_w = 1,
+                   .out_c = 2,
+                   .conv_h = 4,
+                   .conv_w = 4,
+                   .pool_h = pool,
+                   .pool_w = pool,
+                   .pool_stride_h = pool,
+                   .pool_stride_w = pool,
+                   .out_h = 4 / pool,
+                   .out_w = 4 / pool,
+                   .relu = 1,
+                   .shift = 6,
+                   .out_bits = 8,
+                   .seg1 = 3,
+                   .seg2 = 1,
+                   .seg_len = 9,
+                   .chunks = 3,
+                   .steps = 9,
+                   .groups = 1,
+                   .sets = 1,
+                   .set_in = 3,
+                   .set_out = 2,
+                   .per_set = 1,
+                   .scales = { 1, 1, 1, 1 },
+                   .shifts = { 6, 6, 6, 6 } };
     fill_layer(s, 0);
 }
 
-/* Section 5 by hand. Biases: 2 * 24 bits in 2 beats of 32; a step: 2 * 3 * 8 bits in 2 beats; weights 2 + 9 * 2 = 20 beats; ifmap
- * 48 / 4 = 12 beats. Cycle 1 FETCH, 2 GUARD, 3 ISSUE. With latency 5 and 3 outstanding, 3 beats in 6 cycles: a response in cycle t
- * frees a place in t + 1. */
+/* Section 5 by hand. Biases: 2 * 24 bits in 2 beats of 32; a step: 2 * 3 * 8 bits in 2 beats; weights 2 + 9 * 2 = 20
+ * beats; ifmap 48 / 4 = 12 beats. Cycle 1 FETCH, 2 GUARD, 3 ISSUE. With latency 5 and 3 outstanding, 3 beats in 6
+ * cycles: a response in cycle t frees a place in t + 1. */
 static void cycles_by_hand(void **state)
 {
     (void)state;
@@ -761,10 +848,10 @@ static void cycles_by_hand(void **state)
         scene s;
         draw_plain(&s, pool);
         run_scene(dut, &s, 0);
-        /* Request i of the first phase is accepted in cycle 3 + 6 (i / 3) + i mod 3; the phase's last, 19, in 3 + 36 + 1 = 40.
-         * Then GUARD in 41, and the ifmap's from 42 on: 18 and 19 were accepted in 39, 40 and are answered in 44, 45. So one
-         * place is free: 42; then 45 and 46 (two answers), 48 (the answer of 42 came in 47), and so on, 3 in 6 cycles: the last
-         * of 12 is request 11. */
+        /* Request i of the first phase is accepted in cycle 3 + 6 (i / 3) + i mod 3; the phase's last, 19, in 3 + 36 +
+         * 1 = 40. Then GUARD in 41, and the ifmap's from 42 on: 18 and 19 were accepted in 39, 40 and are answered in
+         * 44, 45. So one place is free: 42; then 45 and 46 (two answers), 48 (the answer of 42 came in 47), and so on,
+         * 3 in 6 cycles: the last of 12 is request 11. */
         uint64_t accepted[32], answered = 0;
         uint64_t cycle = 3;
         for (int i = 0; i < 32; i++) {
@@ -826,8 +913,9 @@ static tally run_with(rs_dut_fault fault)
 static void planted_faults(void **state)
 {
     (void)state;
-    const tally good = run_with(RS_DUT_FAULT_NONE), flip = run_with(RS_DUT_FAULT_FLIP), late = run_with(RS_DUT_FAULT_LATE),
-                drop = run_with(RS_DUT_FAULT_DROP), twice = run_with(RS_DUT_FAULT_DUPLICATE);
+    const tally good = run_with(RS_DUT_FAULT_NONE), flip = run_with(RS_DUT_FAULT_FLIP),
+                late = run_with(RS_DUT_FAULT_LATE), drop = run_with(RS_DUT_FAULT_DROP),
+                twice = run_with(RS_DUT_FAULT_DUPLICATE);
     assert_int_equal(good.outputs, 16);
     for (int i = 0; i < 16; i++) {
         assert_int_equal(flip.first[i], good.first[i] ^ (i == 5));
@@ -893,13 +981,14 @@ static void broken_programs(void **state)
     rs_dut_close(dut);
     /* More descriptors than the program memory has. */
     dut = open_dut(&arrays[0], NULL);
-    rs_assert_error(rs_dut_start(dut, s.descriptors, 5, s.memory, s.beats, 0, diag), RS_INTERNAL, diag, "program memory");
+    rs_assert_error(rs_dut_start(dut, s.descriptors, 5, s.memory, s.beats, 0, diag), RS_INTERNAL, diag,
+                    "program memory");
     rs_dut_close(dut);
     free_scene(&s);
 }
 
-/* Each kind of assertion speaks when it should: the memory port's handshake, buffers that take more than they hold, sums that
- * do not fit. (The legal values of a step: broken_programs.) */
+/* Each kind of assertion speaks when it should: the memory port's handshake, buffers that take more than they hold,
+ * sums that do not fit. (The legal values of a step: broken_programs.) */
 static void assertions(void **state)
 {
     (void)state;
@@ -921,7 +1010,8 @@ static void assertions(void **state)
     d.ifmap_beats = (int32_t)arrays[0].activation_elements / 4 + 1;
     d.ifmap_addr = 0;
     rs_assert_ok(rs_dut_start(dut, &d, 1, memory, BEATS, 0, diag), diag);
-    rs_assert_error(rs_dut_advance(dut, UINT64_MAX, NULL, NULL, &finished, diag), RS_MISMATCH, diag, "a_act_write_range");
+    rs_assert_error(rs_dut_advance(dut, UINT64_MAX, NULL, NULL, &finished, diag), RS_MISMATCH, diag,
+                    "a_act_write_range");
     rs_dut_close(dut);
     rs_free(memory);
     /* A sum that does not fit: biases at the rails. Without the option it is counted, not forbidden. */

@@ -1,6 +1,6 @@
 /* test-options: limit=240
- * How the Verilated model comes into being: the cache, its key, what goes wrong with tools and folders, two builders at once,
- * traces. One small array, in cache folders of its own. */
+ * How the Verilated model comes into being: the cache, its key, what goes wrong with tools and folders, two builders at
+ * once, traces. One small array, in cache folders of its own. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -18,8 +18,18 @@
 #include "cosim/process.h"
 
 static const rs_array_config small = {
-    .lanes = 1, .multipliers = 1, .activation_bits = 4, .weight_bits = 2, .accumulator_bits = 12, .program_depth = 2,
-    .activation_elements = 32, .output_elements = 32, .weight_steps = 8, .bus_bits = 16, .latency = 3, .outstanding = 2,
+    .lanes = 1,
+    .multipliers = 1,
+    .activation_bits = 4,
+    .weight_bits = 2,
+    .accumulator_bits = 12,
+    .program_depth = 2,
+    .activation_elements = 32,
+    .output_elements = 32,
+    .weight_steps = 8,
+    .bus_bits = 16,
+    .latency = 3,
+    .outstanding = 2,
 };
 
 static rs_diag *diag;
@@ -36,14 +46,51 @@ static rs_status build(char **path, double *seconds)
 /* A 1x1 convolution of one value: 3 * 1 + 2 = 5. */
 static void make_program(rs_descriptor *d, uint8_t *memory)
 {
-    *d = (rs_descriptor){ .groups = 1, .groups_per_set = 1, .lanes_set = 1, .lanes_last = 1, .scale = 1, .scale_right = 1,
-                          .scale_bottom = 1, .scale_corner = 1, .run_beats = 1, .out_channels = 1, .out_h = 1, .out_w = 1, .conv_h = 1, .conv_w = 1, .pool_h = 1,
-                          .pool_w = 1, .pool_stride_h = 1, .pool_stride_w = 1, .in_rows = 1, .row_elems = 1, .step_row = 1,
-                          .step_col = 1, .seg1_count = 1, .seg1_rows = 1, .seg2_count = 1, .seg2_cols = 1, .seg_len = 1, .chunks = 1,
-                          .steps = 1, .out_bits = 4, .ifmap_addr = 0, .ifmap_beats = 1, .weight_addr = 1, .bias_beats = 1,
-                          .bias_beats_last = 1, .step_beats = 1, .step_beats_last = 1, .ofmap_addr = 3, .ofmap_beats = 1,
-                          .step_row_elems = 1, .seg1_elems = 1, .window_rows = 1, .window_row_elems = 1, .window_cols = 1,
-                          .ofmap_last_elems = 1 };
+    *d = (rs_descriptor) { .groups = 1,
+                           .groups_per_set = 1,
+                           .lanes_set = 1,
+                           .lanes_last = 1,
+                           .scale = 1,
+                           .scale_right = 1,
+                           .scale_bottom = 1,
+                           .scale_corner = 1,
+                           .run_beats = 1,
+                           .out_channels = 1,
+                           .out_h = 1,
+                           .out_w = 1,
+                           .conv_h = 1,
+                           .conv_w = 1,
+                           .pool_h = 1,
+                           .pool_w = 1,
+                           .pool_stride_h = 1,
+                           .pool_stride_w = 1,
+                           .in_rows = 1,
+                           .row_elems = 1,
+                           .step_row = 1,
+                           .step_col = 1,
+                           .seg1_count = 1,
+                           .seg1_rows = 1,
+                           .seg2_count = 1,
+                           .seg2_cols = 1,
+                           .seg_len = 1,
+                           .chunks = 1,
+                           .steps = 1,
+                           .out_bits = 4,
+                           .ifmap_addr = 0,
+                           .ifmap_beats = 1,
+                           .weight_addr = 1,
+                           .bias_beats = 1,
+                           .bias_beats_last = 1,
+                           .step_beats = 1,
+                           .step_beats_last = 1,
+                           .ofmap_addr = 3,
+                           .ofmap_beats = 1,
+                           .step_row_elems = 1,
+                           .seg1_elems = 1,
+                           .window_rows = 1,
+                           .window_row_elems = 1,
+                           .window_cols = 1,
+                           .ofmap_last_elems = 1 };
     memset(memory, 0, 8);
     memory[0] = 3; /* ifmap */
     memory[2] = 2; /* bias */
@@ -116,10 +163,11 @@ static void tool(const char *const *argv)
 /* A copy of what a build needs, without and with a mistake in it. */
 static void copy_tree(const char *folder, const char *mistake)
 {
-    char *cosim = rs_format("%s/sim/cosim", folder), *rtl = rs_format("%s/rtl", root), *dut = rs_format("%s/sim/cosim/dut", root);
-    tool((const char *const[]){ "mkdir", "-p", cosim, NULL });
-    tool((const char *const[]){ "cp", "-r", rtl, folder, NULL });
-    tool((const char *const[]){ "cp", "-r", dut, cosim, NULL });
+    char *cosim = rs_format("%s/sim/cosim", folder), *rtl = rs_format("%s/rtl", root),
+         *dut = rs_format("%s/sim/cosim/dut", root);
+    tool((const char *const[]) { "mkdir", "-p", cosim, NULL });
+    tool((const char *const[]) { "cp", "-r", rtl, folder, NULL });
+    tool((const char *const[]) { "cp", "-r", dut, cosim, NULL });
     rs_free(cosim);
     rs_free(rtl);
     rs_free(dut);
@@ -174,7 +222,8 @@ static void broken_tools(void **state)
     rs_assert_error(build(&path, &seconds), RS_RESOURCE, diag, "neither clang++ nor g++");
 
     /* A compiler that fails. */
-    rs_test_write(rs_test_path("clang++"), "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'no space left, for example'; exit 7; }\n", 81);
+    rs_test_write(rs_test_path("clang++"),
+                  "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'no space left, for example'; exit 7; }\n", 81);
     assert_int_equal(chmod(rs_test_path("clang++"), 0755), 0);
     char *paths = rs_format("%s:%s", rs_test_folder(), old_path);
     setenv("PATH", paths, 1);
@@ -196,11 +245,13 @@ static void tools_asked_once(void **state)
     if (real == NULL)
         real = rs_tool_find("g++");
     assert_non_null(real);
-    tool((const char *const[]){ "mkdir", "-p", folder, NULL });
-    char *compiler = rs_format("%s/clang++", folder), *asked = rs_format("%s/asked", folder), *paths = rs_format("%s:%s", folder, old_path);
+    tool((const char *const[]) { "mkdir", "-p", folder, NULL });
+    char *compiler = rs_format("%s/clang++", folder), *asked = rs_format("%s/asked", folder),
+         *paths = rs_format("%s:%s", folder, old_path);
     setenv("PATH", paths, 1);
     for (size_t i = 1; i <= 2; i++) {
-        char *script = rs_format("#!/bin/sh\n# %zu\n[ \"$1\" != --version ] || echo >>%s\nPATH='%s' exec %s \"$@\"%s\n", i, asked, old_path, real, i > 1 ? " " : "");
+        char *script = rs_format("#!/bin/sh\n# %zu\n[ \"$1\" != --version ] || echo >>%s\nPATH='%s' exec %s \"$@\"%s\n",
+                                 i, asked, old_path, real, i > 1 ? " " : "");
         rs_test_write(compiler, script, strlen(script));
         assert_int_equal(chmod(compiler, 0755), 0);
         rs_free(script);
@@ -265,7 +316,8 @@ static void two_builders(void **state)
             char *path = NULL;
             double seconds = 0;
             const rs_status status = build(&path, &seconds);
-            const char built = status == RS_OK && path != NULL && rs_file_exists(path) ? (char)(seconds > 0 ? 'b' : 'c') : 'x';
+            const char built = status == RS_OK && path != NULL && rs_file_exists(path) ? (char)(seconds > 0 ? 'b' : 'c')
+                                                                                       : 'x';
             _exit(write(ends[1], &built, 1) == 1 ? 0 : 1);
         }
     }

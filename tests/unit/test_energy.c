@@ -1,5 +1,5 @@
-/* Area and energy against figures worked out by hand from the numbers of configs/technologies/horowitz-45nm.yaml and the formulas of
- * docs/area-and-energy.md; and the technology reader, which must not take a number without a source. */
+/* Area and energy against figures worked out by hand from the numbers of configs/technologies/horowitz-45nm.yaml and
+ * the formulas of docs/area-and-energy.md; and the technology reader, which must not take a number without a source. */
 #include "support/test.h"
 
 #include <math.h>
@@ -28,10 +28,10 @@ static int unload(void **state)
     return 0;
 }
 
-#define assert_near(got, expected) \
-    do { \
-        const double got_ = (got), expected_ = (expected); \
-        if (fabs(got_ - expected_) > 1e-9 * (fabs(expected_) + 1e-12)) \
+#define assert_near(got, expected)                                            \
+    do {                                                                      \
+        const double got_ = (got), expected_ = (expected);                    \
+        if (fabs(got_ - expected_) > 1e-9 * (fabs(expected_) + 1e-12))        \
             fail_msg("%s: got %.12g, expected %.12g", #got, got_, expected_); \
     } while (0)
 
@@ -44,13 +44,14 @@ static void check_operators(void **state)
     assert_near(rs_cost_linear(adders, 4).um2, 18);              /* through zero */
     assert_near(rs_cost_linear(adders, 17).um2, 67 + 70 / 16.0); /* between 16 and 32 */
     assert_near(rs_cost_linear(adders, 17).pj, 0.05 + 0.05 / 16);
-    assert_near(rs_cost_linear(adders, 48).um2, 137 * 1.5);      /* beyond the last: in proportion */
-    /* Multipliers: m n = 64 and 1024 are given; 256 is their geometric mean, where a power law gives the geometric mean. */
+    assert_near(rs_cost_linear(adders, 48).um2, 137 * 1.5); /* beyond the last: in proportion */
+    /* Multipliers: m n = 64 and 1024 are given; 256 is their geometric mean, where a power law gives the geometric
+     * mean. */
     assert_near(rs_cost_multiplier(technology, 8, 8).pj, 0.2);
     assert_near(rs_cost_multiplier(technology, 32, 32).um2, 3495);
     assert_near(rs_cost_multiplier(technology, 16, 16).um2, sqrt(282.0 * 3495.0));
     assert_near(rs_cost_multiplier(technology, 16, 16).pj, sqrt(0.2 * 3.1));
-    assert_near(rs_cost_multiplier(technology, 4, 8).um2, 141);  /* below: in proportion to m n */
+    assert_near(rs_cost_multiplier(technology, 4, 8).um2, 141); /* below: in proportion to m n */
     assert_near(rs_cost_multiplier(technology, 8, 4).pj, 0.1);
     assert_near(rs_cost_multiplier(technology, 1, 8).um2, 282 / 8.0);
     assert_near(rs_cost_multiplier(technology, 64, 32).pj, 6.2);
@@ -68,7 +69,8 @@ static void check_memories(void **state)
     assert_near(rs_sram_pj_per_bit(technology, 16 * kb), sqrt(2.0) * 10 / 64.0);
     assert_near(rs_sram_pj_per_bit(technology, 32 * kb), 20 / 64.0);
     assert_near(rs_sram_pj_per_bit(technology, 1024 * kb), 100 / 64.0);
-    assert_near(rs_sram_pj_per_bit(technology, 32768 * kb), 500 / 64.0); /* 32 times the last: 5 times its energy again */
+    assert_near(rs_sram_pj_per_bit(technology, 32768 * kb),
+                500 / 64.0); /* 32 times the last: 5 times its energy again */
     assert_near(rs_sram_um2(technology, 826), 1000);
     assert_near(rs_dram_pj_per_bit(technology), 1300 / 64.0);
 }
@@ -85,15 +87,27 @@ static const rs_area_block *find(const rs_estimate *e, const char *name)
 /* 2 lanes of 4 multipliers, 8 x 8 bits, 24-bit accumulators, a register behind both levels of the tree. */
 static rs_array_config small_array(void)
 {
-    return (rs_array_config){
-        .lanes = 2, .multipliers = 4, .activation_bits = 8, .weight_bits = 8, .accumulator_bits = 24,
-        .first_level = RS_FIRST_LEVEL_EXACT, .tree_registers = RS_TREE_EVERY, .program_depth = 16, .clock_mhz = 100,
-        .activation_elements = 1024, .output_elements = 512, .weight_steps = 64,
-        .bus_bits = 64, .latency = 4, .outstanding = 8,
+    return (rs_array_config) {
+        .lanes = 2,
+        .multipliers = 4,
+        .activation_bits = 8,
+        .weight_bits = 8,
+        .accumulator_bits = 24,
+        .first_level = RS_FIRST_LEVEL_EXACT,
+        .tree_registers = RS_TREE_EVERY,
+        .program_depth = 16,
+        .clock_mhz = 100,
+        .activation_elements = 1024,
+        .output_elements = 512,
+        .weight_steps = 64,
+        .bus_bits = 64,
+        .latency = 4,
+        .outstanding = 8,
     };
 }
 
-static const double adder17 = 67 + 70.0 / 16, adder18 = 67 + 2 * 70.0 / 16, adder19 = 67 + 3 * 70.0 / 16, adder24 = 67 + 35;
+static const double adder17 = 67 + 70.0 / 16, adder18 = 67 + 2 * 70.0 / 16, adder19 = 67 + 3 * 70.0 / 16,
+                    adder24 = 67 + 35;
 static const double adder17_pj = 0.05 + 0.05 / 16, adder18_pj = 0.05 + 2 * 0.05 / 16, adder24_pj = 0.075;
 
 static void check_area(void **state)
@@ -112,7 +126,8 @@ static void check_area(void **state)
     assert_near(find(&e, "accumulators")->um2, 2 * adder24);
     assert_near(find(&e, "requantize")->um2, 2 * (adder24 + 249.6 * 24 / 32));
     assert_near(find(&e, "max pooling")->um2, 2 * 36);
-    /* Window 4 x 8; a lane: weights 4 x 8, products 4 x 16, tree 2 x 17 and 1 x 18, accumulator 24, result and maximum 8 each. */
+    /* Window 4 x 8; a lane: weights 4 x 8, products 4 x 16, tree 2 x 17 and 1 x 18, accumulator 24, result and maximum
+     * 8 each. */
     const double registers = 32 + 2 * (32 + 64 + 34 + 18 + 24 + 16);
     assert_near(find(&e, "registers")->um2, registers * 4.522);
     assert_near(find(&e, "registers")->float_um2, (4 * 32 + 2 * (8 * 32 + 3 * 32 + 32 + 64)) * 4.522);
@@ -139,7 +154,8 @@ static void check_area(void **state)
     assert_int_equal(find(&e, "adder tree, level 2")->instances, 2);
     assert_int_equal(find(&e, "adder tree, level 3")->instances, 2);
 
-    /* Shifters with 3 bits of shift: products of 8 + 8 bits, 3 stages of a shifter and an adder that negates. The tree adds 17 bits. */
+    /* Shifters with 3 bits of shift: products of 8 + 8 bits, 3 stages of a shifter and an adder that negates. The tree
+     * adds 17 bits. */
     rs_array_config shifting = small_array();
     shifting.pe = RS_PE_SHIFTER;
     shifting.weight_bits = 4;
@@ -151,13 +167,15 @@ static void check_area(void **state)
     rs_estimate_area(&shifting, technology, &e);
     assert_near(find(&e, "weight buffer")->um2, (2 * 64 * 8 * 4 + 2 * 2 * 31) / 0.826);
 
-    /* e4m3: significands of 4 bits, exponents of 4 and a carry, and products of 37 bits that a shifter of 5 stages places. */
+    /* e4m3: significands of 4 bits, exponents of 4 and a carry, and products of 37 bits that a shifter of 5 stages
+     * places. */
     rs_array_config floats = small_array();
     floats.pe = RS_PE_MINIFLOAT;
     assert_true(rs_minifloat_parse("e4m3", &floats.minifloat));
     floats.accumulator_bits = 48;
     rs_estimate_area(&floats, technology, &e);
-    assert_near(find(&e, "minifloat multipliers")->um2, 8 * (282 / 4.0 + 36 * 5 / 8.0 + 249.6 * 37 / 32 + 137 * 37 / 32.0));
+    assert_near(find(&e, "minifloat multipliers")->um2,
+                8 * (282 / 4.0 + 36 * 5 / 8.0 + 249.6 * 37 / 32 + 137 * 37 / 32.0));
     assert_int_equal(find(&e, "adder tree, level 2")->bits, 39);
 
     /* A single multiplier has no tree. */
@@ -186,13 +204,23 @@ static void check_energy(void **state)
     char name[] = "conv1";
     rs_descriptor descriptor = { .steps = 5 };
     rs_program_layer layer = { .name = name, .pool_op = 1, .first = 0, .count = 1 };
-    rs_program program = { .config = small_array(), .n_layers = 1, .n_descriptors = 1, .layers = &layer, .descriptors = &descriptor };
+    rs_program program = {
+        .config = small_array(), .n_layers = 1, .n_descriptors = 1, .layers = &layer, .descriptors = &descriptor
+    };
     rs_layer_stats counts = {
-        .compute_cycles = 200, .macs = 1000, .accumulations = 300,
-        .ifmap_beats = 10, .weight_beats = 20, .bias_beats = 3, .ofmap_beats = 7,
-        .activation_buffer_reads = 800, .activation_buffer_writes = 80,
-        .weight_buffer_reads = 1600, .weight_buffer_writes = 160,
-        .output_buffer_reads = 56, .output_buffer_writes = 60,
+        .compute_cycles = 200,
+        .macs = 1000,
+        .accumulations = 300,
+        .ifmap_beats = 10,
+        .weight_beats = 20,
+        .bias_beats = 3,
+        .ofmap_beats = 7,
+        .activation_buffer_reads = 800,
+        .activation_buffer_writes = 80,
+        .weight_buffer_reads = 1600,
+        .weight_buffer_writes = 160,
+        .output_buffer_reads = 56,
+        .output_buffer_writes = 60,
     };
     const rs_run_stats stats = { .n_layers = 1, .layers = &counts };
     rs_estimate *e = NULL;
@@ -246,17 +274,23 @@ static void write_changed(const char *path, const char *from, const char *to)
 static void check_reader(void **state)
 {
     (void)state;
-    static const struct { const char *from, *to, *message; } cases[] = {
+    static const struct {
+        const char *from, *to, *message;
+    } cases[] = {
         { "{bits: 16, energy_pj: 0.05, area_um2: 67, source: horowitz}", "{bits: 16, energy_pj: 0.05, area_um2: 67}",
           "the key 'adders[1].source' is missing" },
         { "{mbit_per_mm2: 0.826, source: openram}", "{mbit_per_mm2: 0.826}", "the key 'sram_area.source' is missing" },
-        { "{energy_pj: 0.009, source: aladdin}", "{energy_pj: 0.009, source: me}", "the source 'me' is not listed in sources" },
+        { "{energy_pj: 0.009, source: aladdin}", "{energy_pj: 0.009, source: me}",
+          "the source 'me' is not listed in sources" },
         { "{energy_pj: 0.009, source: aladdin}", "{energy_pj: 0.009, source: ''}", "register_energy.source is empty" },
-        { "{bits: 16, energy_pj: 0.05, area_um2: 67, source: horowitz}", "{bits: 8, energy_pj: 0.05, area_um2: 67, source: horowitz}",
+        { "{bits: 16, energy_pj: 0.05, area_um2: 67, source: horowitz}",
+          "{bits: 8, energy_pj: 0.05, area_um2: 67, source: horowitz}",
           "bits must rise from entry to entry of adders" },
-        { "{bits: 32, energy_pj: 3.7, area_um2: 7700, source: horowitz}", "{bits: 64, energy_pj: 3.7, area_um2: 7700, source: horowitz}",
+        { "{bits: 32, energy_pj: 3.7, area_um2: 7700, source: horowitz}",
+          "{bits: 64, energy_pj: 3.7, area_um2: 7700, source: horowitz}",
           "float_multipliers needs an entry with bits: 32" },
-        { "energy_pj: 0.2,", "energy_pj: -0.2,", "multipliers[0].energy_pj must be a number from 0 to 1000000, not '-0.2'" },
+        { "energy_pj: 0.2,", "energy_pj: -0.2,",
+          "multipliers[0].energy_pj must be a number from 0 to 1000000, not '-0.2'" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *path = rs_test_path("technology.yaml");

@@ -128,20 +128,14 @@ static void check_all_widths(void **state)
 static void check_graphs(void **state)
 {
     (void)state;
-    check_random(&(rs_random_qnet) { .max_ops = 9,
-                                     .max_bits = 8,
-                                     .max_size = 9,
-                                     .max_channels = 8,
-                                     .branches = true,
-                                     .graph = true },
-                 160, 6);
-    check_random(&(rs_random_qnet) { .max_ops = 8,
-                                     .max_bits = 16,
-                                     .max_size = 8,
-                                     .max_channels = 20,
-                                     .branches = true,
-                                     .graph = true },
-                 160, 7);
+    check_random(
+        &(rs_random_qnet) {
+            .max_ops = 9, .max_bits = 8, .max_size = 9, .max_channels = 8, .branches = true, .graph = true },
+        160, 6);
+    check_random(
+        &(rs_random_qnet) {
+            .max_ops = 8, .max_bits = 16, .max_size = 8, .max_channels = 20, .branches = true, .graph = true },
+        160, 7);
 }
 
 static void check_many_channels(void **state)
@@ -184,7 +178,8 @@ static void check_batches(void **state)
             .max_ops = 4, .max_bits = net % 2 ? 16 : 8, .max_size = 9, .max_channels = 12, .branches = true
         };
         rs_qnet *q = rs_test_random_qnet(&rng, &options);
-        const int64_t classes = rs_test_tensor_count(&q->tensors[q->n_tensors - 1]), pixels_each = rs_test_tensor_count(&q->tensors[0]);
+        const int64_t classes = rs_test_tensor_count(&q->tensors[q->n_tensors - 1]),
+                      pixels_each = rs_test_tensor_count(&q->tensors[0]);
         uint8_t *pixels = draw_pixels(&rng, q, MOST);
         int32_t *expected = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes)),
                 *got = RS_NEW_ARRAY(int32_t, (size_t)(MOST * classes));
@@ -285,11 +280,9 @@ static void check_score(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_small_widths),  cmocka_unit_test(check_all_widths),
-        cmocka_unit_test(check_graphs),        cmocka_unit_test(check_many_channels),
-        cmocka_unit_test(check_plain_geometry),
-        cmocka_unit_test(check_lenet),         cmocka_unit_test(check_batches),
-        cmocka_unit_test(check_score),
+        cmocka_unit_test(check_small_widths),  cmocka_unit_test(check_all_widths),     cmocka_unit_test(check_graphs),
+        cmocka_unit_test(check_many_channels), cmocka_unit_test(check_plain_geometry), cmocka_unit_test(check_lenet),
+        cmocka_unit_test(check_batches),       cmocka_unit_test(check_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The executor: the same bits for any number of threads, any batch and any kernel; parts of a net; hooks; counting of hits; errors. */
+/* The executor: the same bits for any number of threads, any batch and any kernel; parts of a net; hooks; counting of
+ * hits; errors. */
 #include "support/test.h"
 
 #include <math.h>
@@ -18,10 +19,12 @@ static const char SMALL_NET[] =
     "name: 'small'\n"
     "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 4 dim: 3 dim: 14 dim: 12 } } }\n"
     "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: 4 } } }\n"
-    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' convolution_param { num_output: 21 kernel_size: 3 pad: 1\n"
+    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' convolution_param { num_output: 21 kernel_size: 3 "
+    "pad: 1\n"
     "        weight_filler { type: 'xavier' } } }\n"
     "layer { name: 'p1' type: 'Pooling' bottom: 'c1' top: 'p1' pooling_param { pool: MAX kernel_size: 2 stride: 2 } }\n"
-    "layer { name: 'c2' type: 'Convolution' bottom: 'p1' top: 'c2' convolution_param { num_output: 12 group: 3 kernel_size: 3\n"
+    "layer { name: 'c2' type: 'Convolution' bottom: 'p1' top: 'c2' convolution_param { num_output: 12 group: 3 "
+    "kernel_size: 3\n"
     "        weight_filler { type: 'xavier' } } }\n"
     "layer { name: 'r2' type: 'ReLU' bottom: 'c2' top: 'c2' }\n"
     "layer { name: 'i1' type: 'InnerProduct' bottom: 'c2' top: 'i1' inner_product_param { num_output: 150\n"
@@ -141,7 +144,8 @@ static void test_batch(void **state)
     rs_assert_ok(rs_exec_new(net, BATCH, false, &exec, diag), diag);
     const int data = rs_net_blob(net, "data"), scores = rs_net_blob(net, "i2");
     const int64_t size = rs_exec_blob_size(exec, data);
-    float *images = malloc((size_t)(BATCH * size) * sizeof *images), *expected = malloc(BATCH * CLASSES * sizeof *expected);
+    float *images = malloc((size_t)(BATCH * size) * sizeof *images),
+          *expected = malloc(BATCH * CLASSES * sizeof *expected);
     assert_non_null(images);
     assert_non_null(expected);
     set_inputs(net, exec, BATCH);
@@ -153,7 +157,8 @@ static void test_batch(void **state)
         for (int64_t first = 0; first + batch <= BATCH; first += batch) {
             memcpy(rs_exec_blob(exec, data), images + first * size, (size_t)(batch * size) * sizeof *images);
             rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, batch, NULL, diag), diag);
-            same_bits(rs_exec_blob(exec, scores), expected + first * CLASSES, (size_t)(batch * CLASSES), "another batch");
+            same_bits(rs_exec_blob(exec, scores), expected + first * CLASSES, (size_t)(batch * CLASSES),
+                      "another batch");
             compared += (size_t)(batch * CLASSES);
         }
     print_message("%zu scores compared\n", compared);
@@ -219,7 +224,8 @@ static void test_hook(void **state)
     static float plain[BATCH * CLASSES];
     rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, BATCH, NULL, diag), diag);
     memcpy(plain, rs_exec_blob(exec, scores), sizeof plain);
-    /* Doubled scores of the last layer; then of a layer by chunks, whose doubling goes through ReLU and the linear layers. */
+    /* Doubled scores of the last layer; then of a layer by chunks, whose doubling goes through ReLU and the linear
+     * layers. */
     static const char *const doubled[] = { "i2", "c2" };
     for (size_t d = 0; d < 2; d++) {
         calls c = { .double_layer = rs_net_layer(net, doubled[d]) };
@@ -256,13 +262,15 @@ static void test_errors(void **state)
     rs_assert_ok(rs_exec_new(net, BATCH, false, &exec, diag), diag);
     set_inputs(net, exec, BATCH);
     rs_assert_error(rs_exec_forward_backward(exec, 1, &loss, diag), RS_INTERNAL, diag, "without their buffers");
-    rs_assert_error(rs_exec_forward(exec, 0, net->n_layers, BATCH + 1, &loss, diag), RS_INTERNAL, diag, "30 images of 29");
+    rs_assert_error(rs_exec_forward(exec, 0, net->n_layers, BATCH + 1, &loss, diag), RS_INTERNAL, diag,
+                    "30 images of 29");
     rs_assert_error(rs_exec_forward(exec, 0, net->n_layers + 1, 1, &loss, diag), RS_INTERNAL, diag, "layers 0 to");
     static const float bad[] = { 7.0f, -1.0f, NAN };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         rs_exec_blob(exec, rs_net_blob(net, "label"))[17] = bad[i];
         rs_exec_blob(exec, rs_net_blob(net, "label"))[25] = 100.0f;
-        rs_assert_error(rs_exec_forward(exec, 0, net->n_layers, BATCH, &loss, diag), RS_BAD_INPUT, diag, "of image 17 of the batch");
+        rs_assert_error(rs_exec_forward(exec, 0, net->n_layers, BATCH, &loss, diag), RS_BAD_INPUT, diag,
+                        "of image 17 of the batch");
     }
     rs_assert_ok(rs_exec_forward(exec, 0, net->n_layers, 17, &loss, diag), diag);
     rs_exec_free(exec);
@@ -277,10 +285,13 @@ static void test_errors(void **state)
           "negative slope -0.5 cannot be trained in place" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        char *text = rs_format("layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }\n"
-                               "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: 1 } } }\n"
-                               "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 2 kernel_size: 2 } }\n"
-                               "%slayer { name: 'l' type: 'SoftmaxWithLoss' bottom: 's' bottom: 'label' top: 'l' }\n", wrong[i].layers);
+        char *text = rs_format(
+            "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 1 dim: 2 dim: 3 dim: 3 } } }\n"
+            "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: 1 } } }\n"
+            "layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'a' convolution_param { num_output: 2 "
+            "kernel_size: 2 } }\n"
+            "%slayer { name: 'l' type: 'SoftmaxWithLoss' bottom: 's' bottom: 'label' top: 'l' }\n",
+            wrong[i].layers);
         assert_non_null(text);
         net = read_net(text, RS_TRAIN, diag);
         rs_assert_error(rs_exec_new(net, 1, true, &exec, diag), RS_BAD_INPUT, diag, wrong[i].message);
@@ -330,12 +341,12 @@ static void test_count_hits(void **state)
 {
     (void)state;
     const float scores[] = {
-        1, 2, 3,     /* right */
-        3, 2, 1,     /* wrong */
-        1, 3, 3,     /* a tie with the right class is wrong */
-        2, 2, 2,     /* all tie */
-        NAN, 5, 1,   /* another is not a number */
-        0, 1, NAN,   /* the right one is not a number */
+        1,         2,         3,   /* right */
+        3,         2,         1,   /* wrong */
+        1,         3,         3,   /* a tie with the right class is wrong */
+        2,         2,         2,   /* all tie */
+        NAN,       5,         1,   /* another is not a number */
+        0,         1,         NAN, /* the right one is not a number */
         -INFINITY, -INFINITY, INFINITY,
     };
     const int32_t labels[] = { 2, 2, 2, 0, 1, 2, 2 };

@@ -1,6 +1,6 @@
 /* test-options: limit=240
- * Fine-tuning: the same bits on any number of threads and across a resumed run, what rounding, straight-through gradients and learned steps do,
- * the best weights kept, messages about what cannot be done. */
+ * Fine-tuning: the same bits on any number of threads and across a resumed run, what rounding, straight-through
+ * gradients and learned steps do, the best weights kept, messages about what cannot be done. */
 #include "support/test.h"
 
 #include <math.h>
@@ -17,8 +17,9 @@
 
 enum { IMAGES = 200, VALIDATION = 40 };
 
-static const char SOLVER[] = "net: '%s'\nbase_lr: 0.05 lr_policy: 'fixed' momentum: 0.9 max_iter: 60 test_iter: 5 test_interval: 1000\n"
-                             "average_loss: 5 random_seed: 7 snapshot_prefix: '%s'\n";
+static const char SOLVER[] =
+    "net: '%s'\nbase_lr: 0.05 lr_policy: 'fixed' momentum: 0.9 max_iter: 60 test_iter: 5 test_interval: 1000\n"
+    "average_loss: 5 random_seed: 7 snapshot_prefix: '%s'\n";
 
 static const char *folder;
 static rs_solver_param *solver;
@@ -268,7 +269,8 @@ static void test_messages(void **state)
     o.rules.scheme = RS_SCHEME_STATIC;
     rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "static fixed point cannot be fine-tuned");
     o.rules.scheme = RS_SCHEME_MINIFLOAT;
-    rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "4 bits for the group convolution, expected 5 to");
+    rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag,
+                    "4 bits for the group convolution, expected 5 to");
     o.gradual_bits = 1;
     rs_assert_error(rs_finetune(solver, &o, &r, diag), RS_USAGE, diag, "minifloats have no fractional lengths");
     o = options_for("bad", 4);
@@ -290,7 +292,10 @@ static void test_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads_and_resume), cmocka_unit_test(test_best), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_threads_and_resume),
+        cmocka_unit_test(test_best),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

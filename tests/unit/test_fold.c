@@ -1,4 +1,5 @@
-/* Folding batch normalization, scales and biases into the layers before them: the net computes the same, from its own file as well. */
+/* Folding batch normalization, scales and biases into the layers before them: the net computes the same, from its own
+ * file as well. */
 #include "support/test.h"
 
 #include <math.h>
@@ -20,21 +21,27 @@ enum { IMAGES = 3 };
 
 static const char TEXT[] =
     "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 3 dim: 4 dim: 9 dim: 8 } } }\n"
-    "layer { name: 'conv1' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 6 kernel_size: 3 bias_term: false } }\n"
+    "layer { name: 'conv1' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 6 "
+    "kernel_size: 3 bias_term: false } }\n"
     "layer { name: 'bn1' type: 'BatchNorm' bottom: 'conv1' top: 'conv1' }\n"
     "layer { name: 'scale1' type: 'Scale' bottom: 'conv1' top: 'conv1' scale_param { bias_term: true } }\n"
     "layer { name: 'relu1' type: 'ReLU' bottom: 'conv1' top: 'conv1' }\n"
-    "layer {\n  name: 'conv2'\n  type: 'Convolution'\n  bottom: 'conv1'\n  top: 'conv2'\n  convolution_param { num_output: 4 kernel_h: 1 kernel_w: 3 group: 2 }\n}\n"
-    "layer {\n  name: 'bn2'\n  type: 'BatchNorm'\n  bottom: 'conv2'\n  top: 'bn2'\n  batch_norm_param { eps: 0.01 }\n}\n"
+    "layer {\n  name: 'conv2'\n  type: 'Convolution'\n  bottom: 'conv1'\n  top: 'conv2'\n  convolution_param { "
+    "num_output: 4 kernel_h: 1 kernel_w: 3 group: 2 }\n}\n"
+    "layer {\n  name: 'bn2'\n  type: 'BatchNorm'\n  bottom: 'conv2'\n  top: 'bn2'\n  batch_norm_param { eps: 0.01 "
+    "}\n}\n"
     "layer { name: 'bias2' type: 'Bias' bottom: 'bn2' top: 'bias2' }\n"
     "layer { name: 'pool' type: 'Pooling' bottom: 'bias2' top: 'pool' pooling_param { kernel_size: 2 stride: 2 } }\n"
     "layer { name: 'stays' type: 'Scale' bottom: 'pool' top: 'stays' }\n"
-    "layer { name: 'up' type: 'Deconvolution' bottom: 'stays' top: 'up' convolution_param { num_output: 6 kernel_size: 2 stride: 2 group: 2 bias_term: false } }\n"
+    "layer { name: 'up' type: 'Deconvolution' bottom: 'stays' top: 'up' convolution_param { num_output: 6 kernel_size: "
+    "2 stride: 2 group: 2 bias_term: false } }\n"
     "layer { name: 'scale3' type: 'Scale' bottom: 'up' top: 'scale3' }\n"
-    "layer { name: 'two' type: 'Convolution' bottom: 'scale3' top: 'two' convolution_param { num_output: 5 kernel_size: 1 } }\n"
+    "layer { name: 'two' type: 'Convolution' bottom: 'scale3' top: 'two' convolution_param { num_output: 5 "
+    "kernel_size: 1 } }\n"
     "layer { name: 'read too' type: 'Scale' bottom: 'two' top: 'read too' }\n"
     "layer { name: 'sum' type: 'Eltwise' bottom: 'two' bottom: 'read too' top: 'sum' }\n"
-    "layer { name: 'ip' type: 'InnerProduct' bottom: 'sum' top: 'ip' inner_product_param { num_output: 7 bias_term: false } }\n"
+    "layer { name: 'ip' type: 'InnerProduct' bottom: 'sum' top: 'ip' inner_product_param { num_output: 7 bias_term: "
+    "false } }\n"
     "layer { name: 'bn4' type: 'BatchNorm' bottom: 'ip' top: 'bn4' }\n"
     "layer { name: 'prob' type: 'Softmax' bottom: 'bn4' top: 'prob' }\n";
 
@@ -90,7 +97,8 @@ static int64_t compare(const rs_net *net, const float *input, float *const expec
         float *got = run(net, COMPARED[b], input, &count, diag);
         for (int64_t i = 0; i < count; i++, compared++)
             if (!(fabsf(got[i] - expected[b][i]) <= 2e-5f * (1.0f + fabsf(expected[b][i]))))
-                fail_msg("blob %s, element %lld: %.9g, expected %.9g", COMPARED[b], (long long)i, (double)got[i], (double)expected[b][i]);
+                fail_msg("blob %s, element %lld: %.9g, expected %.9g", COMPARED[b], (long long)i, (double)got[i],
+                         (double)expected[b][i]);
         free(got);
     }
     return compared;
@@ -99,7 +107,7 @@ static int64_t compare(const rs_net *net, const float *input, float *const expec
 static void check_fold(void **state)
 {
     (void)state;
-    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 1 };
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 1 };
     rs_diag *diag = rs_diag_new();
     rs_net *net = make_net(diag);
     float input[IMAGES * 4 * 9 * 8], *expected[BLOBS];
@@ -116,7 +124,8 @@ static void check_fold(void **state)
     assert_int_equal(net->n_blobs, blobs - 4); /* conv2 bn2 up ip */
     assert_true(rs_net_layer(net, "bn1") < 0 && rs_net_layer(net, "stays") >= 0 && rs_net_layer(net, "read too") >= 0);
     assert_true(rs_net_blob(net, "conv2") < 0 && rs_net_blob(net, "conv1") >= 0);
-    assert_true(net->layers[rs_net_layer(net, "conv1")].convolution.bias && net->layers[rs_net_layer(net, "ip")].inner_product.bias);
+    assert_true(net->layers[rs_net_layer(net, "conv1")].convolution.bias &&
+                net->layers[rs_net_layer(net, "ip")].inner_product.bias);
     int64_t compared = compare(net, input, expected, diag);
     rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag); /* consistent with itself */
     rs_assert_ok(rs_net_fold(net, diag), diag);
@@ -124,10 +133,11 @@ static void check_fold(void **state)
 
     /* The description and the weights that go with it, read back. */
     net->layers[rs_net_layer(net, "conv1")].quantization =
-        (rs_quantization_param){ .present = true, .bw_layer_in = 8, .bw_layer_out = 8, .bw_params = 8 };
+        (rs_quantization_param) { .present = true, .bw_layer_in = 8, .bw_layer_out = 8, .bw_params = 8 };
     net->layers[rs_net_layer(net, "conv2")].quantization = net->layers[rs_net_layer(net, "ip")].quantization =
         net->layers[rs_net_layer(net, "conv1")].quantization;
-    char *quantized = rs_strdup(rs_test_path("quantized.prototxt")), *weights = rs_strdup(rs_test_path("folded.caffemodel"));
+    char *quantized = rs_strdup(rs_test_path("quantized.prototxt")),
+         *weights = rs_strdup(rs_test_path("folded.caffemodel"));
     rs_layer *up = &net->layers[rs_net_layer(net, "up")];
     assert_true(up->convolution.bias);
     rs_assert_ok(rs_caffe_write_quantized(rs_test_path("net.prototxt"), net, quantized, diag), diag);
@@ -151,7 +161,7 @@ static void check_fold(void **state)
 static void check_bad_variance(void **state)
 {
     (void)state;
-    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 2 };
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 2 };
     rs_diag *diag = rs_diag_new();
     rs_net *net = make_net(diag);
     net->layers[rs_net_layer(net, "bn2")].params[1].data[2] = -7.0f;

@@ -1,6 +1,6 @@
-/* Replays tests/fuzz/corpus: every seed, every input that once did harm, and all of them with a few bytes changed or cut off. Nothing may
- * crash, leak or ask for far more memory than the file holds; the sanitizers' build judges the former, this program the latter. Seeds called
- * ok-* are whole files and must be read. */
+/* Replays tests/fuzz/corpus: every seed, every input that once did harm, and all of them with a few bytes changed or
+ * cut off. Nothing may crash, leak or ask for far more memory than the file holds; the sanitizers' build judges the
+ * former, this program the latter. Seeds called ok-* are whole files and must be read. */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -81,6 +81,6 @@ int main(void)
     static struct CMUnitTest tests[MOST];
     size_t n = 0;
     for (const rs_fuzz_target *t = rs_fuzz_targets; t->name != NULL && n < MOST; t++)
-        tests[n++] = (struct CMUnitTest){ t->name, replay, NULL, NULL, (void *)(uintptr_t)t };
+        tests[n++] = (struct CMUnitTest) { t->name, replay, NULL, NULL, (void *)(uintptr_t)t };
     return _cmocka_run_group_tests("fuzz corpus", tests, n, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Every kernel of the matrix product gives the chain of fused multiply-adds that gemm.h defines, bit for bit, for any shape,
- * stride and cut of the problem. OpenBLAS, whose order is its own, agrees to rounding. */
+/* Every kernel of the matrix product gives the chain of fused multiply-adds that gemm.h defines, bit for bit, for any
+ * shape, stride and cut of the problem. OpenBLAS, whose order is its own, agrees to rounding. */
 #include "support/test.h"
 
 #include <math.h>
@@ -45,9 +45,12 @@ static int64_t check(const char *kernel, const problem *p)
     assert_true(rs_gemm_select(kernel));
     assert_string_equal(rs_gemm_kernel(), kernel);
     const int64_t a_row = p->a_transposed ? 1 : p->k + p->gap, a_k = p->a_transposed ? p->m + p->gap : 1;
-    const int64_t b_k = p->b_transposed ? 1 : p->n + p->gap, b_column = p->b_transposed ? p->k + p->gap : 1, ldc = p->n + p->gap;
-    float *a = values((p->m + p->gap) * (p->k + p->gap)), *b = values((p->n + p->gap) * (p->k + p->gap)), *c = values(p->m * ldc);
-    float *start = malloc((size_t)(p->m * ldc) * sizeof *start), *packed = malloc((size_t)(p->m * p->k + 1) * sizeof *packed);
+    const int64_t b_k = p->b_transposed ? 1 : p->n + p->gap, b_column = p->b_transposed ? p->k + p->gap : 1,
+                  ldc = p->n + p->gap;
+    float *a = values((p->m + p->gap) * (p->k + p->gap)), *b = values((p->n + p->gap) * (p->k + p->gap)),
+          *c = values(p->m * ldc);
+    float *start = malloc((size_t)(p->m * ldc) * sizeof *start),
+          *packed = malloc((size_t)(p->m * p->k + 1) * sizeof *packed);
     float *scratch = malloc(rs_gemm_scratch() * sizeof *scratch);
     assert_non_null(start);
     assert_non_null(packed);
@@ -73,9 +76,13 @@ static int64_t check(const char *kernel, const problem *p)
                 chain = start[i * ldc + j]; /* what lies between the rows is left alone */
             const float got = c[i * ldc + j];
             if (exact || j >= p->n ? memcmp(&got, &chain, sizeof got) != 0 : !(fabsf(got - chain) <= 1e-4f))
-                fail_msg("%s: m %d n %d k %d, A %s, B %s, %s, gap %d: c[%d][%d] is %.9g, expected %.9g", kernel, (int)p->m, (int)p->n,
-                         (int)p->k, p->a_transposed ? "transposed" : "plain", p->b_transposed ? "transposed" : "plain",
-                         p->from ? "from rows" : p->accumulate ? "added" : "set", (int)p->gap, (int)i, (int)j, (double)got, (double)chain);
+                fail_msg("%s: m %d n %d k %d, A %s, B %s, %s, gap %d: c[%d][%d] is %.9g, expected %.9g", kernel,
+                         (int)p->m, (int)p->n, (int)p->k, p->a_transposed ? "transposed" : "plain",
+                         p->b_transposed ? "transposed" : "plain",
+                         p->from         ? "from rows"
+                         : p->accumulate ? "added"
+                                         : "set",
+                         (int)p->gap, (int)i, (int)j, (double)got, (double)chain);
         }
     const int64_t compared = p->m * p->n;
     free(a);
@@ -91,11 +98,11 @@ static int64_t check(const char *kernel, const problem *p)
 static void test_shapes(void **state)
 {
     (void)state;
-    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 1 };
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 1 };
     /* Around the heights and widths of every kernel's tile, and the depth of a block (256). */
     static const int64_t corners[][3] = {
-        { 1, 1, 1 },   { 14, 32, 8 },  { 15, 33, 256 }, { 13, 31, 257 }, { 6, 16, 3 },   { 7, 17, 511 },
-        { 4, 8, 513 }, { 5, 9, 2 },    { 28, 64, 1 },   { 29, 65, 5 },   { 50, 64, 500 }, { 20, 72, 25 },
+        { 1, 1, 1 },   { 14, 32, 8 }, { 15, 33, 256 }, { 13, 31, 257 }, { 6, 16, 3 },    { 7, 17, 511 },
+        { 4, 8, 513 }, { 5, 9, 2 },   { 28, 64, 1 },   { 29, 65, 5 },   { 50, 64, 500 }, { 20, 72, 25 },
     };
     int64_t compared = 0;
     for (size_t k = 0; k < sizeof KERNELS / sizeof *KERNELS; k++) {
@@ -105,11 +112,13 @@ static void test_shapes(void **state)
         }
         for (size_t i = 0; i < sizeof corners / sizeof *corners; i++)
             for (int form = 0; form < 8; form++) {
-                const problem p = { corners[i][0], corners[i][1], corners[i][2], form & 1, form & 2, form & 4, form == 7 ? 3 : 0, form == 1 || form == 2 };
+                const problem p = { corners[i][0], corners[i][1], corners[i][2],     form & 1,
+                                    form & 2,      form & 4,      form == 7 ? 3 : 0, form == 1 || form == 2 };
                 compared += check(KERNELS[k], &p);
             }
         for (int i = 0; i < 60; i++) {
-            const problem p = { 1 + below(40), 1 + below(80), 1 + below(300), below(2), below(2), below(2), below(4), below(3) == 0 };
+            const problem p = { 1 + below(40), 1 + below(80), 1 + below(300), below(2),
+                                below(2),      below(2),      below(4),       below(3) == 0 };
             compared += check(KERNELS[k], &p);
         }
     }
@@ -127,7 +136,7 @@ static void test_nothing_to_add(void **state)
     assert_true(c[0] == 1.0f && c[3] == 4.0f);
     rs_gemm(2, 2, 0, &none, &none, 1, 1, c, 2, false, scratch);
     assert_true(c[0] == 0.0f && c[1] == 0.0f && c[2] == 0.0f && c[3] == 0.0f);
-    rs_gemm_from(2, 2, 0, &none, &none, 1, 1, (const float[]){ 5, 6 }, c, 2, scratch);
+    rs_gemm_from(2, 2, 0, &none, &none, 1, 1, (const float[]) { 5, 6 }, c, 2, scratch);
     assert_true(c[0] == 5.0f && c[1] == 5.0f && c[2] == 6.0f && c[3] == 6.0f);
     free(scratch);
 }

@@ -1,4 +1,5 @@
-/* Pictures, and the data sets that are made of them or read record by record: lists, CIFAR, databases, arrays; mean images; reading ahead. */
+/* Pictures, and the data sets that are made of them or read record by record: lists, CIFAR, databases, arrays; mean
+ * images; reading ahead. */
 #include "support/test.h"
 
 #include <lmdb.h>
@@ -32,7 +33,9 @@ static void fill(uint8_t *to, size_t n)
 /* A PNG of interleaved bytes (`format`: libpng's) at a path of the test's folder. */
 static void write_png(const char *name, uint32_t format, int height, int width, const uint8_t *pixels)
 {
-    png_image png = { .version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height, .format = format };
+    png_image png = {
+        .version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = (png_uint_32)height, .format = format
+    };
     assert_int_not_equal(png_image_write_to_file(&png, rs_test_path(name), 0, pixels, 0, NULL), 0);
 }
 
@@ -117,15 +120,17 @@ static void test_jpeg(void **state)
     rs_picture_free(&p);
 
     /* Cut off, not one, far too large for its bytes. */
-    rs_assert_error(rs_picture_decode(bytes, size / 2, RS_COLOR_BGR, RS_FILE("list"), "cut.jpg", &p, diag), RS_BAD_INPUT, diag, "'cut.jpg' cannot be decoded");
-    rs_assert_error(rs_picture_decode((const uint8_t *)"GIF89a", 6, RS_COLOR_BGR, RS_FILE("list"), "a.gif", &p, diag), RS_BAD_INPUT, diag,
-                    "'a.gif' is neither a JPEG nor a PNG file");
+    rs_assert_error(rs_picture_decode(bytes, size / 2, RS_COLOR_BGR, RS_FILE("list"), "cut.jpg", &p, diag),
+                    RS_BAD_INPUT, diag, "'cut.jpg' cannot be decoded");
+    rs_assert_error(rs_picture_decode((const uint8_t *)"GIF89a", 6, RS_COLOR_BGR, RS_FILE("list"), "a.gif", &p, diag),
+                    RS_BAD_INPUT, diag, "'a.gif' is neither a JPEG nor a PNG file");
     for (unsigned long i = 0; i + 9 < size; i++)
         if (bytes[i] == 0xff && bytes[i + 1] == 0xc0) {
             memset(bytes + i + 5, 0x3f, 4);
             break;
         }
-    rs_assert_error(rs_picture_decode(bytes, size, RS_COLOR_BGR, RS_FILE("list"), "big.jpg", &p, diag), RS_BAD_INPUT, diag, "'big.jpg'");
+    rs_assert_error(rs_picture_decode(bytes, size, RS_COLOR_BGR, RS_FILE("list"), "big.jpg", &p, diag), RS_BAD_INPUT,
+                    diag, "'big.jpg'");
     tjFree(bytes);
     tjDestroy(jpeg);
     rs_diag_free(diag);
@@ -138,7 +143,9 @@ static void test_resize(void **state)
     rs_diag *diag = rs_diag_new();
     long compared = 0;
     for (int round = 0; round < 60; round++) {
-        rs_picture p = { 1 + (int)(rs_rng_next(&rng) % 3), 1 + (int)(rs_rng_next(&rng) % 20), 1 + (int)(rs_rng_next(&rng) % 20), NULL }, q;
+        rs_picture p = { 1 + (int)(rs_rng_next(&rng) % 3), 1 + (int)(rs_rng_next(&rng) % 20),
+                         1 + (int)(rs_rng_next(&rng) % 20), NULL },
+                   q;
         p.pixels = rs_calloc((size_t)(p.channels * p.height * p.width), 1);
         fill(p.pixels, (size_t)(p.channels * p.height * p.width));
         const int height = round % 4 == 0 && p.height % 2 == 0 ? p.height / 2 : 1 + (int)(rs_rng_next(&rng) % 30);
@@ -149,7 +156,8 @@ static void test_resize(void **state)
                 for (int x = 0; x < width; x++) {
                     const double v = fmin(fmax((y + 0.5) * p.height / height - 0.5, 0), p.height - 1);
                     const double u = fmin(fmax((x + 0.5) * p.width / width - 0.5, 0), p.width - 1);
-                    const int y0 = (int)v, x0 = (int)u, y1 = y0 + 1 < p.height ? y0 + 1 : y0, x1 = x0 + 1 < p.width ? x0 + 1 : x0;
+                    const int y0 = (int)v, x0 = (int)u, y1 = y0 + 1 < p.height ? y0 + 1 : y0,
+                              x1 = x0 + 1 < p.width ? x0 + 1 : x0;
                     const uint8_t *s = p.pixels + c * p.height * p.width;
                     const double top = s[y0 * p.width + x0] * (1 - (u - x0)) + s[y0 * p.width + x1] * (u - x0);
                     const double bottom = s[y1 * p.width + x0] * (1 - (u - x0)) + s[y1 * p.width + x1] * (u - x0);
@@ -165,7 +173,7 @@ static void test_resize(void **state)
     rs_diag_free(diag);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- lists */
+/* -------------------------------------------------------------------------------------------------------- lists */
 
 enum { IMAGES = 5, SIDE = 6 };
 
@@ -240,7 +248,13 @@ static void test_list(void **state)
     rs_dataset_free(set);
 
     /* As the data layer says: shuffled (each image once), gray, resized. */
-    const rs_data_param layer = { .source = (char *)(uintptr_t)path, .scale = 1, .list = true, .shuffle = true, .color = RS_COLOR_GRAY, .new_height = 3, .new_width = 9 };
+    const rs_data_param layer = { .source = (char *)(uintptr_t)path,
+                                  .scale = 1,
+                                  .list = true,
+                                  .shuffle = true,
+                                  .color = RS_COLOR_GRAY,
+                                  .new_height = 3,
+                                  .new_width = 9 };
     rs_assert_ok(rs_dataset_open_layer(&layer, NULL, NULL, true, &set, diag), diag);
     int seen = 0;
     for (int i = 0; i < IMAGES; i++)
@@ -259,11 +273,14 @@ static void test_list_errors(void **state)
     rs_dataset *set = NULL, *loaded = NULL;
     rs_assert_error(rs_dataset_open(write_list("x.png\ny.png nine\n"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
                     "expected the file of an image, a blank and its label");
-    rs_assert_error(rs_dataset_open(write_list("x.png 4294967296\n"), NULL, false, &set, diag), RS_BAD_INPUT, diag, "is too large");
+    rs_assert_error(rs_dataset_open(write_list("x.png 4294967296\n"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
+                    "is too large");
     rs_test_write(rs_test_path("labels.txt"), "", 0);
-    rs_assert_error(rs_dataset_open(rs_test_path("labels.txt"), NULL, false, &set, diag), RS_BAD_INPUT, diag, "names no images");
+    rs_assert_error(rs_dataset_open(rs_test_path("labels.txt"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
+                    "names no images");
 
-    /* An image that is not there, or of another size: the list's line is named; so it is by the threads that read ahead. */
+    /* An image that is not there, or of another size: the list's line is named; so it is by the threads that read
+     * ahead. */
     const rs_data_param whole = { .scale = 1 }, large = { .scale = 1, .crop_size = 7 };
     rs_assert_ok(rs_dataset_open(write_list("gone.png 1\n"), NULL, false, &set, diag), diag);
     rs_assert_error(rs_dataset_load(set, &whole, &loaded, diag), RS_BAD_INPUT, diag, "gone.png'");
@@ -278,12 +295,14 @@ static void test_list_errors(void **state)
         rs_feed_free(feed);
     }
     rs_set_threads(0);
-    rs_assert_error(rs_dataset_check(set, &large, RS_NOWHERE, diag), RS_BAD_INPUT, diag, "crop_size is 7, larger than the images of 6x6");
+    rs_assert_error(rs_dataset_check(set, &large, RS_NOWHERE, diag), RS_BAD_INPUT, diag,
+                    "crop_size is 7, larger than the images of 6x6");
     rs_dataset_free(set);
     const uint8_t small[3] = { 1, 2, 3 };
     write_png("small.png", PNG_FORMAT_RGB, 1, 1, small);
     rs_assert_ok(rs_dataset_open(write_list("small.png 1\n"), NULL, false, &set, diag), diag);
-    rs_assert_error(rs_dataset_load(set, &whole, &loaded, diag), RS_BAD_INPUT, diag, "'small.png' has 1x1 pixels (height x width), expected 6x6");
+    rs_assert_error(rs_dataset_load(set, &whole, &loaded, diag), RS_BAD_INPUT, diag,
+                    "'small.png' has 1x1 pixels (height x width), expected 6x6");
     rs_assert_error(rs_dataset_exclude(set, "list", diag), RS_BAD_INPUT, diag, "none can be excluded by its index");
     rs_dataset_free(set);
     rs_diag_free(diag);
@@ -316,7 +335,8 @@ static void test_faults(void **state)
                 break;
             failed += st != RS_OK;
             if (st != RS_OK)
-                rs_assert_error(st, kind == RS_FAULT_ALLOC ? RS_RESOURCE : st, diag, kind == RS_FAULT_ALLOC ? "memory" : "");
+                rs_assert_error(st, kind == RS_FAULT_ALLOC ? RS_RESOURCE : st, diag,
+                                kind == RS_FAULT_ALLOC ? "memory" : "");
         }
         print_message("%llu faults, %llu errors\n", (unsigned long long)n - 1, (unsigned long long)failed);
         assert_true(failed > 5);
@@ -324,7 +344,7 @@ static void test_faults(void **state)
     rs_diag_free(diag);
 }
 
-/* ------------------------------------------------------------------------------------------------------- CIFAR and others */
+/* --------------------------------------------------------------------------------------------- CIFAR and others */
 
 static void test_cifar(void **state)
 {
@@ -359,9 +379,11 @@ static void test_cifar(void **state)
     rs_assert_error(rs_dataset_open(rs_test_path("wrong.bin"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
                     "record 1 (byte 3073) has the label 10, expected 0 to 9");
     rs_test_write(rs_test_path("wrong.bin"), bytes, N * RECORD - 1);
-    rs_assert_error(rs_dataset_open(rs_test_path("wrong.bin"), NULL, false, &set, diag), RS_BAD_INPUT, diag, "no whole number of records");
+    rs_assert_error(rs_dataset_open(rs_test_path("wrong.bin"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
+                    "no whole number of records");
     rs_test_write(rs_test_path("wrong.bin"), bytes, 0);
-    rs_assert_error(rs_dataset_open(rs_test_path("wrong.bin"), NULL, false, &set, diag), RS_BAD_INPUT, diag, "the file is empty");
+    rs_assert_error(rs_dataset_open(rs_test_path("wrong.bin"), NULL, false, &set, diag), RS_BAD_INPUT, diag,
+                    "the file is empty");
     for (int i = 1; i <= 2; i++)
         (void)remove(rs_test_path(i == 1 ? "data_batch_1.bin" : "data_batch_2.bin"));
     (void)remove(rs_test_path("test_batch.bin"));
@@ -373,7 +395,12 @@ static rs_dataset *random_set(int64_t count, int channels, int height, int width
 {
     rs_dataset *set = RS_NEW(rs_dataset);
     const size_t n = (size_t)(count * channels * height * width);
-    *set = (rs_dataset){ .path = rs_strdup("random"), .count = count, .channels = channels, .height = height, .width = width, .classes = 1000 };
+    *set = (rs_dataset) { .path = rs_strdup("random"),
+                          .count = count,
+                          .channels = channels,
+                          .height = height,
+                          .width = width,
+                          .classes = 1000 };
     set->storage = set->pixels = rs_calloc(n, 1);
     set->labels = RS_NEW_ARRAY(int32_t, (size_t)count);
     fill(set->pixels, n);
@@ -389,7 +416,8 @@ static void assert_same(const rs_dataset *set, const rs_dataset *other, const ch
     const rs_data_param plain = { .scale = 1 };
     (void)path;
     rs_assert_ok(rs_dataset_load(other, &plain, &loaded, diag), diag);
-    assert_true(loaded->count == set->count && loaded->channels == set->channels && loaded->height == set->height && loaded->width == set->width);
+    assert_true(loaded->count == set->count && loaded->channels == set->channels && loaded->height == set->height &&
+                loaded->width == set->width);
     assert_memory_equal(loaded->labels, set->labels, (size_t)set->count * sizeof *set->labels);
     assert_memory_equal(loaded->pixels, set->pixels, (size_t)(set->count * set->channels * set->height * set->width));
     rs_dataset_free(loaded);
@@ -508,7 +536,8 @@ static void test_arrays(void **state)
     (void)state;
     rs_diag *diag = rs_diag_new();
     rs_dataset *set = random_set(4, 3, 5, 6), *read = NULL;
-    rs_assert_ok(rs_dataset_write_npy(set, rs_test_path("train-images.npy"), rs_test_path("train-labels.npy"), diag), diag);
+    rs_assert_ok(rs_dataset_write_npy(set, rs_test_path("train-images.npy"), rs_test_path("train-labels.npy"), diag),
+                 diag);
     rs_assert_ok(rs_dataset_open(rs_test_path("train-images.npy"), NULL, false, &read, diag), diag);
     assert_same(set, read, "npy");
     rs_dataset_free(read);
@@ -537,13 +566,15 @@ static void test_arrays(void **state)
     values[7] = 0.5f;
     memcpy(file + 10 + sizeof header - 1, values, sizeof values);
     rs_test_write(rs_test_path("x_test.npy"), file, 10 + sizeof header - 1 + sizeof values);
-    rs_assert_error(rs_dataset_open(rs_test_path("x_test.npy"), NULL, false, &read, diag), RS_BAD_INPUT, diag, "element 7 is 0.5");
+    rs_assert_error(rs_dataset_open(rs_test_path("x_test.npy"), NULL, false, &read, diag), RS_BAD_INPUT, diag,
+                    "element 7 is 0.5");
     (void)remove(rs_test_path("y_test.npy"));
-    rs_assert_error(rs_dataset_open(rs_test_path("x_test.npy"), NULL, false, &read, diag), RS_BAD_INPUT, diag, "there are no labels for");
+    rs_assert_error(rs_dataset_open(rs_test_path("x_test.npy"), NULL, false, &read, diag), RS_BAD_INPUT, diag,
+                    "there are no labels for");
     rs_diag_free(diag);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- mean images */
+/* -------------------------------------------------------------------------------------------------- mean images */
 
 static void test_mean_image(void **state)
 {
@@ -556,8 +587,11 @@ static void test_mean_image(void **state)
         mean[i] = (float)(i * 3) + 0.25f;
     const int64_t dim[3] = { C, H, W };
     rs_assert_ok(rs_caffe_write_mean(rs_test_path("mean.binaryproto"), dim, mean, diag), diag);
-    rs_data_param param = { .scale = 0.125f, .crop_size = CROP, .mirror = true, .mean_file = (char *)(uintptr_t)"mean.binaryproto" };
-    rs_assert_error(rs_data_load_mean(&param, NULL, (rs_loc){ "net", 3, 4 }, diag), RS_BAD_INPUT, diag, "there is no mean file 'mean.binaryproto'");
+    rs_data_param param = {
+        .scale = 0.125f, .crop_size = CROP, .mirror = true, .mean_file = (char *)(uintptr_t) "mean.binaryproto"
+    };
+    rs_assert_error(rs_data_load_mean(&param, NULL, (rs_loc) { "net", 3, 4 }, diag), RS_BAD_INPUT, diag,
+                    "there is no mean file 'mean.binaryproto'");
     rs_assert_ok(rs_data_load_mean(&param, rs_test_path("net.prototxt"), RS_NOWHERE, diag), diag);
     rs_assert_ok(rs_dataset_check(set, &param, RS_NOWHERE, diag), diag);
 
@@ -576,7 +610,8 @@ static void test_mean_image(void **state)
                         for (int y = 0; y < CROP; y++)
                             for (int x = 0; x < CROP; x++) {
                                 const int at = (c * H + top + y) * W + left + x;
-                                hit = hit && out[c][y][flip ? CROP - 1 - x : x] == ((float)set->pixels[i * C * H * W + at] - mean[at]) * 0.125f;
+                                hit = hit && out[c][y][flip ? CROP - 1 - x : x] ==
+                                                 ((float)set->pixels[i * C * H * W + at] - mean[at]) * 0.125f;
                             }
                     mirrored += hit && flip;
                 }
@@ -589,7 +624,8 @@ static void test_mean_image(void **state)
     rs_dataset *loaded = NULL;
     float direct[N][C][CROP][CROP], later[N][C][CROP][CROP];
     rs_dataset_transform(set, &param, 0, N, &direct[0][0][0][0]);
-    assert_true(direct[7][1][2][0] == ((float)set->pixels[7 * C * H * W + (H + 1 + 2) * W + 1] - mean[(H + 1 + 2) * W + 1]) * 0.125f);
+    assert_true(direct[7][1][2][0] ==
+                ((float)set->pixels[7 * C * H * W + (H + 1 + 2) * W + 1] - mean[(H + 1 + 2) * W + 1]) * 0.125f);
     rs_assert_ok(rs_dataset_load(set, &param, &loaded, diag), diag);
     rs_assert_ok(rs_dataset_check(loaded, &param, RS_NOWHERE, diag), diag);
     rs_dataset_transform(loaded, &param, 0, N, &later[0][0][0][0]);
@@ -651,11 +687,14 @@ static void test_threads(void **state)
 
 int main(void)
 {
-    rng = (rs_rng){ rs_test_seed(), 1, 0 };
+    rng = (rs_rng) { rs_test_seed(), 1, 0 };
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_png),      cmocka_unit_test(test_jpeg),     cmocka_unit_test(test_resize),           cmocka_unit_test(test_list),
-        cmocka_unit_test(test_list_errors), cmocka_unit_test(test_faults), cmocka_unit_test(test_cifar),           cmocka_unit_test(test_database),
-        cmocka_unit_test(test_encoded),  cmocka_unit_test(test_damaged_database), cmocka_unit_test(test_arrays),   cmocka_unit_test(test_mean_image),
+        cmocka_unit_test(test_png),         cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_resize),      cmocka_unit_test(test_list),
+        cmocka_unit_test(test_list_errors), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_cifar),       cmocka_unit_test(test_database),
+        cmocka_unit_test(test_encoded),     cmocka_unit_test(test_damaged_database),
+        cmocka_unit_test(test_arrays),      cmocka_unit_test(test_mean_image),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ static bool full(void)
     return level && strcmp(level, "full") == 0;
 }
 
-/* ------------------------------------------------------------------------------------------------- architectures */
+/* ------------------------------------------------------------------------------------------------ architectures */
 
 static rs_net *read_net(const char *path)
 {
@@ -35,8 +35,8 @@ static rs_net *read_net(const char *path)
     return net;
 }
 
-/* Some of a file of the zoo: the layers whose names begin with `prefix`. Their first blob, `blob`, has the shape that it
- * has in the whole network; a 1x1 convolution with ReLU makes it from an image. */
+/* Some of a file of the zoo: the layers whose names begin with `prefix`. Their first blob, `blob`, has the shape that
+ * it has in the whole network; a 1x1 convolution with ReLU makes it from an image. */
 static rs_net *module_of(const char *path, const char *prefix, const char *blob, int channels, int size)
 {
     rs_net *whole = read_net(path);
@@ -134,7 +134,7 @@ static rs_dataset random_images(int64_t n, int channels, int size, uint64_t seed
     return set;
 }
 
-/* ------------------------------------------------------------------------------------------------------- lockstep */
+/* ----------------------------------------------------------------------------------------------------- lockstep */
 
 typedef struct trial {
     const char *name;

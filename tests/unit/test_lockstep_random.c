@@ -2,10 +2,10 @@
  * Random nets on random arrays, the C model against the RTL: every event and its cycle, memory, and the exact engine.
  * Each configuration is verilated once and kept in the cache.
  *
- * A case has three numbers: the seed, the array and the net on it; nothing else decides what it is. scripts/rtl-campaign
- * sets, through the environment, how many there are (RISTRETTO_CAMPAIGN_ARRAYS, RISTRETTO_CAMPAIGN_NETS), that only one
- * is run (RISTRETTO_CAMPAIGN_ARRAY, RISTRETTO_CAMPAIGN_NET), or that a campaign goes on where it was stopped
- * (RISTRETTO_CAMPAIGN_RESUME). */
+ * A case has three numbers: the seed, the array and the net on it; nothing else decides what it is.
+ * scripts/rtl-campaign sets, through the environment, how many there are (RISTRETTO_CAMPAIGN_ARRAYS,
+ * RISTRETTO_CAMPAIGN_NETS), that only one is run (RISTRETTO_CAMPAIGN_ARRAY, RISTRETTO_CAMPAIGN_NET), or that a campaign
+ * goes on where it was stopped (RISTRETTO_CAMPAIGN_RESUME). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,41 +144,18 @@ static const rs_array_config configurations[] = {
       .bus_bits = 128,
       .outstanding = 20,
       .overflow = RS_OVERFLOW_SATURATE },
-#define MINIFLOAT_ARRAY .pe = RS_PE_MINIFLOAT, .unsigned_activations = RS_NO, .average_pooling = RS_NO, .channel_shifts = RS_NO
-    { MINIFLOAT_ARRAY,
-      .minifloat = { 4, 3, 7, true, RS_MINIFLOAT_NAN }, /* e4m3 */
-      .lanes = 3,
-      .multipliers = 4,
-      .activation_bits = 8,
-      .weight_bits = 8,
-      .accumulator_bits = 48,
-      .bus_bits = 64,
-      .outstanding = 11,
-      .rounding = RS_ROUND_NEAREST_EVEN },
-    { MINIFLOAT_ARRAY,
-      .minifloat = { 5, 2, 15, true, RS_MINIFLOAT_IEEE }, /* e5m2 */
-      .lanes = 2,
-      .multipliers = 3,
-      .activation_bits = 8,
-      .weight_bits = 8,
-      .accumulator_bits = 80,
-      .bus_bits = 128,
-      .outstanding = 5,
-      .tree_registers = RS_TREE_EVERY,
-      .rounding = RS_ROUND_TRUNCATE },
-    { MINIFLOAT_ARRAY,
-      .minifloat = { 2, 1, 1, true, RS_MINIFLOAT_FINITE }, /* e2m1 */
-      .lanes = 5,
-      .multipliers = 6,
-      .activation_bits = 4,
-      .weight_bits = 4,
-      .accumulator_bits = 14,
-      .bus_bits = 32,
-      .outstanding = 8,
-      .overflow = RS_OVERFLOW_SATURATE,
-      .first_level = RS_FIRST_LEVEL_PAPER,
-      .tree_registers = RS_TREE_EVERY_SECOND,
-      .rounding = RS_ROUND_NEAREST },
+#define MINIFLOAT_ARRAY \
+    .pe = RS_PE_MINIFLOAT, .unsigned_activations = RS_NO, .average_pooling = RS_NO, .channel_shifts = RS_NO
+    { MINIFLOAT_ARRAY, .minifloat = { 4, 3, 7, true, RS_MINIFLOAT_NAN }, /* e4m3 */
+      .lanes = 3, .multipliers = 4, .activation_bits = 8, .weight_bits = 8, .accumulator_bits = 48, .bus_bits = 64,
+      .outstanding = 11, .rounding = RS_ROUND_NEAREST_EVEN },
+    { MINIFLOAT_ARRAY, .minifloat = { 5, 2, 15, true, RS_MINIFLOAT_IEEE }, /* e5m2 */
+      .lanes = 2, .multipliers = 3, .activation_bits = 8, .weight_bits = 8, .accumulator_bits = 80, .bus_bits = 128,
+      .outstanding = 5, .tree_registers = RS_TREE_EVERY, .rounding = RS_ROUND_TRUNCATE },
+    { MINIFLOAT_ARRAY, .minifloat = { 2, 1, 1, true, RS_MINIFLOAT_FINITE }, /* e2m1 */
+      .lanes = 5, .multipliers = 6, .activation_bits = 4, .weight_bits = 4, .accumulator_bits = 14, .bus_bits = 32,
+      .outstanding = 8, .overflow = RS_OVERFLOW_SATURATE, .first_level = RS_FIRST_LEVEL_PAPER,
+      .tree_registers = RS_TREE_EVERY_SECOND, .rounding = RS_ROUND_NEAREST },
 };
 enum { CONFIGURATIONS = sizeof configurations / sizeof *configurations };
 
@@ -211,7 +188,9 @@ static rs_array_config random_configuration(uint64_t seed, int array)
                           .multipliers = random_size(&rng),
                           .activation_bits = one_in(&rng, 3) ? 8 : pick(&rng, 1, 16),
                           .weight_bits = one_in(&rng, 3) ? 8 : pick(&rng, 1, 16),
-                          .pe = kind == 5 ? RS_PE_SHIFTER : kind == 6 ? RS_PE_MINIFLOAT : RS_PE_MULTIPLIER,
+                          .pe = kind == 5   ? RS_PE_SHIFTER
+                                : kind == 6 ? RS_PE_MINIFLOAT
+                                            : RS_PE_MULTIPLIER,
                           .minifloat = rs_test_minifloat(&rng),
                           .zero_code = one_in(&rng, 2) ? RS_YES : RS_NO,
                           .channel_shifts = one_in(&rng, 2) ? RS_YES : RS_NO,
@@ -260,7 +239,7 @@ static rs_array_config random_configuration(uint64_t seed, int array)
     return c;
 }
 
-/* ------------------------------------------------------------------------------------------------------- campaigns */
+/* ---------------------------------------------------------------------------------------------------- campaigns */
 
 typedef struct totals {
     rs_lockstep_result sum;
@@ -327,13 +306,13 @@ static void run_array(const rs_array_config *config, uint64_t seed, int array, i
     for (int i = first; i < first + nets; i++)
         run_net(*config, seed, array, i, to);
     to->arrays++;
-    print_message("# array %d: %dx%d, %s, %dx%d bits, accumulator %d %s, tree %d, bus %d, buffers %" PRId64 "/%d/%" PRId64
-                  ": %d nets, %" PRId64 " layers, %" PRIu64 " cycles equal; model built in %.1f s\n",
-                  array, config->lanes, config->multipliers, rs_pe_name(config->pe), config->activation_bits, config->weight_bits,
-                  config->accumulator_bits, config->overflow == RS_OVERFLOW_WRAP ? "wraps" : "saturates",
-                  (int)config->tree_registers, config->bus_bits, config->activation_elements, config->weight_steps,
-                  config->output_elements, nets, to->layers - layers, to->sum.cycles - cycles,
-                  to->sum.build_seconds - build);
+    print_message("# array %d: %dx%d, %s, %dx%d bits, accumulator %d %s, tree %d, bus %d, buffers %" PRId64
+                  "/%d/%" PRId64 ": %d nets, %" PRId64 " layers, %" PRIu64 " cycles equal; model built in %.1f s\n",
+                  array, config->lanes, config->multipliers, rs_pe_name(config->pe), config->activation_bits,
+                  config->weight_bits, config->accumulator_bits,
+                  config->overflow == RS_OVERFLOW_WRAP ? "wraps" : "saturates", (int)config->tree_registers,
+                  config->bus_bits, config->activation_elements, config->weight_steps, config->output_elements, nets,
+                  to->layers - layers, to->sum.cycles - cycles, to->sum.build_seconds - build);
     fflush(stdout);
 }
 
@@ -383,7 +362,8 @@ static void test_fixed_configurations(void **state)
     assert_true(nets < 30 || (t.sum.overflows > 0 && t.layers >= 200)); /* rare: a few nets may have none */
 }
 
-/* What stands for this campaign: the programs and the RTL that it compares, so that nothing is resumed that has changed. */
+/* What stands for this campaign: the programs and the RTL that it compares, so that nothing is resumed that has
+ * changed. */
 static uint64_t fingerprint(uint64_t seed, int nets)
 {
     uint64_t hash = rs_mix64(seed) ^ (uint64_t)nets;

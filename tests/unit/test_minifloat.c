@@ -1,4 +1,5 @@
-/* Minifloats against the list of their numbers in GMP: every code, every middle and its neighbours, sums of any width. */
+/* Minifloats against the list of their numbers in GMP: every code, every middle and its neighbours, sums of any width.
+ */
 #include "support/test.h"
 
 #include <float.h>
@@ -33,9 +34,12 @@ static void check_known(void **state)
         double largest, least_normal, least;
         int bits;
     } TABLE[] = {
-        { "e4m3", 448, 0x1p-6, 0x1p-9, 8 },      { "e5m2", 57344, 0x1p-14, 0x1p-16, 8 },
-        { "e3m2", 28, 0.25, 0.0625, 6 },         { "e2m3", 7.5, 1, 0.125, 6 },
-        { "e2m1", 6, 1, 0.5, 4 },                { "bfloat16", 0x1.fep127, 0x1p-126, 0x1p-133, 16 },
+        { "e4m3", 448, 0x1p-6, 0x1p-9, 8 },
+        { "e5m2", 57344, 0x1p-14, 0x1p-16, 8 },
+        { "e3m2", 28, 0.25, 0.0625, 6 },
+        { "e2m3", 7.5, 1, 0.125, 6 },
+        { "e2m1", 6, 1, 0.5, 4 },
+        { "bfloat16", 0x1.fep127, 0x1p-126, 0x1p-133, 16 },
         { "binary16", 65504, 0x1p-14, 0x1p-24, 16 },
     };
     for (size_t i = 0; i < sizeof TABLE / sizeof *TABLE; i++) {
@@ -78,7 +82,9 @@ static void check_names(void **state)
     assert_string_equal(rs_minifloat_name(f, text, sizeof text), "5:10");
     f.bias = 3;
     assert_string_equal(rs_minifloat_name(f, text, sizeof text), "?");
-    static const char *const WRONG[] = { "", "0:3", "9:3", "4:", "4:011", "8:8", "4:11", "e4m4", "4:3 ", "4.3", "1:01" };
+    static const char *const WRONG[] = {
+        "", "0:3", "9:3", "4:", "4:011", "8:8", "4:11", "e4m4", "4:3 ", "4.3", "1:01"
+    };
     for (size_t i = 0; i < sizeof WRONG / sizeof *WRONG; i++)
         if (rs_minifloat_parse(WRONG[i], &f))
             fail_msg("'%s' was taken", WRONG[i]);
@@ -95,10 +101,11 @@ static void compare(const rs_oracle_minifloat *o, double x, uint64_t random, uin
         const uint32_t got = rs_minifloat_quantize(x, o->format, (rs_rounding)mode, random, &a);
         const uint32_t want = rs_oracle_minifloat_quantize(o, x, (rs_rounding)mode, random, &b);
         if (got != want || a != b)
-            fail_msg("e %d, k %d, bias %d, subnormals %d: quantize(%a, %s, %llx) = %x (%d saturations), expected %x (%d)",
-                     o->format.exponent_bits, o->format.mantissa_bits, o->format.bias, o->format.subnormals, x,
-                     rs_rounding_name((rs_rounding)mode), (unsigned long long)random, (unsigned)got, (int)a,
-                     (unsigned)want, (int)b);
+            fail_msg(
+                "e %d, k %d, bias %d, subnormals %d: quantize(%a, %s, %llx) = %x (%d saturations), expected %x (%d)",
+                o->format.exponent_bits, o->format.mantissa_bits, o->format.bias, o->format.subnormals, x,
+                rs_rounding_name((rs_rounding)mode), (unsigned long long)random, (unsigned)got, (int)a, (unsigned)want,
+                (int)b);
         ++*compared;
     }
 }
@@ -114,7 +121,7 @@ static void check_format(rs_minifloat f, uint32_t step, uint64_t *compared)
     rs_oracle_minifloat_init(&o, f);
     assert_int_equal(o.n, rs_minifloat_max_code(f) + 1);
     const double scale = ldexp(1.0, -rs_minifloat_fl(f));
-    for (uint32_t c = 0; c < o.n; c += c > 40 && c + 40 < o.n ? step : 1) {
+    for (uint32_t c = 0; c<o.n; c += c> 40 && c + 40 < o.n ? step : 1) {
         for (int sign = 0; sign < 2; sign++) {
             const uint32_t code = sign && c > 0 ? c | rs_minifloat_sign(f) : c;
             const double v = rs_minifloat_value(code, f);
@@ -308,10 +315,12 @@ static void check_arrays(void **state)
                 rs_minifloat_emulate_array(emulated, N, f, (rs_rounding)mode, 9, 4);
                 b = 0;
                 for (uint64_t n = 0; n < N; n++) {
-                    const uint32_t want = rs_minifloat_quantize((double)x[n], f, (rs_rounding)mode, rs_random_u64(9, 4, n), &b);
+                    const uint32_t want = rs_minifloat_quantize((double)x[n], f, (rs_rounding)mode,
+                                                                rs_random_u64(9, 4, n), &b);
                     assert_int_equal(codes[n], want);
                     if (emulated[n] != (float)rs_minifloat_value(want, f))
-                        fail_msg("%s: emulate(%a) = %a, expected %a", rs_cpu_name((rs_cpu)level), (double)x[n], (double)emulated[n], number(f, want));
+                        fail_msg("%s: emulate(%a) = %a, expected %a", rs_cpu_name((rs_cpu)level), (double)x[n],
+                                 (double)emulated[n], number(f, want));
                     compared++;
                 }
                 assert_int_equal(a, b);
@@ -349,11 +358,11 @@ static void check_original(void **state)
     assert_true(rs_minifloat_original(0, 4, 3) == 0 && rs_minifloat_original(1e-44f, 4, 3) == 0);
     /* Rounding up at the largest exponent leaves the format; ours saturates. */
     assert_true(rs_minifloat_original(511, 4, 3) == 512);
-    assert_true(number(rs_minifloat_plain(4, 3), rs_minifloat_quantize(511, rs_minifloat_plain(4, 3), RS_ROUND_NEAREST, 0,
-                                                                       NULL)) == 480);
+    assert_true(number(rs_minifloat_plain(4, 3),
+                       rs_minifloat_quantize(511, rs_minifloat_plain(4, 3), RS_ROUND_NEAREST, 0, NULL)) == 480);
 }
 
-/* ------------------------------------------------------------------------------------------------------ powers of two */
+/* ------------------------------------------------------------------------------------------------ powers of two */
 
 static void check_power2(void **state)
 {
@@ -399,8 +408,8 @@ static void check_power2(void **state)
                     uint64_t saturations = 0;
                     const double got = rs_power2_value(rs_power2_quantize(x, f, &saturations), f);
                     if (got != rs_oracle_power2(x, f))
-                        fail_msg("[%d, %d] zero %d: %a became %a, expected %a", f.min_exponent, f.max_exponent, f.zero, x,
-                                 got, rs_oracle_power2(x, f));
+                        fail_msg("[%d, %d] zero %d: %a became %a, expected %a", f.min_exponent, f.max_exponent, f.zero,
+                                 x, got, rs_oracle_power2(x, f));
                     const bool over = fabs(x) > ldexp(root, f.max_exponent) || fabs(x) == ldexp(root, f.max_exponent);
                     assert_int_equal(saturations, over);
                     float single = (float)x;
@@ -431,16 +440,30 @@ static void check_power2_arrays(void **state)
     (void)state;
     enum { N = 4099 };
     static float x[N], nearest[N], drawn[N];
-    const rs_power2 formats[] = { RS_POWER2_ORIGINAL, { -7, -1, true }, { -64, -50, true }, { 50, 64, false }, { 0, 0, true }, { -3, 4, false } };
+    const rs_power2 formats[] = { RS_POWER2_ORIGINAL, { -7, -1, true }, { -64, -50, true },
+                                  { 50, 64, false },  { 0, 0, true },   { -3, 4, false } };
     rs_rng rng = { rs_test_seed(), 77, 0 };
     uint64_t compared = 0;
     for (size_t k = 0; k < sizeof formats / sizeof *formats; k++) {
         const rs_power2 f = formats[k];
-        const float corners[] = { 0.0f, -0.0f, NAN, INFINITY, -INFINITY, FLT_MIN, -FLT_TRUE_MIN, FLT_MAX, (float)ldexp(1, f.min_exponent),
-                                  (float)ldexp(-0.5, f.min_exponent), nextafterf((float)ldexp(0.5, f.min_exponent), 0), (float)ldexp(1.5, f.max_exponent),
-                                  (float)ldexp(0x1.6a09e6p0, f.min_exponent), (float)ldexp(-0x1.6a09e8p0, f.min_exponent) };
+        const float corners[] = { 0.0f,
+                                  -0.0f,
+                                  NAN,
+                                  INFINITY,
+                                  -INFINITY,
+                                  FLT_MIN,
+                                  -FLT_TRUE_MIN,
+                                  FLT_MAX,
+                                  (float)ldexp(1, f.min_exponent),
+                                  (float)ldexp(-0.5, f.min_exponent),
+                                  nextafterf((float)ldexp(0.5, f.min_exponent), 0),
+                                  (float)ldexp(1.5, f.max_exponent),
+                                  (float)ldexp(0x1.6a09e6p0, f.min_exponent),
+                                  (float)ldexp(-0x1.6a09e8p0, f.min_exponent) };
         for (int i = 0; i < N; i++) {
-            const int e = f.min_exponent - 3 + (int)rs_random_below(rng.seed, 78, (uint64_t)i, (uint64_t)(f.max_exponent - f.min_exponent + 6));
+            const int e = f.min_exponent - 3 +
+                          (int)rs_random_below(rng.seed, 78, (uint64_t)i,
+                                               (uint64_t)(f.max_exponent - f.min_exponent + 6));
             const double m = ldexp(1 + (double)(rs_rng_next(&rng) >> 40) * 0x1p-24, e);
             x[i] = i < (int)(sizeof corners / sizeof *corners) ? corners[i] : (float)(i & 1 ? m : -m);
         }
@@ -457,10 +480,13 @@ static void check_power2_arrays(void **state)
                 const double u = (double)(rs_random_u64(5, k, (uint64_t)i) >> 11) * 0x1p-53;
                 double floored = isinf(x[i]) ? f.max_exponent : a >= ldexp(1, f.min_exponent) ? floor(log2(a) + u) : 0;
                 floored = floored > f.max_exponent ? f.max_exponent : floored;
-                const float chance = a >= ldexp(1, f.min_exponent) ? (float)copysign(exp2(floored), (double)x[i]) : expected;
-                if (nearest[i] != expected || signbit(nearest[i]) != signbit(expected) || drawn[i] != chance || signbit(drawn[i]) != signbit(chance))
-                    fail_msg("%s, [%d, %d] zero %d: %a became %a and %a, expected %a and %a", rs_cpu_name((rs_cpu)level), f.min_exponent, f.max_exponent,
-                             f.zero, (double)x[i], (double)nearest[i], (double)drawn[i], (double)expected, (double)chance);
+                const float chance = a >= ldexp(1, f.min_exponent) ? (float)copysign(exp2(floored), (double)x[i])
+                                                                   : expected;
+                if (nearest[i] != expected || signbit(nearest[i]) != signbit(expected) || drawn[i] != chance ||
+                    signbit(drawn[i]) != signbit(chance))
+                    fail_msg("%s, [%d, %d] zero %d: %a became %a and %a, expected %a and %a",
+                             rs_cpu_name((rs_cpu)level), f.min_exponent, f.max_exponent, f.zero, (double)x[i],
+                             (double)nearest[i], (double)drawn[i], (double)expected, (double)chance);
                 compared++;
             }
         }
@@ -491,10 +517,12 @@ static void check_power2_stochastic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_known),      cmocka_unit_test(check_names),    cmocka_unit_test(check_presets),
-        cmocka_unit_test(check_any),        cmocka_unit_test(check_requantize), cmocka_unit_test(check_convert),
-        cmocka_unit_test(check_arrays),     cmocka_unit_test(check_original), cmocka_unit_test(check_power2),
-        cmocka_unit_test(check_power2_stochastic), cmocka_unit_test(check_power2_arrays),
+        cmocka_unit_test(check_known),         cmocka_unit_test(check_names),
+        cmocka_unit_test(check_presets),       cmocka_unit_test(check_any),
+        cmocka_unit_test(check_requantize),    cmocka_unit_test(check_convert),
+        cmocka_unit_test(check_arrays),        cmocka_unit_test(check_original),
+        cmocka_unit_test(check_power2),        cmocka_unit_test(check_power2_stochastic),
+        cmocka_unit_test(check_power2_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

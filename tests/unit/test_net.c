@@ -32,7 +32,7 @@ static void check_shape_functions(void **state)
     assert_int_equal(rs_shape_count(&s, 4), 1);
     assert_string_equal(rs_shape_text(&s, text, sizeof text), "2x3x5x7");
     assert_string_equal(rs_shape_text(&s, text, 4), "2x3");
-    assert_string_equal(rs_shape_text(&(rs_shape){ 0, { 0 } }, text, sizeof text), "scalar");
+    assert_string_equal(rs_shape_text(&(rs_shape) { 0, { 0 } }, text, sizeof text), "scalar");
     assert_true(rs_shape_equal(&s, &t));
     t.dim[3] = 8;
     assert_false(rs_shape_equal(&s, &t));
@@ -40,10 +40,10 @@ static void check_shape_functions(void **state)
     t.n_axes = 3;
     assert_false(rs_shape_equal(&s, &t));
     const int64_t big = INT64_C(1) << 31;
-    assert_int_equal(rs_shape_count(&(rs_shape){ 2, { big, big } }, 0), INT64_C(1) << 62);
-    assert_int_equal(rs_shape_count(&(rs_shape){ 3, { big, big, 2 } }, 0), -1);
-    assert_int_equal(rs_shape_count(&(rs_shape){ 3, { big, big, 0 } }, 0), 0);
-    assert_int_equal(rs_shape_count(&(rs_shape){ 2, { INT64_MAX, INT64_MAX } }, 0), -1);
+    assert_int_equal(rs_shape_count(&(rs_shape) { 2, { big, big } }, 0), INT64_C(1) << 62);
+    assert_int_equal(rs_shape_count(&(rs_shape) { 3, { big, big, 2 } }, 0), -1);
+    assert_int_equal(rs_shape_count(&(rs_shape) { 3, { big, big, 0 } }, 0), 0);
+    assert_int_equal(rs_shape_count(&(rs_shape) { 2, { INT64_MAX, INT64_MAX } }, 0), -1);
 }
 
 /* Against the meaning of the words: windows are laid from the padding's first element until the input is covered. */
@@ -73,24 +73,26 @@ static void check_output_sizes(void **state)
                     if (pad > 0 && start >= in)
                         n--; /* it would lie in the padding alone */
                     assert_int_equal(rs_pooling_output(in, kernel, stride, pad, false), n);
-                    assert_int_equal(rs_pooling_output(in, kernel, stride, pad, true), rs_convolution_output(in, kernel, stride, pad, 1));
+                    assert_int_equal(rs_pooling_output(in, kernel, stride, pad, true),
+                                     rs_convolution_output(in, kernel, stride, pad, 1));
                     compared++;
                 }
     assert_int_equal(rs_pooling_output(2, 3, 1, 0, false), 0);
     /* What Caffe gives for well-known layers. */
     assert_int_equal(rs_convolution_output(227, 11, 4, 0, 1), 55); /* CaffeNet conv1 */
-    assert_int_equal(rs_pooling_output(55, 3, 2, 0, false), 27);          /* CaffeNet pool1 */
+    assert_int_equal(rs_pooling_output(55, 3, 2, 0, false), 27);   /* CaffeNet pool1 */
     assert_int_equal(rs_convolution_output(224, 7, 2, 3, 1), 112); /* GoogLeNet conv1 */
-    assert_int_equal(rs_pooling_output(112, 3, 2, 0, false), 56);         /* GoogLeNet pool1: 55.5 rounded up */
-    assert_int_equal(rs_pooling_output(113, 3, 2, 0, false), 56);         /* SqueezeNet v1.1 pool1 */
-    assert_int_equal(rs_pooling_output(32, 3, 2, 0, false), 16);          /* CIFAR-10 Full pool1 */
+    assert_int_equal(rs_pooling_output(112, 3, 2, 0, false), 56);  /* GoogLeNet pool1: 55.5 rounded up */
+    assert_int_equal(rs_pooling_output(113, 3, 2, 0, false), 56);  /* SqueezeNet v1.1 pool1 */
+    assert_int_equal(rs_pooling_output(32, 3, 2, 0, false), 16);   /* CIFAR-10 Full pool1 */
     print_message("# %d sizes\n", (int)compared);
     assert_true(compared > 4000);
 }
 
 static const char lenet[] =
     "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 64 dim: 1 dim: 28 dim: 28 } } }\n"
-    "layer { name: 'conv1' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 20 kernel_size: 5\n"
+    "layer { name: 'conv1' type: 'Convolution' bottom: 'data' top: 'conv1' convolution_param { num_output: 20 "
+    "kernel_size: 5\n"
     "  weight_filler { type: 'xavier' } bias_filler { value: 0.5 } } }\n"
     "layer { name: 'pool1' type: 'Pooling' bottom: 'conv1' top: 'pool1' pooling_param { kernel_size: 2 stride: 2 } }\n"
     "layer { name: 'ip1' type: 'InnerProduct' bottom: 'pool1' top: 'ip1' inner_product_param { num_output: 500\n"
@@ -166,7 +168,8 @@ static void check_shapes(void **state)
                     "layer { name: 'acc' type: 'Accuracy' bottom: 'ip' bottom: 'y' top: 'acc' }\n"
                     "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'ip' bottom: 'y' }\n",
                     RS_TRAIN);
-    rs_assert_error(rs_net_infer_shapes(net, NULL, diag), RS_BAD_INPUT, diag, "layer 'd' gives no shape for its top 'x'");
+    rs_assert_error(rs_net_infer_shapes(net, NULL, diag), RS_BAD_INPUT, diag,
+                    "layer 'd' gives no shape for its top 'x'");
     const rs_shape images = { 4, { 9, 2, 3, 3 } };
     rs_assert_ok(rs_net_infer_shapes(net, &images, diag), diag);
     check_param(net, "ip", 0, "3x18");
@@ -177,13 +180,14 @@ static void check_shapes(void **state)
     assert_true(net->layers[3].loss_weight == 1 && net->layers[2].loss_weight == 0);
     rs_net_free(net);
 
-    net = read_text("layer { name: 'd' type: 'Input' top: 'x' input_param { shape { dim: 2 dim: 6 dim: 7 dim: 9 } } }\n"
-                    "layer { name: 'g' type: 'Pooling' bottom: 'x' top: 'g' pooling_param { pool: AVE global_pooling: true } }\n"
-                    "layer { name: 'c' type: 'Convolution' bottom: 'x' top: 'c' convolution_param { num_output: 4 group: 2\n"
-                    "  kernel_h: 3 kernel_w: 2 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0 dilation: 2 dilation: 3 } }\n"
-                    "layer { name: 'p' type: 'Pooling' bottom: 'x' top: 'p' pooling_param { kernel_h: 3 kernel_w: 4 stride: 2\n"
-                    "  pad_h: 1 pad_w: 2 } }\n",
-                    RS_TEST);
+    net = read_text(
+        "layer { name: 'd' type: 'Input' top: 'x' input_param { shape { dim: 2 dim: 6 dim: 7 dim: 9 } } }\n"
+        "layer { name: 'g' type: 'Pooling' bottom: 'x' top: 'g' pooling_param { pool: AVE global_pooling: true } }\n"
+        "layer { name: 'c' type: 'Convolution' bottom: 'x' top: 'c' convolution_param { num_output: 4 group: 2\n"
+        "  kernel_h: 3 kernel_w: 2 stride_h: 2 stride_w: 1 pad_h: 1 pad_w: 0 dilation: 2 dilation: 3 } }\n"
+        "layer { name: 'p' type: 'Pooling' bottom: 'x' top: 'p' pooling_param { kernel_h: 3 kernel_w: 4 stride: 2\n"
+        "  pad_h: 1 pad_w: 2 } }\n",
+        RS_TEST);
     rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
     assert_string_equal(rs_shape_text(&net->blobs[1].shape, text, sizeof text), "2x6x1x1");
     assert_string_equal(rs_shape_text(&net->blobs[2].shape, text, sizeof text), "2x4x3x6");
@@ -255,9 +259,11 @@ static void check_fillers(void **state)
         double n; /* of a 8 x 6 x 3 x 3 parameter: fan in 54, fan out 72 */
     } norms[] = { { "FAN_IN", 54 }, { "FAN_OUT", 72 }, { "AVERAGE", 63 } };
     for (int i = 0; i < 3; i++) {
-        char *text = rs_format("layer { name: 'd' type: 'Input' top: 'x' input_param { shape { dim: 1 dim: 6 dim: 9 dim: 9 } } }\n"
-                               "layer { name: 'c' type: 'Convolution' bottom: 'x' top: 'c' convolution_param { num_output: 8\n"
-                               "  kernel_size: 3 weight_filler { type: 'xavier' variance_norm: %s } } }\n", norms[i].norm);
+        char *text = rs_format(
+            "layer { name: 'd' type: 'Input' top: 'x' input_param { shape { dim: 1 dim: 6 dim: 9 dim: 9 } } }\n"
+            "layer { name: 'c' type: 'Convolution' bottom: 'x' top: 'c' convolution_param { num_output: 8\n"
+            "  kernel_size: 3 weight_filler { type: 'xavier' variance_norm: %s } } }\n",
+            norms[i].norm);
         net = read_text(text, RS_TEST);
         rs_free(text);
         rs_assert_ok(rs_net_infer_shapes(net, NULL, diag), diag);
@@ -304,9 +310,9 @@ static void check_allocation_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_shape_functions), cmocka_unit_test(check_output_sizes), cmocka_unit_test(check_lookup),
-        cmocka_unit_test(check_shapes),          cmocka_unit_test(check_fillers),
-        cmocka_unit_test(check_allocation_failures),
+        cmocka_unit_test(check_shape_functions), cmocka_unit_test(check_output_sizes),
+        cmocka_unit_test(check_lookup),          cmocka_unit_test(check_shapes),
+        cmocka_unit_test(check_fillers),         cmocka_unit_test(check_allocation_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

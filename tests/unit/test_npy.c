@@ -28,8 +28,9 @@ static size_t make(uint8_t *out, int version, const char *header, const void *da
 static void check_from_numpy(void **state)
 {
     (void)state;
-    static const char HEADER[] = "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }                                    "
-                                 "                      \n";
+    static const char HEADER[] =
+        "{'descr': '<i2', 'fortran_order': False, 'shape': (2, 3), }                                    "
+        "                      \n";
     static const uint8_t DATA[] = { 1, 0, 0xfe, 0xff, 0x2c, 1, 0x70, 0xfe, 5, 0, 0xff, 0x7f };
     static const int64_t EXPECTED[] = { 1, -2, 300, -400, 5, 32767 };
     uint8_t bytes[256];
@@ -49,7 +50,7 @@ static void check_from_numpy(void **state)
     /* The same bytes come out of the writer. */
     uint8_t *encoded;
     size_t n;
-    rs_assert_ok(rs_npy_encode(EXPECTED, 2, 2, (const int64_t[2]){ 2, 3 }, &encoded, &n, diag), diag);
+    rs_assert_ok(rs_npy_encode(EXPECTED, 2, 2, (const int64_t[2]) { 2, 3 }, &encoded, &n, diag), diag);
     assert_int_equal(n, size);
     assert_memory_equal(encoded, bytes, size);
     rs_free(encoded);
@@ -65,9 +66,14 @@ static void check_types(void **state)
         int size;
         double first, second; /* of the bytes ff .. ff 7f and 01 00 .. 00 */
     } CASES[] = {
-        { "|i1", 'i', 1, 127, 1 },     { "<i1", 'i', 1, 127, 1 },         { "<i2", 'i', 2, 32767, 1 },
-        { "<i4", 'i', 4, 2147483647, 1 }, { "<i8", 'i', 8, 9223372036854775807.0, 1 }, { "|u1", 'u', 1, 127, 1 },
-        { "<u2", 'u', 2, 32767, 1 },   { "<u4", 'u', 4, 2147483647, 1 },
+        { "|i1", 'i', 1, 127, 1 },
+        { "<i1", 'i', 1, 127, 1 },
+        { "<i2", 'i', 2, 32767, 1 },
+        { "<i4", 'i', 4, 2147483647, 1 },
+        { "<i8", 'i', 8, 9223372036854775807.0, 1 },
+        { "|u1", 'u', 1, 127, 1 },
+        { "<u2", 'u', 2, 32767, 1 },
+        { "<u4", 'u', 4, 2147483647, 1 },
     };
     rs_diag *diag = rs_diag_new();
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
@@ -132,14 +138,17 @@ static void check_refused(void **state)
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (2 3)}", "',' or ')'", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,2)}", "8 axes", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (9999999999999999,)}", "below 10^15", 4 },
-        { "{'descr': '<i2', 'fortran_order': False, 'shape': (99999999999999,99999999999999)}", "too many elements", 4 },
-        { "{'descr': '<i2', 'fortran_order': False, 'shape': (3,)}", "the shape needs 3 elements of 2 bytes, the file holds 4", 4 },
+        { "{'descr': '<i2', 'fortran_order': False, 'shape': (99999999999999,99999999999999)}", "too many elements",
+          4 },
+        { "{'descr': '<i2', 'fortran_order': False, 'shape': (3,)}",
+          "the shape needs 3 elements of 2 bytes, the file holds 4", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (1,)}", "the shape needs 1", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (2,), 'descr': '<i2'}", "each key once", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (2,), 'more': 1}", "one of the keys", 4 },
         { "{'descr': '<i2', 'fortran_order': False}", "and 'shape'", 4 },
         { "{'descr': '<i2', 'fortran_order': False, 'shape': (2,)} x", "nothing behind", 4 },
-        { "{'descr': 'this is far too long for any type', 'fortran_order': False, 'shape': (2,)}", "shorter string", 4 },
+        { "{'descr': 'this is far too long for any type', 'fortran_order': False, 'shape': (2,)}", "shorter string",
+          4 },
         { "{'descr' '<i2'}", "':'", 4 },
     };
     rs_diag *diag = rs_diag_new();
@@ -161,7 +170,8 @@ static void check_refused(void **state)
     rs_diag_free(diag);
 }
 
-/* Any byte changed or cut: an error or an array that is consistent with its size; never more memory than the file has. */
+/* Any byte changed or cut: an error or an array that is consistent with its size; never more memory than the file has.
+ */
 static void check_damage(void **state)
 {
     (void)state;
@@ -170,7 +180,7 @@ static void check_damage(void **state)
     uint8_t *bytes;
     size_t size;
     rs_diag *diag = rs_diag_new();
-    rs_assert_ok(rs_npy_encode(values, 4, 3, (const int64_t[3]){ 2, 3, 2 }, &bytes, &size, diag), diag);
+    rs_assert_ok(rs_npy_encode(values, 4, 3, (const int64_t[3]) { 2, 3, 2 }, &bytes, &size, diag), diag);
     uint64_t accepted = 0, refused = 0;
     for (int i = 0; i < 20000; i++) {
         uint8_t *copy = malloc(size); /* its own size, so that a read past the end is found */

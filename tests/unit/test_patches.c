@@ -1,4 +1,5 @@
-/* The patches that a convolution's products read, block by block, against the definition: position (y, x), value (c, ky, kx). */
+/* The patches that a convolution's products read, block by block, against the definition: position (y, x), value (c,
+ * ky, kx). */
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -28,7 +29,8 @@ static int64_t check(const rs_convolution_param *p, int64_t channels, int64_t he
     const rs_patches g = rs_patches_of(p, channels, height, width);
     const rs_patch_blocks b = rs_patch_blocks_of(&g);
     const size_t size = rs_patch_block_size(&g, &b);
-    float *image = malloc((size_t)(channels * height * width) * sizeof *image), *patches = malloc((size + 1) * sizeof *patches);
+    float *image = malloc((size_t)(channels * height * width) * sizeof *image),
+          *patches = malloc((size + 1) * sizeof *patches);
     assert_non_null(image);
     assert_non_null(patches);
     assert_true(b.positions >= 1 && b.stride >= b.positions);
@@ -43,10 +45,12 @@ static int64_t check(const rs_convolution_param *p, int64_t channels, int64_t he
         for (int64_t k = 0; k < g.depth; k++)
             for (int64_t i = 0; i < n; i++, compared++)
                 if (patches[k * b.stride + i] != expected(&g, image, k, first + i))
-                    fail_msg("%lld x %lld x %lld, kernel %d x %d, stride %d %d, pad %d %d, dilation %d %d: patches[%lld][%lld] is %g, expected %g",
-                             (long long)channels, (long long)height, (long long)width, (int)p->kernel_h, (int)p->kernel_w, (int)p->stride_h,
-                             (int)p->stride_w, (int)p->pad_h, (int)p->pad_w, (int)p->dilation_h, (int)p->dilation_w, (long long)k,
-                             (long long)(first + i), (double)patches[k * b.stride + i], (double)expected(&g, image, k, first + i));
+                    fail_msg("%lld x %lld x %lld, kernel %d x %d, stride %d %d, pad %d %d, dilation %d %d: "
+                             "patches[%lld][%lld] is %g, expected %g",
+                             (long long)channels, (long long)height, (long long)width, (int)p->kernel_h,
+                             (int)p->kernel_w, (int)p->stride_h, (int)p->stride_w, (int)p->pad_h, (int)p->pad_w,
+                             (int)p->dilation_h, (int)p->dilation_w, (long long)k, (long long)(first + i),
+                             (double)patches[k * b.stride + i], (double)expected(&g, image, k, first + i));
         ++*blocks;
     }
     assert_true(patches[size] == -1.0f);
@@ -57,27 +61,38 @@ static int64_t check(const rs_convolution_param *p, int64_t channels, int64_t he
 
 static rs_convolution_param kernel(int kernel_h, int kernel_w, int stride, int pad, int dilation)
 {
-    return (rs_convolution_param){ .out_channels = 1, .groups = 1, .kernel_h = kernel_h, .kernel_w = kernel_w, .stride_h = stride, .stride_w = stride,
-                                   .pad_h = pad, .pad_w = pad, .dilation_h = dilation, .dilation_w = dilation };
+    return (rs_convolution_param) { .out_channels = 1,
+                                    .groups = 1,
+                                    .kernel_h = kernel_h,
+                                    .kernel_w = kernel_w,
+                                    .stride_h = stride,
+                                    .stride_w = stride,
+                                    .pad_h = pad,
+                                    .pad_w = pad,
+                                    .dilation_h = dilation,
+                                    .dilation_w = dilation };
 }
 
 static void test_blocks(void **state)
 {
     (void)state;
-    rng = (rs_rng){ .seed = rs_test_seed(), .stream = 1 };
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 1 };
     int64_t compared = 0, blocks = 0;
-    const struct { rs_convolution_param p; int64_t channels, height, width; } corners[] = {
-        { kernel(7, 7, 2, 3, 1), 3, 56, 64 },   /* rows of several blocks */
+    const struct {
+        rs_convolution_param p;
+        int64_t channels, height, width;
+    } corners[] = {
+        { kernel(7, 7, 2, 3, 1), 3, 56, 64 }, /* rows of several blocks */
         { kernel(11, 11, 4, 0, 1), 3, 115, 99 },
         { kernel(3, 3, 1, 1, 1), 30, 21, 33 },
         { kernel(3, 3, 3, 0, 1), 40, 70, 61 },
         { kernel(1, 1, 1, 0, 1), 300, 23, 29 }, /* the image as it is */
         { kernel(1, 1, 2, 0, 1), 300, 43, 41 },
-        { kernel(1, 5, 1, 40, 1), 90, 2, 3 },   /* padding much wider than the image */
+        { kernel(1, 5, 1, 40, 1), 90, 2, 3 }, /* padding much wider than the image */
         { kernel(2, 2, 1, 0, 9), 70, 31, 27 },
         { kernel(1, 3, 1, 1, 1), 100, 1, 1200 }, /* one row of several blocks */
         { kernel(3, 1, 1, 1, 1), 100, 1200, 1 },
-        { kernel(7, 7, 1, 0, 1), 512, 7, 7 },   /* a fully connected layer's */
+        { kernel(7, 7, 1, 0, 1), 512, 7, 7 }, /* a fully connected layer's */
         { kernel(5, 5, 1, 0, 1), 300, 7, 8 },
         { kernel(2, 2, 1, 0, 700), 1, 702, 702 }, /* no room for all rows between the kernel's */
         { kernel(2, 3, 2, 400, 500), 2, 5, 601 },
@@ -90,7 +105,8 @@ static void test_blocks(void **state)
         p.stride_w = 1 + (int)below(5);
         p.pad_h = (int)below(4);
         p.pad_w = (int)below(4);
-        compared += check(&p, 1 + below(40), p.dilation_h * p.kernel_h + below(40), p.dilation_w * p.kernel_w + below(40), &blocks);
+        compared += check(&p, 1 + below(40), p.dilation_h * p.kernel_h + below(40),
+                          p.dilation_w * p.kernel_w + below(40), &blocks);
     }
     print_message("%lld values of %lld blocks compared\n", (long long)compared, (long long)blocks);
     assert_true(compared > 500000 && blocks > 120);

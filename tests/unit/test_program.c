@@ -181,8 +181,9 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
                                  (uint64_t)op->bias[g * c->lanes + lane] << places & mask);
                 if (own_bits > c->accumulator_bits)
                     assert_int_equal(d->shift + rs_bits_get(program->memory, bit + c->accumulator_bits, 7),
-                                     op->weight_fl ? op->shift + op->weight_fl[g * c->lanes + lane] - op->weight_format.fl
-                                                   : op->shift);
+                                     op->weight_fl
+                                         ? op->shift + op->weight_fl[g * c->lanes + lane] - op->weight_format.fl
+                                         : op->shift);
             }
             beat += (lanes * own_bits + c->bus_bits - 1) / c->bus_bits;
             /* Steps in the order of the loop nest; a segment is a kernel row, a kernel point, or the whole kernel. */
@@ -206,7 +207,8 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
                                 }
                                 const int64_t bit = beat * c->bus_bits +
                                                     ((int64_t)lane * c->multipliers + x) * c->weight_bits;
-                                assert_int_equal(weight_of(c, rs_bits_get(program->memory, bit, c->weight_bits)), expected);
+                                assert_int_equal(weight_of(c, rs_bits_get(program->memory, bit, c->weight_bits)),
+                                                 expected);
                                 compared++;
                             }
                         beat += (lanes * c->multipliers * c->weight_bits + c->bus_bits - 1) / c->bus_bits;
@@ -229,7 +231,8 @@ static void check_tiles(const rs_qnet *net, const rs_program *program)
         for (int k = layer->first; k < layer->first + layer->count; k++) {
             const rs_descriptor *d = &program->descriptors[k];
             assert_int_equal((int64_t)d->ofmap_addr * per_beat, program->tensors[layer->output].address * per_beat +
-                                                                    (int64_t)row * out->width * out->channels + channel);
+                                                                    (int64_t)row * out->width * out->channels +
+                                                                    channel);
             assert_true(d->out_h >= 1);
             const int width = (d->groups - 1) * (d->mode == RS_MODE_WEIGHTS ? c->lanes : d->lanes_set) + d->lanes_last;
             if (width < out->channels) {
@@ -243,7 +246,8 @@ static void check_tiles(const rs_qnet *net, const rs_program *program)
             }
             assert_true((int64_t)d->ifmap_beats * per_beat <= c->activation_elements);
             assert_true((int64_t)d->ofmap_beats * per_beat <= c->output_elements);
-            assert_true((d->mode != RS_MODE_WEIGHTS || d->steps <= c->weight_steps) && d->steps == d->seg1_count * d->seg2_count * d->chunks);
+            assert_true((d->mode != RS_MODE_WEIGHTS || d->steps <= c->weight_steps) &&
+                        d->steps == d->seg1_count * d->seg2_count * d->chunks);
             const int64_t offset = d->origin_elems - (int64_t)d->origin_row * d->row_elems;
             assert_true(offset >= 0 && offset < per_beat);
             assert_true(d->ifmap_beats * (int64_t)per_beat >= offset + (int64_t)d->in_rows * d->row_elems);
@@ -269,7 +273,8 @@ static void test_random_programs(void **state)
     int tiled = 0;
     for (uint64_t i = 0; i < 300; i++) {
         rs_test_case c = rs_test_case_make(
-            rs_test_seed() + 5, i, (rs_test_limits) { .lanes = 20, .multipliers = 20, .macs = 20000, .layers = 3, .chains = true });
+            rs_test_seed() + 5, i,
+            (rs_test_limits) { .lanes = 20, .multipliers = 20, .macs = 20000, .layers = 3, .chains = true });
         compared += check_packing(c.qnet, c.program);
         check_tiles(c.qnet, c.program);
         tiled += c.program->n_descriptors > c.program->n_layers;
@@ -403,14 +408,16 @@ static int64_t asked_for(const char *messages, const char *key)
     return most;
 }
 
-/* Random nets on random arrays whose buffers hold next to nothing: what the messages ask for is enough, and nearly always no less is. */
+/* Random nets on random arrays whose buffers hold next to nothing: what the messages ask for is enough, and nearly
+ * always no less is. */
 static void test_what_messages_ask_for(void **state)
 {
     (void)state;
     enum { CASES = 60 };
     int asked = 0, tight = 0;
     for (int i = 0; i < CASES; i++) {
-        rs_test_case c = rs_test_case_make(rs_test_seed(), (uint64_t)i, (rs_test_limits) { .lanes = 8, .multipliers = 8, .macs = 60000, .layers = 4 });
+        rs_test_case c = rs_test_case_make(
+            rs_test_seed(), (uint64_t)i, (rs_test_limits) { .lanes = 8, .multipliers = 8, .macs = 60000, .layers = 4 });
         rs_array_config config = c.config;
         config.program_depth = 65535;
         config.activation_elements = config.output_elements = config.weight_steps = 1;
@@ -423,8 +430,9 @@ static void test_what_messages_ask_for(void **state)
             config.weight_steps = (int)asked_for(text, "raise buffers.weight_steps to ");
             free(text);
             if (rs_program_compile(c.qnet, &config, &program, diag) != RS_OK)
-                fail_msg("%s does not fit buffers of %lld, %d and %lld, which was asked for: %s", rs_test_case_text(&c, what, sizeof what),
-                         (long long)config.activation_elements, config.weight_steps, (long long)config.output_elements, rs_test_messages(diag));
+                fail_msg("%s does not fit buffers of %lld, %d and %lld, which was asked for: %s",
+                         rs_test_case_text(&c, what, sizeof what), (long long)config.activation_elements,
+                         config.weight_steps, (long long)config.output_elements, rs_test_messages(diag));
             asked++;
             rs_program_free(program);
             program = NULL;
@@ -436,7 +444,8 @@ static void test_what_messages_ask_for(void **state)
         rs_diag_free(diag);
         rs_test_case_free(&c);
     }
-    print_message("# %d of %d nets were given what the messages asked for; %d of them could not do with less\n", asked, (int)CASES, tight);
+    print_message("# %d of %d nets were given what the messages asked for; %d of them could not do with less\n", asked,
+                  (int)CASES, tight);
     assert_true(asked > CASES / 2 && tight > asked / 2);
 }
 
@@ -447,10 +456,13 @@ static void test_banks(void **state)
     rs_array_config c = rs_test_array(4, 6);
     c.path = "array.yaml"; /* a beat has 8 elements */
     c.activation_banks = 4;
-    refused(net, &c, "buffers.activation_banks is 4, but a cycle reads or writes up to 8 elements side by side: 4 banks too few");
+    refused(
+        net, &c,
+        "buffers.activation_banks is 4, but a cycle reads or writes up to 8 elements side by side: 4 banks too few");
     c.activation_banks = 32;
     c.output_banks = 2;
-    refused(net, &c, "buffers.output_banks is 2, but a cycle reads or writes up to 8 elements side by side: 6 banks too few");
+    refused(net, &c,
+            "buffers.output_banks is 2, but a cycle reads or writes up to 8 elements side by side: 6 banks too few");
     c.output_banks = RS_BANKS_AUTO;
     rs_program *program = compiled(net, &c);
     assert_int_equal(rs_array_activation_banks(&program->config), 32);
@@ -502,18 +514,21 @@ static void test_what_cannot_run(void **state)
     int lengths[4] = { 1, 2, 3, 4 };
     net->ops[0].weight_fl = lengths;
     c.channel_shifts = RS_NO;
-    refused(net, &c, "with a fractional length for each channel, the layer 'conv0' needs it, but array.channel_shifts is no");
+    refused(net, &c,
+            "with a fractional length for each channel, the layer 'conv0' needs it, but array.channel_shifts is no");
     c.channel_shifts = RS_AUTO;
     net->ops[0].weight_fl = NULL;
     c.pe = RS_PE_SHIFTER;
-    refused(net, &c, "the weights of layer 'conv0' are 8-bit integers, but array.pe is shifter, which takes powers of two only");
+    refused(net, &c,
+            "the weights of layer 'conv0' are 8-bit integers, but array.pe is shifter, which takes powers of two only");
     for (int i = 0; i < 4 * 4 * 9; i++)
         net->ops[0].weights[i] = i % 3 ? i % 8 == 0 ? -128 : 1 : 0;
     net->ops[0].weight_number = RS_NUMBER_POWER2;
     net->ops[0].weight_power2 = (rs_power2) { -7, 0, true };
     net->ops[0].weight_format = (rs_fxp) { 9, 7 };
     c.zero_code = RS_NO;
-    refused(net, &c, "with weights of zero, the layer 'conv0' needs it, but array.zero_code is no; expected yes, or auto");
+    refused(net, &c,
+            "with weights of zero, the layer 'conv0' needs it, but array.zero_code is no; expected yes, or auto");
     c.zero_code = RS_AUTO;
     c.weight_bits = 4;
     refused(net, &c, "the weights of layer 'conv0' are 5 bits wide, but array.weight_bits is 4");
@@ -563,10 +578,17 @@ static void test_what_cannot_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derived_sizes),     cmocka_unit_test(test_bits),   cmocka_unit_test(test_image),
-        cmocka_unit_test(test_random_programs),   cmocka_unit_test(test_lenet),  cmocka_unit_test(test_shipped_arrays),
-        cmocka_unit_test(test_buffers_too_small), cmocka_unit_test(test_widths), cmocka_unit_test(test_what_cannot_run),
-        cmocka_unit_test(test_what_messages_ask_for), cmocka_unit_test(test_banks),
+        cmocka_unit_test(test_derived_sizes),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_image),
+        cmocka_unit_test(test_random_programs),
+        cmocka_unit_test(test_lenet),
+        cmocka_unit_test(test_shipped_arrays),
+        cmocka_unit_test(test_buffers_too_small),
+        cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_what_cannot_run),
+        cmocka_unit_test(test_what_messages_ask_for),
+        cmocka_unit_test(test_banks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

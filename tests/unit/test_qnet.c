@@ -160,7 +160,7 @@ static void check_accumulator_by_width(void **state)
     rs_qnet_free(q);
 }
 
-/* ------------------------------------------------------------------------------------------ what cannot be built */
+/* ----------------------------------------------------------------------------------------- what cannot be built */
 
 static rs_status build(const rs_net *net, const rs_formats *f, rs_diag *diag)
 {
@@ -319,7 +319,7 @@ static void check_fused_through_pooling(void **state)
     rs_diag_free(diag);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- graphs */
+/* ------------------------------------------------------------------------------------------------------- graphs */
 
 /* A layer with several bottoms. */
 static rs_layer *join(rs_net *net, rs_layer_type type, const char *const *bottoms, int n, const char *top)
@@ -342,15 +342,15 @@ static void set_clip(rs_layer *layer, float least, float most)
     layer->clip[1] = most;
 }
 
-/* Everything that the nets of the paper are made of: LRN of both kinds, an inception module, a fire module, a residual sum with a ReLU, clips
- * (fused with a lower bound of zero, in place with two bounds), grouped, dilated and depthwise convolutions, average pooling with padding, a
- * global one, flatten, an inner product. */
+/* Everything that the nets of the paper are made of: LRN of both kinds, an inception module, a fire module, a residual
+ * sum with a ReLU, clips (fused with a lower bound of zero, in place with two bounds), grouped, dilated and depthwise
+ * convolutions, average pooling with padding, a global one, flatten, an inner product. */
 static rs_net *graph_net(rs_rng *rng)
 {
     rs_net *net = rs_test_net(3, 19, 17);
     rs_test_convolution(net, "data", "conv1", 8, 3, 2, 1);
     rs_test_layer(net, RS_LAYER_RELU, "conv1", "conv1");
-    rs_test_layer(net, RS_LAYER_LRN, "conv1", "norm1")->lrn = (rs_lrn_param){ true, 5, 0.3f, 0.75f, 1 };
+    rs_test_layer(net, RS_LAYER_LRN, "conv1", "norm1")->lrn = (rs_lrn_param) { true, 5, 0.3f, 0.75f, 1 };
     rs_test_pooling(net, "norm1", "pool1", RS_POOL_MAX, 3, 2);
     /* inception */
     rs_test_convolution(net, "pool1", "one", 3, 1, 1, 0);
@@ -378,13 +378,13 @@ static rs_net *graph_net(rs_rng *rng)
     static const char *const TERMS[] = { "grouped", "concat" };
     join(net, RS_LAYER_ELTWISE, TERMS, 2, "sum")->eltwise.method = RS_ELTWISE_SUM;
     rs_test_layer(net, RS_LAYER_RELU, "sum", "sum");
-    rs_test_layer(net, RS_LAYER_LRN, "sum", "norm2")->lrn = (rs_lrn_param){ false, 3, 0.5f, 0.6f, 1 };
+    rs_test_layer(net, RS_LAYER_LRN, "sum", "norm2")->lrn = (rs_lrn_param) { false, 3, 0.5f, 0.6f, 1 };
     rs_layer *average = rs_test_pooling(net, "norm2", "average", RS_POOL_AVERAGE, 3, 2);
     average->pooling.pad_h = average->pooling.pad_w = 1;
     rs_test_convolution(net, "average", "last", 6, 1, 1, 0);
     rs_test_layer(net, RS_LAYER_RELU, "last", "last");
     rs_test_pooling(net, "last", "global", RS_POOL_AVERAGE, 1, 1)->pooling.global = true;
-    rs_test_layer(net, RS_LAYER_FLATTEN, "global", "flat")->flatten = (rs_flatten_param){ 1, -1 };
+    rs_test_layer(net, RS_LAYER_FLATTEN, "global", "flat")->flatten = (rs_flatten_param) { 1, -1 };
     rs_test_inner_product(net, "flat", "ip", 5);
     rs_test_layer(net, RS_LAYER_SOFTMAX, "ip", "prob");
     rs_test_net_finish(net);
@@ -393,13 +393,14 @@ static rs_net *graph_net(rs_rng *rng)
             rs_param *param = &net->layers[l].params[p];
             const double scale = p == 0 ? 2 / sqrt((double)rs_shape_count(&param->shape, 1)) : 0.1;
             for (int64_t i = 0; i < rs_shape_count(&param->shape, 0); i++)
-                param->data[i] = (float)((rs_random_unit(rng->seed, (uint64_t)(l * 2 + p), (uint64_t)i) * 2 - 1) * scale);
+                param->data[i] = (float)((rs_random_unit(rng->seed, (uint64_t)(l * 2 + p), (uint64_t)i) * 2 - 1) *
+                                         scale);
         }
     return net;
 }
 
-/* The graph with formats measured on images: at 16 bits the integers follow the float net closely, layer by layer; at every width the
- * engine gives what the oracle gives. */
+/* The graph with formats measured on images: at 16 bits the integers follow the float net closely, layer by layer; at
+ * every width the engine gives what the oracle gives. */
 static void check_graph(void **state)
 {
     (void)state;
@@ -411,7 +412,13 @@ static void check_graph(void **state)
     for (size_t i = 0; i < sizeof pixels; i++)
         pixels[i] = (uint8_t)(rs_rng_next(&rng) >> 9);
     char path[] = "random";
-    const rs_dataset set = { .path = path, .count = IMAGES, .channels = 3, .height = 19, .width = 17, .classes = 5, .pixels = pixels,
+    const rs_dataset set = { .path = path,
+                             .count = IMAGES,
+                             .channels = 3,
+                             .height = 19,
+                             .width = 17,
+                             .classes = 5,
+                             .pixels = pixels,
                              .labels = labels };
     const rs_data_param data = { .scale = 0.01f, .n_mean = 3, .mean = { 104, 117, 123 } };
     rs_diag *diag = rs_diag_new();
@@ -426,7 +433,7 @@ static void check_graph(void **state)
         for (int bits = 16; bits >= 3; bits -= 3) {
             rs_formats *f = NULL;
             rs_qnet *q = NULL;
-            rs_assert_ok(rs_formats_choose(net, ranges, (const int[RS_GROUPS]){ bits, bits, bits }, &f, diag), diag);
+            rs_assert_ok(rs_formats_choose(net, ranges, (const int[RS_GROUPS]) { bits, bits, bits }, &f, diag), diag);
             if (variant & 1)
                 rs_assert_ok(rs_formats_use_unsigned(net, NULL, f, diag), diag);
             if (variant & 2)
@@ -439,7 +446,8 @@ static void check_graph(void **state)
             int32_t *got[32], *want[32];
             uint64_t saturations[2][32] = { { 0 } };
             for (int t = 0; t < q->n_tensors; t++) {
-                const size_t count = (size_t)q->tensors[t].channels * (size_t)(q->tensors[t].height * q->tensors[t].width);
+                const size_t count = (size_t)q->tensors[t].channels *
+                                     (size_t)(q->tensors[t].height * q->tensors[t].width);
                 got[t] = RS_NEW_ARRAY(int32_t, count);
                 want[t] = RS_NEW_ARRAY(int32_t, count);
                 assert_true(got[t] && want[t]);
@@ -453,10 +461,12 @@ static void check_graph(void **state)
                 bool clipped = false; /* by the next op: what is clipped anyway has no place in the format */
                 for (int i = 0; i < q->n_ops; i++)
                     clipped = clipped || (q->ops[i].type == RS_QOP_CLIP && q->ops[i].input == t);
-                const double scale = exp2(-tensor->format.fl), range = fmax(fabs(ranges->blob_max[blob]), fabs(ranges->blob_min[blob]));
+                const double scale = exp2(-tensor->format.fl),
+                             range = fmax(fabs(ranges->blob_max[blob]), fabs(ranges->blob_min[blob]));
                 for (int64_t i = 0; i < count; i++, compared++) {
                     assert_int_equal(got[t][i], want[t][i]);
-                    if (bits == 16 && !clipped && fabs(got[t][i] * scale - (double)rs_exec_blob(exec, blob)[i]) > 0.01 * range)
+                    if (bits == 16 && !clipped &&
+                        fabs(got[t][i] * scale - (double)rs_exec_blob(exec, blob)[i]) > 0.01 * range)
                         fail_msg("'%s', element %lld: %g, in float %g", tensor->name, (long long)i, got[t][i] * scale,
                                  (double)rs_exec_blob(exec, blob)[i]);
                 }
@@ -774,12 +784,16 @@ static void check_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_build),           cmocka_unit_test(check_accumulator_by_width),
-        cmocka_unit_test(check_refused),         cmocka_unit_test(check_not_fused),
+        cmocka_unit_test(check_build),
+        cmocka_unit_test(check_accumulator_by_width),
+        cmocka_unit_test(check_refused),
+        cmocka_unit_test(check_not_fused),
         cmocka_unit_test(check_fused_through_pooling),
         cmocka_unit_test(check_graph),
-        cmocka_unit_test(check_files),           cmocka_unit_test(check_file_names),
-        cmocka_unit_test(check_bad_description), cmocka_unit_test(check_damage),
+        cmocka_unit_test(check_files),
+        cmocka_unit_test(check_file_names),
+        cmocka_unit_test(check_bad_description),
+        cmocka_unit_test(check_damage),
         cmocka_unit_test(check_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The search against a second opinion. The nets are small and their numbers dyadic, so that float, double and integers all compute exactly and
- * nothing depends on the order of sums. */
+/* The search against a second opinion. The nets are small and their numbers dyadic, so that float, double and integers
+ * all compute exactly and nothing depends on the order of sums. */
 #include "support/test.h"
 
 #include <jansson.h>
@@ -51,8 +51,8 @@ static void label(fixture *f, rs_rng *rng)
             one.pixels += n * PIXELS;
             one.labels = &guess;
             one.count = 1;
-            rs_assert_ok(rs_emulate_score(f->net, &f->data, &one, 1, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL,
-                                          f->diag),
+            rs_assert_ok(rs_emulate_score(f->net, &f->data, &one, 1, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1,
+                                          &hits, NULL, f->diag),
                          f->diag);
             best = hits == 1 ? c : best;
         }
@@ -64,7 +64,9 @@ static fixture make_net(rs_net *net, uint64_t stream, int64_t images, int larges
 {
     rs_rng rng = { rs_test_seed(), stream, 0 };
     fixture f = { .net = net, .data = { .scale = 1.0f }, .diag = rs_diag_new() };
-    f.set = (rs_dataset){ .path = "images", .count = images, .channels = 1, .height = SIZE, .width = SIZE, .classes = CLASSES };
+    f.set = (rs_dataset) {
+        .path = "images", .count = images, .channels = 1, .height = SIZE, .width = SIZE, .classes = CLASSES
+    };
     f.set.pixels = RS_NEW_ARRAY(uint8_t, (size_t)(images * PIXELS));
     f.set.labels = RS_NEW_ARRAY(int32_t, (size_t)images);
     assert_true(f.set.pixels != NULL && f.set.labels != NULL && f.diag != NULL);
@@ -76,7 +78,8 @@ static fixture make_net(rs_net *net, uint64_t stream, int64_t images, int larges
     return f;
 }
 
-/* A convolution with ReLU in place, pooling, two inner products, a ReLU with a blob of its own. Sums stay below 2^23 / 8^3. */
+/* A convolution with ReLU in place, pooling, two inner products, a ReLU with a blob of its own. Sums stay below 2^23 /
+ * 8^3. */
 static fixture make(uint64_t stream, int64_t images)
 {
     rs_net *net = rs_test_net(1, SIZE, SIZE);
@@ -142,7 +145,7 @@ static const rs_trial *single(const rs_quantize_result *r, int group, int bits)
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ search */
+/* ------------------------------------------------------------------------------------------------------- search */
 
 /* Every trial of a search, and the rules by which widths are chosen. Returns how many trials were compared. */
 static int compare_with_oracle(fixture *f, const rs_quantize_options *options, int *uneven)
@@ -152,7 +155,7 @@ static int compare_with_oracle(fixture *f, const rs_quantize_options *options, i
     const int64_t images = f->set.count;
     rs_quantize_result *r = search(f, options);
     int64_t hits, ties;
-    rs_oracle_trial_score(&oracle, (const int[3]){ 0, 0, 0 }, images, &hits, &ties);
+    rs_oracle_trial_score(&oracle, (const int[3]) { 0, 0, 0 }, images, &hits, &ties);
     assert_int_equal(r->images, images);
     assert_int_equal(r->float_hits, hits);
     assert_int_equal(r->float_ties, ties);
@@ -164,8 +167,8 @@ static int compare_with_oracle(fixture *f, const rs_quantize_options *options, i
         const rs_trial *t = &r->trials[i];
         rs_oracle_trial_score(&oracle, t->bits, images, &hits, &ties);
         if (t->hits != hits || t->ties != ties)
-            fail_msg("widths %d/%d/%d: %lld hits and %lld ties, the oracle has %lld and %lld", t->bits[0], t->bits[1], t->bits[2],
-                     (long long)t->hits, (long long)t->ties, (long long)hits, (long long)ties);
+            fail_msg("widths %d/%d/%d: %lld hits and %lld ties, the oracle has %lld and %lld", t->bits[0], t->bits[1],
+                     t->bits[2], (long long)t->hits, (long long)t->ties, (long long)hits, (long long)ties);
         assert_int_equal(t->images, images);
         assert_int_equal(t->exact, t->group == RS_GROUPS);
         if (t->group != RS_GROUPS)
@@ -356,7 +359,7 @@ static void test_one_bit_ties(void **state)
         fixed.fixed_bits[g] = 1;
     r = search(&f, &fixed);
     int64_t hits, ties;
-    rs_oracle_trial_score(&oracle, (const int[3]){ 1, 1, 1 }, IMAGES, &hits, &ties);
+    rs_oracle_trial_score(&oracle, (const int[3]) { 1, 1, 1 }, IMAGES, &hits, &ties);
     assert_int_equal(r->hits, hits);
     assert_int_equal(r->ties, ties);
     rs_quantize_result_free(r);
@@ -369,7 +372,8 @@ static void test_zero_layer(void **state)
     fixture f = make(5, IMAGES);
     const int conv = rs_net_layer(f.net, "conv");
     for (int p = 0; p < 2; p++)
-        memset(f.net->layers[conv].params[p].data, 0, (size_t)rs_shape_count(&f.net->layers[conv].params[p].shape, 0) * sizeof(float));
+        memset(f.net->layers[conv].params[p].data, 0,
+               (size_t)rs_shape_count(&f.net->layers[conv].params[p].shape, 0) * sizeof(float));
     int uneven = 0;
     const rs_quantize_options options = options_of(1.0);
     assert_true(compare_with_oracle(&f, &options, &uneven) > 48);
@@ -380,7 +384,7 @@ static void test_zero_layer(void **state)
     unmake(&f);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- reuse */
+/* -------------------------------------------------------------------------------------------------------- reuse */
 
 static void random_weights(rs_net *net, uint64_t stream)
 {
@@ -388,11 +392,13 @@ static void random_weights(rs_net *net, uint64_t stream)
         for (int p = 0; p < net->layers[i].n_params; p++) {
             const rs_param *param = &net->layers[i].params[p];
             for (int64_t k = 0; k < rs_shape_count(&param->shape, 0); k++)
-                param->data[k] = (float)(0.3 * rs_random_normal(rs_test_seed(), stream + (uint64_t)(10 * i + p), (uint64_t)k));
+                param->data[k] = (float)(0.3 * rs_random_normal(rs_test_seed(), stream + (uint64_t)(10 * i + p),
+                                                                (uint64_t)k));
         }
 }
 
-/* Trials take over what trials before them left; alone, each gives the same. Numbers are arbitrary here, and there are several batches. */
+/* Trials take over what trials before them left; alone, each gives the same. Numbers are arbitrary here, and there are
+ * several batches. */
 static void test_reuse(void **state)
 {
     (void)state;
@@ -404,8 +410,11 @@ static void test_reuse(void **state)
         rs_quantize_options options = options_of(50.0);
         options.calibration_images = 100;
         rs_quantize_result *r = search(&f, &options);
-        const rs_ranges ranges = { .n_layers = f.net->n_layers, .n_blobs = f.net->n_blobs, .weight_max = r->weight_max,
-                                   .blob_min = r->blob_min, .blob_max = r->blob_max };
+        const rs_ranges ranges = { .n_layers = f.net->n_layers,
+                                   .n_blobs = f.net->n_blobs,
+                                   .weight_max = r->weight_max,
+                                   .blob_min = r->blob_min,
+                                   .blob_max = r->blob_max };
         for (int i = 0; i < r->n_trials; i++) {
             const rs_trial *t = &r->trials[i];
             rs_formats *formats = NULL;
@@ -413,8 +422,8 @@ static void test_reuse(void **state)
             if (t->group == RS_GROUPS)
                 continue;
             rs_assert_ok(rs_formats_choose(f.net, &ranges, t->bits, &formats, f.diag), f.diag);
-            rs_assert_ok(rs_emulate_score(f.net, &f.data, &f.set, 0, formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, &ties,
-                                          f.diag),
+            rs_assert_ok(rs_emulate_score(f.net, &f.data, &f.set, 0, formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1,
+                                          &hits, &ties, f.diag),
                          f.diag);
             assert_int_equal(t->hits, hits);
             assert_int_equal(t->ties, ties);
@@ -466,7 +475,7 @@ static void test_threads(void **state)
     unmake(&f);
 }
 
-/* -------------------------------------------------------------------------------------------------------- checkpoint */
+/* --------------------------------------------------------------------------------------------------- checkpoint */
 
 static void on_alarm(int signal)
 {
@@ -478,7 +487,8 @@ static void on_alarm(int signal)
 static rs_status search_for(fixture *f, const rs_quantize_options *options, double pause, rs_quantize_result **result)
 {
     const struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
-    const struct itimerval timer = { .it_value = { (long)(pause / 1e6), (long)fmod(pause, 1e6) + 1 } }, never = { .it_value = { 0, 0 } };
+    const struct itimerval timer = { .it_value = { (long)(pause / 1e6), (long)fmod(pause, 1e6) + 1 } },
+                           never = { .it_value = { 0, 0 } };
     struct sigaction old;
     sigaction(SIGALRM, &action, &old);
     setitimer(ITIMER_REAL, &timer, NULL);
@@ -556,10 +566,12 @@ static void test_checkpoint_is_used(void **state)
     r = NULL;
     json_integer_set(first, done + 1);
     assert_int_equal(json_dump_file(kept, options.checkpoint, 0), 0);
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "not a checkpoint");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "not a checkpoint");
     json_integer_set(first, hits);
 
-    /* A checkpoint of another search is left alone until this one has something to save; the result is this one's own. */
+    /* A checkpoint of another search is left alone until this one has something to save; the result is this one's own.
+     */
     assert_int_equal(json_dump_file(kept, options.checkpoint, 0), 0);
     options.error_margin = 3.0;
     assert_int_equal(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_OK);
@@ -579,7 +591,8 @@ static void test_interrupted_ranges(void **state)
     fixture f = make(15, IMAGES);
     rs_ranges *ranges = NULL;
     rs_set_interrupted(true);
-    rs_assert_error(rs_ranges_measure(f.net, &f.data, &f.set, 0, &ranges, f.diag), RS_INTERRUPTED, f.diag, "interrupted");
+    rs_assert_error(rs_ranges_measure(f.net, &f.data, &f.set, 0, &ranges, f.diag), RS_INTERRUPTED, f.diag,
+                    "interrupted");
     rs_set_interrupted(false);
     assert_null(ranges);
     unmake(&f);
@@ -589,8 +602,14 @@ static void test_bad_checkpoint(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "{", "[1, 2]", "{}", "{\"format\": \"something else\", \"version\": 1, \"key\": \"0\"}", "\x01\x02",
-        "{\"format\": \"ristretto-search\", \"version\": 1}", "{\"format\": \"ristretto-search\", \"key\": \"12\"}",
+        "",
+        "{",
+        "[1, 2]",
+        "{}",
+        "{\"format\": \"something else\", \"version\": 1, \"key\": \"0\"}",
+        "\x01\x02",
+        "{\"format\": \"ristretto-search\", \"version\": 1}",
+        "{\"format\": \"ristretto-search\", \"key\": \"12\"}",
     };
     fixture f = make(11, IMAGES);
     const char *path = rs_test_path("bad.checkpoint");
@@ -599,7 +618,8 @@ static void test_bad_checkpoint(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         rs_quantize_result *r = NULL;
         rs_test_write(path, texts[i], strlen(texts[i]));
-        rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "not a checkpoint");
+        rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                        "not a checkpoint");
         assert_null(r);
         size_t size = 0;
         char *kept = rs_test_read(path, &size);
@@ -609,7 +629,7 @@ static void test_bad_checkpoint(void **state)
     unmake(&f);
 }
 
-/* ------------------------------------------------------------------------------------------------- formats and errors */
+/* ------------------------------------------------------------------------------------------- formats and errors */
 
 static void test_formats(void **state)
 {
@@ -662,18 +682,22 @@ static void test_errors(void **state)
     fixture f = make(13, IMAGES);
     rs_quantize_result *r = NULL;
     rs_quantize_options options = options_of(-1.0);
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "error margin -1");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag,
+                    "error margin -1");
     options = options_of((double)NAN);
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "error margin");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag,
+                    "error margin");
     options = options_of(1.0);
     options.max_bits = 17;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "1 to 17 bits");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag,
+                    "1 to 17 bits");
     options.max_bits = 4;
     options.min_bits = 5;
     rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "5 to 4 bits");
     options = options_of(1.0);
     options.fixed_bits[RS_GROUP_INNER_PRODUCT] = 33;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "33 bits for inner_product");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag,
+                    "33 bits for inner_product");
     options = options_of(1.0);
     options.rounding = RS_ROUND_STOCHASTIC;
     rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_USAGE, f.diag, "stochastic");
@@ -688,24 +712,29 @@ static void test_errors(void **state)
     int32_t wrong[IMAGES] = { 0 };
     wrong[17] = CLASSES;
     other.labels = wrong;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "scores 4 classes");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "scores 4 classes");
     wrong[17] = -1;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "image 17");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "image 17");
     other = f.set;
     other.count = 0;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "no images");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &other, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "no images");
 
     rs_param *weights = &f.net->layers[rs_net_layer(f.net, "ip1")].params[0];
     const float kept = weights->data[5];
     weights->data[5] = NAN;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "layer 'ip1'");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "layer 'ip1'");
     weights->data[5] = kept;
     float *const finite = weights->data;
     float huge[27 * 6]; /* finite, but the sums are not */
     for (size_t k = 0; k < sizeof huge / sizeof *huge; k++)
         huge[k] = 3e38f;
     weights->data = huge;
-    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag, "blob 'ip1'");
+    rs_assert_error(rs_quantize(f.net, &f.data, &f.set, &f.set, &options, &r, f.diag), RS_BAD_INPUT, f.diag,
+                    "blob 'ip1'");
     weights->data = finite;
     assert_null(r);
     r = search(&f, &options);
@@ -746,14 +775,22 @@ static void test_memory_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_curve_not_monotone),
-        cmocka_unit_test(test_hits_needed),    cmocka_unit_test(test_margin_edge),
-        cmocka_unit_test(test_fixed_bits),     cmocka_unit_test(test_target_missed),
-        cmocka_unit_test(test_one_bit_ties),   cmocka_unit_test(test_zero_layer),
-        cmocka_unit_test(test_reuse),          cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_resume),         cmocka_unit_test(test_checkpoint_is_used),
-        cmocka_unit_test(test_bad_checkpoint), cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_errors),         cmocka_unit_test(test_memory_short),
+        cmocka_unit_test(test_against_oracle),
+        cmocka_unit_test(test_curve_not_monotone),
+        cmocka_unit_test(test_hits_needed),
+        cmocka_unit_test(test_margin_edge),
+        cmocka_unit_test(test_fixed_bits),
+        cmocka_unit_test(test_target_missed),
+        cmocka_unit_test(test_one_bit_ties),
+        cmocka_unit_test(test_zero_layer),
+        cmocka_unit_test(test_reuse),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_checkpoint_is_used),
+        cmocka_unit_test(test_bad_checkpoint),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_memory_short),
         cmocka_unit_test(test_interrupted_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* test-options: limit=240 */
-/* The search on LeNet: the weights and digits in the tree, and, where the reference data is at hand, MNIST's test images with the
- * weights of Caffe's own example. */
+/* The search on LeNet: the weights and digits in the tree, and, where the reference data is at hand, MNIST's test
+ * images with the weights of Caffe's own example. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -49,11 +49,12 @@ static rs_quantize_result *search(const rs_net *net, const rs_dataset *set, doub
     for (int i = 0; i < r->n_trials; i++) {
         const rs_trial *t = &r->trials[i];
         if (t->group == RS_GROUPS || t->bits[t->group] % 4 == 0)
-            print_message("# %s %d/%d/%d: %lld of %lld, %lld ties\n", t->exact ? "exact" : "float", t->bits[0], t->bits[1], t->bits[2],
-                          (long long)t->hits, (long long)t->images, (long long)t->ties);
+            print_message("# %s %d/%d/%d: %lld of %lld, %lld ties\n", t->exact ? "exact" : "float", t->bits[0],
+                          t->bits[1], t->bits[2], (long long)t->hits, (long long)t->images, (long long)t->ties);
     }
-    print_message("# float %lld; %d/%d/%d alone, %d/%d/%d together: %lld; %.2f s\n", (long long)r->float_hits, r->single_bits[0],
-                  r->single_bits[1], r->single_bits[2], r->bits[0], r->bits[1], r->bits[2], (long long)r->hits, r->seconds);
+    print_message("# float %lld; %d/%d/%d alone, %d/%d/%d together: %lld; %.2f s\n", (long long)r->float_hits,
+                  r->single_bits[0], r->single_bits[1], r->single_bits[2], r->bits[0], r->bits[1], r->bits[2],
+                  (long long)r->hits, r->seconds);
     assert_true(r->target_met);
     assert_true(r->hits >= r->needed_hits);
     assert_int_equal(r->needed_hits, rs_hits_needed(r->float_hits, set->count, margin));
@@ -93,9 +94,12 @@ static void test_embedded_digits(void **state)
     if (used.count == set->count)
         assert_true(r->float_hits >= 1970); /* 98.5 % */
 
-    /* Emulated in float, the chosen formats score about what the integers do: sums that are rounded differ in few places. */
+    /* Emulated in float, the chosen formats score about what the integers do: sums that are rounded differ in few
+     * places. */
     int64_t hits = 0;
-    rs_assert_ok(rs_emulate_score(net, &data, &used, 0, r->formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag), diag);
+    rs_assert_ok(
+        rs_emulate_score(net, &data, &used, 0, r->formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag),
+        diag);
     assert_true(llabs(hits - r->hits) <= used.count / 500 + 1);
     rs_quantize_result_free(r);
     rs_dataset_free(set);
@@ -119,7 +123,9 @@ static void test_mnist(void **state)
     assert_int_equal(set->count, 10000);
     int64_t hits = 0;
     const rs_dataset scored = rs_dataset_slice(set, 0, images_for(10000));
-    rs_assert_ok(rs_emulate_score(net, &data, &scored, 0, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag), diag);
+    rs_assert_ok(
+        rs_emulate_score(net, &data, &scored, 0, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag),
+        diag);
     if (scored.count == set->count)
         assert_in_range(hits, 9904, 9906); /* 99.05 % elsewhere */
     const rs_dataset used = rs_dataset_slice(set, 0, images_for(full_level() ? 10000 : 2000));

@@ -70,9 +70,10 @@ static void check_short_numbers(void **state)
 static void check_quoting(void **state)
 {
     (void)state;
-    json_t *report = json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:s, s:s, s:I, s:b}}", "format", "ristretto-report", "version", 1, "name",
-                               "<script>alert('x')</script> & \"y\"", "tool", "t", "simulate", "network", "a,\"b\"\n", "name", "</td><b>", "x", "plain",
-                               "cycles", (json_int_t)5, "yes", 1);
+    json_t *report = json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:s, s:s, s:I, s:b}}", "format", "ristretto-report",
+                               "version", 1, "name", "<script>alert('x')</script> & \"y\"", "tool", "t", "simulate",
+                               "network", "a,\"b\"\n", "name", "</td><b>", "x", "plain", "cycles", (json_int_t)5, "yes",
+                               1);
     assert_non_null(report);
     char *html = capture(rs_report_html, report);
     assert_null(strstr(html, "<script"));
@@ -96,8 +97,10 @@ static void check_holes(void **state)
     static const char *const texts[] = {
         "{}",
         "{\"layers\": [], \"trials\": [], \"groups\": [], \"scores\": [], \"blocks\": [], \"total\": {}}",
-        ("{\"layers\": [{}, 3, null], \"trials\": [{\"bits\": 7}], \"groups\": [{\"name\": 4}, {}, {}, {}, {}], \"scores\": [[]], \"blocks\": [1], "
-        "\"total\": {\"parts\": [{}, {\"pj\": -1}, {\"pj\": \"x\"}]}, \"array\": 5, \"technology\": [], \"cycles\": -5, \"images\": 1e300}"),
+        ("{\"layers\": [{}, 3, null], \"trials\": [{\"bits\": 7}], \"groups\": [{\"name\": 4}, {}, {}, {}, {}], "
+         "\"scores\": [[]], \"blocks\": [1], "
+         "\"total\": {\"parts\": [{}, {\"pj\": -1}, {\"pj\": \"x\"}]}, \"array\": 5, \"technology\": [], \"cycles\": "
+         "-5, \"images\": 1e300}"),
         "{\"layers\": 3, \"trials\": {}, \"groups\": \"x\", \"scores\": null, \"blocks\": true, \"total\": 0}",
     };
     size_t compared = 0;
@@ -106,7 +109,8 @@ static void check_holes(void **state)
         json_t *report = rs_report_new("x");
         for (size_t s = 0; rs_report_sections[s] != NULL; s++)
             assert_int_equal(json_object_set_new(report, rs_report_sections[s], json_loads(texts[i], 0, &error)), 0);
-        char *html = capture(rs_report_html, report), *text = capture(rs_report_print, report), *csv = capture(rs_report_csv, report);
+        char *html = capture(rs_report_html, report), *text = capture(rs_report_print, report),
+             *csv = capture(rs_report_csv, report);
         assert_non_null(strstr(html, "</html>"));
         assert_null(strstr(html, "nan"));
         assert_true(strlen(text) > 0);
@@ -138,7 +142,9 @@ static void check_file(void **state)
     assert_non_null(json_object_get(report, "estimate"));
     json_decref(report);
 
-    static const struct { const char *text, *message; } bad[] = {
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
         { "{\"format\": \"ristretto-report\", \"version\": 1", "JSON: " },
         { "[]", "the file is not a report" },
         { "{}", "the file is not a report" },

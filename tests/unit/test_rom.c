@@ -13,7 +13,7 @@
 #include "oracle/fxp.h"
 #include "support/random_qnet.h"
 
-/* -------------------------------------------------------------------------------------------------------- formats */
+/* ------------------------------------------------------------------------------------------------------ formats */
 
 static const char *written(const rs_rom *rom, rs_rom_format format, const char *name)
 {

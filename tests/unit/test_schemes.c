@@ -1,5 +1,5 @@
-/* Networks of minifloats and of power-of-two weights on the exact engine, against oracles; their files; and the searches of every
- * scheme on a small net. */
+/* Networks of minifloats and of power-of-two weights on the exact engine, against oracles; their files; and the
+ * searches of every scheme on a small net. */
 #include "support/test.h"
 
 #include <math.h>
@@ -15,7 +15,8 @@
 
 static rs_minifloat draw_format(rs_rng *rng)
 {
-    static const char *const NAMES[] = { "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16", "4:3", "5:2", "3:0", "1:1", "6:8" };
+    static const char *const NAMES[] = { "e4m3",     "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16",
+                                         "binary16", "4:3",  "5:2",  "3:0",  "1:1",  "6:8" };
     rs_minifloat f;
     assert_true(rs_minifloat_parse(NAMES[rs_rng_next(rng) % (sizeof NAMES / sizeof *NAMES)], &f));
     return f;
@@ -45,7 +46,8 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
     for (int t = 0; t < q->n_tensors; t++) {
         rs_qtensor *tensor = &q->tensors[t];
         const rs_qop *op = t > 0 ? &q->ops[t - 1] : NULL;
-        const bool same = op != NULL && (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP);
+        const bool same = op != NULL &&
+                          (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP);
         tensor->minifloat = same ? q->tensors[op->input].minifloat : draw_format(rng);
         tensor->number = RS_NUMBER_MINIFLOAT;
         tensor->format = (rs_fxp) { rs_minifloat_bits(tensor->minifloat), 0 };
@@ -102,8 +104,8 @@ static void make_power2(rs_qnet *q, rs_rng *rng)
     }
 }
 
-static void compare(const rs_qnet *q, bool reference, int threads, const uint8_t *pixels, int32_t *const *expected, const uint64_t *saturations,
-                    int net, uint64_t *compared)
+static void compare(const rs_qnet *q, bool reference, int threads, const uint8_t *pixels, int32_t *const *expected,
+                    const uint64_t *saturations, int net, uint64_t *compared)
 {
     rs_diag *diag = rs_diag_new();
     rs_engine *engine = NULL;
@@ -117,11 +119,13 @@ static void compare(const rs_qnet *q, bool reference, int threads, const uint8_t
     for (int t = 0; t < q->n_tensors; t++)
         for (int64_t i = 0; i < rs_test_tensor_count(&q->tensors[t]); i++, ++*compared)
             if (tensors[t][i] != expected[t][i])
-                fail_msg("net %d, %s: tensor %d, element %lld: %d, expected %d; op %s", net, reference ? "reference" : "engine", t, (long long)i,
-                         (int)tensors[t][i], (int)expected[t][i], t > 0 ? rs_qop_type_name(q->ops[t - 1].type) : "-");
+                fail_msg("net %d, %s: tensor %d, element %lld: %d, expected %d; op %s", net,
+                         reference ? "reference" : "engine", t, (long long)i, (int)tensors[t][i], (int)expected[t][i],
+                         t > 0 ? rs_qop_type_name(q->ops[t - 1].type) : "-");
     for (int i = 0; i < q->n_ops; i++)
         if (got[i] != saturations[i])
-            fail_msg("net %d, op %d: %llu saturations, expected %llu", net, i, (unsigned long long)got[i], (unsigned long long)saturations[i]);
+            fail_msg("net %d, op %d: %llu saturations, expected %llu", net, i, (unsigned long long)got[i],
+                     (unsigned long long)saturations[i]);
     rs_free(got);
     rs_test_free_tensors(q, tensors);
     rs_engine_free(engine);
@@ -139,14 +143,16 @@ static void check_files(const rs_qnet *q, int net)
     rs_assert_ok(rs_qnet_read(folder, &back, diag), diag);
     for (int t = 0; t < q->n_tensors; t++)
         assert_true(back->tensors[t].number == q->tensors[t].number &&
-                    (q->tensors[t].number != RS_NUMBER_MINIFLOAT || rs_minifloat_equal(back->tensors[t].minifloat, q->tensors[t].minifloat)));
+                    (q->tensors[t].number != RS_NUMBER_MINIFLOAT ||
+                     rs_minifloat_equal(back->tensors[t].minifloat, q->tensors[t].minifloat)));
     for (int i = 0; i < q->n_ops; i++) {
         const rs_qop *a = &q->ops[i], *b = &back->ops[i];
         if (!rs_qop_weighted(a))
             continue;
         assert_true(a->weight_number == b->weight_number && a->bias_fl == b->bias_fl);
         assert_memory_equal(&a->weight_power2, &b->weight_power2, sizeof a->weight_power2);
-        assert_memory_equal(a->weights, b->weights, (size_t)(rs_qop_terms(q, a) * q->tensors[a->output].channels) * sizeof *a->weights);
+        assert_memory_equal(a->weights, b->weights,
+                            (size_t)(rs_qop_terms(q, a) * q->tensors[a->output].channels) * sizeof *a->weights);
         assert_memory_equal(a->bias, b->bias, (size_t)q->tensors[a->output].channels * sizeof *a->bias);
     }
     rs_qnet_free(back);
@@ -170,8 +176,9 @@ static void check_minifloat_nets(void **state)
     int nets = 0;
     for (int i = 0; nets < 60 && i < 1000; i++) {
         rs_rng rng = { .seed = rs_test_seed(), .stream = (UINT64_C(11) << 32) + (uint64_t)i };
-        rs_qnet *q = rs_test_random_qnet(&rng, &(rs_random_qnet) { .max_ops = 6, .max_bits = 8, .max_size = 6, .max_channels = 6,
-                                                                    .branches = true, .graph = true });
+        rs_qnet *q = rs_test_random_qnet(
+            &rng, &(rs_random_qnet) {
+                      .max_ops = 6, .max_bits = 8, .max_size = 6, .max_channels = 6, .branches = true, .graph = true });
         if (!has_lrn(q)) {
             rs_diag *diag = rs_diag_new();
             make_minifloat(q, &rng);
@@ -194,7 +201,8 @@ static void check_minifloat_nets(void **state)
         }
         rs_qnet_free(q);
     }
-    print_message("# %d nets, %llu values, %llu saturations compared\n", nets, (unsigned long long)compared, (unsigned long long)saturated);
+    print_message("# %d nets, %llu values, %llu saturations compared\n", nets, (unsigned long long)compared,
+                  (unsigned long long)saturated);
     assert_int_equal(nets, 60);
     assert_true(compared > 10000);
     assert_true(saturated > 100);
@@ -207,8 +215,9 @@ static void check_power2_nets(void **state)
     int ops = 0;
     for (int i = 0; i < 80; i++) {
         rs_rng rng = { .seed = rs_test_seed(), .stream = (UINT64_C(12) << 32) + (uint64_t)i };
-        rs_qnet *q = rs_test_random_qnet(&rng, &(rs_random_qnet) { .max_ops = 5, .max_bits = 8, .max_size = 8, .max_channels = 8,
-                                                                    .branches = true, .graph = true });
+        rs_qnet *q = rs_test_random_qnet(
+            &rng, &(rs_random_qnet) {
+                      .max_ops = 5, .max_bits = 8, .max_size = 8, .max_channels = 8, .branches = true, .graph = true });
         make_power2(q, &rng);
         rs_diag *diag = rs_diag_new();
         if (rs_qnet_check(q, "net", diag) == RS_OK) { /* a wide range may need more than 48 bits */
@@ -229,8 +238,9 @@ static void check_power2_nets(void **state)
                                                             (int)(k / t->width % t->height), (int)(k % t->width));
                     mpz_t z;
                     mpz_init_set_si(z, sum);
-                    assert_int_equal(rs_oracle_requantize(z, op->relu, op->shift, rs_qtensor_signed_bits(t), q->rounding, 0, NULL),
-                                     expected[op->output][k]);
+                    assert_int_equal(
+                        rs_oracle_requantize(z, op->relu, op->shift, rs_qtensor_signed_bits(t), q->rounding, 0, NULL),
+                        expected[op->output][k]);
                     mpz_clear(z);
                 }
             }
@@ -244,8 +254,8 @@ static void check_power2_nets(void **state)
         rs_diag_free(diag);
         rs_qnet_free(q);
     }
-    print_message("# %d ops of power-of-two weights, %llu values, %llu sums by shifts compared\n", ops, (unsigned long long)compared,
-                  (unsigned long long)sums);
+    print_message("# %d ops of power-of-two weights, %llu values, %llu sums by shifts compared\n", ops,
+                  (unsigned long long)compared, (unsigned long long)sums);
     assert_true(ops > 40 && sums > 2000);
 }
 

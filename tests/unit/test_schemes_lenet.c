@@ -1,5 +1,6 @@
 /* test-options: limit=240 */
-/* The searches of every scheme on LeNet and the first digits in the tree, ranges and bias correction, and the original program's rules. */
+/* The searches of every scheme on LeNet and the first digits in the tree, ranges and bias correction, and the original
+ * program's rules. */
 #include "support/test.h"
 
 #include <math.h>
@@ -43,8 +44,9 @@ static rs_quantize_result *search(const rs_test_lenet *f, const rs_quantize_opti
     assert_true(all.hits == r->hits && all.ties == r->ties);
     rs_engine_free(fast);
     rs_engine_free(plain);
-    print_message("# %s: %d/%d/%d, fl %d: %lld of %lld (float %lld), %d trials\n", rs_scheme_name(options->rules.scheme), r->bits[0], r->bits[1],
-                  r->bits[2], r->fl, (long long)r->hits, (long long)r->images, (long long)r->float_hits, r->n_trials);
+    print_message("# %s: %d/%d/%d, fl %d: %lld of %lld (float %lld), %d trials\n",
+                  rs_scheme_name(options->rules.scheme), r->bits[0], r->bits[1], r->bits[2], r->fl, (long long)r->hits,
+                  (long long)r->images, (long long)r->float_hits, r->n_trials);
     return r;
 }
 
@@ -65,7 +67,8 @@ static void check_static(void **state)
         assert_true(!rs_qop_weighted(&r->qnet->ops[i]) || r->qnet->ops[i].weight_format.fl == r->fl);
     rs_quantize_result_free(r);
     o.fixed_bits[0] = 8;
-    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "one width for everything");
+    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag,
+                    "one width for everything");
 }
 
 static void check_minifloat(void **state)
@@ -85,11 +88,13 @@ static void check_minifloat(void **state)
         assert_int_equal(r->n_trials, 4);
         for (int t = 0; t < r->qnet->n_tensors; t++)
             assert_true(rs_minifloat_equal(r->qnet->tensors[t].minifloat, o.rules.weight_minifloat));
-        /* The original stops at the first zero of a tensor. Here what comes after one is rounded too: every weight is one of the format. */
+        /* The original stops at the first zero of a tensor. Here what comes after one is rounded too: every weight is
+         * one of the format. */
         const rs_qop *op = &r->qnet->ops[0];
         for (int64_t k = 0; k < rs_qop_terms(r->qnet, op) * 20; k++) {
             const float w = f->net->layers[rs_net_layer(f->net, op->name)].params[0].data[k];
-            const uint32_t code = rs_minifloat_quantize((double)w, op->weight_minifloat, RS_ROUND_NEAREST_EVEN, 0, NULL);
+            const uint32_t code = rs_minifloat_quantize((double)w, op->weight_minifloat, RS_ROUND_NEAREST_EVEN, 0,
+                                                        NULL);
             assert_int_equal(rs_number_of_code(code, op->weight_minifloat), op->weights[k]);
         }
         rs_quantize_result_free(r);
@@ -106,7 +111,8 @@ static void check_minifloat(void **state)
         assert_true(r->bits[g] >= 5 && r->bits[g] <= 9);
     rs_quantize_result_free(r);
     o.max_bits = 4;
-    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag, "that is what the scheme 'minifloat' has here");
+    rs_assert_error(rs_quantize(f->net, &rs_test_lenet_data, &f->set, &f->set, &o, &r, f->diag), RS_USAGE, f->diag,
+                    "that is what the scheme 'minifloat' has here");
 }
 
 static void check_power2(void **state)
@@ -117,7 +123,7 @@ static void check_power2(void **state)
         rs_quantize_defaults(&o);
         o.rules.scheme = RS_SCHEME_POWER2;
         o.error_margin = 10;
-        o.rules.power2 = i == 1 ? (rs_power2){ -7, -1, true } : RS_POWER2_ORIGINAL;
+        o.rules.power2 = i == 1 ? (rs_power2) { -7, -1, true } : RS_POWER2_ORIGINAL;
         o.rules.power2_by_layer = i == 2;
         rs_quantize_result *r = search(f, &o, 5);
         assert_true(r->target_met);
@@ -188,7 +194,7 @@ static void check_original(void **state)
     rs_quantize_result_free(r);
 
     /* A large bias saturates at any width in the weights' format; at the accumulator's LSB it does not. */
-    const rs_number_format weights = rs_number_of_fxp((rs_fxp){ 8, 7 });
+    const rs_number_format weights = rs_number_of_fxp((rs_fxp) { 8, 7 });
     assert_true(rs_fxp_value(rs_number_bias(5.0, RS_BIAS_WEIGHTS, weights, 6), 13) < 1.0);
     assert_true(rs_fxp_value(rs_number_bias(5.0, RS_BIAS_ACCUMULATOR, weights, 6), 13) == 5.0);
 }
@@ -234,7 +240,8 @@ static void check_ranges(void **state)
         }
         for (int k = 0; k < f->net->n_blobs; k++)
             if (a->activations[k].bits > 0) {
-                assert_true(b->activations[k].fl >= a->activations[k].fl && d->activations[k].fl >= a->activations[k].fl);
+                assert_true(b->activations[k].fl >= a->activations[k].fl &&
+                            d->activations[k].fl >= a->activations[k].fl);
                 compared++;
             }
         rs_formats_free(a);
@@ -247,7 +254,8 @@ static void check_ranges(void **state)
     rs_ranges_free(ranges);
 }
 
-/* With corrected biases the means of the outputs come back to those of the float net: conv1's, whose input rounding does not change. */
+/* With corrected biases the means of the outputs come back to those of the float net: conv1's, whose input rounding
+ * does not change. */
 static void check_bias_correction(void **state)
 {
     const rs_test_lenet *f = *state;
@@ -275,7 +283,8 @@ static void check_bias_correction(void **state)
                 for (int x = 0; x < 24; x++)
                     for (int k = 0; k < 25; k++)
                         error += ((double)rounded[k] - (double)w->data[o * 25 + k]) *
-                                 (double)((float)f->set.pixels[n * 784 + (y + k / 5) * 28 + x + k % 5] * rs_test_lenet_data.scale);
+                                 (double)((float)f->set.pixels[n * 784 + (y + k / 5) * 28 + x + k % 5] *
+                                          rs_test_lenet_data.scale);
         error /= IMAGES * 576.0;
         const double expected = (double)f->net->layers[conv1].params[1].data[o] - error;
         assert_true(fabs((double)formats->bias[conv1][o] - expected) < 1e-6);
@@ -289,8 +298,8 @@ static void check_bias_correction(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_static), cmocka_unit_test(check_minifloat), cmocka_unit_test(check_power2),
-        cmocka_unit_test(check_original), cmocka_unit_test(check_ranges), cmocka_unit_test(check_bias_correction),
+        cmocka_unit_test(check_static),   cmocka_unit_test(check_minifloat), cmocka_unit_test(check_power2),
+        cmocka_unit_test(check_original), cmocka_unit_test(check_ranges),    cmocka_unit_test(check_bias_correction),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -21,37 +21,41 @@ static void test_policies(void **state)
     near(rs_learning_rate(&s, 0), 0.01);
     near(rs_learning_rate(&s, 123456), 0.01);
 
-    s = (rs_solver_param){ .policy = RS_LR_STEP, .base_lr = 0.1, .gamma = 0.5, .step_size = 10 };
+    s = (rs_solver_param) { .policy = RS_LR_STEP, .base_lr = 0.1, .gamma = 0.5, .step_size = 10 };
     near(rs_learning_rate(&s, 0), 0.1);
     near(rs_learning_rate(&s, 9), 0.1);
     near(rs_learning_rate(&s, 10), 0.05);
     near(rs_learning_rate(&s, 39), 0.0125);
 
-    s = (rs_solver_param){ .policy = RS_LR_EXP, .base_lr = 0.1, .gamma = 0.99 };
+    s = (rs_solver_param) { .policy = RS_LR_EXP, .base_lr = 0.1, .gamma = 0.99 };
     near(rs_learning_rate(&s, 0), 0.1);
     near(rs_learning_rate(&s, 2), 0.09801);
 
     /* LeNet's: 0.01 (1 + 0.0001 i)^-0.75, so that after 10,000 iterations it is 0.01 * 2^-0.75. */
-    s = (rs_solver_param){ .policy = RS_LR_INV, .base_lr = 0.01, .gamma = 0.0001, .power = 0.75 };
+    s = (rs_solver_param) { .policy = RS_LR_INV, .base_lr = 0.01, .gamma = 0.0001, .power = 0.75 };
     near(rs_learning_rate(&s, 0), 0.01);
     near(rs_learning_rate(&s, 10000), 0.00594603557501360533);
     near(rs_learning_rate(&s, 150000), 0.00125);
 
     int64_t steps[] = { 5, 8 };
-    s = (rs_solver_param){ .policy = RS_LR_MULTISTEP, .base_lr = 1, .gamma = 0.1, .n_step_values = 2, .step_values = steps };
+    s = (rs_solver_param) {
+        .policy = RS_LR_MULTISTEP, .base_lr = 1, .gamma = 0.1, .n_step_values = 2, .step_values = steps
+    };
     near(rs_learning_rate(&s, 4), 1.0);
     near(rs_learning_rate(&s, 5), 0.1);
     near(rs_learning_rate(&s, 7), 0.1);
     near(rs_learning_rate(&s, 8), 0.01);
     near(rs_learning_rate(&s, 8000), 0.01);
 
-    s = (rs_solver_param){ .policy = RS_LR_POLY, .base_lr = 2, .power = 2, .max_iter = 100 };
+    s = (rs_solver_param) { .policy = RS_LR_POLY, .base_lr = 2, .power = 2, .max_iter = 100 };
     near(rs_learning_rate(&s, 0), 2.0);
     near(rs_learning_rate(&s, 50), 0.5);
     near(rs_learning_rate(&s, 100), 0.0);
     near(rs_learning_rate(&s, 101), 0.0);
 
-    s = (rs_solver_param){ .policy = RS_LR_SIGMOID, .base_lr = 1, .gamma = -1.0986122886681098, .step_size = 50 }; /* -ln 3 */
+    s = (rs_solver_param) {
+        .policy = RS_LR_SIGMOID, .base_lr = 1, .gamma = -1.0986122886681098, .step_size = 50
+    }; /* -ln 3 */
     near(rs_learning_rate(&s, 50), 0.5);
     near(rs_learning_rate(&s, 51), 0.25);
     near(rs_learning_rate(&s, 49), 0.75);
@@ -60,7 +64,8 @@ static void test_policies(void **state)
 enum { N = 37, STEPS = 20 };
 
 /* One value of one array, in double. */
-static void step(const char *type, const rs_update *u, double momentum2, int iter, double *w, double g, double *h1, double *h2)
+static void step(const char *type, const rs_update *u, double momentum2, int iter, double *w, double g, double *h1,
+                 double *h2)
 {
     const double rate = (double)u->rate, m = (double)u->momentum, delta = (double)u->delta;
     g = g * (double)u->scale + (double)u->decay * (u->l1 ? (*w > 0) - (*w < 0) : *w);
@@ -95,7 +100,9 @@ static void check_rule(const char *type, bool l1)
     const rs_rule *rule = NULL;
     rs_assert_ok(rs_rule_of(&s, &rule, diag), diag);
     const double momentum2 = 0.99;
-    rs_update u = { .rate = 0.03f, .decay = 0.01f, .scale = 0.5f, .l1 = l1, .momentum = 0.9f, .momentum2 = 0.99f, .delta = 1e-3f };
+    rs_update u = {
+        .rate = 0.03f, .decay = 0.01f, .scale = 0.5f, .l1 = l1, .momentum = 0.9f, .momentum2 = 0.99f, .delta = 1e-3f
+    };
     float w[N], g[N], h1[N] = { 0 }, h2[N] = { 0 };
     double dw[N], d1[N] = { 0 }, d2[N] = { 0 };
     rs_rng rng = { .seed = rs_test_seed(), .stream = 11 };
@@ -134,10 +141,11 @@ static void test_unknown_rule(void **state)
     char path[] = "solver.prototxt", unknown[] = "RMSProp", adagrad[] = "AdaGrad", lower[] = "sgd";
     const rs_rule *rule = NULL;
     rs_solver_param s = { .path = path, .type = unknown };
-    rs_assert_error(rs_rule_of(&s, &rule, diag), RS_BAD_INPUT, diag, "expected SGD, Nesterov, AdaGrad, AdaDelta or Adam");
-    s = (rs_solver_param){ .path = path, .type = adagrad, .momentum = 0.9 };
+    rs_assert_error(rs_rule_of(&s, &rule, diag), RS_BAD_INPUT, diag,
+                    "expected SGD, Nesterov, AdaGrad, AdaDelta or Adam");
+    s = (rs_solver_param) { .path = path, .type = adagrad, .momentum = 0.9 };
     rs_assert_error(rs_rule_of(&s, &rule, diag), RS_BAD_INPUT, diag, "momentum");
-    s = (rs_solver_param){ .path = path, .type = lower };
+    s = (rs_solver_param) { .path = path, .type = lower };
     rs_assert_ok(rs_rule_of(&s, &rule, diag), diag);
     assert_string_equal(rule->type, "SGD");
     rs_diag_free(diag);

@@ -1,6 +1,6 @@
 /* test-options: limit=240
- * Training: the same weights on any number of threads and across a resumed run, snapshots, interrupts, iter_size, clipping, tests,
- * and messages about what cannot be trained. */
+ * Training: the same weights on any number of threads and across a resumed run, snapshots, interrupts, iter_size,
+ * clipping, tests, and messages about what cannot be trained. */
 #include "support/test.h"
 
 #include <math.h>
@@ -21,9 +21,10 @@
 
 enum { IMAGES = 150, TEST_IMAGES = 40 };
 
-static const char SOLVER[] = "net: '%s'\nbase_lr: 0.05 lr_policy: 'inv' gamma: 0.001 power: 0.75 momentum: 0.9 weight_decay: 0.001\n"
-                             "max_iter: 60 test_iter: 5 test_interval: 20 display: 10 average_loss: 5 random_seed: 7\n"
-                             "snapshot_prefix: '%s' %s\n";
+static const char SOLVER[] =
+    "net: '%s'\nbase_lr: 0.05 lr_policy: 'inv' gamma: 0.001 power: 0.75 momentum: 0.9 weight_decay: 0.001\n"
+    "max_iter: 60 test_iter: 5 test_interval: 20 display: 10 average_loss: 5 random_seed: 7\n"
+    "snapshot_prefix: '%s' %s\n";
 
 static const char *folder;
 static char *net_path;
@@ -194,7 +195,8 @@ static void test_resume_elsewhere(void **state)
     const rs_train_result whole = train("stay", "", &none);
     const rs_train_result part = train("move", "", &short_run);
     rs_assert_ok(rs_make_folder(rs_test_path("moved"), NULL), NULL);
-    const char *weights = rs_test_path("moved/move_iter_20.caffemodel"), *moved = rs_test_path("moved/move_iter_20.solverstate");
+    const char *weights = rs_test_path("moved/move_iter_20.caffemodel"),
+               *moved = rs_test_path("moved/move_iter_20.solverstate");
     assert_int_equal(rename(part.weights_path, weights), 0);
     assert_int_equal(rename(part.state_path, moved), 0);
     char *state_path = rs_strdup(moved);
@@ -299,7 +301,9 @@ static void test_data_folder(void **state)
         rs_free(s->net_path);
         s->net_path = path;
         int64_t trained_on = 0;
-        const rs_train_options o = { .data_folder = folder, .max_iter = 1, .log = count_images, .log_context = &trained_on };
+        const rs_train_options o = {
+            .data_folder = folder, .max_iter = 1, .log = count_images, .log_context = &trained_on
+        };
         rs_train_result r;
         rs_assert_ok(rs_train(s, &o, &r, diag), diag);
         assert_int_equal(trained_on, expected[i]);
@@ -346,7 +350,8 @@ static void test_errors(void **state)
     const rs_train_options short_run = { .max_iter = 2 };
     const rs_train_result sgd = train("sgd", "", &short_run);
     const rs_train_options rest = { .resume = sgd.state_path };
-    fails("type: 'Adam'", &rest, RS_BAD_INPUT, "the snapshot holds 6 histories, but this net and solver (Adam) have 12");
+    fails("type: 'Adam'", &rest, RS_BAD_INPUT,
+          "the snapshot holds 6 histories, but this net and solver (Adam) have 12");
 }
 
 /* Each allocation in turn fails: out of memory, no leak (the sanitizers' build sees it), no snapshot half written. */
@@ -393,7 +398,8 @@ static void test_scores(void **state)
     assert_int_equal(r.images, TEST_IMAGES);
     assert_int_equal(r.top_k, 1);
     assert_true(r.accuracy == (double)r.hits / TEST_IMAGES);
-    assert_true(r.accuracy == trained.accuracy && fabs(r.loss - trained.test_loss) < 1e-6); /* 5 batches of 8 are all of them */
+    assert_true(r.accuracy == trained.accuracy &&
+                fabs(r.loss - trained.test_loss) < 1e-6); /* 5 batches of 8 are all of them */
     for (int64_t batch = 1; batch < 50; batch += 13) {
         const rs_test_options o = { .batch = batch };
         rs_assert_ok(rs_test(net_path, trained.weights_path, set, &o, &again, diag), diag);
@@ -403,8 +409,10 @@ static void test_scores(void **state)
     rs_assert_ok(rs_test(net_path, trained.weights_path, set, &all, &again, diag), diag);
     assert_int_equal(again.hits, 17);
     const rs_test_options many = { .top_k = RS_CORNERS_CLASSES + 1 };
-    rs_assert_error(rs_test(net_path, trained.weights_path, set, &many, &again, diag), RS_USAGE, diag, "top 5 of 4 classes");
-    rs_assert_error(rs_test(net_path, "/no/such.caffemodel", set, NULL, &again, diag), RS_BAD_INPUT, diag, "/no/such.caffemodel");
+    rs_assert_error(rs_test(net_path, trained.weights_path, set, &many, &again, diag), RS_USAGE, diag,
+                    "top 5 of 4 classes");
+    rs_assert_error(rs_test(net_path, "/no/such.caffemodel", set, NULL, &again, diag), RS_BAD_INPUT, diag,
+                    "/no/such.caffemodel");
     rs_dataset_free(set);
     rs_diag_free(diag);
 }
@@ -412,9 +420,10 @@ static void test_scores(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_threads),   cmocka_unit_test(test_seed),      cmocka_unit_test(test_resume),
-        cmocka_unit_test(test_resume_elsewhere), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_iter_size), cmocka_unit_test(test_data_folder),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_memory),    cmocka_unit_test(test_scores),
+        cmocka_unit_test(test_threads),          cmocka_unit_test(test_seed),      cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_resume_elsewhere), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_iter_size),
+        cmocka_unit_test(test_data_folder),      cmocka_unit_test(test_errors),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_scores),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,6 @@
 /* test-options: limit=240
- * The zoo's LeNet on the embedded digits: 200 iterations on 1,500 of them score well on the other 500; the trained weights score 2,000
- * unseen digits as they should. */
+ * The zoo's LeNet on the embedded digits: 200 iterations on 1,500 of them score well on the other 500; the trained
+ * weights score 2,000 unseen digits as they should. */
 #include "support/test.h"
 
 #include <stdlib.h>
@@ -27,8 +27,12 @@ static void test_two_hundred_iterations(void **state)
     rs_assert_ok(rs_dataset_open(digits, NULL, false, &set, diag), diag);
     assert_int_equal(set->count, 2000);
     const rs_dataset train = rs_dataset_slice(set, 0, 1500), rest = rs_dataset_slice(set, 1500, 500);
-    rs_assert_ok(rs_dataset_write_idx(&train, rs_test_path("train-images-idx3-ubyte"), rs_test_path("train-labels-idx1-ubyte"), diag), diag);
-    rs_assert_ok(rs_dataset_write_idx(&rest, rs_test_path("t10k-images-idx3-ubyte"), rs_test_path("t10k-labels-idx1-ubyte"), diag), diag);
+    rs_assert_ok(rs_dataset_write_idx(&train, rs_test_path("train-images-idx3-ubyte"),
+                                      rs_test_path("train-labels-idx1-ubyte"), diag),
+                 diag);
+    rs_assert_ok(rs_dataset_write_idx(&rest, rs_test_path("t10k-images-idx3-ubyte"),
+                                      rs_test_path("t10k-labels-idx1-ubyte"), diag),
+                 diag);
 
     /* The zoo's net with its training data replaced. */
     char *text = rs_test_read(net, NULL), *source = strstr(text, "\"train-data.json\"");
@@ -42,7 +46,9 @@ static void test_two_hundred_iterations(void **state)
     rs_assert_ok(rs_caffe_read_solver(solver_path, &solver, diag), diag);
     rs_free(solver->net_path);
     solver->net_path = rs_strdup(copy);
-    const rs_train_options options = { .data_folder = rs_test_folder(), .snapshot_prefix = rs_test_path("lenet"), .max_iter = 200 };
+    const rs_train_options options = { .data_folder = rs_test_folder(),
+                                       .snapshot_prefix = rs_test_path("lenet"),
+                                       .max_iter = 200 };
     rs_train_result r;
     rs_assert_ok(rs_train(solver, &options, &r, diag), diag);
     print_message("200 iterations: %.1f %%, loss %.3f\n", 100.0 * r.accuracy, r.loss);
@@ -66,7 +72,8 @@ static void test_trained_weights(void **state)
     rs_test_result r;
     rs_assert_ok(rs_dataset_open(digits, NULL, false, &set, diag), diag);
     rs_assert_ok(rs_test(net, weights, set, NULL, &r, diag), diag);
-    print_message("%lld of %lld embedded digits, %lld ties, loss %.4f\n", (long long)r.hits, (long long)r.images, (long long)r.ties, r.loss);
+    print_message("%lld of %lld embedded digits, %lld ties, loss %.4f\n", (long long)r.hits, (long long)r.images,
+                  (long long)r.ties, r.loss);
     assert_int_equal(r.images, 2000);
     assert_true(r.accuracy > 0.98 && r.accuracy < 1.0); /* all right would mean that the weights have seen them */
     rs_dataset_free(set);
@@ -76,8 +83,8 @@ static void test_trained_weights(void **state)
     rs_diag_free(diag);
 }
 
-/* MNIST's own test set, where the reference data is at hand: the number that the zoo's README states, and that of weights which Caffe
- * trained (in the old V1 form), known from another framework. */
+/* MNIST's own test set, where the reference data is at hand: the number that the zoo's README states, and that of
+ * weights which Caffe trained (in the old V1 form), known from another framework. */
 static void test_mnist(void **state)
 {
     (void)state;

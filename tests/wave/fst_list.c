@@ -9,7 +9,9 @@
 
 enum { MOST = 200000, DEEPEST = 4096 };
 
-static struct { uint64_t changes, first, last; } seen[MOST];
+static struct {
+    uint64_t changes, first, last;
+} seen[MOST];
 
 static void change(void *context, uint64_t time, fstHandle handle, const unsigned char *value)
 {
@@ -29,7 +31,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "fst_list FILE.fst\n");
         return 1;
     }
-    printf("time %llu %llu\n", (unsigned long long)fstReaderGetStartTime(reader), (unsigned long long)fstReaderGetEndTime(reader));
+    printf("time %llu %llu\n", (unsigned long long)fstReaderGetStartTime(reader),
+           (unsigned long long)fstReaderGetEndTime(reader));
     fstReaderSetFacProcessMaskAll(reader);
     fstReaderIterBlocks(reader, change, NULL, NULL);
     fstReaderIterateHierRewind(reader);

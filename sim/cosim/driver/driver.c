@@ -41,7 +41,7 @@ static uint64_t get64(const rs_driver_bus *bus, uint32_t low, uint32_t high)
     return (uint64_t)get(bus, high) << 32 | l; /* counters stand still while the accelerator is idle */
 }
 
-#define FIELD(value, name) (((value) & name##_MASK) >> name##_SHIFT)
+#define FIELD(value, name) (((value)&name##_MASK) >> name##_SHIFT)
 
 int rs_driver_probe(const rs_driver_bus *bus, rs_driver_info *info)
 {

@@ -1,5 +1,6 @@
-/* A driver for ristretto_top as it would run on a processor without an operating system: C99, no heap, no library. It needs to
- * know how registers are read and written; rs_driver_mmio is that for a processor whose bus has them at an address. */
+/* A driver for ristretto_top as it would run on a processor without an operating system: C99, no heap, no library. It
+ * needs to know how registers are read and written; rs_driver_mmio is that for a processor whose bus has them at an
+ * address. */
 #ifndef RISTRETTO_COSIM_DRIVER_DRIVER_H
 #define RISTRETTO_COSIM_DRIVER_DRIVER_H
 
@@ -13,9 +14,9 @@ extern "C" {
 
 /* How to reach the registers, and how to wait for the interrupt. */
 typedef struct rs_driver_bus {
-    uint32_t (*read)(void *context, uint32_t address);               /* address: of docs/registers.md */
+    uint32_t (*read)(void *context, uint32_t address); /* address: of docs/registers.md */
     void (*write)(void *context, uint32_t address, uint32_t value);
-    void (*wait)(void *context);                                     /* until the interrupt line is high; NULL: poll STATUS */
+    void (*wait)(void *context); /* until the interrupt line is high; NULL: poll STATUS */
     void *context;
 } rs_driver_bus;
 
@@ -33,18 +34,18 @@ typedef struct rs_driver_info {
 
 enum {
     RS_DRIVER_OK = 0,
-    RS_DRIVER_EMPTY = 1,       /* these four: register STATUS.ERROR */
+    RS_DRIVER_EMPTY = 1, /* these four: register STATUS.ERROR */
     RS_DRIVER_ALIGNMENT = 2,
     RS_DRIVER_READ_ERROR = 3,
     RS_DRIVER_WRITE_ERROR = 4,
-    RS_DRIVER_ABSENT = 100,    /* no accelerator of this version answers */
+    RS_DRIVER_ABSENT = 100, /* no accelerator of this version answers */
     RS_DRIVER_BUSY = 101
 };
 
 typedef struct rs_driver_job {
-    uint64_t list;             /* byte address of the descriptors, a multiple of 256 */
-    uint32_t count;            /* of them */
-    uint64_t memory;           /* byte address of the program's memory */
+    uint64_t list;   /* byte address of the descriptors, a multiple of 256 */
+    uint32_t count;  /* of them */
+    uint64_t memory; /* byte address of the program's memory */
 } rs_driver_job;
 
 typedef struct rs_driver_result {

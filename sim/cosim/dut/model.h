@@ -9,7 +9,8 @@
 
 #include "verilated.h"
 
-namespace {
+namespace
+{
 thread_local std::string printed;
 constexpr size_t max_printed = 4096;
 
@@ -21,7 +22,8 @@ struct model_stopped : std::runtime_error {
 {
     std::string what = printed;
     if (what.empty())
-        what = std::string(file != nullptr ? file : "") + ":" + std::to_string(line) + ": " + (text != nullptr ? text : "");
+        what = std::string(file != nullptr ? file : "") + ":" + std::to_string(line) + ": " +
+               (text != nullptr ? text : "");
     while (!what.empty() && (what.back() == '\n' || what.back() == ' '))
         what.pop_back();
     throw model_stopped(what);

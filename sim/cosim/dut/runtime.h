@@ -1,5 +1,5 @@
-// Included before everything else in the compilation of a Verilated model and of Verilator's runtime: what the model prints
-// is kept for a message, and a failed assertion or a fatal error throws instead of ending the process.
+// Included before everything else in the compilation of a Verilated model and of Verilator's runtime: what the model
+// prints is kept for a message, and a failed assertion or a fatal error throws instead of ending the process.
 #ifndef RISTRETTO_COSIM_DUT_RUNTIME_H
 #define RISTRETTO_COSIM_DUT_RUNTIME_H
 

@@ -20,8 +20,9 @@
 #include "verilated_fst_c.h"
 #endif
 
-// ------------------------------------------------------------------------------------------------------------ helpers
-namespace {
+// --------------------------------------------------------------------------------------------------------- helpers
+namespace
+{
 // splitmix64, as model/base/rng.h; the test bench shares no code with the C model.
 uint64_t mix64(uint64_t x)
 {
@@ -46,7 +47,7 @@ template <typename Port> void get_bytes(const Port &port, uint8_t *bytes, size_t
 } // namespace
 
 struct rs_shim {
-    rs_shim_options options{};
+    rs_shim_options options {};
     VerilatedContext context;
     std::unique_ptr<Vdut> model;
 #if VM_TRACE
@@ -58,10 +59,10 @@ struct rs_shim {
 #if VM_COVERAGE
     std::string coverage_path;
 #endif
-    rs_shim_memory memory{};
+    rs_shim_memory memory {};
     uint32_t n_descriptors = 0;
     size_t beat_bytes = 0;
-    uint64_t cycle = 0;       // of the run
+    uint64_t cycle = 0;        // of the run
     uint64_t total_cycles = 0; // of all runs and between them
     uint64_t output_beats = 0; // of all runs
     bool started = false, finished = false, broken = false;
@@ -77,14 +78,15 @@ struct rs_shim {
 
     // An output beat that is reported a cycle late.
     bool held = false;
-    rs_shim_event held_event{};
+    rs_shim_event held_event {};
     std::vector<int32_t> held_values;
 
     explicit rs_shim(const rs_shim_options &given) : options(given)
     {
         enter();
         const std::string seed = "+verilator+seed+" + std::to_string(given.x_seed % 0x7fffffff + 1);
-        const char *arguments[] = { "dut", "+verilator+rand+reset+2", seed.c_str(), given.no_overflow ? "+no_overflow" : "+none" };
+        const char *arguments[] = { "dut", "+verilator+rand+reset+2", seed.c_str(),
+                                    given.no_overflow ? "+no_overflow" : "+none" };
         context.commandArgs(4, arguments);
 #if VM_TRACE
         context.traceEverOn(true);
@@ -199,8 +201,7 @@ struct rs_shim {
 
     bool ready() const
     {
-        return memory.stall_percent == 0 ||
-               (mix64(memory.stall_key + cycle) >> 32) % 100 >= memory.stall_percent;
+        return memory.stall_percent == 0 || (mix64(memory.stall_key + cycle) >> 32) % 100 >= memory.stall_percent;
     }
 
     rs_shim_state fail(std::string text)
@@ -223,7 +224,7 @@ struct rs_shim {
             value = static_cast<int32_t>(raw ^ sign) - static_cast<int32_t>(sign);
             at += bits;
         }
-        event = rs_shim_event{};
+        event = rs_shim_event {};
         event.kind = RS_SHIM_OUTPUT;
         event.cycle = cycle;
         event.descriptor = model->obs_out_desc_o;
@@ -279,7 +280,7 @@ struct rs_shim {
             }
             if (model->done_o) {
                 finished = true;
-                rs_shim_event event{};
+                rs_shim_event event {};
                 event.kind = RS_SHIM_DONE;
                 event.cycle = cycle;
                 event.descriptor = static_cast<int32_t>(n_descriptors) - 1;
@@ -308,7 +309,7 @@ struct rs_shim {
                                 " of a memory of " + std::to_string(memory.beats) + " beats");
                 slots_valid[slot] = 1;
                 std::memcpy(&slots_data[slot * beat_bytes], memory.bytes + address * beat_bytes, beat_bytes);
-                rs_shim_event event{};
+                rs_shim_event event {};
                 event.kind = RS_SHIM_READ;
                 event.cycle = cycle;
                 event.descriptor = model->obs_rd_desc_o;
@@ -320,11 +321,11 @@ struct rs_shim {
             if (write) {
                 const uint64_t address = model->wr_addr_o;
                 if (address >= memory.beats)
-                    return fail("cycle " + std::to_string(cycle) + ": the array writes beat " + std::to_string(address) +
-                                " of a memory of " + std::to_string(memory.beats) + " beats");
+                    return fail("cycle " + std::to_string(cycle) + ": the array writes beat " +
+                                std::to_string(address) + " of a memory of " + std::to_string(memory.beats) + " beats");
                 get_bytes(model->wr_data_o, write_bytes.data(), beat_bytes);
                 std::memcpy(memory.bytes + address * beat_bytes, write_bytes.data(), beat_bytes);
-                rs_shim_event event{};
+                rs_shim_event event {};
                 event.kind = RS_SHIM_WRITE;
                 event.cycle = cycle;
                 event.descriptor = model->obs_wr_desc_o;
@@ -343,8 +344,9 @@ struct rs_shim {
     }
 };
 
-// -------------------------------------------------------------------------------------------------------- the C functions
-namespace {
+// ------------------------------------------------------------------------------------------------- the C functions
+namespace
+{
 rs_shim *shim_open(const rs_shim_options *options, const char **message)
 {
     return open_shim<rs_shim>(*options, message);
@@ -415,7 +417,7 @@ const char *shim_message(const rs_shim *shim)
 
 extern "C" __attribute__((visibility("default"))) const rs_shim_functions *rs_shim_table(void)
 {
-    static const rs_shim_functions functions = { RS_SHIM_INTERFACE, shim_open,    shim_close, shim_write_program, shim_start,
-                                                 shim_advance,      shim_cycle, shim_message };
+    static const rs_shim_functions functions = { RS_SHIM_INTERFACE, shim_open,    shim_close, shim_write_program,
+                                                 shim_start,        shim_advance, shim_cycle, shim_message };
     return &functions;
 }

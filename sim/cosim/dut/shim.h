@@ -1,5 +1,5 @@
-/* The C side of a Verilated array: what sim/cosim/dut.c finds in the shared object that it builds. Self-contained, because the
- * object is compiled at run time from an installed copy of this folder. */
+/* The C side of a Verilated array: what sim/cosim/dut.c finds in the shared object that it builds. Self-contained,
+ * because the object is compiled at run time from an installed copy of this folder. */
 #ifndef RISTRETTO_COSIM_DUT_SHIM_H
 #define RISTRETTO_COSIM_DUT_SHIM_H
 
@@ -27,19 +27,26 @@ typedef struct rs_shim_event {
 
 typedef bool (*rs_shim_sink)(void *context, const rs_shim_event *event);
 
-/* Faults in the order of rs_dut_fault (cosim/dut.h). They change what is reported of an output beat, not what the array does. */
-enum { RS_SHIM_FAULT_NONE, RS_SHIM_FAULT_FLIP, RS_SHIM_FAULT_LATE, RS_SHIM_FAULT_DROP, RS_SHIM_FAULT_DUPLICATE,
-       RS_SHIM_FAULT_ANSWER };
+/* Faults in the order of rs_dut_fault (cosim/dut.h). They change what is reported of an output beat, not what the array
+ * does. */
+enum {
+    RS_SHIM_FAULT_NONE,
+    RS_SHIM_FAULT_FLIP,
+    RS_SHIM_FAULT_LATE,
+    RS_SHIM_FAULT_DROP,
+    RS_SHIM_FAULT_DUPLICATE,
+    RS_SHIM_FAULT_ANSWER
+};
 
 typedef struct rs_shim_options {
-    int32_t lanes, act_bits, bus_bits;   /* of the model, for unpacking */
-    uint64_t x_seed;                     /* of the random values in registers without a reset */
-    bool no_overflow;                    /* assert that no accumulation overflows */
-    const char *trace;                   /* FST file; NULL: none. Needs a model built with tracing */
-    uint64_t trace_from, trace_to;       /* first and last cycle in the file, counted over all runs */
-    const char *coverage;                /* file of coverage counts, written at the end; NULL: none. Needs a model built for it */
+    int32_t lanes, act_bits, bus_bits; /* of the model, for unpacking */
+    uint64_t x_seed;                   /* of the random values in registers without a reset */
+    bool no_overflow;                  /* assert that no accumulation overflows */
+    const char *trace;                 /* FST file; NULL: none. Needs a model built with tracing */
+    uint64_t trace_from, trace_to;     /* first and last cycle in the file, counted over all runs */
+    const char *coverage; /* file of coverage counts, written at the end; NULL: none. Needs a model built for it */
     int32_t fault;
-    uint64_t fault_beat;                 /* output beats counted from 0 over all runs */
+    uint64_t fault_beat; /* output beats counted from 0 over all runs */
 } rs_shim_options;
 
 typedef struct rs_shim_memory {
@@ -47,14 +54,14 @@ typedef struct rs_shim_memory {
     uint64_t beats;
     uint32_t latency;
     uint32_t stall_percent;
-    uint64_t stall_key;                  /* mix64(seed + run) */
+    uint64_t stall_key; /* mix64(seed + run) */
 } rs_shim_memory;
 
 typedef enum rs_shim_state {
-    RS_SHIM_RUNNING,                     /* the limit is reached */
+    RS_SHIM_RUNNING, /* the limit is reached */
     RS_SHIM_FINISHED,
-    RS_SHIM_STOPPED,                     /* the sink said so; the run can go on */
-    RS_SHIM_BROKEN                       /* see rs_shim_message; the run cannot go on */
+    RS_SHIM_STOPPED, /* the sink said so; the run can go on */
+    RS_SHIM_BROKEN   /* see rs_shim_message; the run cannot go on */
 } rs_shim_state;
 
 typedef struct rs_shim rs_shim;
@@ -73,8 +80,8 @@ typedef struct rs_shim_functions {
     bool (*start)(rs_shim *shim, const rs_shim_memory *memory, uint32_t n_descriptors); /* false: no memory */
     /* Clocks the cycles before `limit` that have not been clocked. */
     rs_shim_state (*advance)(rs_shim *shim, uint64_t limit, rs_shim_sink sink, void *context);
-    uint64_t (*cycle)(const rs_shim *shim);              /* the next to be clocked */
-    const char *(*message)(const rs_shim *shim);         /* what broke */
+    uint64_t (*cycle)(const rs_shim *shim);      /* the next to be clocked */
+    const char *(*message)(const rs_shim *shim); /* what broke */
 } rs_shim_functions;
 
 typedef const rs_shim_functions *(*rs_shim_table_function)(void);

@@ -1,5 +1,5 @@
-// Other people's unit, Verilated: ports by number. Compiled at run time together with the model (see cosim/unit.c); ports.inc is made
-// from the model's header.
+// Other people's unit, Verilated: ports by number. Compiled at run time together with the model (see cosim/unit.c);
+// ports.inc is made from the model's header.
 #include "unit_shim.h"
 
 #include <cstdio>
@@ -19,10 +19,12 @@
 #ifdef RS_UNIT_CODE_FILE
 #include RS_UNIT_CODE_FILE
 #else
-struct unit_adapter : rs_unit_adapter {};
+struct unit_adapter : rs_unit_adapter {
+};
 #endif
 
-namespace {
+namespace
+{
 #define IN RS_UNIT_PORT_IN
 #define OUT RS_UNIT_PORT_OUT
 #define INOUT RS_UNIT_PORT_INOUT
@@ -48,7 +50,7 @@ void *place(Vdut &dut, int32_t port, int32_t element)
     static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a big-endian host needs conversions here");
     int32_t number = 0;
 #define RS_PORT(name, direction, elements, bits) \
-    if (number++ == port) \
+    if (number++ == port)                        \
         return element_of(dut.name, elements, element);
 #include "ports.inc"
 #undef RS_PORT
@@ -149,7 +151,8 @@ struct rs_unit_shim {
     }
 };
 
-namespace {
+namespace
+{
 size_t bytes_of(int32_t port)
 {
     return (static_cast<size_t>(ports[port].bits) + 7) / 8;

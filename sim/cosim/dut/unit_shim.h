@@ -1,5 +1,6 @@
-/* The C side of a Verilated unit that is not ours: its ports by number, and a clock. What the ports mean is sim/cosim/unit.c's to
- * know. Self-contained, because the object is compiled at run time from an installed copy of this folder. */
+/* The C side of a Verilated unit that is not ours: its ports by number, and a clock. What the ports mean is
+ * sim/cosim/unit.c's to know. Self-contained, because the object is compiled at run time from an installed copy of this
+ * folder. */
 #ifndef RISTRETTO_COSIM_DUT_UNIT_SHIM_H
 #define RISTRETTO_COSIM_DUT_UNIT_SHIM_H
 
@@ -21,7 +22,8 @@ typedef struct rs_unit_port {
 /* What code beside the YAML file may look at. */
 typedef struct rs_unit_cycle {
     uint64_t cycle;
-    bool operands, first, last, before; /* a group is given in this cycle, the first or last of its sum; the cycle before the first */
+    bool operands, first, last,
+        before; /* a group is given in this cycle, the first or last of its sum; the cycle before the first */
     int32_t products;
     const int64_t *activations, *weights; /* of the group; NULL without one */
     int64_t bias;

@@ -1,4 +1,5 @@
-// Beside a waveform, a save file for GTKWave: every unit of the design is a group of its own. Included once by each shim.
+// Beside a waveform, a save file for GTKWave: every unit of the design is a group of its own. Included once by each
+// shim.
 #ifndef RISTRETTO_COSIM_DUT_WAVE_H
 #define RISTRETTO_COSIM_DUT_WAVE_H
 
@@ -10,7 +11,8 @@
 
 #include "gtkwave/fstapi.h"
 
-namespace {
+namespace
+{
 struct wave_group {
     std::string scope;
     size_t depth;
@@ -71,14 +73,17 @@ void write_save_file(const std::string &fst)
     if (file == nullptr)
         return;
     char *absolute = realpath(fst.c_str(), nullptr);
-    std::fprintf(file, "[*] Signals of a co-simulation, a group for each unit. Cycle t begins at time 2 t.\n[dumpfile] \"%s\"\n[size] 1600 900\n",
+    std::fprintf(file,
+                 "[*] Signals of a co-simulation, a group for each unit. Cycle t begins at time 2 t.\n[dumpfile] "
+                 "\"%s\"\n[size] 1600 900\n",
                  absolute != nullptr ? absolute : fst.c_str());
     std::free(absolute);
     for (const wave_group &group : read_groups(fst)) {
         if (group.depth < 2 || group.signals.empty() || !is_shown(group.scope))
             continue;
         const bool is_top = group.depth == 2; // open, the others closed
-        const std::string title = is_top ? group.scope.substr(group.scope.find('.') + 1) : group.scope.substr(group.scope.find('.', group.scope.find('.') + 1) + 1);
+        const std::string title = is_top ? group.scope.substr(group.scope.find('.') + 1)
+                                         : group.scope.substr(group.scope.find('.', group.scope.find('.') + 1) + 1);
         std::fprintf(file, "%s\n-%s\n", is_top ? "@800200" : "@c00200", title.c_str());
         for (size_t i = 0; i < group.signals.size(); i++)
             std::fprintf(file, "%s\n%s\n", group.wide[i] ? "@22" : "@28", group.signals[i].c_str());

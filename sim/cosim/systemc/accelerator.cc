@@ -10,11 +10,13 @@ extern "C" {
 #include "cosim/driver/driver.h"
 #include "cosim/job.h"
 
-namespace ristretto {
+namespace ristretto
+{
 
 using sc_core::sc_time;
 
-namespace {
+namespace
+{
 constexpr uint32_t identity = 0x52495354, map_version = 1;
 
 enum access : unsigned { readable = 1, writable = 2 };
@@ -22,9 +24,10 @@ enum access : unsigned { readable = 1, writable = 2 };
 // By word address; 0: there is no register.
 std::array<unsigned, 1024> make_accesses()
 {
-    std::array<unsigned, 1024> table{};
-#define RS_ACCESS(name, address, can_read, can_write) \
-    table[(address) / 4] = ((can_read) ? static_cast<unsigned>(readable) : 0U) | ((can_write) ? static_cast<unsigned>(writable) : 0U);
+    std::array<unsigned, 1024> table {};
+#define RS_ACCESS(name, address, can_read, can_write)                            \
+    table[(address) / 4] = ((can_read) ? static_cast<unsigned>(readable) : 0U) | \
+                           ((can_write) ? static_cast<unsigned>(writable) : 0U);
     RS_REGISTERS(RS_ACCESS)
 #undef RS_ACCESS
     return table;
@@ -53,12 +56,17 @@ accelerator::accelerator(sc_core::sc_module_name name, const rs_array_config *co
     value_[RS_REG_VERSION / 4] = map_version;
     value_[RS_REG_LANES / 4] = parameter("LANES");
     value_[RS_REG_MULS / 4] = parameter("MULS");
-    value_[RS_REG_WIDTHS / 4] = parameter("ACT_BITS") << RS_REG_WIDTHS_ACTIVATION_SHIFT | parameter("WGT_BITS") << RS_REG_WIDTHS_WEIGHT_SHIFT |
+    value_[RS_REG_WIDTHS / 4] = parameter("ACT_BITS") << RS_REG_WIDTHS_ACTIVATION_SHIFT |
+                                parameter("WGT_BITS") << RS_REG_WIDTHS_WEIGHT_SHIFT |
                                 parameter("ACC_BITS") << RS_REG_WIDTHS_ACCUMULATOR_SHIFT;
-    value_[RS_REG_RULES / 4] = parameter("OVERFLOW") << RS_REG_RULES_OVERFLOW_SHIFT | parameter("FIRST_LEVEL") << RS_REG_RULES_FIRST_LEVEL_SHIFT |
-                               parameter("TREE_REGS") << RS_REG_RULES_TREE_REGS_SHIFT | parameter("ROUNDING") << RS_REG_RULES_ROUNDING_SHIFT |
-                               parameter("PE") << RS_REG_RULES_PE_SHIFT | parameter("ZERO_CODE") << RS_REG_RULES_ZERO_CODE_SHIFT |
-                               parameter("UNSIGNED") << RS_REG_RULES_UNSIGNED_SHIFT | parameter("AVERAGE") << RS_REG_RULES_AVERAGE_SHIFT |
+    value_[RS_REG_RULES / 4] = parameter("OVERFLOW") << RS_REG_RULES_OVERFLOW_SHIFT |
+                               parameter("FIRST_LEVEL") << RS_REG_RULES_FIRST_LEVEL_SHIFT |
+                               parameter("TREE_REGS") << RS_REG_RULES_TREE_REGS_SHIFT |
+                               parameter("ROUNDING") << RS_REG_RULES_ROUNDING_SHIFT |
+                               parameter("PE") << RS_REG_RULES_PE_SHIFT |
+                               parameter("ZERO_CODE") << RS_REG_RULES_ZERO_CODE_SHIFT |
+                               parameter("UNSIGNED") << RS_REG_RULES_UNSIGNED_SHIFT |
+                               parameter("AVERAGE") << RS_REG_RULES_AVERAGE_SHIFT |
                                parameter("CHANNEL_SHIFT") << RS_REG_RULES_CHANNEL_SHIFT_SHIFT;
     value_[RS_REG_ACT_DEPTH / 4] = parameter("ACT_DEPTH");
     value_[RS_REG_OUT_DEPTH / 4] = parameter("OUT_DEPTH");
@@ -188,7 +196,7 @@ unsigned accelerator::job()
 {
     const uint64_t list_address = pair(RS_REG_LIST_LO, RS_REG_LIST_HI), base = pair(RS_REG_MEMORY_LO, RS_REG_MEMORY_HI);
     const uint32_t count = value_[RS_REG_LIST_COUNT / 4];
-    rs_job_result result{};
+    rs_job_result result {};
     unsigned error = RS_DRIVER_OK;
     std::vector<uint8_t> before, after;
     if (count == 0)
@@ -211,7 +219,8 @@ unsigned accelerator::job()
             return RS_DRIVER_READ_ERROR;
         after = before;
         const std::unique_ptr<rs_diag, void (*)(rs_diag *)> diag(rs_diag_new(), rs_diag_free);
-        if (rs_job_run(config_, list.data(), static_cast<int>(count), after.data(), beats, &result, diag.get()) != RS_OK) {
+        if (rs_job_run(config_, list.data(), static_cast<int>(count), after.data(), beats, &result, diag.get()) !=
+            RS_OK) {
             message_ = "the model cannot run this list";
             return RS_DRIVER_READ_ERROR;
         }

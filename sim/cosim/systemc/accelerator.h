@@ -1,6 +1,7 @@
-// ristretto_top as a TLM-2.0 module: registers behind a target socket, memory behind an initiator socket, an interrupt. Loosely
-// timed: a job takes its cycles as the C model counts them (cosim/job.h), its writes appear in memory when it ends. In a system whose
-// memory is always ready, answers reads after the array's latency and writes in the next cycle, its cycles are the RTL's.
+// ristretto_top as a TLM-2.0 module: registers behind a target socket, memory behind an initiator socket, an interrupt.
+// Loosely timed: a job takes its cycles as the C model counts them (cosim/job.h), its writes appear in memory when it
+// ends. In a system whose memory is always ready, answers reads after the array's latency and writes in the next cycle,
+// its cycles are the RTL's.
 #ifndef RISTRETTO_COSIM_SYSTEMC_ACCELERATOR_H
 #define RISTRETTO_COSIM_SYSTEMC_ACCELERATOR_H
 
@@ -16,10 +17,12 @@
 
 struct rs_array_config;
 
-namespace ristretto {
+namespace ristretto
+{
 
-class accelerator : public sc_core::sc_module {
-public:
+class accelerator : public sc_core::sc_module
+{
+  public:
     tlm_utils::simple_target_socket<accelerator> registers; // 32-bit accesses at the addresses of docs/registers.md
     tlm_utils::simple_initiator_socket<accelerator> memory;
     sc_core::sc_out<bool> irq;
@@ -27,18 +30,22 @@ public:
     // config: every width resolved; must outlive the module. period: of the clock.
     accelerator(sc_core::sc_module_name name, const rs_array_config *config, sc_core::sc_time period);
 
-    // Clock cycles from the beginning of an access to its end: an AXI4-Lite master that is never kept waiting needs as many.
+    // Clock cycles from the beginning of an access to its end: an AXI4-Lite master that is never kept waiting needs as
+    // many.
     static constexpr int write_cycles = 3, read_cycles = 2;
     // Of a write, those before it takes effect.
     static constexpr int effect_cycles = 2;
 
     // What went wrong in the model itself (a list that no compiler made); empty: nothing.
-    const std::string &message() const { return message_; }
+    const std::string &message() const
+    {
+        return message_;
+    }
 
-private:
+  private:
     const rs_array_config *config_;
     sc_core::sc_time period_;
-    std::array<uint32_t, 1024> value_{}; // of the registers, by word address
+    std::array<uint32_t, 1024> value_ {}; // of the registers, by word address
     bool busy_ = false;
     sc_core::sc_time started_;
     sc_core::sc_event start_, irq_change_;
