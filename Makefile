@@ -106,7 +106,7 @@ help:
 	@echo 'make check        every test: unit tests (plain and with sanitizers), command line, lint'
 	@echo 'make check-full   the same, with the long ones'
 	@echo 'make check-unit   unit tests only      make check-cli  command line only'
-	@echo 'make lint         lint only            make format     show what clang-format would change'
+	@echo 'make lint         lint only            make format     lay out sources with clang-format'
 	@echo 'make fuzz         libFuzzer on every format that is read (FUZZ_SECONDS=600 each)'
 	@echo 'make bench        speed, side by side with the alternatives'
 	@echo 'make man          man pages and shell completion, into build/man'
@@ -247,7 +247,7 @@ build/man/ristretto.1: $(B)/ristretto
 	$(Q)$< help --format man >$@
 
 format:
-	$(Q)scripts/lint --show-format
+	$(Q)scripts/lint --mend-format
 
 clean:
 	rm -rf build

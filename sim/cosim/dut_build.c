@@ -710,10 +710,13 @@ static rs_status write_ports(build *b, rs_diag *diag)
             char name[256];
             int elements = 0, high = 0, low = 0;
             const char *at = strchr(line, '(');
-            const bool plain = at != NULL && sscanf(at, "(&%255[A-Za-z0-9_$],%d,%d", name, &high, &low) ==
-                                                 3; /* banned-ok: Verilator wrote it */
-            if (plain || (at != NULL && sscanf(at, "((&%255[A-Za-z0-9_$])[%d],%d,%d", name, &elements, &high, &low) ==
-                                            4)) /* banned-ok: the same */
+            /* Verilator wrote what is scanned here: one port, then an array of ports. */
+            const char *const one = "(&%255[A-Za-z0-9_$],%d,%d", *const many = "((&%255[A-Za-z0-9_$])[%d],%d,%d";
+            if (at == NULL)
+                break;
+            int found = sscanf(at, one, name, &high, &low) == 3;                  /* banned-ok: as said above */
+            found = found || sscanf(at, many, name, &elements, &high, &low) == 4; /* banned-ok: as said above */
+            if (found)
                 fprintf(rs_output_stream(out), "RS_PORT(%s, %s, %d, %d)\n", name, kinds[k].direction, elements,
                         high - low + 1);
             break;

@@ -38,7 +38,7 @@ def lint(step, changes):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as f:
             f.write(text if isinstance(text, bytes) else text.encode())
-    for name in ("Makefile", ".clang-tidy"):
+    for name in ("Makefile", ".clang-tidy", ".clang-format"):
         shutil.copy(os.path.join(ROOT, name), root)
     result = run(LINT, step, env={"LINT_ROOT": root})
     shutil.rmtree(root)
@@ -103,6 +103,11 @@ bad("banned", "a line that is too long", with_code("x++; " + "/" * 200), "column
 bad("banned", "a file that is too large", {"docs/a.bin": b"\0" * 3000001}, "3000001 bytes")
 bad("banned", "text that is not UTF-8", {"docs/a.md": b"\xe9t\xe9\n"}, "not UTF-8")
 bad("banned", "a conflict", {"docs/a.md": "<" * 7 + " HEAD\n"}, "conflict")
+
+# ---- format
+good("format", "a tree in order")
+bad("format", "a brace in the wrong place", {"model/fxp/c.c": "int rs_c(int x);\nint rs_c(int x) {\n    return x;\n}\n"}, "c.c:2:")
+bad("format", "a line that is too long", with_code("x = x + " + " + ".join(["x"] * 60) + ";"), "clang-format")
 
 # ---- headers
 good("headers", "a tree in order")
