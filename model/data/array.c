@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "data/npy.h"
+#include "base/npy.h"
 #include "data/source.h"
 
 #define MOST_BYTES ((size_t)16 << 30)

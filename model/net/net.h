@@ -12,6 +12,7 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "base/window.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -347,11 +348,6 @@ rs_status rs_net_fold(rs_net *net, rs_diag *diag);
 /* Turns QuantizeLinear layers into Dropout, which does nothing in the test phase: values of layers are floats again.
  * Returns how many there were. */
 int rs_net_unquantize(rs_net *net);
-
-/* Output length of a convolution or pooling (rounded up by Caffe's rule, or down) along one axis. Defined once, used by
- * every engine. */
-int64_t rs_convolution_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation);
-int64_t rs_pooling_output(int64_t in, int64_t kernel, int64_t stride, int64_t pad, bool floor);
 
 /* The axis meant by `axis` of a shape with n_axes: itself if not negative, else counted from behind; -1 if there is no
  * such axis. */

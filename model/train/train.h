@@ -32,7 +32,7 @@ typedef struct rs_train_event {
     const char *path;     /* snapshot, interrupted: the solverstate; NULL if none was written. Valid during the call. */
 } rs_train_event;
 
-/* What another kind of training adds to the loop, on the calling thread: fine-tuning (quant/finetune.h). Each may be
+/* What another kind of training adds to the loop, on the calling thread: fine-tuning (finetune/finetune.h). Each may be
  * NULL. */
 typedef struct rs_train_extension {
     void *context;

@@ -5,7 +5,7 @@
 #include "array/kernels.h"
 #include "base/memory.h"
 #include "fxp/cpu.h"
-#include "quant/number.h"
+#include "qnet/number.h"
 
 #if RS_X86
 #include <immintrin.h>

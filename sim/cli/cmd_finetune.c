@@ -8,10 +8,11 @@
 #include "cli/commands.h"
 #include "config/scalar.h"
 #include "import/import.h"
-#include "quant/engine.h"
-#include "quant/finetune.h"
+#include "engine/engine.h"
+#include "finetune/finetune.h"
 #include "report/report.h"
 #include "train/score.h"
+#include "emulate/score.h"
 
 static double percent(int64_t part, int64_t whole)
 {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "config/scalar.h"
-#include "data/npy.h"
+#include "base/npy.h"
 #include "import/import.h"
 #include "import/onnx.h"
 #include "layers/exec.h"

@@ -5,8 +5,8 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cli/commands.h"
-#include "cosim/unit.h"
-#include "quant/engine.h"
+#include "foreign/unit.h"
+#include "engine/engine.h"
 
 /* Where the sums came from, in their order. */
 static json_t *origins(const rs_unit_vectors *v)

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "cli/options.h"
-#include "cli/stages.h"
+#include "flow/stages.h"
 
 rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
 rs_status rs_command_convert(const rs_args *args, rs_diag *diag);

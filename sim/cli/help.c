@@ -6,7 +6,7 @@
 #include "cli/commands.h"
 #include "cli/manual.h"
 #include "config/array_schema.h"
-#include "config/unit_config.h"
+#include "foreign/unit_config.h"
 #include "energy/technology.h"
 
 static const struct {

@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 #include "config/yaml.h"
-#include "export/weight_code.h"
+#include "config/weight_code.h"
 #include "fxp/fxp.h"
 #include "fxp/minifloat.h"
 

@@ -8,7 +8,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "cosim/lockstep_log.h"
-#include "quant/engine.h"
+#include "engine/engine.h"
 
 enum {
     WAVE_BEFORE = 200,

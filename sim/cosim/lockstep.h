@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "array/array.h"
-#include "cosim/dut.h"
+#include "verilate/dut.h"
 
 /* How the two differ first. "expected" is the model's, "got" is the RTL's. */
 typedef enum rs_divergence {

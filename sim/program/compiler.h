@@ -3,7 +3,7 @@
 #ifndef RISTRETTO_PROGRAM_COMPILER_H
 #define RISTRETTO_PROGRAM_COMPILER_H
 
-#include "export/weight_order.h"
+#include "program/weight_order.h"
 #include "program/program.h"
 
 typedef struct rs_compiler {

@@ -3,7 +3,7 @@
 #define RISTRETTO_PROGRAM_PROGRAM_H
 
 #include "config/array_config.h"
-#include "quant/qnet.h"
+#include "qnet/qnet.h"
 
 enum { RS_DESCRIPTOR_WORDS = 64 };
 

@@ -17,15 +17,17 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "cosim/dut.h"
+#include "verilate/dut.h"
 #include "cosim/lockstep.h"
 #include "import/caffe.h"
 #include "layers/exec.h"
-#include "quant/engine.h"
-#include "quant/quantize.h"
+#include "engine/engine.h"
+#include "search/quantize.h"
 #include "report/table.h"
 #include "train/score.h"
 #include "train/train.h"
+#include "qnet/build.h"
+#include "emulate/score.h"
 
 /* Of the original programs on a machine of this kind (two cores), from their own logs. */
 static const double original_evaluation_seconds = 16.3;     /* 10,000 images in fixed point */

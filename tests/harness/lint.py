@@ -67,7 +67,7 @@ def with_code(line, path="model/fxp/b.c"):
 good("layering", "a tree in order")
 good("layering", "a lower folder may be included", with_code('', 'model/net/n.c') | {"model/net/n.c": '#include "fxp/b.h"\n'})
 bad("layering", "an upper folder", {"model/base/a.c": '#include "fxp/b.h"\n'}, "model/base/a.c:1: error", "may not depend on model/fxp")
-bad("layering", "model may not know sim", {"model/quant/q.c": '#include "config/array_config.h"\n'}, "may not depend on sim/config")
+bad("layering", "model may not know sim", {"model/search/q.c": '#include "config/array_config.h"\n'}, "may not depend on sim/config")
 bad("layering", "a sibling that is not listed", {"model/data/d.c": '#include "train/train.h"\n'}, "may not depend on model/train")
 bad("layering", "a folder that is not in the table", {"model/misc/m.c": "\n"}, "the folder model/misc is not in the table")
 bad("layering", "a path that climbs", {"model/fxp/c.c": '#include "../base/a.h"\n'}, "by its path from model/ or sim/")
@@ -76,6 +76,8 @@ bad("layering", "C++ outside its folders", {"model/fxp/c.cc": "\n"}, "C++ belong
 bad("layering", "a library that a folder may not use", {"model/fxp/c.c": "#include <cblas.h>\n"}, "may not use <cblas.h>")
 bad("layering", "protobuf outside import", {"model/net/c.c": '#include "import/caffe.pb.h"\n'}, "may not use <import/caffe.pb.h>")
 bad("layering", "indented and spaced", {"model/base/c.c": '  #  include   "net/net.h"\n'}, "may not depend on model/net")
+bad("layering", "an edge that nobody uses", {"sim/cli/main.c": '#include "base/a.h"\n'}, "sim/cli lists flow and does not include it")
+bad("layering", "the wall between model and sim", {"sim/array/a.c": '#include "net/net.h"\n'}, "may not depend on model/net")
 bad("layering", "a tree without files", {path: None for path in GOOD})
 
 # ---- banned
@@ -128,7 +130,7 @@ bad("symbols", "a public variable without prefix", {"model/base/c.c": "extern in
 # ---- clang, tidy
 good("clang", "a tree in order")
 bad("clang", "what only clang warns of", with_code("x = x;"), "explicitly assigning value")
-bad("clang", "a C++ file", {"sim/cosim/c.cc": "static int unused() { return 1; }\n"}, "unused function")
+bad("clang", "a C++ file", {"sim/verilate/c.cc": "static int unused() { return 1; }\n"}, "unused function")
 good("tidy", "a tree in order")
 bad("tidy", "a suspicious sizeof", with_code("x += (int)sizeof(sizeof(x));"), "bugprone-sizeof-expression")
 bad("tidy", "a comparison in one line with its use",

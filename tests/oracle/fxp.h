@@ -6,7 +6,7 @@
 #include <gmp.h>
 
 #include "fxp/fxp.h"
-#include "quant/qnet.h"
+#include "qnet/qnet.h"
 
 /* Section 2. u: the number that stochastic rounding adds; not looked at otherwise. */
 void rs_oracle_round(mpz_t rounded, const mpq_t y, rs_rounding mode, const mpq_t u);

@@ -1,6 +1,6 @@
 /* A second opinion on one trial of the quantizer: ranges, formats and the score of a chain of layers in which some
  * groups are rounded, in double, written from docs/arithmetic.md with plain loops, one image at a time. It shares
- * nothing with model/quant and model/fxp. Knows convolution without groups, max pooling, ReLU and inner product;
+ * nothing with model/emulate and model/fxp. Knows convolution without groups, max pooling, ReLU and inner product;
  * nearest rounding; both bias rules. */
 #ifndef RISTRETTO_TESTS_ORACLE_TRIAL_H
 #define RISTRETTO_TESTS_ORACLE_TRIAL_H

@@ -9,18 +9,18 @@
 #include <unistd.h>
 
 #include "config/array_config.h"
-#include "config/run_config.h"
-#include "config/unit_config.h"
+#include "flow/run_config.h"
+#include "foreign/unit_config.h"
 #include "data/datum.h"
 #include "data/idx.h"
 #include "data/lmdb.h"
-#include "data/npy.h"
+#include "base/npy.h"
 #include "data/picture.h"
 #include "data/source.h"
 #include "energy/technology.h"
 #include "import/caffe.h"
 #include "import/onnx.h"
-#include "quant/qnet.h"
+#include "qnet/qnet.h"
 
 static rs_status prototxt(const char *path, const uint8_t *data, size_t size)
 {

@@ -4,7 +4,7 @@
 
 #include "data/data.h"
 #include "net/net.h"
-#include "quant/quantize.h"
+#include "search/quantize.h"
 
 /* How LeNet takes pixels: divided by 256. */
 extern const rs_data_param rs_test_lenet_data;

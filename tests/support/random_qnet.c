@@ -7,6 +7,7 @@
 #include "import/caffe.h"
 #include "support/test.h"
 #include "oracle/fxp.h"
+#include "qnet/build.h"
 
 static int64_t between(rs_rng *rng, int64_t lo, int64_t hi)
 {

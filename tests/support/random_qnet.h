@@ -3,7 +3,7 @@
 #define RISTRETTO_TESTS_SUPPORT_RANDOM_QNET_H
 
 #include "base/rng.h"
-#include "quant/qnet.h"
+#include "qnet/qnet.h"
 
 typedef struct rs_random_qnet {
     int max_ops;  /* 1 and more */

@@ -1,5 +1,5 @@
 // One network, image by image, on the TLM model and on the Verilated ristretto_top in one simulation, each in a system
-// of its own, driven by the same driver (sim/cosim/driver). Compared: every byte of memory, cycles, counts, and the
+// of its own, driven by the same driver (sim/soc/driver). Compared: every byte of memory, cycles, counts, and the
 // time at which the driver is done.
 //
 //   systemc_test QNET ARRAY DATA IMAGES [KEY=VALUE...]
@@ -17,9 +17,9 @@
 #endif
 #include "systemc/bench.h"
 
-#include "cosim/driver/driver.h"
-#include "cosim/job.h"
-#include "cosim/systemc/accelerator.h"
+#include "soc/driver/driver.h"
+#include "soc/job.h"
+#include "soc/systemc/accelerator.h"
 #include "systemc/network.h"
 
 using sc_core::sc_time;

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cosim/job.h"
+#include "soc/job.h"
 #include "data/data.h"
 #include "program/program.h"
-#include "quant/engine.h"
+#include "engine/engine.h"
 
 struct rs_network {
     rs_qnet *qnet;

@@ -9,9 +9,11 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
-#include "quant/engine.h"
-#include "quant/quantize_adapt.h"
+#include "engine/engine.h"
+#include "formats/adapt.h"
 #include "support/lenet.h"
+#include "qnet/build.h"
+#include "emulate/score.h"
 
 enum { N = 45, IMAGES = 48 };
 

@@ -10,7 +10,7 @@
 #include "array/array.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "quant/engine.h"
+#include "engine/engine.h"
 #include "support/array_cases.h"
 #include "support/cycle_forms.h"
 #include "support/random_qnet.h"

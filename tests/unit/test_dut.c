@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "cosim/dut.h"
+#include "verilate/dut.h"
 #include "fxp/fxp.h"
 
 enum { MAX_LAYERS = 4, MAX_BEATS = 1 << 14, MAX_VALUES = 1 << 14 };

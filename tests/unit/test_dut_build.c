@@ -13,9 +13,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "cosim/dut.h"
-#include "cosim/dut_build.h"
-#include "cosim/process.h"
+#include "verilate/dut.h"
+#include "verilate/build.h"
+#include "verilate/process.h"
 
 static const rs_array_config small = {
     .lanes = 1,
@@ -163,14 +163,14 @@ static void tool(const char *const *argv)
 /* A copy of what a build needs, without and with a mistake in it. */
 static void copy_tree(const char *folder, const char *mistake)
 {
-    char *cosim = rs_format("%s/sim/cosim", folder), *rtl = rs_format("%s/rtl", root),
-         *dut = rs_format("%s/sim/cosim/dut", root);
-    tool((const char *const[]) { "mkdir", "-p", cosim, NULL });
+    char *verilate = rs_format("%s/sim/verilate", folder), *rtl = rs_format("%s/rtl", root),
+         *shim = rs_format("%s/sim/verilate/shim", root);
+    tool((const char *const[]) { "mkdir", "-p", verilate, NULL });
     tool((const char *const[]) { "cp", "-r", rtl, folder, NULL });
-    tool((const char *const[]) { "cp", "-r", dut, cosim, NULL });
-    rs_free(cosim);
+    tool((const char *const[]) { "cp", "-r", shim, verilate, NULL });
+    rs_free(verilate);
     rs_free(rtl);
-    rs_free(dut);
+    rs_free(shim);
     if (mistake != NULL) {
         char *path = rs_format("%s/rtl/rst_flags.sv", folder);
         FILE *file = fopen(path, "a");

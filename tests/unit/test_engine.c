@@ -10,8 +10,9 @@
 #include "base/threads.h"
 #include "fxp/cpu.h"
 #include "oracle/fxp.h"
-#include "quant/engine.h"
+#include "engine/engine.h"
 #include "support/random_qnet.h"
+#include "emulate/score.h"
 
 static uint8_t *draw_pixels(rs_rng *rng, const rs_qnet *q, int64_t n)
 {

@@ -11,9 +11,10 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "import/caffe.h"
-#include "quant/engine.h"
-#include "quant/finetune.h"
+#include "engine/engine.h"
+#include "finetune/finetune.h"
 #include "support/corners.h"
+#include "emulate/score.h"
 
 enum { IMAGES = 200, VALIDATION = 40 };
 

@@ -8,9 +8,10 @@
 #include "base/memory.h"
 #include "cosim/lockstep.h"
 #include "import/caffe.h"
-#include "quant/engine.h"
-#include "quant/quantize.h"
+#include "engine/engine.h"
+#include "search/quantize.h"
 #include "support/test.h"
+#include "qnet/build.h"
 
 static const rs_data_param data = { .scale = 0.00390625f };
 static rs_net *net;

@@ -14,8 +14,9 @@
 #include "base/rng.h"
 #include "cosim/lockstep.h"
 #include "import/caffe.h"
-#include "quant/quantize.h"
+#include "search/quantize.h"
 #include "support/test.h"
+#include "qnet/build.h"
 
 static bool full(void)
 {

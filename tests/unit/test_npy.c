@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/npy.h"
+#include "base/npy.h"
 
 /* A file of version 1.0 with the given header text and data. Returns its size. */
 static size_t make(uint8_t *out, int version, const char *header, const void *data, size_t size)

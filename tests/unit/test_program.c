@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "export/weight_order.h"
+#include "program/weight_order.h"
 #include "program/program.h"
 #include "support/array_cases.h"
 #include "support/test.h"

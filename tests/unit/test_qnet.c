@@ -10,13 +10,14 @@
 #include "base/faults.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/npy.h"
+#include "base/npy.h"
 #include "layers/exec.h"
 #include "oracle/fxp.h"
-#include "quant/engine.h"
-#include "quant/quantize.h"
+#include "engine/engine.h"
+#include "search/quantize.h"
 #include "support/nets.h"
 #include "support/random_qnet.h"
+#include "qnet/build.h"
 
 /* conv1 (3x3, ReLU in place) - pool1 - drop - conv2 (ReLU to another blob) - ip - softmax; values drawn from rng. */
 static rs_net *example_net(rs_rng *rng)

@@ -16,8 +16,9 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "oracle/trial.h"
-#include "quant/quantize.h"
+#include "search/quantize.h"
 #include "support/nets.h"
+#include "emulate/score.h"
 
 enum { IMAGES = 64, SIZE = 6, PIXELS = SIZE * SIZE, CLASSES = 4 };
 

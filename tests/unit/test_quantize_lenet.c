@@ -9,8 +9,9 @@
 
 #include "base/file.h"
 #include "import/caffe.h"
-#include "quant/engine.h"
-#include "quant/quantize.h"
+#include "engine/engine.h"
+#include "search/quantize.h"
+#include "emulate/score.h"
 
 static const char *const net_path = "model/zoo/lenet/lenet.prototxt";
 static const rs_data_param data = { .scale = 0.00390625f };

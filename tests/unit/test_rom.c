@@ -9,7 +9,7 @@
 #include "base/faults.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "export/rom.h"
+#include "rom/rom.h"
 #include "oracle/fxp.h"
 #include "support/random_qnet.h"
 

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "oracle/fxp.h"
-#include "quant/engine.h"
+#include "engine/engine.h"
 #include "support/random_qnet.h"
 
 static rs_minifloat draw_format(rs_rng *rng)

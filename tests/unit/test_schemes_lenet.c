@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quant/engine.h"
-#include "quant/quantize.h"
+#include "engine/engine.h"
+#include "search/quantize.h"
 #include "support/lenet.h"
+#include "emulate/score.h"
 
 enum { IMAGES = 60 };
 

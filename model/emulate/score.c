@@ -1,0 +1,94 @@
+/* Scores of data sets, on the exact engine and in float emulation (docs/arithmetic.md sections 6 and 8). */
+#include "emulate/score.h"
+
+#include "base/progress.h"
+#include "emulate/emulate.h"
+
+/* Section 6, score. */
+static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k,
+                       rs_score *score)
+{
+    for (int64_t i = 0; i < n; i++, scores += classes) {
+        const int32_t mine = scores[labels[i]];
+        int64_t above = 0, equal = -1; /* the label itself is equal to itself */
+        for (int64_t c = 0; c < classes; c++) {
+            above += scores[c] > mine;
+            equal += scores[c] == mine;
+        }
+        score->hits += above + equal < top_k;
+        score->ties += above < top_k && above + equal >= top_k;
+    }
+}
+
+rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, rs_score *score, rs_diag *diag)
+{
+    const rs_qnet *q = rs_engine_qnet(engine);
+    const rs_qtensor *input = &q->tensors[0], *output = &q->tensors[q->n_tensors - 1];
+    const int64_t classes = (int64_t)output->channels * output->height * output->width;
+    const double begin = rs_seconds();
+    score->images = score->hits = score->ties = 0;
+    score->seconds = 0;
+    if (top_k < 1)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "top %d, expected at least 1", top_k);
+    if (set->pixels == NULL)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path),
+                        "'ristretto data convert' makes a set that is held in memory, such as --format npy",
+                        "images that are read one by one cannot be scored here");
+    if (set->channels != input->channels || set->height != input->height || set->width != input->width)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                        "images of %dx%dx%d (channels x height x width), the network '%s' expects %dx%dx%d",
+                        set->channels, set->height, set->width, q->name, input->channels, input->height, input->width);
+    for (int64_t i = 0; i < set->count; i++)
+        if (set->labels[i] < 0 || set->labels[i] >= classes)
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
+                            "label %d of image %lld, the network '%s' has %lld classes", (int)set->labels[i],
+                            (long long)i, q->name, (long long)classes);
+    int32_t *scores = RS_NEW_ARRAY(int32_t, (size_t)(set->count * classes));
+    if (!scores)
+        return rs_out_of_memory(diag);
+    rs_status status = rs_engine_run(engine, set->pixels, set->count, scores, score->saturations, diag);
+    if (status == RS_OK) {
+        score->images = set->count;
+        count_hits(scores, set->labels, set->count, classes, top_k, score);
+        score->seconds = rs_seconds() - begin;
+    }
+    rs_free(scores);
+    return status;
+}
+
+rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
+                           int64_t *hits, int64_t *ties, rs_diag *diag)
+{
+    rs_plan *plan = NULL;
+    rs_emulator *emulator = NULL;
+    images = images <= 0 || images > set->count ? set->count : images;
+    rs_status st = rs_plan_new(net, &plan, diag);
+    if (st == RS_OK)
+        st = rs_plan_check_set(plan, net, set, diag);
+    if (st == RS_OK)
+        st = rs_emulator_new(net, plan, data, images, &emulator, diag);
+    const int64_t batch = st == RS_OK ? rs_emulator_batch(emulator) : 1;
+    rs_progress *progress = rs_progress_begin("scoring", (uint64_t)images, "images");
+    int64_t right = 0, tied = 0;
+    for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
+        if (rs_interrupted()) {
+            st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted after %lld of %lld images",
+                          (long long)first, (long long)images);
+            break;
+        }
+        int64_t some = 0, even = 0;
+        rs_emulator_load(emulator, set, first, images - first < batch ? images - first : batch);
+        st = rs_emulator_run(emulator, formats, bias_rule, rounding, top_k, &some, &even, diag);
+        right += some;
+        tied += even;
+        rs_progress_update(progress, (uint64_t)(first + batch < images ? first + batch : images), NULL);
+    }
+    rs_progress_end(progress);
+    rs_emulator_free(emulator);
+    rs_plan_free(plan);
+    *hits = right;
+    if (ties != NULL)
+        *ties = tied;
+    return st;
+}

@@ -1,0 +1,108 @@
+/* Local response normalization with vector instructions: each element goes through the operations of rs_qop_run in
+ * their order (docs/arithmetic.md section 6), only many elements at a time. Sums of squares are integers below 2^53,
+ * exact in double in any order. */
+#include <math.h>
+
+#include "fxp/cpu.h"
+#include "engine/ops.h"
+
+#define RS_INLINE static inline __attribute__((always_inline))
+
+/* n values: from x (integers) and their sums of squares to y = x * 2^-fl / (k + alpha * sum * 2^-2fl)^beta. */
+RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict sums, int64_t n, const rs_qlrn *p,
+                              int fl, double *restrict power, double *restrict root, double *restrict y)
+{
+    const double alpha = (double)p->alpha / (p->within ? (double)p->size * p->size : (double)p->size);
+    const double one = rs_fxp_value(1, fl), square = rs_fxp_value(1, 2 * fl), k = (double)p->k;
+    const uint32_t beta = (uint32_t)floor((double)p->beta * 0x1p24 + 0.5);
+    for (int64_t i = 0; i < n; i++) {
+        const double product = alpha * (sums[i] * square);
+        root[i] = k + product;
+        power[i] = 1;
+    }
+    for (uint32_t whole = beta >> 24; whole > 0; whole--)
+        for (int64_t i = 0; i < n; i++)
+            power[i] *= root[i];
+    for (uint32_t fraction = beta & 0xffffff; fraction != 0; fraction = fraction << 1 & 0xffffff) {
+        for (int64_t i = 0; i < n; i++)
+            root[i] = sqrt(root[i]);
+        if (fraction & 0x800000)
+            for (int64_t i = 0; i < n; i++)
+                power[i] *= root[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (double)x[i] * one / power[i];
+}
+
+typedef void normalize_function(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl,
+                                double *power, double *root, double *y);
+
+static void normalize_portable(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
+                               double *root, double *y)
+{
+    normalize_body(x, sums, n, p, fl, power, root, y);
+}
+
+#if RS_X86
+RS_TARGET_AVX2
+static void normalize_avx2(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
+                           double *root, double *y)
+{
+    normalize_body(x, sums, n, p, fl, power, root, y);
+}
+
+RS_TARGET_AVX512
+static void normalize_avx512(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
+                             double *root, double *y)
+{
+    normalize_body(x, sums, n, p, fl, power, root, y);
+}
+#endif
+
+static void add(double *restrict sums, const double *restrict squares, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        sums[i] += squares[i];
+}
+
+/* The sums of squares of pixel (y, x), one a channel. */
+static void sum_squares(const rs_qtensor *t, const rs_qlrn *p, const double *squares, int y, int x, double *sums)
+{
+    const int reach = (p->size - 1) / 2;
+    const int64_t channels = t->channels;
+    for (int64_t c = 0; c < channels; c++)
+        sums[c] = 0;
+    for (int d = -reach; !p->within && d <= reach; d++) { /* channel c takes channel c + d, if there is one */
+        const int64_t first = d < 0 ? -d : 0, n = channels - (d < 0 ? -d : d);
+        if (n > 0)
+            add(sums + first, squares + ((int64_t)y * t->width + x) * channels + first + d, n);
+    }
+    for (int v = y - reach; p->within && v <= y + reach; v++)
+        for (int u = x - reach; u <= x + reach; u++)
+            if (v >= 0 && v < t->height && u >= 0 && u < t->width)
+                add(sums, squares + ((int64_t)v * t->width + u) * channels, channels);
+}
+
+void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
+                   int32_t *out, uint64_t *saturations)
+{
+    const rs_qtensor *t = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
+    const int64_t channels = t->channels, count = channels * t->height * t->width;
+    double *const sums = room, *const power = sums + channels, *const root = power + channels,
+                  *const y = root + channels;
+    normalize_function *run = normalize_portable;
+#if RS_X86
+    const rs_cpu cpu = rs_cpu_level();
+    run = cpu >= RS_CPU_AVX512 ? normalize_avx512 : cpu >= RS_CPU_AVX2 ? normalize_avx2 : normalize_portable;
+#endif
+    for (int64_t i = 0; i < count; i++)
+        squares[i] = (double)in[i] * (double)in[i];
+    const rs_fxp format = { rs_qtensor_signed_bits(o), o->format.fl };
+    for (int64_t at = 0; at < count; at += channels) {
+        const int64_t pixel = at / channels;
+        sum_squares(t, &op->lrn, squares, (int)(pixel / t->width), (int)(pixel % t->width), sums);
+        run(in + at, sums, channels, &op->lrn, t->format.fl, power, root, y);
+        /* An unsigned output has unsigned inputs, and is never below zero. */
+        rs_fxp_quantize_doubles(y, (size_t)channels, format, qnet->rounding, out + at, saturations);
+    }
+}

@@ -1,0 +1,111 @@
+/* How widths become formats: schemes, rules for ranges, and what improves formats of given widths. */
+#ifndef RISTRETTO_FORMATS_FORMATS_H
+#define RISTRETTO_FORMATS_FORMATS_H
+
+#include "emulate/ranges.h"
+#include "qnet/formats.h"
+
+typedef enum rs_scheme {
+    RS_SCHEME_DYNAMIC, /* a fractional length for each layer's weights and each blob */
+    RS_SCHEME_STATIC,  /* one width and one fractional length for all numbers */
+    RS_SCHEME_MINIFLOAT,
+    RS_SCHEME_POWER2, /* weights; activations in dynamic fixed point */
+    RS_SCHEMES
+} rs_scheme;
+/* "dynamic", "static", "minifloat", "power-of-two" */
+const char *rs_scheme_name(rs_scheme scheme);
+
+/* How the integer length of a group of numbers in fixed point is found. */
+typedef enum rs_range_rule {
+    RS_RANGE_MAX,           /* from the largest magnitude: arithmetic.md section 1 */
+    RS_RANGE_PERCENTILE,    /* from the magnitude that a share of the values does not exceed */
+    RS_RANGE_SQUARED_ERROR, /* the one with the least sum of squared errors, of this and the eight below it */
+    RS_RANGE_RULES
+} rs_range_rule;
+/* "max", "percentile", "squared_error" */
+const char *rs_range_rule_name(rs_range_rule rule);
+
+/* How a width becomes a format. */
+typedef struct rs_format_rules {
+    rs_scheme scheme;
+    rs_range_rule weight_range,
+        activation_range;  /* fixed point; rules other than RS_RANGE_MAX need statistics for activations */
+    double percentile;     /* 99.99: of RS_RANGE_PERCENTILE */
+    bool bias_correction;  /* biases take over the mean error that rounded weights make; needs statistics */
+    bool original_lengths; /* activations: the integer length leaves out the sign bit, as in the original program */
+    /* RS_SCHEME_MINIFLOAT. A format with exponent_bits > 0 is taken whatever the width; otherwise the plain format of
+     * that width with exponent_bits of the next line, or (0) with as many as the ranges need, at least 4. */
+    rs_minifloat weight_minifloat, activation_minifloat;
+    int exponent_bits;
+    /* RS_SCHEME_POWER2. by_layer: the exponents end at that of the layer's largest weight; the number of exponents
+     * stays. */
+    rs_power2 power2;
+    bool power2_by_layer;
+} rs_format_rules;
+/* Dynamic fixed point from the largest magnitudes; 99.99; exponents -8 to -1 without zero. */
+void rs_format_rules_defaults(rs_format_rules *rules);
+/* RS_USAGE: an option out of range. */
+rs_status rs_format_rules_check(const rs_format_rules *rules, rs_diag *diag);
+/* The narrowest and widest words that the rules have for a group, for these ranges (which minifloat asks for the
+ * exponent). */
+void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group,
+                            int *least, int *most);
+
+/* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs
+ * that hold the same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a
+ * concatenation's with those parts that nobody else reads. Behind a weighted layer with a ReLU the range is the one
+ * after the ReLU, which is fused into its requantize. */
+rs_status rs_formats_choose(const rs_net *net, const rs_ranges *ranges, const int bits[RS_GROUPS], rs_formats **formats,
+                            rs_diag *diag);
+
+/* The same by rules. Widths of each layer's weights and each blob (the widest of the blobs that share a format counts;
+ * 0: float); `fl`: that of all numbers, for RS_SCHEME_STATIC only. */
+typedef struct rs_widths {
+    int *weights, *activations;
+} rs_widths;
+rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                          const rs_widths *widths, int fl, rs_formats **formats, rs_diag *diag);
+/* One width a group. */
+rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
+                                 const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag);
+
+/* Changes chosen formats: activations that are never below zero, because a ReLU came before or because they are bytes
+ * (`data`: no mean and a scale above zero; NULL: unknown), become unsigned, with one more fractional bit; each output
+ * channel's weights get a fractional length of their own, from their largest magnitude, but not those of scores as wide
+ * as the accumulator. What has bits = 0 stays, and what is not fixed point. */
+rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, rs_formats *formats, rs_diag *diag);
+rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
+
+/* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come
+ * near to the float net's: one weight after the other is rounded, and those that follow take over what its error does
+ * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), behind inputs that are rounded already; the mean that remains
+ * goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and moves the fractional lengths
+ * of weights where others lose less. Takes the first `images` of the set (0: all), fewer if their blobs need more than
+ * 256 MB. Layers of more than 2,048 inputs an output stay as they are. The result depends on no number of threads. */
+rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
+                           rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+
+/* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked
+ * for; fractional lengths and the place of the scores by rs_formats_refine and rs_formats_place_scores
+ * (finetune/finetune.h), on the first `refine` images (0: not at all). */
+rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt,
+                             int64_t refine, rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats,
+                             rs_diag *diag);
+
+/* The weighted layer with biases that writes the scores, if they have a format; -1: there is none. */
+int rs_scores_layer(const rs_net *net, const rs_formats *formats);
+
+/* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are
+ * powers of two and whose zero points are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for
+ * unsigned types, Dropout for the others. RS_BAD_INPUT: other scales, values without a format; the message names the
+ * layer. */
+rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag);
+/* A copy of formats in fixed point, without weights and biases that replace the net's. */
+rs_status rs_formats_copy_fixed(const rs_net *net, const rs_formats *from, rs_formats **copy, rs_diag *diag);
+
+/* Sets each weighted layer's quantization field from the formats, for rs_caffe_write_quantized. */
+void rs_formats_apply(const rs_formats *formats, rs_net *net);
+/* Puts the weights and biases that replace a layer's (rounded, bias) into the net; false: there are none. */
+bool rs_formats_give_params(const rs_formats *formats, rs_net *net);
+
+#endif

@@ -1,0 +1,351 @@
+#include "search/checkpoint.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+
+enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
+static const char format_name[] = "ristretto-search";
+
+/* ---------------------------------------------------------------------------------------------------------- key */
+
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
+{
+    const uint8_t *bytes = data;
+    h = rs_mix64(h ^ n);
+    for (; n >= sizeof h; n -= sizeof h, bytes += sizeof h) {
+        uint64_t word;
+        memcpy(&word, bytes, sizeof word);
+        h = rs_mix64(h ^ word);
+    }
+    uint64_t last = 0;
+    for (size_t i = 0; i < n; i++)
+        last |= (uint64_t)bytes[i] << (8 * i);
+    return rs_mix64(h ^ last);
+}
+
+static uint64_t hash_number(uint64_t h, int64_t x)
+{
+    return rs_mix64(h ^ (uint64_t)x);
+}
+
+static uint64_t hash_real(uint64_t h, double x)
+{
+    return hash_bytes(h, &x, sizeof x);
+}
+
+static uint64_t hash_set(uint64_t h, const rs_dataset *set, int64_t images)
+{
+    const size_t pixels = (size_t)images * (size_t)set->channels * (size_t)set->height * (size_t)set->width;
+    return hash_bytes(hash_bytes(h, set->pixels, pixels), set->labels, (size_t)images * sizeof *set->labels);
+}
+
+static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
+{
+    h = hash_number(hash_bytes(h, layer->name, strlen(layer->name)), (int64_t)layer->type);
+    for (int i = 0; i < layer->n_bottoms; i++)
+        h = hash_number(h, layer->bottoms[i]);
+    for (int i = 0; i < layer->n_tops; i++)
+        h = hash_number(h, layer->tops[i]);
+    const rs_convolution_param *c = &layer->convolution;
+    const rs_pooling_param *p = &layer->pooling;
+    switch (layer->type) {
+    case RS_LAYER_CONVOLUTION: {
+        const int64_t fields[] = { c->groups, c->kernel_h, c->kernel_w,   c->stride_h,  c->stride_w,
+                                   c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
+        h = hash_bytes(h, fields, sizeof fields);
+        break;
+    }
+    case RS_LAYER_POOLING: {
+        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h,
+                                   p->stride_w,        p->pad_h,  p->pad_w,    p->floor,    p->exclude_padding };
+        h = hash_bytes(h, fields, sizeof fields);
+        break;
+    }
+    case RS_LAYER_RELU:
+        h = hash_real(h, (double)layer->relu_slope);
+        break;
+    case RS_LAYER_DECONVOLUTION: {
+        const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w,   c->stride_h,
+                                   c->stride_w,     c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
+        h = hash_bytes(h, fields, sizeof fields);
+        break;
+    }
+    case RS_LAYER_LRN:
+        h = hash_number(hash_number(h, layer->lrn.across), layer->lrn.size);
+        h = hash_real(hash_real(hash_real(h, (double)layer->lrn.alpha), (double)layer->lrn.beta), (double)layer->lrn.k);
+        break;
+    case RS_LAYER_BATCH_NORM:
+        h = hash_real(hash_number(h, layer->batch_norm.global_stats), (double)layer->batch_norm.eps);
+        break;
+    case RS_LAYER_SCALE:
+    case RS_LAYER_BIAS:
+        h = hash_number(hash_number(h, layer->scale.axis), layer->scale.num_axes);
+        break;
+    case RS_LAYER_ELU:
+        h = hash_real(h, (double)layer->elu_alpha);
+        break;
+    case RS_LAYER_CLIP:
+        h = hash_real(hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
+        break;
+    case RS_LAYER_QUANTIZE_LINEAR:
+        h = hash_real(
+            hash_number(hash_number(hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
+                        layer->quantize_linear.most),
+            (double)layer->quantize_linear.scale);
+        break;
+    case RS_LAYER_CONCAT:
+        h = hash_number(h, layer->concat.axis);
+        break;
+    case RS_LAYER_SLICE:
+        h = hash_number(h, layer->slice.axis);
+        for (int i = 0; i < layer->slice.n_points; i++)
+            h = hash_number(h, layer->slice.points[i]);
+        break;
+    case RS_LAYER_ELTWISE:
+        h = hash_number(h, (int64_t)layer->eltwise.method);
+        for (int i = 0; i < layer->n_bottoms && layer->eltwise.coefficients != NULL; i++)
+            h = hash_real(h, (double)layer->eltwise.coefficients[i]);
+        break;
+    case RS_LAYER_INPUT:
+    case RS_LAYER_INNER_PRODUCT:
+    case RS_LAYER_SOFTMAX:
+    case RS_LAYER_SOFTMAX_LOSS:
+    case RS_LAYER_EUCLIDEAN_LOSS:
+    case RS_LAYER_ACCURACY:
+    case RS_LAYER_DROPOUT:
+    case RS_LAYER_PRELU:
+    case RS_LAYER_SIGMOID:
+    case RS_LAYER_TANH:
+    case RS_LAYER_SPLIT:
+    case RS_LAYER_FLATTEN: /* the same values, in another shape */
+    case RS_LAYER_RESHAPE:
+    case RS_LAYER_TYPES:
+        break;
+    }
+    for (int i = 0; i < layer->n_params; i++)
+        h = hash_bytes(h, layer->params[i].data, (size_t)rs_shape_count(&layer->params[i].shape, 0) * sizeof(float));
+    return h;
+}
+
+static uint64_t hash_rules(uint64_t h, const rs_format_rules *r)
+{
+    const rs_minifloat w = r->weight_minifloat, a = r->activation_minifloat;
+    const int64_t fields[] = { (int64_t)r->scheme,
+                               (int64_t)r->weight_range,
+                               (int64_t)r->activation_range,
+                               r->bias_correction,
+                               r->original_lengths,
+                               r->exponent_bits,
+                               r->power2.min_exponent,
+                               r->power2.max_exponent,
+                               r->power2.zero,
+                               r->power2_by_layer,
+                               w.exponent_bits,
+                               w.mantissa_bits,
+                               w.bias,
+                               w.subnormals,
+                               (int64_t)w.special,
+                               a.exponent_bits,
+                               a.mantissa_bits,
+                               a.bias,
+                               a.subnormals,
+                               (int64_t)a.special };
+    return hash_real(hash_bytes(h, fields, sizeof fields), r->percentile);
+}
+
+uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+                       int64_t calibration_images, const rs_dataset *search, int64_t search_images,
+                       const rs_quantize_options *options)
+{
+    uint64_t h = VERSION;
+    for (int i = 0; i < net->n_layers; i++)
+        h = hash_layer(h, &net->layers[i]);
+    for (int b = 0; b < net->n_blobs; b++)
+        for (int a = 1; a < net->blobs[b].shape.n_axes; a++)
+            h = hash_number(h, net->blobs[b].shape.dim[a]);
+    h = hash_real(h, data != NULL ? (double)data->scale : 1.0);
+    for (int i = 0; data != NULL && i < data->n_mean; i++)
+        h = hash_real(h, (double)data->mean[i]);
+    if (data != NULL && data->mean_image != NULL)
+        h = hash_bytes(h, data->mean_image,
+                       (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
+    h = hash_number(h, data != NULL ? data->crop_size : 0);
+    h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
+    h = hash_real(h, options->error_margin);
+    const int64_t fields[] = { options->min_bits,
+                               options->max_bits,
+                               options->fixed_bits[0],
+                               options->fixed_bits[1],
+                               options->fixed_bits[2],
+                               (int64_t)options->bias_rule,
+                               (int64_t)options->rounding,
+                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores +
+                                   8 * options->original_search + 16 * options->adaptive_weights,
+                               options->refine_images };
+    return hash_rules(hash_bytes(h, fields, sizeof fields), &options->rules);
+}
+
+/* -------------------------------------------------------------------------------------------------------- state */
+
+rs_status rs_search_add(rs_search_state *state, const rs_trial *combination, rs_diag *diag)
+{
+    if (state->n_combinations == state->room) {
+        const int room = state->room + 16;
+        rs_trial *more = rs_recalloc(state->combinations, (size_t)state->room, (size_t)room, sizeof *more);
+        if (more == NULL)
+            return rs_out_of_memory(diag);
+        state->combinations = more;
+        state->room = room;
+    }
+    state->combinations[state->n_combinations++] = *combination;
+    return RS_OK;
+}
+
+/* A whole number in [low, high]. */
+static bool number(const json_t *value, int64_t low, int64_t high, int64_t *out)
+{
+    *out = (int64_t)json_integer_value(value);
+    return json_is_integer(value) && *out >= low && *out <= high;
+}
+
+static bool read_counts(const json_t *trials, rs_search_state *state)
+{
+    if (!json_is_array(trials) || json_array_size(trials) != (size_t)state->n_counts)
+        return false;
+    for (int i = 0; i < state->n_counts; i++) {
+        const json_t *pair = json_array_get(trials, (size_t)i);
+        if (json_array_size(pair) != 2 ||
+            !number(json_array_get(pair, 0), 0, state->images_done, &state->counts[i].hits) ||
+            !number(json_array_get(pair, 1), 0, state->images_done - state->counts[i].hits, &state->counts[i].ties))
+            return false;
+    }
+    return true;
+}
+
+static bool read_combination(const json_t *object, int64_t images, rs_trial *trial)
+{
+    *trial = (rs_trial) { .group = RS_GROUPS, .images = images, .exact = true };
+    const json_t *bits = json_object_get(object, "bits");
+    if (json_array_size(bits) != RS_GROUPS)
+        return false;
+    for (int g = 0; g < RS_GROUPS; g++) {
+        int64_t b;
+        if (!number(json_array_get(bits, (size_t)g), 0, 16, &b))
+            return false;
+        trial->bits[g] = (int)b;
+    }
+    int64_t fl;
+    if (!number(json_object_get(object, "fl"), RS_FL_MIN, RS_FL_MAX, &fl))
+        return false;
+    trial->fl = (int)fl;
+    return number(json_object_get(object, "hits"), 0, images, &trial->hits) &&
+           number(json_object_get(object, "ties"), 0, images - trial->hits, &trial->ties);
+}
+
+static rs_status bad(const char *path, rs_diag *diag)
+{
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "remove the file, or name another one for the checkpoint",
+                    "not a checkpoint of a search, expected JSON with \"format\": \"%s\"", format_name);
+}
+
+static rs_status read_state(const char *path, const json_t *root, rs_search_state *state, rs_diag *diag)
+{
+    const char *name = json_string_value(json_object_get(root, "format")),
+               *key = json_string_value(json_object_get(root, "key"));
+    int64_t version;
+    if (name == NULL || strcmp(name, format_name) != 0 || key == NULL ||
+        !number(json_object_get(root, "version"), 0, INT32_MAX, &version))
+        return bad(path, diag);
+    char expected[24];
+    snprintf(expected, sizeof expected, "%016" PRIx64, state->key);
+    if (version != VERSION || strcmp(key, expected) != 0) {
+        rs_warn(diag, RS_FILE(path), NULL,
+                "the checkpoint was made for other weights, data or options: the search starts anew");
+        return RS_OK;
+    }
+    const json_t *list = json_object_get(root, "combinations");
+    if (!number(json_object_get(root, "images_done"), 0, state->images, &state->images_done) ||
+        !read_counts(json_object_get(root, "trials"), state) || !json_is_array(list))
+        return bad(path, diag);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        rs_trial trial;
+        if (!read_combination(json_array_get(list, i), state->images, &trial))
+            return bad(path, diag);
+        const rs_status st = rs_search_add(state, &trial, diag);
+        if (st != RS_OK)
+            return st;
+    }
+    return RS_OK;
+}
+
+rs_status rs_search_load(const char *path, rs_search_state *state, rs_diag *diag)
+{
+    if (!rs_file_exists(path))
+        return RS_OK;
+    uint8_t *text = NULL;
+    size_t size = 0;
+    rs_status st = rs_read_file(path, LARGEST_FILE, false, &text, &size, diag);
+    if (st != RS_OK)
+        return st;
+    json_error_t error;
+    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
+    rs_free(text);
+    if (root == NULL)
+        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column },
+                        "remove the file, or name another one for the checkpoint", "not a checkpoint of a search: %s",
+                        error.text);
+    st = read_state(path, root, state, diag);
+    json_decref(root);
+    return st;
+}
+
+static json_t *state_json(const rs_search_state *state)
+{
+    char key[24];
+    snprintf(key, sizeof key, "%016" PRIx64, state->key);
+    json_t *trials = json_array(), *list = json_array();
+    for (int i = 0; i < state->n_counts; i++)
+        json_array_append_new(
+            trials, json_pack("[I, I]", (json_int_t)state->counts[i].hits, (json_int_t)state->counts[i].ties));
+    for (int i = 0; i < state->n_combinations; i++) {
+        const rs_trial *t = &state->combinations[i];
+        json_array_append_new(list,
+                              json_pack("{s: [i, i, i], s: i, s: I, s: I}", "bits", t->bits[0], t->bits[1], t->bits[2],
+                                        "fl", t->fl, "hits", (json_int_t)t->hits, "ties", (json_int_t)t->ties));
+    }
+    /* json_pack takes the two arrays over, even if it fails. */
+    json_t *root = json_pack("{s: s, s: i, s: s, s: I, s: o, s: o}", "format", format_name, "version", (int)VERSION,
+                             "key", key, "images_done", (json_int_t)state->images_done, "trials", trials,
+                             "combinations", list);
+    if (root != NULL && json_array_size(trials) == (size_t)state->n_counts &&
+        json_array_size(list) == (size_t)state->n_combinations)
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+rs_status rs_search_save(const char *path, const rs_search_state *state, rs_diag *diag)
+{
+    json_t *root = state_json(state);
+    if (root == NULL)
+        return rs_out_of_memory(diag);
+    rs_output *out = NULL;
+    rs_status st = rs_output_open(path, &out, diag);
+    if (st == RS_OK) {
+        /* A stream that cannot be written is reported by the commit. */
+        if (json_dumpf(root, rs_output_stream(out), JSON_COMPACT | JSON_SORT_KEYS) != 0 &&
+            !ferror(rs_output_stream(out))) {
+            rs_output_discard(out);
+            st = rs_out_of_memory(diag);
+        } else {
+            fputc('\n', rs_output_stream(out));
+            st = rs_output_commit(out, diag);
+        }
+    }
+    json_decref(root);
+    return st;
+}

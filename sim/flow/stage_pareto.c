@@ -1,0 +1,247 @@
+/* ristretto quantize --pareto: widths layer by layer, by what they cost. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "flow/stages.h"
+#include "energy/technology.h"
+#include "import/caffe.h"
+#include "import/import.h"
+#include "net/cost.h"
+#include "engine/engine.h"
+#include "report/report.h"
+#include "train/score.h"
+#include "emulate/score.h"
+
+static const char *const costs[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "area", [RS_COST_ENERGY] = "energy" };
+static const char *const units[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "um2", [RS_COST_ENERGY] = "pJ" };
+
+rs_cost_kind rs_cost_kind_named(const char *name)
+{
+    int kind = 0;
+    while (kind < RS_COST_KINDS - 1 && strcmp(costs[kind], name) != 0)
+        kind++;
+    return (rs_cost_kind)kind;
+}
+
+typedef struct pricing {
+    rs_cost_kind kind;
+    const rs_technology *technology;
+    bool power2;
+} pricing;
+
+static int ceil_log2(int64_t n)
+{
+    int bits = 0;
+    while ((INT64_C(1) << bits) < n)
+        bits++;
+    return bits;
+}
+
+/* One multiply-accumulate of layer i: the product, and the addition to a sum as wide as the layer's sums can be. */
+static rs_cost operation(const pricing *p, const rs_net *net, int i, const rs_widths *w)
+{
+    const rs_layer *l = &net->layers[i];
+    const int in = w->activations[l->bottoms[0]], weight = w->weights[i];
+    const int sum = in + weight + ceil_log2(rs_shape_count(&l->params[0].shape, 1));
+    const rs_cost product = p->power2 ? rs_cost_shifter(p->technology, in + weight, weight)
+                                      : rs_cost_multiplier(p->technology, in, weight);
+    const rs_cost adder = rs_cost_linear(&p->technology->adders, sum);
+    return (rs_cost) { product.pj + adder.pj, product.um2 + adder.um2 };
+}
+
+/* Bits: of all weights and all layer outputs of an image. Area: of one multiply-accumulate unit that serves every
+ * layer. Energy: of the multiply-accumulates of an image, and of its weights and layer outputs moved once to or from
+ * the off-chip memory. */
+static double cost_of(const void *context, const rs_net *net, const rs_widths *w)
+{
+    const pricing *p = context;
+    double bits = 0, area = 0, energy = 0;
+    for (int i = 0; i < net->n_layers; i++) {
+        const rs_layer_cost c = rs_net_cost(net, i);
+        const rs_layer *l = &net->layers[i];
+        if (w->weights[i] > 0) {
+            bits += (double)rs_shape_count(&l->params[0].shape, 0) * w->weights[i];
+            if (p->technology != NULL) {
+                const rs_cost one = operation(p, net, i, w);
+                area = fmax(area, one.um2);
+                energy += (double)c.macs * one.pj;
+            }
+        }
+        for (int t = 0; t < l->n_tops; t++)
+            bits += c.outputs > 0
+                        ? (double)rs_shape_count(&net->blobs[l->tops[t]].shape, 1) * w->activations[l->tops[t]]
+                        : 0;
+    }
+    if (p->kind == RS_COST_BITS)
+        return bits;
+    return p->kind == RS_COST_AREA ? area : energy + bits * rs_dram_pj_per_bit(p->technology);
+}
+
+/* ------------------------------------------------------------------------------------------------------- output */
+
+/* A column for each layer's weights, and for each blob that has a width. */
+static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const char *unit, const char *path,
+                           rs_diag *diag)
+{
+    rs_output *out = NULL;
+    const rs_status status = rs_output_open(path, &out, diag);
+    if (status != RS_OK)
+        return status;
+    FILE *f = rs_output_stream(out);
+    const rs_widths *first = &r->points[0].widths;
+    fprintf(f, "cost_%s,hits,ties,accuracy,front,chosen", unit);
+    for (int i = 0; i < net->n_layers; i++)
+        if (first->weights[i] > 0)
+            fprintf(f, ",%s weights", net->layers[i].name);
+    for (int b = 0; b < net->n_blobs; b++)
+        if (first->activations[b] > 0)
+            fprintf(f, ",%s", net->blobs[b].name);
+    fputc('\n', f);
+    for (int k = 0; k < r->n_points; k++) {
+        const rs_pareto_point *p = &r->points[k];
+        fprintf(f, "%.9g,%" PRId64 ",%" PRId64 ",%.4f,%d,%d", p->cost, p->hits, p->ties,
+                100.0 * (double)p->hits / (double)r->images, p->front, k == r->chosen);
+        for (int i = 0; i < net->n_layers; i++)
+            if (first->weights[i] > 0)
+                fprintf(f, ",%d", p->widths.weights[i]);
+        for (int b = 0; b < net->n_blobs; b++)
+            if (first->activations[b] > 0)
+                fprintf(f, ",%d", p->widths.activations[b]);
+        fputc('\n', f);
+    }
+    return rs_output_commit(out, diag);
+}
+
+/* "8/8/4/4", layer by layer; of layer outputs each format once, beginning with the input. */
+static void widths_text(const rs_net *net, const rs_widths *w, bool weights, char *text, size_t size)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (int i = 0; i < (weights ? net->n_layers : net->n_blobs) && at + 4 < size; i++) {
+        const int bits = weights ? w->weights[i] : w->activations[i];
+        if (bits > 0)
+            at += (size_t)snprintf(text + at, size - at, "%s%d", at > 0 ? "/" : "", bits);
+    }
+}
+
+static json_t *points_json(const rs_net *net, const rs_pareto_result *r)
+{
+    json_t *points = json_array();
+    bool failed = points == NULL;
+    for (int k = 0; k < r->n_points && !failed; k++) {
+        const rs_pareto_point *p = &r->points[k];
+        char weights[512], outputs[512];
+        widths_text(net, &p->widths, true, weights, sizeof weights);
+        widths_text(net, &p->widths, false, outputs, sizeof outputs);
+        failed = json_array_append_new(points, json_pack("{s:f, s:I, s:I, s:b, s:s, s:s}", "cost", p->cost, "hits",
+                                                         (json_int_t)p->hits, "ties", (json_int_t)p->ties, "front",
+                                                         p->front, "weights", weights, "outputs", outputs)) != 0;
+    }
+    if (!failed)
+        return points;
+    json_decref(points);
+    return NULL;
+}
+
+static rs_status test_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, json_t **test,
+                           rs_diag *diag)
+{
+    const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
+    rs_engine *engine = NULL;
+    rs_test_result f = { .hits = 0 };
+    rs_score q = { .saturations = NULL };
+    rs_status status = rs_engine_new(qnet, false, &engine, diag);
+    if (status == RS_OK)
+        status = rs_test_net(net, &part, NULL, &f, diag);
+    if (status == RS_OK)
+        status = rs_engine_score(engine, &part, 1, &q, diag);
+    rs_engine_free(engine);
+    if (status != RS_OK)
+        return status;
+    *test = json_pack("{s:s, s:I, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)slice.count, "float_hits",
+                      (json_int_t)f.hits, "hits", (json_int_t)q.hits, "ties", (json_int_t)q.ties);
+    return *test != NULL ? RS_OK : rs_out_of_memory(diag);
+}
+
+static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_pareto_result *r, const char *unit,
+                               const json_t *section, rs_diag *diag)
+{
+    char *const paths[] = { rs_path_join(stage->out, "qnet"), rs_path_join(stage->out, "quantized.prototxt"),
+                            rs_path_join(stage->out, "pareto.csv"), rs_path_join(stage->out, "pareto.json"),
+                            rs_path_join(stage->out, "quantized.caffemodel") };
+    enum { QNET, PROTOTXT, CSV, JSON, WEIGHTS, PATHS };
+    rs_status status = RS_OK;
+    for (int i = 0; i < PATHS; i++)
+        status = paths[i] == NULL ? rs_out_of_memory(diag) : status;
+    if (status == RS_OK)
+        status = rs_qnet_write(r->qnet, paths[QNET], diag);
+    if (status == RS_OK) {
+        rs_formats_apply(r->formats, net);
+        status = rs_import_write_quantized(stage->model, net, paths[PROTOTXT], diag);
+    }
+    if (status == RS_OK && rs_formats_give_params(r->formats, net))
+        status = rs_caffe_write_weights(net, paths[WEIGHTS], diag);
+    if (status == RS_OK)
+        status = write_csv(net, r, unit, paths[CSV], diag);
+    if (status == RS_OK)
+        status = rs_json_write(section, paths[JSON], diag);
+    for (int i = 0; i < PATHS; i++)
+        rs_free(paths[i]);
+    return status;
+}
+
+rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
+                          const rs_pareto_stage *pareto, json_t **section, rs_diag *diag)
+{
+    *section = NULL;
+    const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
+    const rs_dataset calibration = rs_dataset_slice(chosen_on, stage->calibration.first, stage->calibration.count);
+    const rs_dataset search = rs_dataset_slice(chosen_on, stage->search.first, stage->search.count);
+    rs_technology *technology = NULL;
+    rs_pareto_result *r = NULL;
+    json_t *test = NULL;
+    int data_layer = 0;
+    if (pareto->kind != RS_COST_BITS && pareto->technology == NULL)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml",
+                        "a front by %s needs a technology", costs[pareto->kind]);
+    rs_status status = pareto->technology != NULL ? rs_technology_read(pareto->technology, &technology, diag) : RS_OK;
+    const pricing price = { .kind = pareto->kind,
+                            .technology = technology,
+                            .power2 = stage->options.rules.scheme == RS_SCHEME_POWER2 };
+    const rs_pareto_options options = { .cost = cost_of,
+                                        .context = &price,
+                                        .uniform = pareto->kind == RS_COST_AREA,
+                                        .budget = pareto->budget,
+                                        .stop_margin = fmax(5.0, 3.0 * stage->options.error_margin) };
+    if (status == RS_OK)
+        status = rs_data_layer(net, &data_layer, diag);
+    if (status == RS_OK)
+        status = rs_make_folder(stage->out, diag);
+    if (status == RS_OK)
+        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options, &r,
+                           diag);
+    if (status == RS_OK)
+        status = test_json(net, r->qnet, set, stage->test, &test, diag);
+    if (status == RS_OK) {
+        *section = json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:O}", "network",
+                             net->name, "cost", costs[pareto->kind], "unit", units[pareto->kind], "budget",
+                             pareto->budget, "error_margin", stage->options.error_margin, "met", r->met, "images",
+                             (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "needed_hits",
+                             (json_int_t)r->needed_hits, "chosen", r->chosen, "trials", (json_int_t)r->trials,
+                             "seconds", r->seconds, "points", points_json(net, r), "test", test);
+        status = *section != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
+    if (status == RS_OK)
+        status = write_outputs(net, stage, r, units[pareto->kind], *section, diag);
+    if (status == RS_OK && !r->met)
+        status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "the cheapest, or the best, of what was tried is written",
+                          "no point of the front %s",
+                          pareto->budget > 0 ? "is within the budget" : "keeps the error margin");
+    json_decref(test);
+    rs_pareto_result_free(r);
+    rs_technology_free(technology);
+    return status;
+}

@@ -1,0 +1,244 @@
+#include "verilate/dut.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "verilate/shim/shim.h"
+#include "verilate/build.h"
+
+_Static_assert((int)RS_EVENT_READ == RS_SHIM_READ && (int)RS_EVENT_OUTPUT == RS_SHIM_OUTPUT &&
+                   (int)RS_EVENT_WRITE == RS_SHIM_WRITE && (int)RS_EVENT_DONE == RS_SHIM_DONE,
+               "events of the shim have the numbers of rs_event_kind");
+_Static_assert((int)RS_DUT_FAULT_FLIP == RS_SHIM_FAULT_FLIP && (int)RS_DUT_FAULT_LATE == RS_SHIM_FAULT_LATE &&
+                   (int)RS_DUT_FAULT_DROP == RS_SHIM_FAULT_DROP &&
+                   (int)RS_DUT_FAULT_DUPLICATE == RS_SHIM_FAULT_DUPLICATE &&
+                   (int)RS_DUT_FAULT_ANSWER == RS_SHIM_FAULT_ANSWER,
+               "faults of the shim have the numbers of rs_dut_fault");
+_Static_assert(sizeof(rs_descriptor) <= RS_DESCRIPTOR_WORDS * sizeof(int32_t), "a descriptor has at most 64 words");
+
+struct rs_dut {
+    rs_array_config config;
+    char *path;
+    double build_seconds;
+    void *library;
+    const rs_shim_functions *functions;
+    rs_shim *shim;
+    rs_descriptor *descriptors; /* in the program memory */
+    int n_descriptors;
+    char *coverage; /* file of counts; NULL: none */
+};
+
+static rs_status load(rs_dut *dut, rs_diag *diag)
+{
+    dut->library = dlopen(dut->path, RTLD_NOW | RTLD_LOCAL);
+    if (dut->library == NULL)
+        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
+                        "cannot be loaded: %s", dlerror());
+    /* The cast of an object pointer to a function's, as POSIX has it. */
+    rs_shim_table_function table = NULL;
+    *(void **)&table = dlsym(dut->library, "rs_shim_table");
+    dut->functions = table != NULL ? table() : NULL;
+    if (dut->functions == NULL || dut->functions->interface_number != RS_SHIM_INTERFACE)
+        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
+                        "is not a model of this version");
+    return RS_OK;
+}
+
+rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *options, rs_dut **result, rs_diag *diag)
+{
+    static const rs_dut_options none = { .trace = NULL };
+    if (options == NULL)
+        options = &none;
+    *result = NULL;
+    if (config->activation_bits <= 0 || config->weight_bits <= 0 || config->accumulator_bits <= 0)
+        return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "the array's widths are not resolved");
+
+    rs_dut *dut = RS_NEW(rs_dut);
+    if (dut == NULL)
+        return rs_out_of_memory(diag);
+    dut->config = *config;
+    dut->config.path = dut->config.name = NULL;
+    dut->descriptors = RS_NEW_ARRAY(rs_descriptor, (size_t)config->program_depth);
+    rs_status status = dut->descriptors != NULL ? RS_OK : rs_out_of_memory(diag);
+    rs_dut_build_options build = { .trace = options->trace != NULL, .quick = options->quick };
+    if (status == RS_OK)
+        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
+    if (status == RS_OK && load(dut, NULL) != RS_OK) {
+        /* Spoilt, by a full disk for example: once more. */
+        if (dut->library != NULL)
+            dlclose(dut->library);
+        dut->library = NULL;
+        rs_free(dut->path);
+        build.again = true;
+        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
+        if (status == RS_OK)
+            status = load(dut, diag);
+    }
+    if (status == RS_OK && rs_dut_coverage_folder() != NULL) {
+        static atomic_uint opened; /* names of this process's files */
+        dut->coverage = rs_format("%s/%ld-%u.dat", rs_dut_coverage_folder(), (long)getpid(),
+                                  atomic_fetch_add(&opened, 1));
+        status = dut->coverage != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
+    if (status == RS_OK) {
+        const rs_shim_options given = {
+            .lanes = config->lanes,
+            .act_bits = config->activation_bits,
+            .bus_bits = config->bus_bits,
+            .x_seed = options->x_seed,
+            .no_overflow = options->no_overflow,
+            .trace = options->trace,
+            .trace_from = options->trace_from,
+            .trace_to = options->trace_to,
+            .coverage = dut->coverage,
+            .fault = (int32_t)options->fault,
+            .fault_beat = options->fault_beat,
+        };
+        const char *message = "";
+        dut->shim = dut->functions->open(&given, &message);
+        if (dut->shim == NULL)
+            status = rs_error(diag, RS_RESOURCE, RS_FILE(dut->path), NULL, "the RTL model cannot be started: %s",
+                              message);
+    }
+    if (status != RS_OK) {
+        rs_dut_close(dut);
+        return status;
+    }
+    *result = dut;
+    return RS_OK;
+}
+
+void rs_dut_close(rs_dut *dut)
+{
+    if (dut == NULL)
+        return;
+    if (dut->shim != NULL && dut->functions != NULL)
+        dut->functions->close(dut->shim);
+    if (dut->library != NULL)
+        dlclose(dut->library);
+    rs_free(dut->descriptors);
+    rs_free(dut->path);
+    rs_free(dut->coverage);
+    rs_free(dut);
+}
+
+/* Writes the descriptors that differ from those in the program memory. */
+static void write_program(rs_dut *dut, const rs_descriptor *descriptors, int n)
+{
+    enum { WORDS = sizeof(rs_descriptor) / sizeof(int32_t) };
+    for (int d = 0; d < n; d++) {
+        if (d < dut->n_descriptors && memcmp(&dut->descriptors[d], &descriptors[d], sizeof descriptors[d]) == 0)
+            continue;
+        int32_t words[WORDS];
+        memcpy(words, &descriptors[d], sizeof words);
+        for (int w = 0; w < WORDS; w++)
+            dut->functions->write_program(dut->shim, (uint32_t)(RS_DESCRIPTOR_WORDS * d + w), (uint32_t)words[w]);
+        dut->descriptors[d] = descriptors[d];
+    }
+    if (n > dut->n_descriptors)
+        dut->n_descriptors = n;
+}
+
+rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uint8_t *memory, int64_t beats,
+                       uint64_t run, rs_diag *diag)
+{
+    if (n < 1 || n > dut->config.program_depth)
+        return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "%d descriptors do not fit a program memory of %d", n,
+                        dut->config.program_depth);
+    write_program(dut, descriptors, n);
+    const rs_shim_memory port = {
+        .bytes = memory,
+        .beats = (uint64_t)beats,
+        .latency = (uint32_t)dut->config.latency,
+        .stall_percent = (uint32_t)dut->config.stall_percent,
+        .stall_key = rs_mix64(dut->config.stall_seed + run),
+    };
+    if (!dut->functions->start(dut->shim, &port, (uint32_t)n))
+        return rs_out_of_memory(diag);
+    return RS_OK;
+}
+
+typedef struct relay {
+    const rs_dut *dut;
+    rs_event_sink sink;
+    void *context;
+} relay;
+
+static bool pass_on(void *context, const rs_shim_event *from)
+{
+    const relay *to = context;
+    if (to->sink == NULL)
+        return true;
+    /* The shim knows words of bits only; their descriptor says whether they have a sign. */
+    int32_t values[64];
+    const bool is_unsigned = from->kind == RS_SHIM_OUTPUT && from->descriptor >= 0 &&
+                             from->descriptor < to->dut->n_descriptors &&
+                             to->dut->descriptors[from->descriptor].out_unsigned != 0;
+    const bool codes = from->kind == RS_SHIM_OUTPUT && to->dut->config.pe == RS_PE_MINIFLOAT;
+    for (int i = 0; codes && i < from->n_values && i < 64; i++)
+        values[i] = rs_program_value(&to->dut->config, from->values[i]);
+    if (is_unsigned)
+        for (int i = 0; i < from->n_values && i < 64; i++)
+            values[i] = (int32_t)((uint32_t)from->values[i] & ((1U << to->dut->config.activation_bits) - 1U));
+    const rs_event event = {
+        .kind = (rs_event_kind)from->kind,
+        .cycle = from->cycle,
+        .descriptor = from->descriptor,
+        .address = from->address,
+        .n_values = from->n_values,
+        .saturations = from->saturations,
+        .overflows = from->overflows,
+        .values = is_unsigned || codes ? values : from->values,
+        .data = from->data,
+    };
+    return to->sink(to->context, &event);
+}
+
+rs_status rs_dut_advance(rs_dut *dut, uint64_t limit, rs_event_sink sink, void *context, bool *finished, rs_diag *diag)
+{
+    /* In pieces, so that an interrupt is seen. */
+    enum { PIECE = 1 << 16 };
+    relay to = { .dut = dut, .sink = sink, .context = context };
+    *finished = false;
+    for (;;) {
+        const uint64_t now = dut->functions->cycle(dut->shim);
+        const uint64_t until = limit > now && limit - now > PIECE ? now + PIECE : limit;
+        switch (dut->functions->advance(dut->shim, until, pass_on, &to)) {
+        case RS_SHIM_FINISHED:
+            *finished = true;
+            return RS_OK;
+        case RS_SHIM_STOPPED:
+            return RS_OK;
+        case RS_SHIM_BROKEN:
+            return rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "the RTL stopped in %s",
+                            dut->functions->message(dut->shim));
+        case RS_SHIM_RUNNING:
+            break;
+        }
+        if (rs_interrupted())
+            return RS_INTERRUPTED;
+        if (until == limit)
+            return RS_OK;
+    }
+}
+
+uint64_t rs_dut_cycle(const rs_dut *dut)
+{
+    return dut->functions->cycle(dut->shim);
+}
+
+const char *rs_dut_library(const rs_dut *dut)
+{
+    return dut->path;
+}
+
+double rs_dut_build_seconds(const rs_dut *dut)
+{
+    return dut->build_seconds;
+}
