@@ -1,6 +1,6 @@
 `include "ristretto_types.svh"
 
-// The array: memory port, loader, buffers, LANES x MULS multipliers, sequencer, storer. docs/microarchitecture.md fixes
+// The array: memory port, loader, buffers, LANES x MULS multipliers, sequencer, storer. docs/reference/microarchitecture.md fixes
 // what it does in every cycle.
 module ristretto_array #(
   parameter int LANES = 4,

@@ -1,4 +1,4 @@
-// Types and sizes that several modules share. docs/microarchitecture.md says what they mean.
+// Types and sizes that several modules share. docs/reference/microarchitecture.md says what they mean.
 package ristretto_pkg;
   // Values of the parameters PE, OVERFLOW, FIRST_LEVEL, TREE_REGS and ROUNDING.
   localparam int PeMultiplier = 0;

@@ -1,6 +1,6 @@
 // The accelerator as a system sees it: registers on AXI4-Lite, memory on AXI4, an interrupt. Told where a descriptor list
-// and the program's memory lie, it runs a whole network on its own. docs/integration.md describes the ports and their timing,
-// docs/registers.md the registers.
+// and the program's memory lie, it runs a whole network on its own. docs/user/integration.md describes the ports and their timing,
+// docs/reference/registers.md the registers.
 module ristretto_top #(
   parameter int LANES = 4,
   parameter int MULS = 4,

@@ -1,6 +1,6 @@
 // One output lane: MULS processing elements, the adder tree, the accumulator and requantization. In direct modes lane number
 // LANE passes activation LANE on, shifted into place.
-// The enables belong to the stages of docs/microarchitecture.md section 5; a stage that is not enabled holds its registers.
+// The enables belong to the stages of docs/reference/array-timing.md section 5; a stage that is not enabled holds its registers.
 module rst_lane #(
   parameter int MULS = 16,
   parameter int ACT_BITS = 8,

@@ -1,4 +1,4 @@
-// The registers of ristretto_top (docs/registers.md) behind an AXI4-Lite port.
+// The registers of ristretto_top (docs/reference/registers.md) behind an AXI4-Lite port.
 module rst_registers #(
   parameter logic [31:0] LANES = 1,
   parameter logic [31:0] MULS = 1,

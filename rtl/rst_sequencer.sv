@@ -1,6 +1,6 @@
 `include "ristretto_types.svh"
 
-// Walks the loop nest of docs/microarchitecture.md section 4, one step a cycle. Every loop keeps where it began; the
+// Walks the loop nest of docs/reference/array-timing.md section 4, one step a cycle. Every loop keeps where it began; the
 // next iteration is there plus a stride of the descriptor, so that addresses are made by adding alone.
 module rst_sequencer #(
   parameter int LANES = 16,

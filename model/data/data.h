@@ -21,7 +21,7 @@ typedef struct rs_dataset {
     bool windowed;     /* images have been resized and cropped already (rs_dataset_load) */
 } rs_dataset;
 
-/* Opens labelled images; docs/data.md describes each format. `path` names one of:
+/* Opens labelled images; docs/user/data.md describes each format. `path` names one of:
  *     an IDX images file          the labels are found beside it by name (images -> labels, idx3 -> idx1); gzipped or
  * not a CIFAR binary file         *.bin a list of images            *.txt or *.lst: lines FILE LABEL a NumPy array
  * *.npy; the labels are found beside it by name (images -> labels, x_ -> y_) a database of Caffe's       a folder with

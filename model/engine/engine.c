@@ -10,8 +10,8 @@
 #include "base/memory.h"
 
 /* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by
- * side in memory, as on the array (docs/microarchitecture.md, "Weight order"): a run is the whole window, a row of it
- * or a point of it. */
+ * side in memory, as on the array (docs/reference/array-data.md, "Weight order"): a run is the whole window, a row of
+ * it or a point of it. */
 typedef struct plan {
     rs_engine_path path;
     const rs_kernel *kernel;

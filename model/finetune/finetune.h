@@ -1,6 +1,6 @@
 /* Fine-tuning of a quantized network (Gysel et al. 2016, section 4 and Figure 3): float shadow weights are rounded to
  * the quantized weights for each batch; gradients, computed with those, update the shadow weights; validation runs on
- * integers. docs/fine-tuning.md. */
+ * integers. docs/user/fine-tuning.md. */
 #ifndef RISTRETTO_FINETUNE_FINETUNE_H
 #define RISTRETTO_FINETUNE_FINETUNE_H
 

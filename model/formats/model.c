@@ -1,4 +1,4 @@
-/* The formats that a quantized model brings, as dynamic fixed point: docs/quantizer.md, "Formats of the model". */
+/* The formats that a quantized model brings, as dynamic fixed point: docs/user/quantizer.md, "Formats of the model". */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -8,10 +8,11 @@
 extern "C" {
 #endif
 
-/* Reads a model as a net in the phase TEST, with shapes inferred and weights set; docs/networks.md lists the operators
- * and what becomes of them. `input` gives the first input another shape (NULL: the model's; an open batch is 1); with a
- * batch of 0, only what the model leaves open is taken from it. RS_BAD_INPUT: an operator, attribute or type that is
- * not supported, by node, operator and index, all of them at once; weights in other files; a file that is damaged. */
+/* Reads a model as a net in the phase TEST, with shapes inferred and weights set; docs/user/networks.md lists the
+ * operators and what becomes of them. `input` gives the first input another shape (NULL: the model's; an open batch is
+ * 1); with a batch of 0, only what the model leaves open is taken from it. RS_BAD_INPUT: an operator, attribute or type
+ * that is not supported, by node, operator and index, all of them at once; weights in other files; a file that is
+ * damaged. */
 rs_status rs_onnx_read(const char *path, const rs_shape *input, rs_net **net, rs_diag *diag);
 
 /* Writes a net with its weights as a model of operator set 13. Shapes must have been inferred. Data layers become

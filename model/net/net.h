@@ -218,7 +218,7 @@ typedef struct rs_judge_param {
 typedef enum rs_color { RS_COLOR_AS_IS, RS_COLOR_BGR, RS_COLOR_GRAY } rs_color;
 
 /* What a data layer says of its source (paths as written) and its transformation: resized, cropped, mirrored
- * (docs/data.md), then value = (pixel - mean) * scale. */
+ * (docs/user/data.md), then value = (pixel - mean) * scale. */
 typedef struct rs_data_param {
     char *source; /* or NULL */
     int64_t batch_size;

@@ -1,4 +1,4 @@
-/* The exact integer form on disk: docs/formats.md, "Quantized network". */
+/* The exact integer form on disk: docs/reference/formats.md, "Quantized network". */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

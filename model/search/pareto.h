@@ -1,4 +1,4 @@
-/* Widths layer by layer: accuracy against what a network costs, as a front of points (docs/quantizer.md). */
+/* Widths layer by layer: accuracy against what a network costs, as a front of points (docs/user/quantizer.md). */
 #ifndef RISTRETTO_SEARCH_PARETO_H
 #define RISTRETTO_SEARCH_PARETO_H
 

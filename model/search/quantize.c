@@ -1,4 +1,4 @@
-/* The search: docs/quantizer.md. */
+/* The search: docs/user/quantizer.md. */
 #include "search/quantize.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* The cycle-level model of the array: the same bits and the same cycles as the RTL, by docs/microarchitecture.md.
- * Event-driven: it computes when things happen instead of clocking through them. */
+/* The cycle-level model of the array: the same bits and the same cycles as the RTL, by
+ * docs/reference/microarchitecture.md. Event-driven: it computes when things happen instead of clocking through them.
+ */
 #ifndef RISTRETTO_ARRAY_ARRAY_H
 #define RISTRETTO_ARRAY_ARRAY_H
 

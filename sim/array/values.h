@@ -1,5 +1,5 @@
 /* What the array computes, apart from when: a tile's ofmap with its saturations and overflows, by
- * docs/microarchitecture.md section 4. */
+ * docs/reference/array-timing.md section 4. */
 #ifndef RISTRETTO_ARRAY_VALUES_H
 #define RISTRETTO_ARRAY_VALUES_H
 

@@ -41,7 +41,7 @@ const rs_option rs_common_options[] = {
       .value = "PATH",                                                                                            \
       .required = is_required,                                                                                    \
       .help = "labelled images: IDX, CIFAR, NumPy or LMDB files, a list of JPEG and PNG files, or a folder "      \
-              "(docs/data.md)" },                                                                                 \
+              "(docs/user/data.md)" },                                                                            \
     {                                                                                                             \
         .name = "split", .type = RS_OPTION_CHOICE, .value = "WHICH", .choices = "test|train", .fallback = "test", \
         .help = "which files of a folder: for testing or for training"                                            \
@@ -392,7 +392,7 @@ static const rs_option quantize_options[] = {
       .choices = "nearest|adaptive",
       .fallback = "nearest",
       .help = "each weight to its nearest number, or so that the layer's outputs on calibration images stay near "
-              "(docs/quantizer.md)" },
+              "(docs/user/quantizer.md)" },
     { .name = "refine",
       .type = RS_OPTION_INT,
       .value = "N",
@@ -429,7 +429,7 @@ static const rs_option quantize_options[] = {
       .value = "PROGRAM",
       .choices = "none|ristretto",
       .fallback = "none",
-      .help = "follow the rules of the original Ristretto: docs/quantizer.md" },
+      .help = "follow the rules of the original Ristretto: docs/user/quantizer.md" },
     { .name = "model-quantized",
       .type = RS_OPTION_FILE,
       .value = "FILE",
@@ -831,7 +831,7 @@ const rs_command rs_commands[] = {
                      "writes it in the present forms, as "
                      "it is used: data layers become inputs; losses and accuracy, which need labels, are left out. "
                      "Read back, it gives the same "
-                     "scores, bit for bit. docs/networks.md says what can be read and written.",
+                     "scores, bit for bit. docs/user/networks.md says what can be read and written.",
       .options = convert_options,
       .places = network_places,
       .run = rs_command_convert,
@@ -920,16 +920,17 @@ const rs_command rs_commands[] = {
           "build/lenet/timeline.svg") },
     { .name = "cosim",
       .summary = "run images through the Verilated RTL in lockstep with the array model",
-      .description = "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole "
-                     "images through it and through the C "
-                     "model side by side, and compares every read, every output beat, every write, and the cycle of "
-                     "each. It stops at the first "
-                     "difference, shows what differs where and how to run it again, and ends with status 1.\n\n"
-                     "With --dut it tries a unit that is not ours instead, a multiplier with an accumulator or a dot "
-                     "product in Verilog, of which a small "
-                     "adapter file says what its ports mean (docs/foreign-rtl.md): corner cases, random sums, and, "
-                     "with --qnet and --data, the operands "
-                     "of a network's layers. Every sum is compared, and every rounded output if the unit has one.",
+      .description =
+          "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole "
+          "images through it and through the C "
+          "model side by side, and compares every read, every output beat, every write, and the cycle of "
+          "each. It stops at the first "
+          "difference, shows what differs where and how to run it again, and ends with status 1.\n\n"
+          "With --dut it tries a unit that is not ours instead, a multiplier with an accumulator or a dot "
+          "product in Verilog, of which a small "
+          "adapter file says what its ports mean (docs/user/foreign-rtl.md): corner cases, random sums, and, "
+          "with --qnet and --data, the operands "
+          "of a network's layers. Every sum is compared, and every rounded output if the unit has one.",
       .options = cosim_options,
       .run = rs_command_cosim,
       .examples = LIST("ristretto cosim --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --data "
@@ -937,9 +938,10 @@ const rs_command rs_commands[] = {
                        "ristretto cosim --dut configs/units/serial-mac.yaml") },
     { .name = "estimate",
       .summary = "area of the array, energy of the network on it, against 32-bit float",
-      .description = "Multiplies what the array model counts - operations, bits moved in each memory, register bits "
-                     "clocked - with the numbers of a "
-                     "technology, each of which names its source. docs/area-and-energy.md gives the formulas.",
+      .description =
+          "Multiplies what the array model counts - operations, bits moved in each memory, register bits "
+          "clocked - with the numbers of a "
+          "technology, each of which names its source. docs/reference/area-and-energy.md gives the formulas.",
       .options = estimate_options,
       .run = rs_command_estimate,
       .examples = LIST("ristretto estimate --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --technology "
@@ -949,7 +951,7 @@ const rs_command rs_commands[] = {
       .description = "Writes for every layer with weights and every lane a ROM with its weights, in the order in which "
                      "the array takes them, and one "
                      "with its biases; a JSON beside them says what they hold. memh and npy files are read back and "
-                     "compared. docs/formats.md "
+                     "compared. docs/reference/formats.md "
                      "describes the files.",
       .options = export_options,
       .run = rs_command_export,
@@ -961,7 +963,7 @@ const rs_command rs_commands[] = {
                      "resized, cropped or as gray if the options "
                      "say so. mean: writes the mean of each pixel (Caffe's compute_image_mean: mean.binaryproto), and "
                      "prints that of each channel.\n\n"
-                     "docs/data.md describes the formats.",
+                     "docs/user/data.md describes the formats.",
       .options = data_options,
       .places = data_places,
       .run = rs_command_data,

@@ -22,7 +22,7 @@ enum {
     RS_BANKS_AUTO = 0
 };
 
-/* Names are those of the YAML keys; units and ranges as in docs/microarchitecture.md section 1. */
+/* Names are those of the YAML keys; units and ranges as in docs/reference/microarchitecture.md section 1. */
 typedef struct rs_array_config {
     char *path, *name;
     /* array: */

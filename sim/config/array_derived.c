@@ -1,4 +1,5 @@
-/* Sizes that follow from an array's parameters (docs/microarchitecture.md section 1). Widths are resolved ones. */
+/* Sizes that follow from an array's parameters (docs/reference/microarchitecture.md section 1). Widths are resolved
+ * ones. */
 #include "config/array_config.h"
 
 /* ceil(log2 n), n >= 1. */

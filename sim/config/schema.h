@@ -59,7 +59,7 @@ rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *t
 /* Frees strings and lists in `target`, not `target` itself. */
 void rs_schema_free(const rs_schema *schema, void *target);
 
-/* The table as Markdown (for docs/configuration.md) or as plain text (for the help). */
+/* The table as Markdown (for docs/reference/configuration.md) or as plain text (for the help). */
 void rs_schema_document(const rs_schema *schema, bool markdown, FILE *stream);
 
 #endif

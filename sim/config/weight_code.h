@@ -1,4 +1,5 @@
-/* How the words of the array's weights are written: docs/microarchitecture.md section 1, "Processing elements". */
+/* How the words of the array's weights are written: docs/reference/microarchitecture.md section 1, "Processing
+ * elements". */
 #ifndef RISTRETTO_CONFIG_WEIGHT_CODE_H
 #define RISTRETTO_CONFIG_WEIGHT_CODE_H
 

@@ -1,5 +1,5 @@
 /* Area of an array and energy of a network on it: what the cycle model counted, times a technology's numbers.
- * docs/area-and-energy.md gives every formula.
+ * docs/reference/area-and-energy.md gives every formula.
  *
  * The baseline is the same array with 32-bit floating point multipliers, adders and storage, doing the same operations
  * and moving the same elements. */

@@ -59,7 +59,7 @@ void rs_technology_free(rs_technology *technology);
 /* The reference behind a source's short name; the name itself if it is not listed. */
 const char *rs_technology_reference(const rs_technology *technology, const char *id);
 
-/* An operator's cost at any width; docs/area-and-energy.md gives the rules.
+/* An operator's cost at any width; docs/reference/area-and-energy.md gives the rules.
  * Linear operators (adders, shifters): piecewise linear through zero and the given widths, in proportion to the width
  * beyond the last. Shifters of w bits with k stages: in proportion to w k, their multiplexers; the given ones have as
  * many stages as their width needs. Multipliers, m x n bits: s = m n; between two given (square) widths a power law of

@@ -106,7 +106,7 @@ static const rs_schema data_fields[] = {
     { .key = "path",
       .type = RS_SCHEMA_PATH,
       .offset = AT(data_path),
-      .doc = "labelled images: a file, a list or a folder (docs/data.md)" },
+      .doc = "labelled images: a file, a list or a folder (docs/user/data.md)" },
     { .key = "set",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(data_train),
@@ -335,7 +335,7 @@ static const rs_schema quantize_fields[] = {
       .offset = AT(compat),
       .words = programs,
       .fallback = "none",
-      .doc = "whose rules are followed (docs/quantizer.md)" },
+      .doc = "whose rules are followed (docs/user/quantizer.md)" },
     { .key = NULL },
 };
 

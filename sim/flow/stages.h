@@ -1,5 +1,5 @@
-/* The steps that commands and runs are made of. Each one gives its section of the report (docs/report-format.md), a new
- * reference. */
+/* The steps that commands and runs are made of. Each one gives its section of the report
+ * (docs/reference/report-format.md), a new reference. */
 #ifndef RISTRETTO_FLOW_STAGES_H
 #define RISTRETTO_FLOW_STAGES_H
 
@@ -46,8 +46,8 @@ typedef struct rs_quantize_stage {
 rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section,
                             rs_diag *diag);
 
-/* Widths layer by layer instead (docs/quantizer.md): what a network costs, the most it may cost (0: the cheapest that
- * keeps the error margin), and the YAML file of the technology (NULL: none; area and energy need one). Writes
+/* Widths layer by layer instead (docs/user/quantizer.md): what a network costs, the most it may cost (0: the cheapest
+ * that keeps the error margin), and the YAML file of the technology (NULL: none; area and energy need one). Writes
  * pareto.csv and pareto.json beside the chosen point's files. RS_MISMATCH: as above, or no point is within the budget.
  */
 typedef enum rs_cost_kind { RS_COST_BITS, RS_COST_AREA, RS_COST_ENERGY, RS_COST_KINDS } rs_cost_kind;

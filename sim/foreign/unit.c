@@ -454,7 +454,7 @@ static rs_status say_why(const rs_unit_config *c, rs_status status, const rs_dia
             diag, status, rs_unit_config_place(c, "design.code"),
             strstr(m->text, "unknown type name 'unit_adapter'") != NULL ||
                     strstr(m->text, "'unit_adapter' does not name a type") != NULL
-                ? "the file must define struct unit_adapter, derived from rs_unit_adapter: docs/foreign-rtl.md"
+                ? "the file must define struct unit_adapter, derived from rs_unit_adapter: docs/user/foreign-rtl.md"
                 : m->hint,
             "design.code: %s", m->text);
     if (status == RS_BAD_INPUT && m->loc.file == NULL)

@@ -1,4 +1,5 @@
-/* The YAML file that describes other people's multiply-accumulate unit to the co-simulation: docs/foreign-rtl.md. */
+/* The YAML file that describes other people's multiply-accumulate unit to the co-simulation: docs/user/foreign-rtl.md.
+ */
 #ifndef RISTRETTO_FOREIGN_UNIT_CONFIG_H
 #define RISTRETTO_FOREIGN_UNIT_CONFIG_H
 

@@ -157,7 +157,7 @@ static rs_status check_range(const rs_unit_config *config, const char *key, cons
                     (long long)least, (long long)largest, (long long)unit_least, (long long)unit_largest);
 }
 
-/* The operands of one output value: windows as docs/microarchitecture.md section 2 cuts them into segments, each
+/* The operands of one output value: windows as docs/reference/array-data.md section 2 cuts them into segments, each
  * segment filled up with zeros to whole groups. */
 typedef struct window {
     const rs_qtensor *in;

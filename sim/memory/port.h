@@ -1,4 +1,4 @@
-/* The memory port in time: which read or write is accepted in which cycle (docs/microarchitecture.md section 5,
+/* The memory port in time: which read or write is accepted in which cycle (docs/reference/array-timing.md section 5,
  * "Memory"). Nothing here moves data; the array's model does. */
 #ifndef RISTRETTO_MEMORY_PORT_H
 #define RISTRETTO_MEMORY_PORT_H

@@ -1,4 +1,4 @@
-/* The program of an array: what the compiler makes of a quantized network (docs/microarchitecture.md). */
+/* The program of an array: what the compiler makes of a quantized network (docs/reference/microarchitecture.md). */
 #ifndef RISTRETTO_PROGRAM_PROGRAM_H
 #define RISTRETTO_PROGRAM_PROGRAM_H
 

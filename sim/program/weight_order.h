@@ -1,4 +1,4 @@
-/* The order in which the array consumes the weights of a layer: docs/microarchitecture.md, "Weight order". The one
+/* The order in which the array consumes the weights of a layer: docs/reference/array-data.md, "Weight order". The one
  * definition, used by the compiler that packs weights into memory and by the exporter that writes them into ROMs. */
 #ifndef RISTRETTO_PROGRAM_WEIGHT_ORDER_H
 #define RISTRETTO_PROGRAM_WEIGHT_ORDER_H

@@ -1,8 +1,8 @@
 /* The report: report.json is the raw data; text, CSV and HTML are pure functions of it.
  *
  * A report is an object with "format": "ristretto-report", "version": 1 and any of the sections below, each written by
- * the command of the same name; docs/report-format.md describes their members. What a section lacks is left out of the
- * output. */
+ * the command of the same name; docs/reference/report-format.md describes their members. What a section lacks is left
+ * out of the output. */
 #ifndef RISTRETTO_REPORT_REPORT_H
 #define RISTRETTO_REPORT_REPORT_H
 

@@ -162,7 +162,7 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
 {
     static const char *const ORDER =
         "word group * steps + step; multiplier i at bits [i * element_bits +: element_bits]; "
-        "steps: docs/microarchitecture.md, Weight order";
+        "steps: docs/reference/array-data.md, Weight order";
     static const char *const CASES[] = { "whole map", "rows", "points" };
     const rs_qop *op = l->op;
     const rs_qtensor *in = &l->qnet->tensors[op->input], *out = &l->qnet->tensors[op->output];

@@ -1,4 +1,5 @@
-/* ROM files: docs/formats.md, "ROM files". One file a layer and lane, and a JSON file a layer that describes them. */
+/* ROM files: docs/reference/formats.md, "ROM files". One file a layer and lane, and a JSON file a layer that describes
+ * them. */
 #ifndef RISTRETTO_ROM_ROM_H
 #define RISTRETTO_ROM_ROM_H
 
@@ -47,8 +48,8 @@ typedef struct rs_rom_options {
 } rs_rom_options;
 
 /* Writes FOLDER/LAYER.laneNN.EXT, LAYER.bias.laneNN.EXT and LAYER.json for every layer with weights, in the array's
- * order (docs/microarchitecture.md, "Weight order"); the JSON last. *words (may be NULL) receives the number of words
- * written. RS_USAGE: an option out of range. RS_BAD_INPUT: a weight or bias does not fit the width asked for; the
+ * order (docs/reference/array-data.md, "Weight order"); the JSON last. *words (may be NULL) receives the number of
+ * words written. RS_USAGE: an option out of range. RS_BAD_INPUT: a weight or bias does not fit the width asked for; the
  * layer is named. */
 rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, const char *folder, int64_t *words,
                         rs_diag *diag);

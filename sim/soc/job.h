@@ -1,5 +1,5 @@
-/* What ristretto_top does with a descriptor list (docs/integration.md), by the C model of the array: bits and cycles.
- * The list and the program's memory are what the RTL would find in its memory. */
+/* What ristretto_top does with a descriptor list (docs/user/integration.md), by the C model of the array: bits and
+ * cycles. The list and the program's memory are what the RTL would find in its memory. */
 #ifndef RISTRETTO_SOC_JOB_H
 #define RISTRETTO_SOC_JOB_H
 

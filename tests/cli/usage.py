@@ -51,10 +51,10 @@ for topic in ("array", "technology", "run-file"):
     check(f"help {topic} lists keys", keys.returncode == 0 and len(keys.stdout.splitlines()) > 15 and "| key |" in table.stdout, keys.stdout)
 
 # Generated documentation that is committed must be what the tables say.
-with open(os.path.join(ROOT, "docs", "configuration.md"), encoding="utf-8") as f:
+with open(os.path.join(ROOT, "docs", "reference", "configuration.md"), encoding="utf-8") as f:
     committed = f.read()
 for topic in ("array", "technology", "run-file"):
-    check(f"docs/configuration.md holds the keys of {topic}", ristretto("help", topic, "--format", "markdown").stdout in committed,
+    check(f"docs/reference/configuration.md holds the keys of {topic}", ristretto("help", topic, "--format", "markdown").stdout in committed,
           "run: scripts/gen-configuration")
 
 # Completion: bash accepts the script and completes commands, options and choices.

@@ -1,5 +1,5 @@
-/* The closed forms of docs/microarchitecture.md section 6, from a layer's sizes and the array's: nothing here looks at
- * a descriptor. */
+/* The closed forms of docs/reference/array-timing.md section 6, from a layer's sizes and the array's: nothing here
+ * looks at a descriptor. */
 #ifndef RISTRETTO_TESTS_SUPPORT_CYCLE_FORMS_H
 #define RISTRETTO_TESTS_SUPPORT_CYCLE_FORMS_H
 

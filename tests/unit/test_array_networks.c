@@ -1,7 +1,7 @@
 /* test-options: limit=300
  * The published networks on the array: every layer compiles, and one image through the C model gives the exact engine's
  * integers in every blob that lies in memory. Compute cycles are those of the closed forms in
- * docs/microarchitecture.md. Weights are random: sizes and formats are what matters here. */
+ * docs/reference/microarchitecture.md. Weights are random: sizes and formats are what matters here. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* The closed forms of docs/microarchitecture.md section 6 against the model, for every kind of layer that the array
- * runs: random sizes on random arrays, a memory that never stalls. */
+/* The closed forms of docs/reference/array-timing.md section 6 against the model, for every kind of layer that the
+ * array runs: random sizes on random arrays, a memory that never stalls. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* test-options: limit=240
  * The Verilated array against plain loops: random chains of layers on several arrays, descriptors and memory packed
- * here by docs/microarchitecture.md and by nothing that the compiler or the C model use. Values, saturation and
- * overflow counts, the contents of memory, and cycle numbers where a formula gives them. */
+ * here by docs/reference/microarchitecture.md and by nothing that the compiler or the C model use. Values, saturation
+ * and overflow counts, the contents of memory, and cycle numbers where a formula gives them. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -98,7 +98,7 @@ static int ceil_div(int a, int b)
     return (a + b - 1) / b;
 }
 
-/* Channels side by side: docs/microarchitecture.md, sets. */
+/* Channels side by side: docs/reference/array-data.md, sets. */
 static void set_sets(const rs_array_config *c, layer *l)
 {
     if (l->kind == CONVOLUTION) {

@@ -1,5 +1,6 @@
 /* Area and energy against figures worked out by hand from the numbers of configs/technologies/horowitz-45nm.yaml and
- * the formulas of docs/area-and-energy.md; and the technology reader, which must not take a number without a source. */
+ * the formulas of docs/reference/area-and-energy.md; and the technology reader, which must not take a number without a
+ * source. */
 #include "support/test.h"
 
 #include <math.h>

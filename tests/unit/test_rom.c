@@ -1,5 +1,5 @@
 /* ROM files: the text of each format, reading back, damage; and what is in them: a small array that follows
- * docs/microarchitecture.md computes layers from the hex files alone and must get what the oracle gets. */
+ * docs/reference/array-data.md computes layers from the hex files alone and must get what the oracle gets. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -209,7 +209,7 @@ static int64_t map_element(const rs_qtensor *t, const int32_t *chw, int64_t row,
     return chw[((col % t->channels) * t->height + row) * t->width + col / t->channels];
 }
 
-/* One output from the ROMs, as docs/microarchitecture.md walks a window; X multipliers. */
+/* One output from the ROMs, as docs/reference/array-data.md walks a window; X multipliers. */
 static int64_t toy_output(const rs_qnet *q, const rs_qop *op, const lane *lanes, int L, int X, int bias_bits, int o,
                           int oy, int ox, const int32_t *input, uint64_t *saturations)
 {

@@ -14,7 +14,7 @@ extern "C" {
 
 /* How to reach the registers, and how to wait for the interrupt. */
 typedef struct rs_driver_bus {
-    uint32_t (*read)(void *context, uint32_t address); /* address: of docs/registers.md */
+    uint32_t (*read)(void *context, uint32_t address); /* address: of docs/reference/registers.md */
     void (*write)(void *context, uint32_t address, uint32_t value);
     void (*wait)(void *context); /* until the interrupt line is high; NULL: poll STATUS */
     void *context;

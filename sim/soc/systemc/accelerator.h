@@ -23,7 +23,8 @@ namespace ristretto
 class accelerator : public sc_core::sc_module
 {
   public:
-    tlm_utils::simple_target_socket<accelerator> registers; // 32-bit accesses at the addresses of docs/registers.md
+    tlm_utils::simple_target_socket<accelerator>
+        registers; // 32-bit accesses at the addresses of docs/reference/registers.md
     tlm_utils::simple_initiator_socket<accelerator> memory;
     sc_core::sc_out<bool> irq;
 

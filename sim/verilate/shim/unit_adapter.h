@@ -1,4 +1,4 @@
-// For the C++ file that an adapter may name (design.code, docs/foreign-rtl.md): it defines `struct unit_adapter`,
+// For the C++ file that an adapter may name (design.code, docs/user/foreign-rtl.md): it defines `struct unit_adapter`,
 // derived from this, and overrides what the YAML file cannot say.
 #ifndef RISTRETTO_VERILATE_SHIM_UNIT_ADAPTER_H
 #define RISTRETTO_VERILATE_SHIM_UNIT_ADAPTER_H
