@@ -1,5 +1,5 @@
 /* The array a second time, cycle by cycle: registers and state machines written straight from
- * docs/reference/microarchitecture.md section 5. Slow; shares no code with sim/array/ and sim/memory/, takes their
+ * docs/reference/array-timing.md section 5. Slow; shares no code with sim/array/ and sim/memory/, takes their
  * types only. */
 #ifndef RISTRETTO_TESTS_ORACLE_ARRAY_CLOCK_H
 #define RISTRETTO_TESTS_ORACLE_ARRAY_CLOCK_H

@@ -2,96 +2,136 @@
 #ifndef RISTRETTO_SOC_DRIVER_REGISTERS_H
 #define RISTRETTO_SOC_DRIVER_REGISTERS_H
 
-#define RS_REG_ID 0x000u      /* read only: 0x52495354, 'RIST': this is a Ristretto */
-#define RS_REG_VERSION 0x004u /* read only: of this register map */
-#define RS_REG_CONTROL 0x008u /* write only: commands */
+/* read only: 0x52495354, 'RIST': this is a Ristretto */
+#define RS_REG_ID 0x000u
+/* read only: of this register map */
+#define RS_REG_VERSION 0x004u
+/* write only: commands */
+#define RS_REG_CONTROL 0x008u
+/* run the descriptor list; an error while it is running */
 #define RS_REG_CONTROL_START_SHIFT 0
-#define RS_REG_CONTROL_START_MASK 0x00000001u /* run the descriptor list; an error while it is running */
-#define RS_REG_STATUS 0x00cu                  /* read only: state of the job */
+#define RS_REG_CONTROL_START_MASK 0x00000001u
+/* read only: state of the job */
+#define RS_REG_STATUS 0x00cu
+/* a job is running */
 #define RS_REG_STATUS_BUSY_SHIFT 0
-#define RS_REG_STATUS_BUSY_MASK 0x00000001u /* a job is running */
+#define RS_REG_STATUS_BUSY_MASK 0x00000001u
+/* the last job has ended, well or not; cleared by START */
 #define RS_REG_STATUS_DONE_SHIFT 1
-#define RS_REG_STATUS_DONE_MASK 0x00000002u /* the last job has ended, well or not; cleared by START */
+#define RS_REG_STATUS_DONE_MASK 0x00000002u
+/* why the last job failed: 0 it did not, 1 empty list, 2 list not aligned, 3 memory answered a read with an error, 4 a
+ * write */
 #define RS_REG_STATUS_ERROR_SHIFT 8
-#define RS_REG_STATUS_ERROR_MASK                                                                                     \
-    0x0000ff00u /* why the last job failed: 0 it did not, 1 empty list, 2 list not aligned, 3 memory answered a read \
-                   with an error, 4 a write */
-#define RS_REG_IRQ_ENABLE 0x010u /* read, write while idle: what raises the interrupt; may be written at any time */
+#define RS_REG_STATUS_ERROR_MASK 0x0000ff00u
+/* read, write while idle: what raises the interrupt; may be written at any time */
+#define RS_REG_IRQ_ENABLE 0x010u
+/* a job ended without an error */
 #define RS_REG_IRQ_ENABLE_DONE_SHIFT 0
-#define RS_REG_IRQ_ENABLE_DONE_MASK 0x00000001u /* a job ended without an error */
+#define RS_REG_IRQ_ENABLE_DONE_MASK 0x00000001u
+/* a job failed */
 #define RS_REG_IRQ_ENABLE_ERROR_SHIFT 1
-#define RS_REG_IRQ_ENABLE_ERROR_MASK 0x00000002u /* a job failed */
-#define RS_REG_IRQ_STATUS 0x014u                 /* read, write 1 to clear: what has happened since it was cleared */
+#define RS_REG_IRQ_ENABLE_ERROR_MASK 0x00000002u
+/* read, write 1 to clear: what has happened since it was cleared */
+#define RS_REG_IRQ_STATUS 0x014u
+/* a job ended without an error */
 #define RS_REG_IRQ_STATUS_DONE_SHIFT 0
-#define RS_REG_IRQ_STATUS_DONE_MASK 0x00000001u /* a job ended without an error */
+#define RS_REG_IRQ_STATUS_DONE_MASK 0x00000001u
+/* a job failed */
 #define RS_REG_IRQ_STATUS_ERROR_SHIFT 1
-#define RS_REG_IRQ_STATUS_ERROR_MASK 0x00000002u /* a job failed */
-#define RS_REG_LIST_LO \
-    0x018u /* read, write while idle: byte address of the descriptor list, a multiple of 256: bits 31 to 0 */
-#define RS_REG_LIST_HI 0x01cu /* read, write while idle: bits 63 to 32 */
-#define RS_REG_LIST_COUNT                                                                                             \
-    0x020u /* read, write while idle: descriptors in the list, 1 to 65535; 256 bytes each, word i at byte 4 i, little \
-              endian */
-#define RS_REG_MEMORY_LO                                                                                             \
-    0x024u /* read, write while idle: byte address of beat 0 of the program's memory, a multiple of the bus's bytes: \
-              bits 31 to 0 */
-#define RS_REG_MEMORY_HI 0x028u /* read, write while idle: bits 63 to 32 */
-#define RS_REG_CYCLES_LO                                                                                              \
-    0x030u                      /* read only: clock cycles of the job so far, of the last one when idle: bits 31 to 0 \
-                                 */
-#define RS_REG_CYCLES_HI 0x034u /* read only: bits 63 to 32 */
-#define RS_REG_RUN_CYCLES_LO \
-    0x038u /* read only: those in which the array ran (the job less its fetching of descriptors): bits 31 to 0 */
-#define RS_REG_RUN_CYCLES_HI 0x03cu /* read only: bits 63 to 32 */
-#define RS_REG_SATURATIONS                                                                    \
-    0x040u /* read only: values of the job that requantize changed by saturating, modulo 2^32 \
-            */
-#define RS_REG_OVERFLOWS                                                                                          \
-    0x044u                   /* read only: accumulations of the job that did not fit the accumulator, modulo 2^32 \
-                              */
-#define RS_REG_LANES 0x080u  /* read only: parameter LANES of the array */
-#define RS_REG_MULS 0x084u   /* read only: parameter MULS */
-#define RS_REG_WIDTHS 0x088u /* read only: widths in bits */
+#define RS_REG_IRQ_STATUS_ERROR_MASK 0x00000002u
+/* read, write while idle: byte address of the descriptor list, a multiple of 256: bits 31 to 0 */
+#define RS_REG_LIST_LO 0x018u
+/* read, write while idle: bits 63 to 32 */
+#define RS_REG_LIST_HI 0x01cu
+/* read, write while idle: descriptors in the list, 1 to 65535; 256 bytes each, word i at byte 4 i, little endian */
+#define RS_REG_LIST_COUNT 0x020u
+/* read, write while idle: byte address of beat 0 of the program's memory, a multiple of the bus's bytes: bits 31 to 0
+ */
+#define RS_REG_MEMORY_LO 0x024u
+/* read, write while idle: bits 63 to 32 */
+#define RS_REG_MEMORY_HI 0x028u
+/* read only: clock cycles of the job so far, of the last one when idle: bits 31 to 0 */
+#define RS_REG_CYCLES_LO 0x030u
+/* read only: bits 63 to 32 */
+#define RS_REG_CYCLES_HI 0x034u
+/* read only: those in which the array ran (the job less its fetching of descriptors): bits 31 to 0 */
+#define RS_REG_RUN_CYCLES_LO 0x038u
+/* read only: bits 63 to 32 */
+#define RS_REG_RUN_CYCLES_HI 0x03cu
+/* read only: values of the job that requantize changed by saturating, modulo 2^32 */
+#define RS_REG_SATURATIONS 0x040u
+/* read only: accumulations of the job that did not fit the accumulator, modulo 2^32 */
+#define RS_REG_OVERFLOWS 0x044u
+/* read only: parameter LANES of the array */
+#define RS_REG_LANES 0x080u
+/* read only: parameter MULS */
+#define RS_REG_MULS 0x084u
+/* read only: widths in bits */
+#define RS_REG_WIDTHS 0x088u
+/* ACT_BITS */
 #define RS_REG_WIDTHS_ACTIVATION_SHIFT 0
-#define RS_REG_WIDTHS_ACTIVATION_MASK 0x000000ffu /* ACT_BITS */
+#define RS_REG_WIDTHS_ACTIVATION_MASK 0x000000ffu
+/* WGT_BITS */
 #define RS_REG_WIDTHS_WEIGHT_SHIFT 8
-#define RS_REG_WIDTHS_WEIGHT_MASK 0x0000ff00u /* WGT_BITS */
+#define RS_REG_WIDTHS_WEIGHT_MASK 0x0000ff00u
+/* ACC_BITS */
 #define RS_REG_WIDTHS_ACCUMULATOR_SHIFT 16
-#define RS_REG_WIDTHS_ACCUMULATOR_MASK 0x00ff0000u /* ACC_BITS */
-#define RS_REG_RULES 0x08cu                        /* read only: how the array computes */
+#define RS_REG_WIDTHS_ACCUMULATOR_MASK 0x00ff0000u
+/* read only: how the array computes */
+#define RS_REG_RULES 0x08cu
+/* OVERFLOW */
 #define RS_REG_RULES_OVERFLOW_SHIFT 0
-#define RS_REG_RULES_OVERFLOW_MASK 0x0000000fu /* OVERFLOW */
+#define RS_REG_RULES_OVERFLOW_MASK 0x0000000fu
+/* FIRST_LEVEL */
 #define RS_REG_RULES_FIRST_LEVEL_SHIFT 4
-#define RS_REG_RULES_FIRST_LEVEL_MASK 0x000000f0u /* FIRST_LEVEL */
+#define RS_REG_RULES_FIRST_LEVEL_MASK 0x000000f0u
+/* TREE_REGS */
 #define RS_REG_RULES_TREE_REGS_SHIFT 8
-#define RS_REG_RULES_TREE_REGS_MASK 0x00000f00u /* TREE_REGS */
+#define RS_REG_RULES_TREE_REGS_MASK 0x00000f00u
+/* ROUNDING */
 #define RS_REG_RULES_ROUNDING_SHIFT 12
-#define RS_REG_RULES_ROUNDING_MASK 0x0000f000u /* ROUNDING */
+#define RS_REG_RULES_ROUNDING_MASK 0x0000f000u
+/* PE */
 #define RS_REG_RULES_PE_SHIFT 16
-#define RS_REG_RULES_PE_MASK 0x000f0000u /* PE */
+#define RS_REG_RULES_PE_MASK 0x000f0000u
+/* ZERO_CODE */
 #define RS_REG_RULES_ZERO_CODE_SHIFT 20
-#define RS_REG_RULES_ZERO_CODE_MASK 0x00100000u /* ZERO_CODE */
+#define RS_REG_RULES_ZERO_CODE_MASK 0x00100000u
+/* UNSIGNED */
 #define RS_REG_RULES_UNSIGNED_SHIFT 21
-#define RS_REG_RULES_UNSIGNED_MASK 0x00200000u /* UNSIGNED */
+#define RS_REG_RULES_UNSIGNED_MASK 0x00200000u
+/* AVERAGE */
 #define RS_REG_RULES_AVERAGE_SHIFT 22
-#define RS_REG_RULES_AVERAGE_MASK 0x00400000u /* AVERAGE */
+#define RS_REG_RULES_AVERAGE_MASK 0x00400000u
+/* CHANNEL_SHIFT */
 #define RS_REG_RULES_CHANNEL_SHIFT_SHIFT 23
-#define RS_REG_RULES_CHANNEL_SHIFT_MASK 0x00800000u /* CHANNEL_SHIFT */
-#define RS_REG_ACT_DEPTH 0x090u                     /* read only: elements of one half of the activation buffer */
-#define RS_REG_OUT_DEPTH 0x094u                     /* read only: elements of one half of the output buffer */
-#define RS_REG_WGT_DEPTH 0x098u                     /* read only: steps of one half of the weight buffer */
-#define RS_REG_BUS_BITS 0x09cu                      /* read only: width of the memory port */
-#define RS_REG_OUTSTANDING 0x0a0u                   /* read only: reads in flight, at most */
-#define RS_REG_PROG_DEPTH 0x0a4u /* read only: descriptors of the program memory; a longer list is run in parts */
-#define RS_REG_MINIFLOAT 0x0a8u  /* read only: the numbers of an array of minifloats; 0 for others */
+#define RS_REG_RULES_CHANNEL_SHIFT_MASK 0x00800000u
+/* read only: elements of one half of the activation buffer */
+#define RS_REG_ACT_DEPTH 0x090u
+/* read only: elements of one half of the output buffer */
+#define RS_REG_OUT_DEPTH 0x094u
+/* read only: steps of one half of the weight buffer */
+#define RS_REG_WGT_DEPTH 0x098u
+/* read only: width of the memory port */
+#define RS_REG_BUS_BITS 0x09cu
+/* read only: reads in flight, at most */
+#define RS_REG_OUTSTANDING 0x0a0u
+/* read only: descriptors of the program memory; a longer list is run in parts */
+#define RS_REG_PROG_DEPTH 0x0a4u
+/* read only: the numbers of an array of minifloats; 0 for others */
+#define RS_REG_MINIFLOAT 0x0a8u
+/* EXPONENT_BITS */
 #define RS_REG_MINIFLOAT_EXPONENT_SHIFT 0
-#define RS_REG_MINIFLOAT_EXPONENT_MASK 0x0000000fu /* EXPONENT_BITS */
+#define RS_REG_MINIFLOAT_EXPONENT_MASK 0x0000000fu
+/* MANTISSA_BITS */
 #define RS_REG_MINIFLOAT_MANTISSA_SHIFT 4
-#define RS_REG_MINIFLOAT_MANTISSA_MASK 0x000000f0u /* MANTISSA_BITS */
+#define RS_REG_MINIFLOAT_MANTISSA_MASK 0x000000f0u
+/* SUBNORMALS */
 #define RS_REG_MINIFLOAT_SUBNORMALS_SHIFT 8
-#define RS_REG_MINIFLOAT_SUBNORMALS_MASK 0x00000100u /* SUBNORMALS */
+#define RS_REG_MINIFLOAT_SUBNORMALS_MASK 0x00000100u
+/* SPECIAL */
 #define RS_REG_MINIFLOAT_SPECIAL_SHIFT 12
-#define RS_REG_MINIFLOAT_SPECIAL_MASK 0x00003000u /* SPECIAL */
+#define RS_REG_MINIFLOAT_SPECIAL_MASK 0x00003000u
 
 /* Every register: X(name, address, readable, writable). */
 #define RS_REGISTERS(X)            \
