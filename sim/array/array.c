@@ -55,12 +55,12 @@ static void emit(run *r, const rs_event *event)
         r->stopped = true;
 }
 
-static void watch(const run *r, rs_unit_of_array unit, rs_activity_kind kind, int descriptor, int group, uint64_t from,
+static void watch(const run *r, rs_array_engine engine, rs_activity_kind kind, int descriptor, int group, uint64_t from,
                   uint64_t to)
 {
     if (!r->array->watch || to <= from)
         return;
-    const rs_activity activity = { .unit = unit,
+    const rs_activity activity = { .engine = engine,
                                    .kind = kind,
                                    .layer = r->layer,
                                    .descriptor = descriptor,
@@ -135,7 +135,7 @@ static void store(run *r, int d, uint64_t full_from)
     const uint64_t wait = r->storer + 1, seen = wait > full_from ? wait : full_from;
     const uint64_t last = rs_port_write(r->port, seen + 2, context.descriptor->ofmap_beats, r->sink ? store_beat : NULL,
                                         &context);
-    watch(r, RS_UNIT_STORER, RS_ACTIVITY_STORE, d, -1, seen + 2, last + 1);
+    watch(r, RS_ARRAY_STORER, RS_ACTIVITY_STORE, d, -1, seen + 2, last + 1);
     r->array->stored[d] = last + 1;
     r->output_free_from[half_of(r, d)] = last + 1;
     r->storer = last + 1;
@@ -194,16 +194,16 @@ static void run_group(run *r, const rs_descriptor *d, int index, int group, int6
         ifmap = r->ifmap_full_from[buffers] > weights ? r->ifmap_full_from[buffers] : weights;
         output = r->output_free_from[buffers] > ifmap ? r->output_free_from[buffers] : ifmap;
     }
-    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_WEIGHTS, index, group, wait, weights);
-    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_IFMAP, index, group, weights, ifmap);
-    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_WAIT_OUTPUT, index, group, ifmap, output);
+    watch(r, RS_ARRAY_SEQUENCER, RS_ACTIVITY_WAIT_WEIGHTS, index, group, wait, weights);
+    watch(r, RS_ARRAY_SEQUENCER, RS_ACTIVITY_WAIT_IFMAP, index, group, weights, ifmap);
+    watch(r, RS_ARRAY_SEQUENCER, RS_ACTIVITY_WAIT_OUTPUT, index, group, ifmap, output);
     attribute(r, wait, weights, &stats->wait_weights);
     attribute(r, weights, ifmap, &stats->wait_ifmap);
     attribute(r, ifmap, output, &stats->wait_output);
     attribute(r, output, output + 1, &stats->control);
 
     const uint64_t start = output + 1, last = start + (uint64_t)(r->array->positions[index] * d->steps) - 1;
-    watch(r, RS_UNIT_SEQUENCER, RS_ACTIVITY_COMPUTE, index, group, start, last + 1);
+    watch(r, RS_ARRAY_SEQUENCER, RS_ACTIVITY_COMPUTE, index, group, start, last + 1);
     if (r->sink)
         emit_outputs(r, d, index, group, first, start, tile);
 
@@ -248,8 +248,8 @@ static uint64_t load(load_context *context, uint64_t from, uint64_t holds_from, 
     const uint64_t left = from > holds_from ? from : holds_from;
     const uint64_t last = rs_port_read(r->port, left + 1, context->beats + second_beats, r->sink ? load_beat : NULL,
                                        context);
-    watch(r, RS_UNIT_LOADER, context->waits_for, context->index, context->group, from, left);
-    watch(r, RS_UNIT_LOADER, context->group < 0 ? RS_ACTIVITY_LOAD_IFMAP : RS_ACTIVITY_LOAD_WEIGHTS, context->index,
+    watch(r, RS_ARRAY_LOADER, context->waits_for, context->index, context->group, from, left);
+    watch(r, RS_ARRAY_LOADER, context->group < 0 ? RS_ACTIVITY_LOAD_IFMAP : RS_ACTIVITY_LOAD_WEIGHTS, context->index,
           context->group, left + 1, last + 1);
     *full_from = last + (uint64_t)r->config->latency + 1;
     return last + 1;

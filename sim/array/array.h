@@ -64,8 +64,8 @@ typedef struct rs_run_stats {
     rs_layer_stats *layers;    /* by program layer; owned by the caller, room for the program's n_layers */
 } rs_run_stats;
 
-/* What a unit of the array does over some cycles: for pictures of a run. */
-typedef enum rs_unit_of_array { RS_UNIT_LOADER, RS_UNIT_SEQUENCER, RS_UNIT_STORER, RS_UNITS_OF_ARRAY } rs_unit_of_array;
+/* What an engine of the array does over some cycles: for pictures of a run. */
+typedef enum rs_array_engine { RS_ARRAY_LOADER, RS_ARRAY_SEQUENCER, RS_ARRAY_STORER, RS_ARRAY_ENGINES } rs_array_engine;
 typedef enum rs_activity_kind {
     RS_ACTIVITY_COMPUTE,      /* sequencer */
     RS_ACTIVITY_LOAD_WEIGHTS, /* loader: from the first cycle that may ask for a beat to the last acceptance */
@@ -79,7 +79,7 @@ typedef enum rs_activity_kind {
     RS_ACTIVITIES
 } rs_activity_kind;
 typedef struct rs_activity {
-    rs_unit_of_array unit;
+    rs_array_engine engine;
     rs_activity_kind kind;
     int layer, descriptor, group; /* of the program; group: of the descriptor, -1: of all */
     uint64_t from, to;            /* cycles [from, to), counted over the segments */
@@ -89,7 +89,7 @@ typedef void (*rs_activity_sink)(void *context, const rs_activity *activity);
 typedef struct rs_array rs_array;
 rs_status rs_array_new(const rs_program *program, rs_array **array, rs_diag *diag);
 void rs_array_free(rs_array *array);
-/* From now on runs tell what the units do, in the order of each unit. NULL: no more. */
+/* From now on runs tell what the engines do, in the order of each engine. NULL: no more. */
 void rs_array_watch(rs_array *array, rs_activity_sink sink, void *context);
 
 /* One image through the array, and through the host between its segments: cycles of the segments are counted on, each

@@ -998,7 +998,7 @@ rs_status rs_values_tile(rs_values *values, uint8_t *memory, int index, bool per
             tile->total_saturations += saturations;
         else if (saturations || b->checked)
             count_row(values, b, d, cy, per_beat, tile);
-        if (d->mode == RS_MODE_DIRECT_MAX)
+        if (d->mode == RS_MODE_MAX)
             lose_outside(values, b, d, cy);
         if (pooled)
             pool_row(values, b, d, cy);

@@ -261,7 +261,7 @@ void rs_compiler_pack(const rs_compiler *c, int index)
     const rs_program *program = c->program;
     const rs_array_config *config = &program->config;
     const rs_program_layer *layer = &program->layers[index];
-    if (layer->kind != RS_LAYER_WEIGHTS)
+    if (layer->kind != RS_KIND_WEIGHTS)
         return;
     const rs_qop *op = &program->qnet->ops[layer->op];
     const rs_weight_order order = rs_compiler_order(c, index);

@@ -45,7 +45,7 @@ rs_status rs_compiler_plan(rs_compiler *c);
 rs_status rs_compiler_tile(rs_compiler *c, int layer);
 /* Puts the weights and biases of a layer into memory. */
 void rs_compiler_pack(const rs_compiler *c, int layer);
-/* The order of a layer's weights (RS_LAYER_WEIGHTS). */
+/* The order of a layer's weights (RS_KIND_WEIGHTS). */
 rs_weight_order rs_compiler_order(const rs_compiler *c, int layer);
 
 #endif

@@ -66,14 +66,14 @@ rs_status rs_program_run_host(const rs_program *program, int layer, uint8_t *mem
     return status;
 }
 
-const char *rs_layer_kind_name(rs_layer_kind kind)
+const char *rs_program_kind_name(rs_program_kind kind)
 {
-    static const char *const names[] = { [RS_LAYER_WEIGHTS] = "weights",
-                                         [RS_LAYER_AVERAGE_POOL] = "average pooling",
-                                         [RS_LAYER_MAX_POOL] = "max pooling",
-                                         [RS_LAYER_ADD] = "addition",
-                                         [RS_LAYER_COPY] = "copy",
-                                         [RS_LAYER_HOST] = "host" };
+    static const char *const names[] = { [RS_KIND_WEIGHTS] = "weights",
+                                         [RS_KIND_AVERAGE_POOL] = "average pooling",
+                                         [RS_KIND_MAX_POOL] = "max pooling",
+                                         [RS_KIND_ADD] = "addition",
+                                         [RS_KIND_COPY] = "copy",
+                                         [RS_KIND_HOST] = "host" };
     return names[kind];
 }
 

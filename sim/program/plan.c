@@ -58,7 +58,7 @@ static bool fusing_pays(const rs_compiler *c, const rs_qop *op, const rs_qop *po
 static bool can_fuse_pool(const rs_compiler *c, const rs_program_layer *layer, const rs_qop *pool)
 {
     const rs_qtensor *conv = &c->qnet->tensors[pool->input], *out = &c->qnet->tensors[pool->output];
-    return pool->type == RS_QOP_MAX_POOL && layer->kind == RS_LAYER_WEIGHTS && layer->pool_op < 0 && !pool->pad_h &&
+    return pool->type == RS_QOP_MAX_POOL && layer->kind == RS_KIND_WEIGHTS && layer->pool_op < 0 && !pool->pad_h &&
            !pool->pad_w && (int64_t)(out->height - 1) * pool->stride_h < conv->height &&
            (int64_t)(out->width - 1) * pool->stride_w < conv->width && same_format(conv, out) &&
            fusing_pays(c, &c->qnet->ops[layer->op], pool);
@@ -97,7 +97,7 @@ static void check_op(rs_compiler *c, const rs_qop *op)
     }
 }
 
-static rs_status add_layer(rs_compiler *c, rs_layer_kind kind, int op, const char *name, int input, int output,
+static rs_status add_layer(rs_compiler *c, rs_program_kind kind, int op, const char *name, int input, int output,
                            rs_program_layer **layer)
 {
     *layer = &c->program->layers[c->program->n_layers++];
@@ -148,7 +148,7 @@ static rs_status plan_concat(rs_compiler *c, int index)
     for (int k = 0; k < op->n_inputs && status == RS_OK; k++) {
         const int part = op->inputs[k];
         rs_program_layer *by = maker(c, part);
-        if (by && c->qnet->ops[part - 1].type != RS_QOP_CONCAT && by->kind != RS_LAYER_HOST &&
+        if (by && c->qnet->ops[part - 1].type != RS_QOP_CONCAT && by->kind != RS_KIND_HOST &&
             only_consumer(c->qnet, part) == index &&
             same_format(&c->qnet->tensors[part], &c->qnet->tensors[op->output])) {
             by->blob = op->output;
@@ -158,7 +158,7 @@ static rs_status plan_concat(rs_compiler *c, int index)
         }
         rs_program_layer *copy;
         char *name = rs_format("%s/%s", op->name, c->qnet->tensors[part].name);
-        status = name ? add_layer(c, RS_LAYER_COPY, index, name, part, op->output, &copy) : rs_out_of_memory(c->diag);
+        status = name ? add_layer(c, RS_KIND_COPY, index, name, part, op->output, &copy) : rs_out_of_memory(c->diag);
         if (name)
             copy->part = k;
         rs_free(name);
@@ -176,25 +176,25 @@ static rs_status plan_op(rs_compiler *c, int i, bool *taken)
         return plan_concat(c, i);
     case RS_QOP_LRN:
     case RS_QOP_CLIP:
-        return add_layer(c, RS_LAYER_HOST, i, op->name, op->input, op->output, &layer);
+        return add_layer(c, RS_KIND_HOST, i, op->name, op->input, op->output, &layer);
     case RS_QOP_CONVOLUTION:
     case RS_QOP_INNER_PRODUCT:
-        status = add_layer(c, RS_LAYER_WEIGHTS, i, op->name, op->input, op->output, &layer);
+        status = add_layer(c, RS_KIND_WEIGHTS, i, op->name, op->input, op->output, &layer);
         break;
     case RS_QOP_MAX_POOL:
-        status = add_layer(c, RS_LAYER_MAX_POOL, i, op->name, op->input, op->output, &layer);
+        status = add_layer(c, RS_KIND_MAX_POOL, i, op->name, op->input, op->output, &layer);
         break;
     case RS_QOP_AVERAGE_POOL:
         if (rs_compiler_on_host(c, op))
-            return add_layer(c, RS_LAYER_HOST, i, op->name, op->input, op->output, &layer);
-        status = add_layer(c, RS_LAYER_AVERAGE_POOL, i, op->name, op->input, op->output, &layer);
+            return add_layer(c, RS_KIND_HOST, i, op->name, op->input, op->output, &layer);
+        status = add_layer(c, RS_KIND_AVERAGE_POOL, i, op->name, op->input, op->output, &layer);
         break;
     case RS_QOP_ADD:
-        status = add_layer(c, RS_LAYER_ADD, i, op->name, op->input, op->output, &layer);
+        status = add_layer(c, RS_KIND_ADD, i, op->name, op->input, op->output, &layer);
         layer->second = op->inputs[1];
         break;
     case RS_QOP_RELU:
-        status = add_layer(c, RS_LAYER_COPY, i, op->name, op->input, op->output, &layer);
+        status = add_layer(c, RS_KIND_COPY, i, op->name, op->input, op->output, &layer);
         break;
     default:
         return rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': %s cannot run on the array", op->name,
@@ -307,8 +307,8 @@ static rs_status plan_segments(rs_compiler *c)
     if (!program->segments)
         return rs_out_of_memory(c->diag);
     for (int i = 0; i < program->n_layers; i++) {
-        const bool host = program->layers[i].kind == RS_LAYER_HOST;
-        if (i == 0 || host || program->layers[i - 1].kind == RS_LAYER_HOST)
+        const bool host = program->layers[i].kind == RS_KIND_HOST;
+        if (i == 0 || host || program->layers[i - 1].kind == RS_KIND_HOST)
             program->segments[program->n_segments++] = (rs_program_segment) { .first_layer = i };
         program->segments[program->n_segments - 1].count_layers++;
     }

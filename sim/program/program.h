@@ -14,18 +14,18 @@ typedef struct rs_descriptor {
 } rs_descriptor;
 
 /* rs_descriptor.mode: section 3, "Modes". */
-enum { RS_MODE_WEIGHTS = 0, RS_MODE_DIRECT = 1, RS_MODE_DIRECT_MAX = 2 };
+enum { RS_MODE_WEIGHTS = 0, RS_MODE_DIRECT = 1, RS_MODE_MAX = 2 };
 
-typedef enum rs_layer_kind {
-    RS_LAYER_WEIGHTS, /* a convolution or an inner product */
-    RS_LAYER_AVERAGE_POOL,
-    RS_LAYER_MAX_POOL,
-    RS_LAYER_ADD,
-    RS_LAYER_COPY, /* ReLU on its own, or a part of a concatenation that its maker cannot write where it belongs */
-    RS_LAYER_HOST  /* no descriptors: the host does it between two segments */
-} rs_layer_kind;
+typedef enum rs_program_kind {
+    RS_KIND_WEIGHTS, /* a convolution or an inner product */
+    RS_KIND_AVERAGE_POOL,
+    RS_KIND_MAX_POOL,
+    RS_KIND_ADD,
+    RS_KIND_COPY, /* ReLU on its own, or a part of a concatenation that its maker cannot write where it belongs */
+    RS_KIND_HOST  /* no descriptors: the host does it between two segments */
+} rs_program_kind;
 /* "weights", "average pooling", ... */
-const char *rs_layer_kind_name(rs_layer_kind kind);
+const char *rs_program_kind_name(rs_program_kind kind);
 
 /* Where a tensor lies in memory. Element c of pixel p is element p * pixel + (place ? place[c] : c) from beat `address`
  * on. */
@@ -39,10 +39,10 @@ typedef struct rs_region {
  * pooling is done before it: the values are the same, since requantize is monotone and keeps 0.) */
 typedef struct rs_program_layer {
     char *name; /* the op's */
-    rs_layer_kind kind;
+    rs_program_kind kind;
     int op, pool_op;   /* indices into the qnet's ops; pool_op -1: none */
     int relu_op;       /* a ReLU op of the qnet that this layer does as well; -1: none (an op's own flag is apart) */
-    int input, second; /* tensor indices; second -1 but for RS_LAYER_ADD */
+    int input, second; /* tensor indices; second -1 but for RS_KIND_ADD */
     int output;        /* the tensor that it makes; of a part of a concatenation, the whole */
     int blob; /* the tensor in whose region the output lies: output, or the concatenation that it is a part of */
     int part; /* which part of a concatenation it is, where blob or op is one */

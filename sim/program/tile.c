@@ -95,10 +95,10 @@ static void set_direct(geometry *g, const rs_compiler *c)
     g->groups_per_set = 1;
     g->lanes_last = g->width - (g->groups - 1) * g->lanes_set;
     g->chunks = g->seg1_count = g->seg2_count = 1;
-    if (g->layer->kind == RS_LAYER_AVERAGE_POOL) {
+    if (g->layer->kind == RS_KIND_AVERAGE_POOL) {
         g->seg1_count = g->kernel_h = g->op->kernel_h;
         g->seg2_count = g->kernel_w = g->op->kernel_w;
-    } else if (g->layer->kind == RS_LAYER_ADD) {
+    } else if (g->layer->kind == RS_KIND_ADD) {
         g->seg1_count = 2;
     }
 }
@@ -123,7 +123,7 @@ static geometry geometry_of(const rs_compiler *c, int index)
     geometry g = { .layer = layer,
                    .op = op,
                    .in = &qnet->tensors[layer->input],
-                   .conv = &qnet->tensors[layer->kind == RS_LAYER_MAX_POOL ? layer->input : op->output],
+                   .conv = &qnet->tensors[layer->kind == RS_KIND_MAX_POOL ? layer->input : op->output],
                    .out = &qnet->tensors[layer->output],
                    .relu = op->relu || op->type == RS_QOP_RELU || layer->relu_op >= 0,
                    .kernel_h = 1,
@@ -137,10 +137,10 @@ static geometry geometry_of(const rs_compiler *c, int index)
                    .pool_stride_h = 1,
                    .pool_stride_w = 1,
                    .in_pixel = in->pixel,
-                   .width = layer->kind == RS_LAYER_WEIGHTS ? qnet->tensors[layer->output].channels : in->pixel,
+                   .width = layer->kind == RS_KIND_WEIGHTS ? qnet->tensors[layer->output].channels : in->pixel,
                    .offset = part_offset(c, layer),
                    .out_pixel = blob->pixel };
-    if (layer->kind == RS_LAYER_WEIGHTS || layer->kind == RS_LAYER_AVERAGE_POOL) {
+    if (layer->kind == RS_KIND_WEIGHTS || layer->kind == RS_KIND_AVERAGE_POOL) {
         g.stride_h = op->stride_h;
         g.stride_w = op->stride_w;
         g.pad_h = op->pad_h;
@@ -148,9 +148,7 @@ static geometry geometry_of(const rs_compiler *c, int index)
         g.dilation_h = op->dilation_h;
         g.dilation_w = op->dilation_w;
     }
-    const rs_qop *pool = layer->kind == RS_LAYER_MAX_POOL ? op
-                         : layer->pool_op >= 0            ? &qnet->ops[layer->pool_op]
-                                                          : NULL;
+    const rs_qop *pool = layer->kind == RS_KIND_MAX_POOL ? op : layer->pool_op >= 0 ? &qnet->ops[layer->pool_op] : NULL;
     if (pool) {
         g.pool_h = pool->kernel_h;
         g.pool_w = pool->kernel_w;
@@ -159,7 +157,7 @@ static geometry geometry_of(const rs_compiler *c, int index)
         g.pool_pad_h = pool->pad_h;
         g.pool_pad_w = pool->pad_w;
     }
-    if (layer->kind == RS_LAYER_WEIGHTS)
+    if (layer->kind == RS_KIND_WEIGHTS)
         set_weights(&g, c, index);
     else
         set_direct(&g, c);
@@ -223,7 +221,7 @@ static band band_of(const rs_compiler *c, const geometry *g, int64_t first, int6
     b.in_offset = top * g->row_elems % elements;
     b.in_rows = bottom - b.in_first;
     b.in_beats = rs_divide_up(b.in_offset + b.in_rows * g->row_elems, elements);
-    b.second_beats = g->layer->kind == RS_LAYER_ADD ? b.in_beats : 0;
+    b.second_beats = g->layer->kind == RS_KIND_ADD ? b.in_beats : 0;
     if (g->runs || channels < g->width) {
         b.tile_pixel = rs_divide_up(channels, elements) * elements;
         b.out_beats = rows * g->out->width * (b.tile_pixel / elements);
@@ -369,11 +367,11 @@ static void average(const rs_compiler *c, const geometry *g, bool last_row, bool
 {
     *scale = 1;
     *shift = g->op->shift;
-    if (g->layer->kind == RS_LAYER_COPY && g->op->type == RS_QOP_CONCAT)
+    if (g->layer->kind == RS_KIND_COPY && g->op->type == RS_QOP_CONCAT)
         *shift = rs_qop_concat_shift(c->qnet, g->op, g->layer->part);
     if (c->config->pe == RS_PE_MINIFLOAT) /* products have twice the places of a number */
         *shift = rs_minifloat_fl(c->config->minifloat);
-    if (g->layer->kind != RS_LAYER_AVERAGE_POOL)
+    if (g->layer->kind != RS_KIND_AVERAGE_POOL)
         return;
     const int64_t area = rs_qop_area(c->qnet, g->op, last_row ? g->out->height - 1 : 0,
                                      last_column ? g->out->width - 1 : 0);
@@ -429,9 +427,9 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
 #include "program/descriptor.def"
 #undef FIELD
     } v = {
-        .mode = layer->kind == RS_LAYER_MAX_POOL ? RS_MODE_DIRECT_MAX
-                : g->direct                      ? RS_MODE_DIRECT
-                                                 : RS_MODE_WEIGHTS,
+        .mode = layer->kind == RS_KIND_MAX_POOL ? RS_MODE_MAX
+                : g->direct                     ? RS_MODE_DIRECT
+                                                : RS_MODE_WEIGHTS,
         .groups = g->groups,
         .groups_per_set = g->groups_per_set,
         .lanes_set = g->lanes_set,
@@ -453,7 +451,7 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
         .step_row = g->stride_h,
         .step_col = g->stride_w * g->in_pixel,
         .seg1_count = g->seg1_count,
-        .seg1_rows = layer->kind == RS_LAYER_ADD ? 0 : g->dilation_h,
+        .seg1_rows = layer->kind == RS_KIND_ADD ? 0 : g->dilation_h,
         .seg2_count = g->seg2_count,
         .seg2_cols = g->dilation_w * g->in_pixel,
         .seg_len = g->seg_len,
@@ -496,7 +494,7 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
     average(c, g, last_row, true, &v.scale_corner, &v.shift_corner);
     const int64_t end_row = g->whole ? g->in->height : in_first + b->in_rows;
     int64_t wait = producers(c, layer->input, end_row);
-    if (layer->kind == RS_LAYER_ADD) {
+    if (layer->kind == RS_KIND_ADD) {
         const int64_t other = producers(c, layer->second, end_row);
         wait = other > wait ? other : wait;
         v.second_addr = program->tensors[layer->second].address + in_first * g->row_elems / elements;
@@ -509,7 +507,7 @@ static rs_status add_descriptor(rs_compiler *c, rs_program_layer *layer, const g
     v.wait_stored = wait > first ? wait - first : 0;
     v.origin_elems = v.origin_row * v.row_elems + b->in_offset;
     v.step_row_elems = v.step_row * v.row_elems;
-    v.seg1_elems = layer->kind == RS_LAYER_ADD ? b->in_beats * elements : v.seg1_rows * v.row_elems;
+    v.seg1_elems = layer->kind == RS_KIND_ADD ? b->in_beats * elements : v.seg1_rows * v.row_elems;
     v.window_rows = v.pool_stride_h * v.step_row;
     v.window_row_elems = v.window_rows * v.row_elems;
     v.window_cols = v.pool_stride_w * v.step_col;
@@ -534,7 +532,7 @@ static void check_layer(rs_compiler *c, const geometry *g)
 {
     const rs_array_config *config = c->config;
     const rs_program_layer *layer = g->layer;
-    if (layer->kind == RS_LAYER_ADD && config->pe != RS_PE_MINIFLOAT) {
+    if (layer->kind == RS_KIND_ADD && config->pe != RS_PE_MINIFLOAT) {
         const int most = rs_array_tree_bits(config, 0) - config->activation_bits -
                          (config->unsigned_activations == RS_YES);
         for (int i = 0; i < 2; i++)
@@ -572,7 +570,7 @@ static rs_status find_channels(rs_compiler *c, int index)
 {
     const rs_program_layer *layer = &c->program->layers[index];
     const rs_region *in = &c->program->tensors[layer->input];
-    if (layer->kind != RS_LAYER_WEIGHTS || (!in->place && in->pixel == c->qnet->tensors[layer->input].channels))
+    if (layer->kind != RS_KIND_WEIGHTS || (!in->place && in->pixel == c->qnet->tensors[layer->input].channels))
         return RS_OK;
     int32_t *channel = RS_NEW_ARRAY(int32_t, (size_t)in->pixel);
     if (!channel)
@@ -622,7 +620,7 @@ rs_status rs_compiler_tile(rs_compiler *c, int index)
 {
     rs_program_layer *layer = &c->program->layers[index];
     layer->first = c->program->n_descriptors;
-    if (layer->kind == RS_LAYER_HOST) {
+    if (layer->kind == RS_KIND_HOST) {
         allocate_blob(c, layer);
         return RS_OK;
     }

@@ -16,7 +16,7 @@ struct rs_timeline {
     bool failed;
 };
 
-static const char *const unit_names[RS_UNITS_OF_ARRAY] = { "loader", "sequencer", "storer" };
+static const char *const engine_names[RS_ARRAY_ENGINES] = { "loader", "sequencer", "storer" };
 
 static const struct {
     const char *name, *color;
@@ -91,9 +91,9 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
 {
     json_t *events = json_array();
     bool good = events != NULL;
-    for (int u = 0; u < RS_UNITS_OF_ARRAY && good; u++)
+    for (int u = 0; u < RS_ARRAY_ENGINES && good; u++)
         good = append(events, json_pack("{s:s, s:s, s:i, s:i, s:{s:s}}", "name", "thread_name", "ph", "M", "pid", 1,
-                                        "tid", u + 1, "args", "name", unit_names[u]));
+                                        "tid", u + 1, "args", "name", engine_names[u]));
     if (good)
         good = append(events, json_pack("{s:s, s:s, s:i, s:{s:s}}", "name", "process_name", "ph", "M", "pid", 1, "args",
                                         "name", "array (1 us is one cycle)"));
@@ -107,8 +107,8 @@ static rs_status write_json(const rs_timeline *t, uint64_t cycles, const char *p
         json_t *event = !good || name == NULL
                             ? NULL
                             : json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:I}", "name", name, "cat", kinds[a->kind].name,
-                                        "ph", "X", "pid", 1, "tid", (int)a->unit + 1, "ts", (json_int_t)a->from, "dur",
-                                        (json_int_t)(a->to - a->from));
+                                        "ph", "X", "pid", 1, "tid", (int)a->engine + 1, "ts", (json_int_t)a->from,
+                                        "dur", (json_int_t)(a->to - a->from));
         /* Takes args in any case, as json_pack with an o would not. */
         good = json_object_set_new(event, "args", args) == 0;
         if (good)
@@ -143,9 +143,9 @@ enum {
     COLUMNS = WIDTH - LEFT - RIGHT
 };
 
-/* Cycles [t0, t1) of a unit as a row, of one layer or (-1) of all: a column of one pixel is divided by the shares of
- * what the unit did in its cycles. */
-static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uint64_t t0, uint64_t t1, double y,
+/* Cycles [t0, t1) of an engine as a row, of one layer or (-1) of all: a column of one pixel is divided by the shares of
+ * what the engine did in its cycles. */
+static void draw_row(const rs_timeline *t, rs_array_engine engine, int layer, uint64_t t0, uint64_t t1, double y,
                      double height, FILE *out)
 {
     enum { LEVELS = 16 };
@@ -154,7 +154,7 @@ static void draw_row(const rs_timeline *t, rs_unit_of_array unit, int layer, uin
     const double scale = (double)COLUMNS / (double)(t1 - t0);
     for (size_t i = 0; i < t->n; i++) {
         const rs_activity *a = &t->items[i];
-        if (a->unit != unit || (layer >= 0 && a->layer != layer) || a->to <= t0 || a->from >= t1)
+        if (a->engine != engine || (layer >= 0 && a->layer != layer) || a->to <= t0 || a->from >= t1)
             continue;
         const double from = a->from > t0 ? (double)(a->from - t0) * scale : 0.0,
                      to = a->to < t1 ? (double)(a->to - t0) * scale : COLUMNS;
@@ -204,7 +204,7 @@ static void axis(uint64_t t0, uint64_t t1, double y, FILE *out)
     text(LEFT + COLUMNS + 26, y + 17, "start", "soft", "cycles", out);
 }
 
-/* When a layer is at work: all that the units do for it. */
+/* When a layer is at work: all that the engines do for it. */
 static bool extent(const rs_timeline *t, int layer, uint64_t *from, uint64_t *to)
 {
     *from = UINT64_MAX;
@@ -228,7 +228,7 @@ static void draw_layers(const rs_timeline *t, uint64_t cycles, double y, FILE *o
     for (int l = 0, shown = 0; l < t->program->n_layers; l++) {
         uint64_t from = UINT64_MAX, to = 0;
         for (size_t i = 0; i < t->n; i++)
-            if (t->items[i].layer == l && t->items[i].unit == RS_UNIT_SEQUENCER) {
+            if (t->items[i].layer == l && t->items[i].engine == RS_ARRAY_SEQUENCER) {
                 from = t->items[i].from < from ? t->items[i].from : from;
                 to = t->items[i].to > to ? t->items[i].to : to;
             }
@@ -285,19 +285,19 @@ static void draw(const rs_timeline *t, uint64_t cycles, FILE *out)
     int layers = 0;
     for (int l = 0; l < t->program->n_layers; l++)
         layers += extent(t, l, &from, &to);
-    const double rows = TOP + BAND + 6, after = rows + RS_UNITS_OF_ARRAY * (ROW + ROW_GAP) + 40;
-    const double each = RS_UNITS_OF_ARRAY * (SMALL + 1) + LAYER_GAP;
+    const double rows = TOP + BAND + 6, after = rows + RS_ARRAY_ENGINES * (ROW + ROW_GAP) + 40;
+    const double each = RS_ARRAY_ENGINES * (SMALL + 1) + LAYER_GAP;
     open_picture(t, cycles, after + 24 + layers * each + 10, out);
     draw_layers(t, cycles, TOP, out);
     text(LEFT - 12, TOP + 16, "end", "soft", "layer", out);
-    for (int u = 0; u < RS_UNITS_OF_ARRAY; u++) {
+    for (int u = 0; u < RS_ARRAY_ENGINES; u++) {
         const double y = rows + u * (ROW + ROW_GAP);
         fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT, y,
                 (int)COLUMNS, (int)ROW);
-        text(LEFT - 12, y + ROW / 2.0 + 4, "end", "head", unit_names[u], out);
-        draw_row(t, (rs_unit_of_array)u, -1, 0, cycles, y, ROW, out);
+        text(LEFT - 12, y + ROW / 2.0 + 4, "end", "head", engine_names[u], out);
+        draw_row(t, (rs_array_engine)u, -1, 0, cycles, y, ROW, out);
     }
-    axis(0, cycles, rows + RS_UNITS_OF_ARRAY * (ROW + ROW_GAP) - ROW_GAP + 2, out);
+    axis(0, cycles, rows + RS_ARRAY_ENGINES * (ROW + ROW_GAP) - ROW_GAP + 2, out);
     text(20, after + 6, "start", "soft",
          "Each layer at a scale of its own: loader, sequencer, storer, from its first beat to its last write", out);
     enum { MOST_NAME = 26 };
@@ -312,10 +312,10 @@ static void draw(const rs_timeline *t, uint64_t cycles, FILE *out)
         snprintf(name, sizeof name, "%s%s", n > MOST_NAME ? ".." : "",
                  n > MOST_NAME ? full + n - (MOST_NAME - 2) : full);
         text(LEFT - 12, y + 19, "end", "name", name, out);
-        for (int u = 0; u < RS_UNITS_OF_ARRAY; u++) {
+        for (int u = 0; u < RS_ARRAY_ENGINES; u++) {
             fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%.1f\" width=\"%d\" height=\"%d\"/>\n", (int)LEFT,
                     y + u * (SMALL + 1), (int)COLUMNS, (int)SMALL);
-            draw_row(t, (rs_unit_of_array)u, l, from, to, y + u * (SMALL + 1), SMALL, out);
+            draw_row(t, (rs_array_engine)u, l, from, to, y + u * (SMALL + 1), SMALL, out);
         }
         text(LEFT + COLUMNS + 10, y + 19, "start", "soft", rs_count_text((int64_t)(to - from), number), out);
         y += each;

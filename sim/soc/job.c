@@ -109,7 +109,7 @@ static rs_status run_part(const rs_array_config *config, rs_descriptor *descript
     if (layers == NULL)
         return rs_out_of_memory(diag);
     for (int i = 0; i < n; i++)
-        layers[i] = (rs_program_layer) { .kind = descriptors[i].mode == 0 ? RS_LAYER_WEIGHTS : RS_LAYER_COPY,
+        layers[i] = (rs_program_layer) { .kind = descriptors[i].mode == 0 ? RS_KIND_WEIGHTS : RS_KIND_COPY,
                                          .pool_op = -1,
                                          .relu_op = -1,
                                          .second = -1,

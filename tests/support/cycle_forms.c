@@ -18,7 +18,7 @@ static int64_t most(int64_t a, int64_t b)
 /* The pooling whose windows a layer's positions lie under, or NULL. */
 static const rs_qop *pooling(const rs_qnet *q, const rs_program_layer *layer)
 {
-    return layer->kind == RS_LAYER_MAX_POOL ? &q->ops[layer->op] : layer->pool_op >= 0 ? &q->ops[layer->pool_op] : NULL;
+    return layer->kind == RS_KIND_MAX_POOL ? &q->ops[layer->op] : layer->pool_op >= 0 ? &q->ops[layer->pool_op] : NULL;
 }
 
 /* Positions under windows of one axis. Those in front of the map take their cycle, those behind it are skipped. */
@@ -50,7 +50,7 @@ static int64_t rows(const rs_qnet *q, const rs_program_layer *layer)
     int64_t last = out->height - 1;
     if (pool)
         last = least(last * pool->stride_h - pool->pad_h + pool->kernel_h - 1, q->tensors[pool->input].height - 1);
-    if (layer->kind == RS_LAYER_WEIGHTS || layer->kind == RS_LAYER_AVERAGE_POOL)
+    if (layer->kind == RS_KIND_WEIGHTS || layer->kind == RS_KIND_AVERAGE_POOL)
         last = last * op->stride_h - op->pad_h + (op->kernel_h - 1) * op->dilation_h;
     return least(last + 1, in->height);
 }
@@ -95,21 +95,21 @@ rs_test_form rs_test_form_of(const rs_program *program, const rs_program_layer *
     const rs_qop *op = &q->ops[layer->op];
     const rs_qtensor *in = &q->tensors[layer->input], *out = &q->tensors[layer->output];
     const int64_t E = c->bus_bits / c->activation_bits, N = in->channels, P = least(c->lanes, c->multipliers);
-    rs_test_form f = { .direct = layer->kind != RS_LAYER_WEIGHTS,
+    rs_test_form f = { .direct = layer->kind != RS_KIND_WEIGHTS,
                        .groups = ceil_of(N, P),
                        .positions = positions(q, layer),
                        .steps = 1,
                        .alike = true,
                        .latency = c->latency,
                        .stages = rs_array_tree_stages(c) };
-    if (layer->kind == RS_LAYER_WEIGHTS)
+    if (layer->kind == RS_KIND_WEIGHTS)
         weighted(program, layer, &f);
-    if (layer->kind == RS_LAYER_AVERAGE_POOL)
+    if (layer->kind == RS_KIND_AVERAGE_POOL)
         f.steps = (int64_t)op->kernel_h * op->kernel_w;
-    if (layer->kind == RS_LAYER_ADD)
+    if (layer->kind == RS_KIND_ADD)
         f.steps = 2;
     f.run = f.positions * f.steps;
-    f.ifmap = ceil_of(rows(q, layer) * in->width * N, E) * (layer->kind == RS_LAYER_ADD ? 2 : 1);
+    f.ifmap = ceil_of(rows(q, layer) * in->width * N, E) * (layer->kind == RS_KIND_ADD ? 2 : 1);
     f.ofmap = layer->blob == layer->output ? ceil_of((int64_t)out->height * out->width * out->channels, E)
                                            : (int64_t)out->height * out->width * ceil_of(out->channels, E);
     return f;

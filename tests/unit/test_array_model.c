@@ -95,7 +95,7 @@ static int64_t compare_tensors(const rs_test_case *c, const uint8_t *memory)
 
 typedef struct totals {
     int64_t events, cycles, values, overflowing, saturating, limited, tiled;
-    int64_t kinds[RS_LAYER_HOST + 1];                /* layers */
+    int64_t kinds[RS_KIND_HOST + 1];                 /* layers */
     int64_t shifters, minifloats, channel_shifts;    /* programs */
     int64_t sets, shared, runs, slices, unsigned_in; /* descriptors; sets of several convolution groups */
 } totals;
@@ -213,15 +213,15 @@ static void campaign(uint64_t stream, int cases, rs_test_limits limits)
                   "by reads in flight, %lld are tiled\n",
                   cases, (long long)sum.events, (long long)sum.cycles, (long long)sum.values,
                   (long long)sum.overflowing, (long long)sum.saturating, (long long)sum.limited, (long long)sum.tiled);
-    for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
-        print_message("# %lld %s,", (long long)sum.kinds[kind], rs_layer_kind_name((rs_layer_kind)kind));
+    for (int kind = 0; kind <= RS_KIND_HOST; kind++)
+        print_message("# %lld %s,", (long long)sum.kinds[kind], rs_program_kind_name((rs_program_kind)kind));
     print_message(" tiles: %lld with sets, %lld sharing steps, %lld in runs, %lld slices, %lld unsigned\n",
                   (long long)sum.sets, (long long)sum.shared, (long long)sum.runs, (long long)sum.slices,
                   (long long)sum.unsigned_in);
     print_message("# %lld arrays of shifters, %lld of minifloats, %lld with a shift a channel\n",
                   (long long)sum.shifters, (long long)sum.minifloats, (long long)sum.channel_shifts);
     assert_true(sum.events > 100 * cases && sum.values > 10 * cases);
-    for (int kind = 0; kind <= RS_LAYER_HOST; kind++)
+    for (int kind = 0; kind <= RS_KIND_HOST; kind++)
         assert_true(cases < 200 || sum.kinds[kind] > 2);
     assert_true(cases < 200 || (sum.sets > 2 && sum.shared > 2 && sum.runs > 2 && sum.unsigned_in > 2 &&
                                 sum.shifters > 20 && sum.minifloats > 20 && sum.channel_shifts > 20));

@@ -103,7 +103,7 @@ static void run_network(const char *path, int lanes, int multipliers)
     }
     for (int l = 0; l < program->n_layers; l++) {
         const rs_test_form form = rs_test_form_of(program, &program->layers[l]);
-        const int64_t expected = program->layers[l].kind == RS_LAYER_HOST ? 0 : rs_test_form_compute(&form);
+        const int64_t expected = program->layers[l].kind == RS_KIND_HOST ? 0 : rs_test_form_compute(&form);
         if (program->layers[l].count == 1 && (int64_t)stats.layers[l].compute_cycles != expected)
             fail_msg("%s: layer %s computes for %lld cycles, expected %lld", path, program->layers[l].name,
                      (long long)stats.layers[l].compute_cycles, (long long)expected);

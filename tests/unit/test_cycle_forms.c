@@ -74,7 +74,7 @@ static void run(const rs_qnet *qnet, const rs_array_config *config, ran *r)
 }
 
 /* Layer "x" in a chain of layers of one tile each: its own cycles. */
-static void compare(const rs_qnet *qnet, const rs_array_config *config, rs_layer_kind kind, const char *what,
+static void compare(const rs_qnet *qnet, const rs_array_config *config, rs_program_kind kind, const char *what,
                     counts *sum)
 {
     ran r;
@@ -223,18 +223,18 @@ static void test_kinds(void **state)
     static const struct {
         const char *name;
         maker make;
-        rs_layer_kind kind;
-    } kinds[] = { { "convolution", convolution, RS_LAYER_WEIGHTS },
-                  { "convolution, 1x1", points, RS_LAYER_WEIGHTS },
-                  { "convolution, depthwise", depthwise, RS_LAYER_WEIGHTS },
-                  { "inner product", inner_product, RS_LAYER_WEIGHTS },
-                  { "convolution and max pooling", with_pooling, RS_LAYER_WEIGHTS },
-                  { "max pooling", max_pooling, RS_LAYER_MAX_POOL },
-                  { "average pooling", average_pooling, RS_LAYER_AVERAGE_POOL },
-                  { "global average pooling", global_average, RS_LAYER_AVERAGE_POOL },
-                  { "global max pooling", global_max, RS_LAYER_MAX_POOL },
-                  { "ReLU", relu, RS_LAYER_COPY },
-                  { "addition", addition, RS_LAYER_ADD } };
+        rs_program_kind kind;
+    } kinds[] = { { "convolution", convolution, RS_KIND_WEIGHTS },
+                  { "convolution, 1x1", points, RS_KIND_WEIGHTS },
+                  { "convolution, depthwise", depthwise, RS_KIND_WEIGHTS },
+                  { "inner product", inner_product, RS_KIND_WEIGHTS },
+                  { "convolution and max pooling", with_pooling, RS_KIND_WEIGHTS },
+                  { "max pooling", max_pooling, RS_KIND_MAX_POOL },
+                  { "average pooling", average_pooling, RS_KIND_AVERAGE_POOL },
+                  { "global average pooling", global_average, RS_KIND_AVERAGE_POOL },
+                  { "global max pooling", global_max, RS_KIND_MAX_POOL },
+                  { "ReLU", relu, RS_KIND_COPY },
+                  { "addition", addition, RS_KIND_ADD } };
     counts all = { 0 };
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         counts sum = { 0 };

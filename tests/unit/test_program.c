@@ -160,7 +160,7 @@ static int64_t check_packing(const rs_qnet *net, const rs_program *program)
     const rs_array_config *c = &program->config;
     int64_t compared = 0;
     for (int i = 0; i < program->n_layers; i++) {
-        if (program->layers[i].kind != RS_LAYER_WEIGHTS)
+        if (program->layers[i].kind != RS_KIND_WEIGHTS)
             continue;
         const rs_descriptor *d = &program->descriptors[program->layers[i].first];
         const rs_qop *op = &net->ops[program->layers[i].op];
