@@ -23,7 +23,7 @@ char *rs_vformat(const char *format, va_list arguments) __attribute__((format(pr
 void rs_free(void *block);
 
 #define RS_NEW(type) ((type *)rs_calloc(1, sizeof(type)))
-#define RS_NEW_ARRAY(type, count) ((type *)rs_calloc((count), sizeof(type)))
+#define RS_NEW_ARRAY(type, count) ((type *)rs_calloc((size_t)(count), sizeof(type))) /* count < 0: NULL */
 
 /* An arena: many small blocks with one lifetime, zeroed and aligned to 16 bytes. Not for several threads at once. */
 typedef struct rs_arena rs_arena;

@@ -1,19 +1,11 @@
 /* Sizes that follow from an array's parameters (docs/reference/microarchitecture.md section 1). Widths are resolved
  * ones. */
+#include "base/integer.h"
 #include "config/array_config.h"
-
-/* ceil(log2 n), n >= 1. */
-static int log2_ceil(int n)
-{
-    int bits = 0;
-    while ((INT64_C(1) << bits) < n)
-        bits++;
-    return bits;
-}
 
 int rs_array_levels(const rs_array_config *config)
 {
-    return log2_ceil(config->multipliers);
+    return rs_ceil_log2(config->multipliers);
 }
 
 int rs_array_tree_stages(const rs_array_config *config)
@@ -60,7 +52,7 @@ int rs_array_elements_per_beat(const rs_array_config *config)
 
 static int banks(int reads, int writes)
 {
-    return 1 << log2_ceil(reads > writes ? reads : writes);
+    return 1 << rs_ceil_log2(reads > writes ? reads : writes);
 }
 
 int rs_array_least_activation_banks(const rs_array_config *config)

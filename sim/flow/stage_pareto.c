@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "flow/stages.h"
 #include "energy/technology.h"
@@ -32,20 +33,12 @@ typedef struct pricing {
     bool power2;
 } pricing;
 
-static int ceil_log2(int64_t n)
-{
-    int bits = 0;
-    while ((INT64_C(1) << bits) < n)
-        bits++;
-    return bits;
-}
-
 /* One multiply-accumulate of layer i: the product, and the addition to a sum as wide as the layer's sums can be. */
 static rs_cost operation(const pricing *p, const rs_net *net, int i, const rs_widths *w)
 {
     const rs_layer *l = &net->layers[i];
     const int in = w->activations[l->bottoms[0]], weight = w->weights[i];
-    const int sum = in + weight + ceil_log2(rs_shape_count(&l->params[0].shape, 1));
+    const int sum = in + weight + rs_ceil_log2(rs_shape_count(&l->params[0].shape, 1));
     const rs_cost product = p->power2 ? rs_cost_shifter(p->technology, in + weight, weight)
                                       : rs_cost_multiplier(p->technology, in, weight);
     const rs_cost adder = rs_cost_linear(&p->technology->adders, sum);

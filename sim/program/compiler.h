@@ -3,6 +3,7 @@
 #ifndef RISTRETTO_PROGRAM_COMPILER_H
 #define RISTRETTO_PROGRAM_COMPILER_H
 
+#include "base/integer.h"
 #include "program/weight_order.h"
 #include "program/program.h"
 
@@ -32,11 +33,6 @@ static inline void rs_compiler_note(rs_compiler *c, rs_status status)
 static inline bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op)
 {
     return rs_qop_on_host(op) || (op->type == RS_QOP_AVERAGE_POOL && c->config->pe == RS_PE_MINIFLOAT);
-}
-
-static inline int64_t rs_divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
 }
 
 /* Layers, segments, and where the elements of a pixel lie in every tensor (regions without addresses). */

@@ -39,21 +39,6 @@ static const char *thousands(int64_t value, char text[32])
     return text;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        const int64_t r = a % b;
-        a = b;
-        b = r;
-    }
-    return a;
-}
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t elements_of(const rs_compiler *c)
 {
     return rs_array_elements_per_beat(c->config);
@@ -88,9 +73,9 @@ static void set_weights(geometry *g, const rs_compiler *c, int layer)
 /* lanes and multipliers alike take one channel each. */
 static void set_direct(geometry *g, const rs_compiler *c)
 {
-    const int64_t most = min64(c->config->lanes, c->config->multipliers);
+    const int64_t most = rs_min64(c->config->lanes, c->config->multipliers);
     g->direct = true;
-    g->seg_len = g->set_cols = g->lanes_set = min64(most, g->width);
+    g->seg_len = g->set_cols = g->lanes_set = rs_min64(most, g->width);
     g->sets = g->groups = rs_divide_up(g->width, most);
     g->groups_per_set = 1;
     g->lanes_last = g->width - (g->groups - 1) * g->lanes_set;
@@ -165,7 +150,7 @@ static geometry geometry_of(const rs_compiler *c, int index)
     g.in_rows = g.whole ? 1 : g.in->height;
     g.row_elems = g.in->width * g.in_pixel * (g.whole ? g.in->height : 1);
     g.runs = g.out_pixel != g.width;
-    g.align_out = g.runs ? 1 : elements_of(c) / gcd(elements_of(c), g.out->width * g.out_pixel);
+    g.align_out = g.runs ? 1 : elements_of(c) / rs_gcd(elements_of(c), g.out->width * g.out_pixel);
     return g;
 }
 
@@ -208,7 +193,7 @@ static band band_of(const rs_compiler *c, const geometry *g, int64_t first, int6
     const int64_t elements = elements_of(c);
     band b = { .first = first, .rows = rows, .channels = channels };
     b.conv_first = first * g->pool_stride_h - g->pool_pad_h;
-    b.conv_rows = min64((rows - 1) * g->pool_stride_h + g->pool_h, g->conv->height - b.conv_first);
+    b.conv_rows = rs_min64((rows - 1) * g->pool_stride_h + g->pool_h, g->conv->height - b.conv_first);
     int64_t top = 0, bottom = g->in_rows;
     if (!g->whole) {
         top = b.conv_first * g->stride_h - g->pad_h;
@@ -267,7 +252,7 @@ static band largest_band(const rs_compiler *c, const geometry *g, int64_t first)
 static int64_t largest_slice(const rs_compiler *c, const geometry *g, int64_t first)
 {
     const int64_t elements = elements_of(c), lanes = c->config->lanes;
-    const int64_t unit = lanes / gcd(lanes, elements) * elements;
+    const int64_t unit = lanes / rs_gcd(lanes, elements) * elements;
     if (g->direct || g->sets > 1 || g->out_pixel % elements != 0)
         return 0;
     int64_t channels = 0;
@@ -298,12 +283,12 @@ static void no_band(rs_compiler *c, const geometry *g)
     const int64_t elements = elements_of(c);
     int64_t ifmap = 0, ofmap = 0;
     for (int64_t first = 0; first < g->out->height; first += g->align_out) {
-        const band b = band_of(c, g, first, min64(g->align_out, g->out->height - first), g->width);
+        const band b = band_of(c, g, first, rs_min64(g->align_out, g->out->height - first), g->width);
         const int64_t in = (b.in_beats + b.second_beats) * elements, out = b.out_beats * elements;
         ifmap = in > ifmap ? in : ifmap;
         ofmap = out > ofmap ? out : ofmap;
     }
-    const int64_t rows = min64(g->align_out, g->out->height);
+    const int64_t rows = rs_min64(g->align_out, g->out->height);
     char what[96];
     if (rows == 1)
         snprintf(what, sizeof what, "one band of 1 output row");
@@ -609,7 +594,7 @@ static rs_status tile_band(rs_compiler *c, rs_program_layer *layer, const geomet
         return add_descriptor(c, layer, g, &b, weight_address);
     rs_status status = RS_OK;
     for (int64_t channel = 0; channel < g->width && status == RS_OK; channel += slice) {
-        b = band_of(c, g, b.first, b.rows, min64(slice, g->width - channel));
+        b = band_of(c, g, b.first, b.rows, rs_min64(slice, g->width - channel));
         b.channel = channel;
         status = add_descriptor(c, layer, g, &b, weight_address);
     }
