@@ -4,7 +4,27 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/sections.h"
 #include "report/timeline.h"
+
+/* What the units of the array do for one image: rs_timeline_write. */
+static rs_status write_timeline(const rs_qnet *qnet, const rs_array_config *config, const char *path, rs_diag *diag)
+{
+    rs_machine m;
+    rs_timeline *timeline = NULL;
+    rs_status status = rs_machine_open(qnet, config, &m, diag);
+    if (status == RS_OK)
+        status = rs_timeline_new(m.program, &timeline, diag);
+    if (status == RS_OK) {
+        rs_array_watch(m.array, rs_timeline_add, timeline);
+        status = rs_machine_count(&m, diag);
+    }
+    if (status == RS_OK)
+        status = rs_timeline_write(timeline, m.stats.cycles, path, diag);
+    rs_timeline_free(timeline);
+    rs_machine_close(&m);
+    return status;
+}
 
 rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
 {
@@ -28,9 +48,9 @@ rs_status rs_command_simulate(const rs_args *args, rs_diag *diag)
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--first and --images need --data");
     }
     if (status == RS_OK)
-        status = rs_stage_simulate(qnet, config, set, slice, &over, &section, diag);
+        status = rs_run_simulate(qnet, config, set, slice, &over, &section, diag);
     if (status == RS_OK && timeline != NULL)
-        status = rs_stage_timeline(qnet, config, timeline, diag);
+        status = write_timeline(qnet, config, timeline, diag);
     rs_dataset_free(set);
     rs_array_config_free(config);
     rs_qnet_free(qnet);
@@ -115,11 +135,11 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
             .dut_fault = fault_named(rs_args_text(args, "plant")),
             .dut_fault_beat = (uint64_t)rs_args_int(args, "plant-beat"),
         };
-        status = rs_stage_cosim(qnet, config, set, slice, &over, &options, &section, diag);
+        status = rs_run_cosim(qnet, config, set, slice, &over, &options, &section, diag);
         if ((status == RS_OK || (status == RS_MISMATCH && section != NULL)) && rs_args_given(args, "trace")) {
-            const rs_status traced = rs_stage_trace(
-                qnet, config, set, slice, &over, &options, rs_args_text(args, "trace"),
-                (uint64_t)rs_args_int(args, "trace-from"), (uint64_t)rs_args_int(args, "trace-to"), diag);
+            const rs_trace_window window = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
+                                             (uint64_t)rs_args_int(args, "trace-to") };
+            const rs_status traced = rs_stage_trace(qnet, config, set, slice, &over, options.x_seed, &window, diag);
             status = status == RS_OK ? traced : status;
         }
     }
@@ -137,7 +157,7 @@ rs_status rs_command_estimate(const rs_args *args, rs_diag *diag)
     json_t *section = NULL;
     rs_status status = rs_open_array(args, &qnet, &config, diag);
     if (status == RS_OK)
-        status = rs_stage_estimate(qnet, config, rs_args_text(args, "technology"), &section, diag);
+        status = rs_run_estimate(qnet, config, rs_args_text(args, "technology"), &section, diag);
     rs_array_config_free(config);
     rs_qnet_free(qnet);
     return rs_show_section(args, "estimate", section, status, diag);
@@ -153,7 +173,7 @@ rs_status rs_command_export(const rs_args *args, rs_diag *diag)
         format++; /* one of the option's choices, which are these */
     rs_status status = rs_open_array(args, &qnet, &config, diag);
     if (status == RS_OK)
-        status = rs_stage_export(qnet, config, format, rs_args_text(args, "out"), &section, diag);
+        status = rs_run_export(qnet, config, (rs_rom_format)format, rs_args_text(args, "out"), &section, diag);
     rs_array_config_free(config);
     rs_qnet_free(qnet);
     return rs_show_section(args, "export", section, status, diag);

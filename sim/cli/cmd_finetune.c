@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/sections.h"
 #include "config/scalar.h"
 #include "import/import.h"
 #include "engine/engine.h"
@@ -52,121 +53,6 @@ static void print_event(void *context, const rs_finetune_event *e)
         break;
     }
     fflush(to->out);
-}
-
-/* ------------------------------------------------------------------------------------------------------ outputs */
-
-static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_result *r, const char *folder,
-                               const json_t *section, rs_diag *diag)
-{
-    char *qnet = rs_path_join(folder, "qnet"), *prototxt = rs_path_join(folder, "quantized.prototxt"),
-         *json = rs_path_join(folder, "finetune.json");
-    rs_status st = qnet == NULL || prototxt == NULL || json == NULL ? rs_out_of_memory(diag) : RS_OK;
-    if (st == RS_OK)
-        st = rs_qnet_write(r->qnet, qnet, diag);
-    if (st == RS_OK) {
-        rs_formats_apply(r->formats, r->net);
-        st = rs_import_write_quantized(solver->net_path, r->net, prototxt, diag);
-    }
-    if (st == RS_OK)
-        st = rs_json_write(section, json, diag);
-    rs_free(qnet);
-    rs_free(prototxt);
-    rs_free(json);
-    return st;
-}
-
-static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score *score, rs_diag *diag)
-{
-    rs_engine *engine = NULL;
-    *score = (rs_score) { .saturations = NULL };
-    rs_status st = rs_engine_new(qnet, false, &engine, diag);
-    if (st == RS_OK)
-        st = rs_engine_score(engine, set, 1, score, diag);
-    rs_engine_free(engine);
-    return st;
-}
-
-/* The test images: float weights as given, integers before and after. */
-static rs_status score_test(const rs_finetune_result *r, const rs_finetune_options *o, const rs_dataset *set,
-                            json_t **test, rs_diag *diag)
-{
-    rs_score before = { .hits = -1, .ties = -1 }, after;
-    rs_test_result f = { .hits = -1, .ties = -1 };
-    rs_net *net = NULL;
-    rs_status st = score_qnet(r->qnet, set, &after, diag);
-    if (st == RS_OK && r->first_qnet != NULL)
-        st = score_qnet(r->first_qnet, set, &before, diag);
-    if (st == RS_OK && o->weights != NULL)
-        st = rs_stage_load(r->net->path, o->weights, set, o->transform, &net, diag);
-    if (st == RS_OK && net != NULL)
-        st = rs_test_net(net, set, NULL, &f, diag);
-    rs_net_free(net);
-    if (st != RS_OK)
-        return st;
-    /* What a resumed run does not know, since the first weights are gone, is left out. */
-    *test = json_pack("{s:s, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)set->count, "hits",
-                      (json_int_t)after.hits, "ties", (json_int_t)after.ties);
-    bool ok = *test != NULL;
-    if (ok && r->first_qnet != NULL)
-        ok = json_object_set_new(*test, "first_hits", json_integer((json_int_t)before.hits)) == 0 &&
-             json_object_set_new(*test, "first_ties", json_integer((json_int_t)before.ties)) == 0;
-    if (ok && o->weights != NULL)
-        ok = json_object_set_new(*test, "float_hits", json_integer((json_int_t)f.hits)) == 0 &&
-             json_object_set_new(*test, "float_ties", json_integer((json_int_t)f.ties)) == 0;
-    return ok ? RS_OK : rs_out_of_memory(diag);
-}
-
-/* As stored; 0: float in training. */
-static int bits_of(const rs_finetune_options *o, const rs_finetune_result *r, rs_group group)
-{
-    if (o->bits[group] == 0)
-        return 0;
-    for (int i = 0; i < r->net->n_layers && group != RS_GROUP_ACTIVATIONS; i++)
-        if (rs_layer_group(&r->net->layers[i]) == group)
-            return rs_number_bits(rs_formats_weight(r->formats, i));
-    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(rs_formats_activation(r->formats, rs_net_input(r->net)))
-                                         : o->bits[group];
-}
-
-static rs_status make_section(const rs_finetune_options *o, const rs_finetune_result *r, const rs_dataset *test_set,
-                              json_t **section, rs_diag *diag)
-{
-    json_t *layers = json_array(), *test = NULL;
-    bool failed = layers == NULL;
-    for (int i = 0; i < r->qnet->n_ops && !failed; i++) {
-        const rs_qop *op = &r->qnet->ops[i];
-        const rs_qtensor *out = &r->qnet->tensors[op->output];
-        const bool weighted = rs_qop_weighted(op);
-        failed = json_array_append_new(layers,
-                                       json_pack("{s:s, s:i, s:i, s:s, s:i, s:i}", "name", op->name, "weight_bits",
-                                                 weighted ? op->weight_format.bits : 0, "weight_fl",
-                                                 weighted ? op->weight_format.fl : 0, "output", out->name,
-                                                 "output_bits", out->format.bits, "output_fl", out->format.fl)) != 0;
-    }
-    rs_status st = failed ? rs_out_of_memory(diag) : RS_OK;
-    if (st == RS_OK && test_set != NULL)
-        st = score_test(r, o, test_set, &test, diag);
-    if (st == RS_OK) {
-        *section = json_pack("{s:s, s:[i,i,i], s:s, s:s, s:s, s:b, s:i, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, "
-                             "s:I, s:I, s:I, s:O}",
-                             "network", r->net->name, "bits", bits_of(o, r, RS_GROUP_CONVOLUTION),
-                             bits_of(o, r, RS_GROUP_INNER_PRODUCT), bits_of(o, r, RS_GROUP_ACTIVATIONS), "scheme",
-                             rs_scheme_name(o->rules.scheme), "weight_rounding", rs_rounding_name(o->weight_rounding),
-                             "activations", o->quantized_activations ? "quantized" : "float", "learn_steps",
-                             (int)o->learn_steps, "gradual_bits", o->gradual_bits, "iterations",
-                             (json_int_t)r->iterations, "images", (json_int_t)r->trained_images, "seconds", r->seconds,
-                             "images_per_second", r->images_per_second, "loss", r->loss, "validation_images",
-                             (json_int_t)r->validation_images, "first_hits", (json_int_t)r->first_hits, "first_ties",
-                             (json_int_t)r->first_ties, "best_iteration", (json_int_t)r->best_iteration, "hits",
-                             (json_int_t)r->best_hits, "ties", (json_int_t)r->best_ties, "saturations",
-                             (json_int_t)r->best_saturations, "layers", layers);
-        if (*section == NULL || (test != NULL && json_object_set(*section, "test", test) != 0))
-            st = rs_out_of_memory(diag);
-    }
-    json_decref(layers);
-    json_decref(test);
-    return st;
 }
 
 /* ------------------------------------------------------------------------------------------------------ options */
@@ -279,7 +165,6 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     o.log_context = &to;
     rs_solver_param *solver = NULL;
     rs_dataset *test_set = NULL;
-    rs_finetune_result *r = NULL;
     json_t *section = NULL;
     rs_data_override transform;
     rs_status status = read_rules(args, &o, diag);
@@ -297,12 +182,7 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     if (status == RS_OK && test_set != NULL)
         status = hold_test_set(solver, &transform, &test_set, diag);
     if (status == RS_OK)
-        status = rs_finetune(solver, &o, &r, diag);
-    if (status == RS_OK)
-        status = make_section(&o, r, test_set, &section, diag);
-    if (status == RS_OK)
-        status = write_outputs(solver, r, o.out, section, diag);
-    rs_finetune_result_free(r);
+        status = rs_run_finetune(solver, &o, test_set, &section, diag);
     rs_dataset_free(test_set);
     rs_solver_param_free(solver);
     return rs_show_section(args, "finetune", section, status, diag);

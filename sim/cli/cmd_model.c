@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/sections.h"
 #include "report/table.h"
 #include "train/train.h"
 
@@ -59,7 +60,7 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
-        status = rs_stage_test(net, set, slice, (int)rs_args_int(args, "top"), &section, diag);
+        status = rs_run_test(net, set, slice, (int)rs_args_int(args, "top"), &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
     return rs_show_section(args, "test", section, status, diag);

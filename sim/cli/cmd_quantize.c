@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/sections.h"
 #include "config/scalar.h"
 #include "import/import.h"
 #include "train/score.h"
@@ -207,9 +208,9 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
                           "--budget and --technology belong to --pareto bits, area or energy");
     if (status == RS_OK && cost != NULL)
-        status = rs_stage_pareto(net, set, &stage, &pareto, &section, diag);
+        status = rs_run_pareto(net, set, &stage, &pareto, &section, diag);
     else if (status == RS_OK)
-        status = rs_stage_quantize(net, set, &stage, &section, diag);
+        status = rs_run_quantize(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
     rs_dataset_free(chosen_on);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/sections.h"
 #include "report/report.h"
 
 typedef struct run {
@@ -117,9 +118,9 @@ static rs_status quantize(run *r, rs_diag *diag)
                                      .budget = c->budget,
                                      .technology = c->technology[0] != '\0' ? c->technology : NULL };
     if (status == RS_OK && by_cost)
-        status = rs_stage_pareto(r->net, r->set, &stage, &pareto, &section, diag);
+        status = rs_run_pareto(r->net, r->set, &stage, &pareto, &section, diag);
     else if (status == RS_OK)
-        status = rs_stage_quantize(r->net, r->set, &stage, &section, diag);
+        status = rs_run_quantize(r->net, r->set, &stage, &section, diag);
     rs_dataset_free(chosen_on);
     status = take(r, by_cost ? "pareto" : "quantize", section, status, diag);
     if (status != RS_OK)
@@ -133,7 +134,7 @@ static rs_status quantize(run *r, rs_diag *diag)
 static rs_status test(run *r, rs_diag *diag)
 {
     json_t *section = NULL;
-    const rs_status status = rs_stage_test(r->net, r->set, (rs_slice) { 0, r->set->count }, 1, &section, diag);
+    const rs_status status = rs_run_test(r->net, r->set, (rs_slice) { 0, r->set->count }, 1, &section, diag);
     return take(r, "test", section, status, diag);
 }
 
@@ -144,7 +145,7 @@ static rs_status simulate(run *r, rs_diag *diag)
     rs_status status = slice.count > 0 ? rs_slice_resolve(&slice, r->set, "simulate.images", RS_BAD_INPUT, diag)
                                        : RS_OK;
     if (status == RS_OK)
-        status = rs_stage_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, NULL, &section, diag);
+        status = rs_run_simulate(r->qnet, r->array, slice.count > 0 ? r->set : NULL, slice, NULL, &section, diag);
     return take(r, "simulate", section, status, diag);
 }
 
@@ -157,7 +158,7 @@ static rs_status cosim(run *r, rs_diag *diag)
         return RS_OK;
     rs_status status = rs_slice_resolve(&slice, r->set, "cosim.images", RS_BAD_INPUT, diag);
     if (status == RS_OK)
-        status = rs_stage_cosim(r->qnet, r->array, r->set, slice, NULL, &options, &section, diag);
+        status = rs_run_cosim(r->qnet, r->array, r->set, slice, NULL, &options, &section, diag);
     return take(r, "cosim", section, status, diag);
 }
 
@@ -166,7 +167,7 @@ static rs_status estimate(run *r, rs_diag *diag)
     json_t *section = NULL;
     if (r->config->technology == NULL || r->config->technology[0] == '\0')
         return RS_OK;
-    const rs_status status = rs_stage_estimate(r->qnet, r->array, r->config->technology, &section, diag);
+    const rs_status status = rs_run_estimate(r->qnet, r->array, r->config->technology, &section, diag);
     return take(r, "estimate", section, status, diag);
 }
 
@@ -176,9 +177,9 @@ static rs_status export_roms(run *r, rs_diag *diag)
     if (r->config->export_format < 0)
         return RS_OK;
     char *folder = rs_path_join(r->config->out, "roms");
-    const rs_status status = folder != NULL
-                                 ? rs_stage_export(r->qnet, r->array, r->config->export_format, folder, &section, diag)
-                                 : rs_out_of_memory(diag);
+    const rs_status status = folder != NULL ? rs_run_export(r->qnet, r->array, (rs_rom_format)r->config->export_format,
+                                                            folder, &section, diag)
+                                            : rs_out_of_memory(diag);
     rs_free(folder);
     return take(r, "export", section, status, diag);
 }

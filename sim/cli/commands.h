@@ -5,7 +5,10 @@
 #include <jansson.h>
 
 #include "cli/options.h"
-#include "flow/stages.h"
+#include "config/array_config.h"
+#include "flow/load.h"
+#include "flow/run_config.h"
+#include "search/quantize.h"
 
 rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
 rs_status rs_command_convert(const rs_args *args, rs_diag *diag);

@@ -6,11 +6,7 @@
 #include <stdint.h>
 
 #include "config/schema.h"
-
-/* Images [first, first + count) of the data set; count 0: to the end. */
-typedef struct rs_slice {
-    int64_t first, count;
-} rs_slice;
+#include "flow/load.h"
 
 /* Paths are resolved against the folder of the file. */
 typedef struct rs_run_config {

@@ -1,4 +1,6 @@
-/* ristretto quantize --pareto: widths layer by layer, by what they cost. */
+/* The stage that searches widths layer by layer, by what they cost. */
+#include "flow/pareto.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -6,18 +8,24 @@
 #include "base/file.h"
 #include "base/integer.h"
 #include "base/memory.h"
-#include "flow/stages.h"
 #include "energy/technology.h"
 #include "import/caffe.h"
 #include "import/import.h"
 #include "net/cost.h"
-#include "engine/engine.h"
-#include "report/report.h"
 #include "train/score.h"
-#include "emulate/score.h"
 
 static const char *const costs[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "area", [RS_COST_ENERGY] = "energy" };
 static const char *const units[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "um2", [RS_COST_ENERGY] = "pJ" };
+
+const char *rs_cost_kind_name(rs_cost_kind kind)
+{
+    return costs[kind];
+}
+
+const char *rs_cost_kind_unit(rs_cost_kind kind)
+{
+    return units[kind];
+}
 
 rs_cost_kind rs_cost_kind_named(const char *name)
 {
@@ -108,64 +116,12 @@ static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const c
     return rs_output_commit(out, diag);
 }
 
-/* "8/8/4/4", layer by layer; of layer outputs each format once, beginning with the input. */
-static void widths_text(const rs_net *net, const rs_widths *w, bool weights, char *text, size_t size)
-{
-    size_t at = 0;
-    text[0] = '\0';
-    for (int i = 0; i < (weights ? net->n_layers : net->n_blobs) && at + 4 < size; i++) {
-        const int bits = weights ? w->weights[i] : w->activations[i];
-        if (bits > 0)
-            at += (size_t)snprintf(text + at, size - at, "%s%d", at > 0 ? "/" : "", bits);
-    }
-}
-
-static json_t *points_json(const rs_net *net, const rs_pareto_result *r)
-{
-    json_t *points = json_array();
-    bool failed = points == NULL;
-    for (int k = 0; k < r->n_points && !failed; k++) {
-        const rs_pareto_point *p = &r->points[k];
-        char weights[512], outputs[512];
-        widths_text(net, &p->widths, true, weights, sizeof weights);
-        widths_text(net, &p->widths, false, outputs, sizeof outputs);
-        failed = json_array_append_new(points, json_pack("{s:f, s:I, s:I, s:b, s:s, s:s}", "cost", p->cost, "hits",
-                                                         (json_int_t)p->hits, "ties", (json_int_t)p->ties, "front",
-                                                         p->front, "weights", weights, "outputs", outputs)) != 0;
-    }
-    if (!failed)
-        return points;
-    json_decref(points);
-    return NULL;
-}
-
-static rs_status test_json(const rs_net *net, const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, json_t **test,
-                           rs_diag *diag)
-{
-    const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
-    rs_engine *engine = NULL;
-    rs_test_result f = { .hits = 0 };
-    rs_score q = { .saturations = NULL };
-    rs_status status = rs_engine_new(qnet, false, &engine, diag);
-    if (status == RS_OK)
-        status = rs_test_net(net, &part, NULL, &f, diag);
-    if (status == RS_OK)
-        status = rs_engine_score(engine, &part, 1, &q, diag);
-    rs_engine_free(engine);
-    if (status != RS_OK)
-        return status;
-    *test = json_pack("{s:s, s:I, s:I, s:I, s:I}", "data", set->path, "images", (json_int_t)slice.count, "float_hits",
-                      (json_int_t)f.hits, "hits", (json_int_t)q.hits, "ties", (json_int_t)q.ties);
-    return *test != NULL ? RS_OK : rs_out_of_memory(diag);
-}
-
 static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_pareto_result *r, const char *unit,
-                               const json_t *section, rs_diag *diag)
+                               rs_diag *diag)
 {
     char *const paths[] = { rs_path_join(stage->out, "qnet"), rs_path_join(stage->out, "quantized.prototxt"),
-                            rs_path_join(stage->out, "pareto.csv"), rs_path_join(stage->out, "pareto.json"),
-                            rs_path_join(stage->out, "quantized.caffemodel") };
-    enum { QNET, PROTOTXT, CSV, JSON, WEIGHTS, PATHS };
+                            rs_path_join(stage->out, "pareto.csv"), rs_path_join(stage->out, "quantized.caffemodel") };
+    enum { QNET, PROTOTXT, CSV, WEIGHTS, PATHS };
     rs_status status = RS_OK;
     for (int i = 0; i < PATHS; i++)
         status = paths[i] == NULL ? rs_out_of_memory(diag) : status;
@@ -179,23 +135,21 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
         status = rs_caffe_write_weights(net, paths[WEIGHTS], diag);
     if (status == RS_OK)
         status = write_csv(net, r, unit, paths[CSV], diag);
-    if (status == RS_OK)
-        status = rs_json_write(section, paths[JSON], diag);
     for (int i = 0; i < PATHS; i++)
         rs_free(paths[i]);
     return status;
 }
 
 rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
-                          const rs_pareto_stage *pareto, json_t **section, rs_diag *diag)
+                          const rs_pareto_stage *pareto, rs_pareto_outcome *outcome, rs_diag *diag)
 {
-    *section = NULL;
+    *outcome = (rs_pareto_outcome) {
+        .net = net, .set = set, .pareto = *pareto, .error_margin = stage->options.error_margin, .test.name = "test"
+    };
     const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
     const rs_dataset calibration = rs_dataset_slice(chosen_on, stage->calibration.first, stage->calibration.count);
     const rs_dataset search = rs_dataset_slice(chosen_on, stage->search.first, stage->search.count);
     rs_technology *technology = NULL;
-    rs_pareto_result *r = NULL;
-    json_t *test = NULL;
     int data_layer = 0;
     if (pareto->kind != RS_COST_BITS && pareto->technology == NULL)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml",
@@ -214,27 +168,22 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     if (status == RS_OK)
         status = rs_make_folder(stage->out, diag);
     if (status == RS_OK)
-        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options, &r,
-                           diag);
+        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options,
+                           &outcome->result, diag);
     if (status == RS_OK)
-        status = test_json(net, r->qnet, set, stage->test, &test, diag);
-    if (status == RS_OK) {
-        *section = json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:O}", "network",
-                             net->name, "cost", costs[pareto->kind], "unit", units[pareto->kind], "budget",
-                             pareto->budget, "error_margin", stage->options.error_margin, "met", r->met, "images",
-                             (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "needed_hits",
-                             (json_int_t)r->needed_hits, "chosen", r->chosen, "trials", (json_int_t)r->trials,
-                             "seconds", r->seconds, "points", points_json(net, r), "test", test);
-        status = *section != NULL ? RS_OK : rs_out_of_memory(diag);
-    }
+        status = rs_slice_score_both(net, outcome->result->qnet, set, stage->test, &outcome->test, diag);
     if (status == RS_OK)
-        status = write_outputs(net, stage, r, units[pareto->kind], *section, diag);
-    if (status == RS_OK && !r->met)
+        status = write_outputs(net, stage, outcome->result, units[pareto->kind], diag);
+    if (status == RS_OK && !outcome->result->met)
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "the cheapest, or the best, of what was tried is written",
                           "no point of the front %s",
                           pareto->budget > 0 ? "is within the budget" : "keeps the error margin");
-    json_decref(test);
-    rs_pareto_result_free(r);
     rs_technology_free(technology);
     return status;
+}
+
+void rs_pareto_outcome_clear(rs_pareto_outcome *outcome)
+{
+    rs_pareto_result_free(outcome->result);
+    outcome->result = NULL;
 }

@@ -1,0 +1,73 @@
+/* The stage that fine-tunes: training, scores on test images, files. */
+#include "flow/finetune.h"
+
+#include "base/file.h"
+#include "import/import.h"
+
+static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_result *r, const char *folder,
+                               rs_diag *diag)
+{
+    char *qnet = rs_path_join(folder, "qnet"), *prototxt = rs_path_join(folder, "quantized.prototxt");
+    rs_status st = qnet == NULL || prototxt == NULL ? rs_out_of_memory(diag) : RS_OK;
+    if (st == RS_OK)
+        st = rs_qnet_write(r->qnet, qnet, diag);
+    if (st == RS_OK) {
+        rs_formats_apply(r->formats, r->net);
+        st = rs_import_write_quantized(solver->net_path, r->net, prototxt, diag);
+    }
+    rs_free(qnet);
+    rs_free(prototxt);
+    return st;
+}
+
+static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score *score, rs_diag *diag)
+{
+    rs_engine *engine = NULL;
+    *score = (rs_score) { .saturations = NULL };
+    rs_status st = rs_engine_new(qnet, false, &engine, diag);
+    if (st == RS_OK)
+        st = rs_engine_score(engine, set, 1, score, diag);
+    rs_engine_free(engine);
+    return st;
+}
+
+static rs_status score_test(const rs_finetune_result *r, const rs_finetune_options *o, rs_finetune_test *test,
+                            rs_diag *diag)
+{
+    rs_score before = { .hits = -1, .ties = -1 }, after;
+    rs_test_result f = { .hits = -1, .ties = -1 };
+    rs_net *net = NULL;
+    rs_status st = score_qnet(r->qnet, test->set, &after, diag);
+    if (st == RS_OK && r->first_qnet != NULL)
+        st = score_qnet(r->first_qnet, test->set, &before, diag);
+    if (st == RS_OK && o->weights != NULL)
+        st = rs_stage_load(r->net->path, o->weights, test->set, o->transform, &net, diag);
+    if (st == RS_OK && net != NULL)
+        st = rs_test_net(net, test->set, NULL, &f, diag);
+    rs_net_free(net);
+    test->hits = after.hits;
+    test->ties = after.ties;
+    test->first_hits = before.hits;
+    test->first_ties = before.ties;
+    test->float_hits = f.hits;
+    test->float_ties = f.ties;
+    return st;
+}
+
+rs_status rs_stage_finetune(const rs_solver_param *solver, const rs_finetune_options *options, const rs_dataset *test,
+                            rs_finetune_outcome *outcome, rs_diag *diag)
+{
+    *outcome = (rs_finetune_outcome) { .options = options, .test.set = test };
+    rs_status st = rs_finetune(solver, options, &outcome->result, diag);
+    if (st == RS_OK && test != NULL)
+        st = score_test(outcome->result, options, &outcome->test, diag);
+    if (st == RS_OK)
+        st = write_outputs(solver, outcome->result, options->out, diag);
+    return st;
+}
+
+void rs_finetune_outcome_clear(rs_finetune_outcome *outcome)
+{
+    rs_finetune_result_free(outcome->result);
+    outcome->result = NULL;
+}

@@ -1,0 +1,131 @@
+/* The section "quantize". */
+#include "report/section.h"
+
+#include "report/pack.h"
+
+/* "8 bits, fl 5", "e4m3", "2^-8 to 2^-1", "2^-8 to 2^-1 and 0". */
+static void number_text(rs_number_format f, bool is_unsigned, const int *channel_fl, char *text, size_t size)
+{
+    switch (f.number) {
+    case RS_NUMBER_MINIFLOAT:
+        rs_minifloat_name(f.minifloat, text, size);
+        break;
+    case RS_NUMBER_POWER2:
+        snprintf(text, size, "2^%d to 2^%d%s", f.power2.min_exponent, f.power2.max_exponent,
+                 f.power2.zero ? " and 0" : "");
+        break;
+    case RS_NUMBER_FIXED:
+    case RS_NUMBERS:
+        snprintf(text, size, "%d bits%s, fl %d%s", f.fixed.bits, is_unsigned ? " unsigned" : "", f.fixed.fl,
+                 channel_fl != NULL ? " and more" : "");
+        break;
+    }
+}
+
+static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
+{
+    json_t *layers = json_array();
+    bool failed = false;
+    for (int i = 0; i < qnet->n_ops; i++) {
+        const rs_qop *op = &qnet->ops[i];
+        const rs_qtensor *out = &qnet->tensors[op->output];
+        const bool weighted = rs_qop_weighted(op);
+        const int layer = rs_net_layer(net, op->name);
+        char weights[64] = "", output[64];
+        if (weighted)
+            number_text(
+                (rs_number_format) { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 },
+                false, op->weight_fl, weights, sizeof weights);
+        number_text((rs_number_format) { .number = out->number, .fixed = out->format, .minifloat = out->minifloat },
+                    out->is_unsigned, NULL, output, sizeof output);
+        rs_pack_append(layers,
+                       json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}",
+                                 "weight_format", weights, "output_format", output, "name", op->name, "type",
+                                 rs_qop_type_name(op->type), "relu", op->relu, "weight_bits",
+                                 weighted ? op->weight_format.bits : 0, "weight_fl",
+                                 weighted ? op->weight_format.fl : 0, "weight_max",
+                                 weighted && layer >= 0 ? r->weight_max[layer] : 0.0, "shift", weighted ? op->shift : 0,
+                                 "output", out->name, "output_bits", out->format.bits, "output_fl", out->format.fl,
+                                 "output_shape", out->channels, out->height, out->width, "macs",
+                                 weighted ? (json_int_t)rs_qop_macs(qnet, op) : (json_int_t)0),
+                       &failed);
+    }
+    return rs_pack_array(layers, failed);
+}
+
+static json_t *trials_json(const rs_quantize_result *r)
+{
+    json_t *trials = json_array();
+    bool failed = false;
+    for (int i = 0; i < r->n_trials; i++) {
+        const rs_trial *t = &r->trials[i];
+        rs_pack_append(trials,
+                       json_pack("{s:i, s:s, s:[i,i,i], s:I, s:I, s:I, s:b}", "fl", t->fl, "group",
+                                 t->group < RS_GROUPS ? rs_group_name(t->group) : "combination", "bits", t->bits[0],
+                                 t->bits[1], t->bits[2], "images", (json_int_t)t->images, "hits", (json_int_t)t->hits,
+                                 "ties", (json_int_t)t->ties, "exact", t->exact),
+                       &failed);
+    }
+    return rs_pack_array(trials, failed);
+}
+
+static json_t *groups_json(const rs_quantize_result *r)
+{
+    json_t *groups = json_array();
+    bool failed = false;
+    for (int g = 0; g < RS_GROUPS; g++)
+        rs_pack_append(groups,
+                       json_pack("{s:s, s:i, s:i}", "name", rs_group_name((rs_group)g), "single_bits",
+                                 r->single_bits[g], "bits", r->bits[g]),
+                       &failed);
+    return rs_pack_array(groups, failed);
+}
+
+static json_t *scores_json(const rs_quantize_outcome *o)
+{
+    json_t *scores = json_array();
+    bool failed = false;
+    for (int i = 0; i < o->n_scores; i++) {
+        const rs_slice_score *s = &o->scores[i];
+        rs_pack_append(scores,
+                       json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "name", s->name, "first",
+                                 (json_int_t)s->slice.first, "images", (json_int_t)s->slice.count, "float_hits",
+                                 (json_int_t)s->float_hits, "float_ties", (json_int_t)s->float_ties, "hits",
+                                 (json_int_t)s->hits, "ties", (json_int_t)s->ties, "seconds", s->seconds),
+                       &failed);
+    }
+    return rs_pack_array(scores, failed);
+}
+
+rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs_diag *diag)
+{
+    /* In the original's words. */
+    static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT",
+                                                        "INTEGER_POWER_OF_2_WEIGHTS" };
+    const rs_quantize_options *options = &o->options;
+    const rs_format_rules *rules = &options->rules;
+    const rs_quantize_result *r = o->result;
+    const rs_qtensor *input = &r->qnet->tensors[0];
+    return rs_pack_finish(
+        json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:s, s:I, s:s, s:f, "
+                  "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, "
+                  "s:o}",
+                  "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
+                  rs_range_rule_name(rules->weight_range), "activation_range",
+                  rs_range_rule_name(rules->activation_range), "percentile", rules->percentile, "bias_correction",
+                  rules->bias_correction, "compat", options->original_search, "fl", r->fl, "network", o->net->name,
+                  "data", o->set->path, "calibration_data", o->chosen_on->path, "refine_images",
+                  (json_int_t)options->refine_images, "weight_rounding",
+                  options->adaptive_weights ? "adaptive" : "nearest", "error_margin", options->error_margin,
+                  "calibration_first", (json_int_t)o->calibration.first, "calibration_images",
+                  (json_int_t)o->calibration.count, "images", (json_int_t)r->images, "float_hits",
+                  (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties, "needed_hits",
+                  (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties, "target_met",
+                  r->target_met, "seconds", r->seconds, "rounding", rs_rounding_name(options->rounding), "bias_format",
+                  options->bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "unsigned_activations",
+                  options->unsigned_activations, "channel_weights", options->channel_weights, "scores_width",
+                  options->wide_scores ? "accumulator" : "format", "input_bits", input->format.bits, "input_fl",
+                  input->format.fl, "groups", groups_json(r), "trials", trials_json(r), "layers",
+                  layers_json(r->qnet, o->net, r), "scores", scores_json(o)),
+        section, diag);
+}
