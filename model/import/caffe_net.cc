@@ -13,6 +13,7 @@
 #include "import/caffe.h"
 #include "import/caffe_layer.h"
 #include "import/caffe_text.h"
+#include "net/rule.h"
 
 namespace ristretto
 {
@@ -535,7 +536,7 @@ class NetReader
 
         for (int i = 0; i < RS_MAX_PARAMS; i++)
             out->params[i].lr_mult = out->params[i].decay_mult = 1;
-        const int most = rs_layer_rule_of(type.type)->most_params;
+        const int most = rs_layer_rule_of(type.type)->max_params;
         if (p.param_size() > most)
             bad(node.at("param", most), "",
                 layer_name(p) + " (" + p.type() + ") has " + std::to_string(p.param_size()) +
@@ -573,7 +574,7 @@ class NetReader
     // Parameters of one name are one array, which the first of them owns; their learning rates must agree, as in Caffe.
     void shared_params(const FileLayer &l, rs_layer *out)
     {
-        const int most = rs_layer_rule_of(out->type)->most_params;
+        const int most = rs_layer_rule_of(out->type)->max_params;
         for (int i = 0; i < l.param.param_size() && i < most; i++) {
             const caffe::ParamSpec &spec = l.param.param(i);
             if (spec.name().empty())
@@ -875,25 +876,25 @@ class NetReader
     {
         softmax(l);
         const caffe::LossParameter &p = l.param.loss_param();
-        out->judge.ignores = p.has_ignore_label();
-        out->judge.ignored = p.ignore_label();
+        out->criterion.ignores = p.has_ignore_label();
+        out->criterion.ignored = p.ignore_label();
         switch (p.normalization()) {
         case caffe::LossParameter::FULL:
-            out->judge.normalization = RS_NORM_FULL;
+            out->criterion.normalization = RS_NORM_FULL;
             break;
         case caffe::LossParameter::VALID:
-            out->judge.normalization = RS_NORM_VALID;
+            out->criterion.normalization = RS_NORM_VALID;
             break;
         case caffe::LossParameter::BATCH_SIZE:
-            out->judge.normalization = RS_NORM_BATCH_SIZE;
+            out->criterion.normalization = RS_NORM_BATCH_SIZE;
             break;
         case caffe::LossParameter::NONE:
-            out->judge.normalization = RS_NORM_NONE;
+            out->criterion.normalization = RS_NORM_NONE;
             break;
         }
         // The older field, which the newer one overrides.
         if (!p.has_normalization() && p.has_normalize() && !p.normalize())
-            out->judge.normalization = RS_NORM_BATCH_SIZE;
+            out->criterion.normalization = RS_NORM_BATCH_SIZE;
     }
 
     // The loss is divided by the images of the batch, whatever normalization says; Caffe ignores the field here.
@@ -1115,10 +1116,10 @@ class NetReader
     {
         const caffe::AccuracyParameter &p = l.param.accuracy_param();
         const Node node = l.node.in("accuracy_param");
-        out->judge.top_k = static_cast<int>(within(p.top_k(), 1, max_size, l, node, "top_k"));
+        out->criterion.top_k = static_cast<int>(within(p.top_k(), 1, max_size, l, node, "top_k"));
         axis_is_channels(p.axis(), l, node);
-        out->judge.ignores = p.has_ignore_label();
-        out->judge.ignored = p.ignore_label();
+        out->criterion.ignores = p.has_ignore_label();
+        out->criterion.ignored = p.ignore_label();
     }
 
     void dropout(const FileLayer &l, rs_layer *out)

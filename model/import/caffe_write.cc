@@ -9,6 +9,7 @@
 #include "import/caffe.h"
 #include "import/caffe.pb.h"
 #include "import/caffe_text.h"
+#include "net/rule.h"
 
 namespace ristretto
 {

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "fxp/fxp.h"
 #include "import/caffe_text.h"
+#include "net/rule.h"
 #include "import/caffe_wire.h"
 #include "import/onnx.h"
 #include "import/onnx.pb.h"

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "import/caffe_text.h"
+#include "net/rule.h"
 #include "import/onnx.h"
 #include "import/onnx.pb.h"
 

@@ -4,9 +4,9 @@
 #include "layers/layer.h"
 
 /* What an image adds. */
-typedef struct tally {
+typedef struct accuracy_tally {
     int32_t hits, places;
-} tally;
+} accuracy_tally;
 
 static int64_t inner_size(const rs_op *op)
 {
@@ -20,26 +20,26 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     if (op->bottom_size[1] != inner)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': %lld labels an image, expected %lld", l->name,
                         (long long)op->bottom_size[1], (long long)inner);
-    if (l->judge.top_k < 1 || l->judge.top_k > classes)
+    if (l->criterion.top_k < 1 || l->criterion.top_k > classes)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL,
-                        "layer '%s': top_k is %d, expected 1 to %lld (the number of classes)", l->name, l->judge.top_k,
-                        (long long)classes);
-    op->record_size = sizeof(tally);
+                        "layer '%s': top_k is %d, expected 1 to %lld (the number of classes)", l->name,
+                        l->criterion.top_k, (long long)classes);
+    op->record_size = sizeof(accuracy_tally);
     op->scratch_size = (size_t)classes;
     return RS_OK;
 }
 
-static tally *tally_of(const rs_op *op, int64_t image)
+static accuracy_tally *tally_of(const rs_op *op, int64_t image)
 {
-    return (tally *)(void *)(op->record + (size_t)image * op->record_size);
+    return (accuracy_tally *)(void *)(op->record + (size_t)image * op->record_size);
 }
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const rs_judge_param *p = &op->layer->judge;
+    const rs_criterion_param *p = &op->layer->criterion;
     const int64_t inner = inner_size(op), classes = op->bottom_size[0] / inner;
     for (int64_t i = first; i < first + n; i++) {
-        tally t = { 0, 0 };
+        accuracy_tally t = { 0, 0 };
         for (int64_t x = 0; x < inner; x++) {
             const float label = op->bottom[1][i * inner + x];
             if (p->ignores && label == (float)p->ignored)
@@ -70,4 +70,14 @@ static void finish(rs_op *op, int64_t n)
         op->top[0][0] = places > 0 ? (float)((double)hits / (double)places) : 0.0f;
 }
 
-const rs_layer_ops rs_accuracy_ops = { .plan = plan, .forward = forward, .finish = finish };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .finish = finish };
+
+const rs_layer_rule rs_accuracy_layer = {
+    .name = "Accuracy",
+    .bottoms = { 2, 2 },
+    .tops = { 1, 1 },
+    .scalar = true,
+    .labels = true,
+    .shape = rs_criterion_shape,
+    .ops = &ops,
+};

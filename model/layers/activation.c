@@ -1,7 +1,10 @@
 /* Sigmoid, TanH, ELU (x for x > 0, else alpha (e^x - 1)), Clip and QuantizeLinear. Their derivatives are functions of
- * what they gave: sigmoid y (1 - y)      tanh 1 - y^2      ELU 1 for y > 0, else y + alpha      clip 1 between the
- * limits, else 0 QuantizeLinear passes the gradient on as if it did not round (the straight-through estimate), so as
- * Clip does. */
+ * what they gave:
+ *   sigmoid   y (1 - y)
+ *   tanh      1 - y^2
+ *   ELU       1 for y > 0, else y + alpha
+ *   clip      1 between the limits, else 0
+ * QuantizeLinear passes the gradient on as if it did not round (the straight-through estimate), as Clip does. */
 #include <string.h>
 
 #include "fxp/fxp.h"
@@ -69,4 +72,49 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_activation_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+const rs_layer_rule rs_elu_layer = {
+    .name = "ELU",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_sigmoid_layer = {
+    .name = "Sigmoid",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_tanh_layer = {
+    .name = "TanH",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_clip_layer = {
+    .name = "Clip",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_quantize_linear_layer = {
+    .name = "QuantizeLinear",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};

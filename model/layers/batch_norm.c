@@ -1,5 +1,5 @@
 /* Batch normalization by channel: y = (x - mean) / sqrt(variance + eps).
- * With the stored statistics it is a line in x, image by image. With those of the batch (training), a task a channel:
+ * With the stored statistics it is a line in x, image by image. With those of the batch (training), a task per channel:
  *   backward   dx = (dy - mean(dy) - y mean(dy y)) / sqrt(variance + eps), means over images and positions
  * and the stored ones, kept as sums with a factor that they are divided by, are updated at the end of the run:
  *   factor = fraction factor + 1, mean = fraction mean + mean of the batch, variance alike, times m / (m - 1) */
@@ -9,19 +9,19 @@
 #include "layers/functions.h"
 #include "layers/layer.h"
 
-typedef struct statistics {
+typedef struct batch_statistics {
     float *mean, *deviation, *variance; /* by channel; deviation: sqrt(variance + eps) */
-} statistics;
+} batch_statistics;
 
 static int64_t channels_of(const rs_op *op)
 {
     return op->net->blobs[op->layer->bottoms[0]].shape.dim[1];
 }
 
-static statistics statistics_of(const rs_op *op)
+static batch_statistics statistics_of(const rs_op *op)
 {
     const int64_t channels = channels_of(op);
-    return (statistics) { op->prepared, op->prepared + channels, op->prepared + 2 * channels };
+    return (batch_statistics) { op->prepared, op->prepared + channels, op->prepared + 2 * channels };
 }
 
 static float deviation(const rs_op *op, double variance)
@@ -41,7 +41,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 
 static void stored_prepare(rs_op *op)
 {
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const rs_param *p = op->layer->params;
     const double factor = p[2].data[0] == 0.0f ? 0.0 : 1.0 / (double)p[2].data[0];
     for (int64_t c = 0; c < channels_of(op); c++) {
@@ -53,7 +53,7 @@ static void stored_prepare(rs_op *op)
 static void stored_forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const int64_t channels = channels_of(op), inner = op->bottom_size[0] / channels;
     for (int64_t r = first * channels; r < (first + n) * channels; r++) {
         const float *x = op->bottom[0] + r * inner, mean = s.mean[r % channels], d = s.deviation[r % channels];
@@ -69,7 +69,7 @@ static void stored_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     if (!op->backward_data[0])
         return;
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const int64_t channels = channels_of(op), inner = op->bottom_size[0] / channels;
     for (int64_t r = first * channels; r < (first + n) * channels; r++) {
         const float *d_out = op->top_gradient[0] + r * inner, d = s.deviation[r % channels];
@@ -79,7 +79,7 @@ static void stored_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_batch_norm_stored_ops = {
+static const rs_layer_ops stored_ops = {
     .plan = plan, .prepare = stored_prepare, .forward = stored_forward, .backward = stored_backward
 };
 
@@ -94,7 +94,7 @@ static int64_t tasks(const rs_op *op, bool backward, int step, int64_t n)
 
 static void forward_channel(rs_op *op, int64_t n, int64_t c)
 {
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const int64_t size = op->bottom_size[0], inner = size / channels_of(op);
     const double count = (double)n * (double)inner;
     double sum = 0.0, squares = 0.0;
@@ -123,7 +123,7 @@ static void forward_channel(rs_op *op, int64_t n, int64_t c)
 
 static void backward_channel(rs_op *op, int64_t n, int64_t c)
 {
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const int64_t size = op->bottom_size[0], inner = size / channels_of(op);
     const double count = (double)n * (double)inner;
     const float *outputs = rs_op_output(op);
@@ -157,7 +157,7 @@ static void finish(rs_op *op, int64_t n)
 {
     if (op->net->phase != RS_TRAIN || !op->training)
         return;
-    const statistics s = statistics_of(op);
+    const batch_statistics s = statistics_of(op);
     const rs_param *p = op->layer->params;
     const float fraction = op->layer->batch_norm.fraction;
     const int64_t inner = op->bottom_size[0] / channels_of(op);
@@ -170,6 +170,44 @@ static void finish(rs_op *op, int64_t n)
     }
 }
 
-const rs_layer_ops rs_batch_norm_ops = {
+static const rs_layer_ops ops = {
     .plan = plan, .forward_steps = 1, .backward_steps = 1, .tasks = tasks, .task = task, .finish = finish
+};
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    if (!rs_layer_takes_channels(layer, in, diag))
+        return RS_BAD_INPUT;
+    const rs_shape channels = { 1, { in->dim[1] } };
+    *out = *in;
+    layer->n_params = 3;
+    rs_status st = rs_layer_set_param(layer, 0, channels, diag);
+    if (st == RS_OK)
+        st = rs_layer_set_param(layer, 1, channels, diag);
+    return st == RS_OK ? rs_layer_set_param(layer, 2, (rs_shape) { 1, { 1 } }, diag) : st;
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    (void)layer;
+    (void)param;
+    static const rs_filler zero = { .type = RS_FILL_CONSTANT };
+    return &zero;
+}
+
+static const rs_layer_ops *choose_ops(const rs_layer *layer)
+{
+    return layer->batch_norm.global_stats ? &stored_ops : &ops;
+}
+
+const rs_layer_rule rs_batch_norm_layer = {
+    .name = "BatchNorm",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 3,
+    .in_place = true,
+    .shape = shape,
+    .filler = filler,
+    .choose_ops = choose_ops,
 };

@@ -1,6 +1,6 @@
 /* Concatenation along an axis and its reverse, slicing: runs of values copied from one place to another, image by
- * image. Also the copies: a blob given to several readers (Split), and another shape of the same values (Flatten,
- * Reshape). */
+ * image. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "layers/layer.h"
@@ -64,7 +64,7 @@ static void concat_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_concat_ops = { .plan = plan, .forward = concat_forward, .backward = concat_backward };
+static const rs_layer_ops concat_ops = { .plan = plan, .forward = concat_forward, .backward = concat_backward };
 
 static void slice_forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
@@ -100,28 +100,71 @@ static void slice_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_slice_ops = { .plan = plan, .forward = slice_forward, .backward = slice_backward };
+static const rs_layer_ops slice_ops = { .plan = plan, .forward = slice_forward, .backward = slice_backward };
 
-static void copy_forward(rs_op *op, int64_t first, int64_t n, float *scratch)
+static rs_status concat_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
 {
-    (void)scratch;
-    const int64_t size = op->bottom_size[0];
-    for (int t = 0; t < op->layer->n_tops; t++)
-        memcpy(op->top[t] + first * size, op->bottom[0] + first * size, (size_t)(n * size) * sizeof(float));
+    const int axis = rs_layer_axis(layer, layer->concat.axis, in, diag);
+    if (axis < 0 || !rs_layer_takes_same(net, layer, axis, diag))
+        return RS_BAD_INPUT;
+    *out = *in;
+    for (int i = 1; i < layer->n_bottoms; i++)
+        out->dim[axis] += net->blobs[layer->bottoms[i]].shape.dim[axis];
+    return RS_OK;
 }
 
-static void copy_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
+static rs_status slice_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
 {
-    (void)scratch;
-    if (!op->backward_data[0])
-        return;
-    const int64_t size = op->bottom_size[0];
-    bool add = op->add[0];
-    for (int t = 0; t < op->layer->n_tops; t++)
-        if (op->top_gradient[t] != NULL) {
-            copy(1, n * size, op->top_gradient[t] + first * size, 0, op->bottom_gradient[0] + first * size, 0, add);
-            add = true;
-        }
+    const rs_slice_param *p = &layer->slice;
+    const int axis = rs_layer_axis(layer, p->axis, in, diag);
+    if (axis < 0)
+        return RS_BAD_INPUT;
+    const int64_t size = in->dim[axis];
+    if (p->n_points == 0 && size % layer->n_tops != 0)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, "slice_point gives other sizes",
+                        "layer '%s' (Slice): %" PRId64 " along axis %d cannot be divided among %d tops", layer->name,
+                        size, axis, layer->n_tops);
+    if (p->n_points > 0 && p->n_points != layer->n_tops - 1)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (Slice): %d slice points for %d tops, expected %d", layer->name, p->n_points,
+                        layer->n_tops, layer->n_tops - 1);
+    int64_t from = 0;
+    for (int i = 0; i < layer->n_tops; i++) {
+        int64_t to = size;
+        if (p->n_points == 0)
+            to = from + size / layer->n_tops;
+        else if (i < p->n_points)
+            to = p->points[i];
+        if (to <= from || to > size)
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                            "layer '%s' (Slice): its points must increase and lie within the %" PRId64 " of axis %d",
+                            layer->name, size, axis);
+        out = &net->blobs[layer->tops[i]].shape;
+        *out = *in;
+        out->dim[axis] = to - from;
+        from = to;
+    }
+    return RS_OK;
 }
 
-const rs_layer_ops rs_copy_ops = { .plan = plan, .forward = copy_forward, .backward = copy_backward };
+static void slice_clear(rs_layer *layer)
+{
+    rs_free(layer->slice.points);
+}
+
+const rs_layer_rule rs_concat_layer = {
+    .name = "Concat",
+    .bottoms = { 1, RS_ANY },
+    .tops = { 1, 1 },
+    .shape = concat_shape,
+    .ops = &concat_ops,
+};
+
+const rs_layer_rule rs_slice_layer = {
+    .name = "Slice",
+    .bottoms = { 1, 1 },
+    .tops = { 1, RS_ANY },
+    .shape = slice_shape,
+    .clear = slice_clear,
+    .ops = &slice_ops,
+};

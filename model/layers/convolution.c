@@ -124,4 +124,43 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         }
 }
 
-const rs_layer_ops rs_convolution_ops = { .plan = plan, .prepare = prepare, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .prepare = prepare, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    const rs_convolution_param *c = &layer->convolution;
+    if (!rs_layer_takes_groups(layer, in, diag))
+        return RS_BAD_INPUT;
+    const int64_t window[2] = { c->dilation_h * (c->kernel_h - 1) + 1, c->dilation_w * (c->kernel_w - 1) + 1 };
+    if (!rs_layer_window_fits(layer, in, window, (int64_t[2]) { c->pad_h, c->pad_w }, diag))
+        return RS_BAD_INPUT;
+    *out = (rs_shape) { 4,
+                        { in->dim[0], c->out_channels,
+                          rs_convolution_output(in->dim[2], c->kernel_h, c->stride_h, c->pad_h, c->dilation_h),
+                          rs_convolution_output(in->dim[3], c->kernel_w, c->stride_w, c->pad_w, c->dilation_w) } };
+    const rs_shape weights = { 4, { c->out_channels, in->dim[1] / c->groups, c->kernel_h, c->kernel_w } };
+    return rs_layer_set_params(layer, weights, c->bias, (rs_shape) { 1, { c->out_channels } }, diag);
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    return param == 0 ? &layer->convolution.weight_filler : &layer->convolution.bias_filler;
+}
+
+/* Every output value is the sum of one filter's products. */
+static int64_t macs(const rs_net *net, const rs_layer *layer)
+{
+    return rs_net_blob_values(net, layer->tops[0]) * rs_shape_count(&layer->params[0].shape, 1);
+}
+
+const rs_layer_rule rs_convolution_layer = {
+    .name = "Convolution",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 2,
+    .shape = shape,
+    .filler = filler,
+    .macs = macs,
+    .ops = &ops,
+};

@@ -1,7 +1,11 @@
 /* Deconvolution: the transpose of a convolution, whose outputs are the channels of the bottom and whose image is the
  * top. forward    dpatches[k][pos] = W^T[k][ic] bottom[ic][pos], added to the pixels of the top that each patch lies
- * on, + bias backward   dbottom[ic][pos] = W[ic][k] patches[k][pos] of dtop dW[ic][k]       += bottom[ic][pos]
- * patches^T[pos][k] of dtop with k = (channel, y, x) of the kernel and pos = (y, x) of the bottom, group by group. */
+ * on,
+ *              + bias
+ *   backward   dbottom[ic][pos] = W[ic][k] patches[k][pos] of dtop
+ *              dW[ic][k]       += bottom[ic][pos] patches^T[pos][k] of dtop
+ * with k = (channel, y, x) of the kernel and pos = (y, x) of the bottom, group by group. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "layers/functions.h"
@@ -97,6 +101,47 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         }
 }
 
-const rs_layer_ops rs_deconvolution_ops = {
-    .plan = plan, .prepare = prepare, .forward = forward, .backward = backward
+static const rs_layer_ops ops = { .plan = plan, .prepare = prepare, .forward = forward, .backward = backward };
+
+/* The transpose of a convolution of the same geometry: its channels are a convolution's outputs. */
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    const rs_convolution_param *c = &layer->convolution;
+    if (!rs_layer_takes_groups(layer, in, diag))
+        return RS_BAD_INPUT;
+    *out = (rs_shape) { 4, { in->dim[0], c->out_channels } };
+    const int64_t kernel[2] = { c->kernel_h, c->kernel_w }, stride[2] = { c->stride_h, c->stride_w };
+    const int64_t pad[2] = { c->pad_h, c->pad_w }, dilation[2] = { c->dilation_h, c->dilation_w };
+    for (int i = 0; i < 2; i++) {
+        out->dim[2 + i] = stride[i] * (in->dim[2 + i] - 1) + dilation[i] * (kernel[i] - 1) + 1 - 2 * pad[i];
+        if (out->dim[2 + i] < 1)
+            return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                            "layer '%s': padding of %" PRId64 " leaves nothing of the output along axis %d",
+                            layer->name, pad[i], 2 + i);
+    }
+    const rs_shape weights = { 4, { in->dim[1], c->out_channels / c->groups, c->kernel_h, c->kernel_w } };
+    return rs_layer_set_params(layer, weights, c->bias, (rs_shape) { 1, { c->out_channels } }, diag);
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    return param == 0 ? &layer->convolution.weight_filler : &layer->convolution.bias_filler;
+}
+
+/* Every input value is multiplied with one filter. */
+static int64_t macs(const rs_net *net, const rs_layer *layer)
+{
+    return rs_net_blob_values(net, layer->bottoms[0]) * rs_shape_count(&layer->params[0].shape, 1);
+}
+
+const rs_layer_rule rs_deconvolution_layer = {
+    .name = "Deconvolution",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 2,
+    .shape = shape,
+    .filler = filler,
+    .macs = macs,
+    .ops = &ops,
 };

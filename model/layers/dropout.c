@@ -54,4 +54,13 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_dropout_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+const rs_layer_rule rs_dropout_layer = {
+    .name = "Dropout",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};

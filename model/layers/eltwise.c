@@ -91,4 +91,26 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_eltwise_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    if (!rs_layer_takes_same(net, layer, -1, diag))
+        return RS_BAD_INPUT;
+    *out = *in;
+    return RS_OK;
+}
+
+static void clear(rs_layer *layer)
+{
+    rs_free(layer->eltwise.coefficients);
+}
+
+const rs_layer_rule rs_eltwise_layer = {
+    .name = "Eltwise",
+    .bottoms = { 2, RS_ANY },
+    .tops = { 1, 1 },
+    .shape = shape,
+    .clear = clear,
+    .ops = &ops,
+};

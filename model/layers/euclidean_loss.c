@@ -47,4 +47,28 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_euclidean_loss_ops = { .plan = plan, .forward = forward, .backward = backward, .finish = finish };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward, .finish = finish };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    char a[RS_SHAPE_TEXT], b[RS_SHAPE_TEXT];
+    const rs_shape *other = &net->blobs[layer->bottoms[1]].shape;
+    if (in->n_axes < 1 || other->n_axes < 1 || in->dim[0] != other->dim[0] ||
+        rs_shape_count(in, 1) != rs_shape_count(other, 1))
+        return rs_error(
+            diag, RS_BAD_INPUT, layer->loc, NULL,
+            "layer '%s' (EuclideanLoss): its bottoms are %s and %s, expected the same number of values an image",
+            layer->name, rs_shape_text(in, a, sizeof a), rs_shape_text(other, b, sizeof b));
+    *out = (rs_shape) { 0, { 0 } };
+    return RS_OK;
+}
+
+const rs_layer_rule rs_euclidean_loss_layer = {
+    .name = "EuclideanLoss",
+    .bottoms = { 2, 2 },
+    .tops = { 1, 1 },
+    .loss = true,
+    .scalar = true,
+    .shape = shape,
+    .ops = &ops,
+};

@@ -1,3 +1,6 @@
+/* The executor: plans the buffers of a net for a batch, cuts the batch into chunks, and runs the layers' passes over
+ * them on the pool of threads. Every loop over layers goes through rs_layer_ops (layers/layer.h); no layer type is
+ * named. */
 #include "layers/exec.h"
 
 #include <string.h>
@@ -25,37 +28,8 @@ struct rs_exec {
 
 const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer)
 {
-    static const rs_layer_ops *const TABLE[RS_LAYER_TYPES] = {
-        [RS_LAYER_CONVOLUTION] = &rs_convolution_ops,
-        [RS_LAYER_INNER_PRODUCT] = &rs_inner_product_ops,
-        [RS_LAYER_POOLING] = &rs_pooling_ops,
-        [RS_LAYER_RELU] = &rs_relu_ops,
-        [RS_LAYER_SOFTMAX] = &rs_softmax_ops,
-        [RS_LAYER_SOFTMAX_LOSS] = &rs_softmax_loss_ops,
-        [RS_LAYER_ACCURACY] = &rs_accuracy_ops,
-        [RS_LAYER_DROPOUT] = &rs_dropout_ops,
-        [RS_LAYER_LRN] = &rs_lrn_ops,
-        [RS_LAYER_CONCAT] = &rs_concat_ops,
-        [RS_LAYER_SLICE] = &rs_slice_ops,
-        [RS_LAYER_SPLIT] = &rs_copy_ops,
-        [RS_LAYER_FLATTEN] = &rs_copy_ops,
-        [RS_LAYER_RESHAPE] = &rs_copy_ops,
-        [RS_LAYER_ELTWISE] = &rs_eltwise_ops,
-        [RS_LAYER_DECONVOLUTION] = &rs_deconvolution_ops,
-        [RS_LAYER_SIGMOID] = &rs_activation_ops,
-        [RS_LAYER_TANH] = &rs_activation_ops,
-        [RS_LAYER_ELU] = &rs_activation_ops,
-        [RS_LAYER_PRELU] = &rs_prelu_ops,
-        [RS_LAYER_SCALE] = &rs_scale_ops,
-        [RS_LAYER_BIAS] = &rs_scale_ops,
-        [RS_LAYER_BATCH_NORM] = &rs_batch_norm_ops,
-        [RS_LAYER_EUCLIDEAN_LOSS] = &rs_euclidean_loss_ops,
-        [RS_LAYER_CLIP] = &rs_activation_ops,
-        [RS_LAYER_QUANTIZE_LINEAR] = &rs_activation_ops,
-    };
-    if (layer->type == RS_LAYER_BATCH_NORM && layer->batch_norm.global_stats)
-        return &rs_batch_norm_stored_ops;
-    return TABLE[layer->type];
+    const rs_layer_rule *rule = rs_layer_rule_of(layer->type);
+    return rule->choose_ops != NULL ? rule->choose_ops(layer) : rule->ops;
 }
 
 bool rs_op_overwritten(const rs_op *op, rs_layer_type but)
@@ -95,8 +69,8 @@ void rs_op_bad_label(rs_op *op, int64_t image)
         continue;
 }
 
-/* Images of a chunk. Where no gradients are summed the cut does not show in the results: image by image if they are
- * few, so that all threads have work. */
+/* Images of a chunk. In inference the size of the chunks cannot change a result; for small batches a chunk is one
+ * image, so that every thread has work. */
 static int64_t chunk_of(const rs_exec *e, int64_t n)
 {
     return !e->training && n <= 8 * RS_CHUNK ? 1 : RS_CHUNK;
@@ -117,12 +91,13 @@ static bool in_place(const rs_layer *l, int bottom)
     return false;
 }
 
-static bool differentiable(const rs_layer *l, int bottom)
+static bool differentiable(const rs_op *op, int bottom)
 {
-    return l->type != RS_LAYER_INPUT && l->type != RS_LAYER_ACCURACY &&
-           !(l->type == RS_LAYER_SOFTMAX_LOSS && bottom > 0);
+    return op->ops != NULL && (op->ops->backward != NULL || op->ops->backward_steps > 0) &&
+           !(rs_layer_rule_of(op->layer->type)->labels && bottom == 1);
 }
 
+/* Sizes and memory of all blobs. A scalar has one value for the whole batch. */
 static rs_status size_blobs(rs_exec *e, rs_diag *diag)
 {
     const rs_net *net = e->net;
@@ -147,6 +122,7 @@ static rs_status size_blobs(rs_exec *e, rs_diag *diag)
     return RS_OK;
 }
 
+/* The arrays over the bottoms and tops of one layer. */
 static rs_status size_op(rs_exec *e, rs_op *op, rs_diag *diag)
 {
     const rs_layer *l = op->layer;
@@ -174,6 +150,44 @@ static rs_status size_op(rs_exec *e, rs_op *op, rs_diag *diag)
     return RS_OK;
 }
 
+/* Forward: which blobs depend on a parameter. Their gradients are worth computing, if a loss depends on them. */
+static void find_learning(rs_exec *e, bool *learns)
+{
+    const rs_net *net = e->net;
+    for (int i = 0; i < net->n_layers; i++) {
+        const rs_layer *l = &net->layers[i];
+        bool any = l->n_params > 0;
+        for (int b = 0; b < l->n_bottoms; b++) {
+            e->ops[i].backward_data[b] = learns[l->bottoms[b]] && differentiable(&e->ops[i], b);
+            any = any || e->ops[i].backward_data[b];
+        }
+        for (int t = 0; t < l->n_tops; t++)
+            learns[l->tops[t]] = any;
+    }
+}
+
+/* The gradients of one layer's bottoms. The first reader of a blob that the backward pass visits writes its gradient,
+ * the others add to it; `wanted` remembers which blobs have one. */
+static rs_status plan_bottom_gradients(rs_exec *e, int layer, bool reached, bool *wanted, rs_diag *diag)
+{
+    const rs_layer *l = &e->net->layers[layer];
+    rs_op *op = &e->ops[layer];
+    for (int b = 0; b < l->n_bottoms; b++) {
+        const int blob = l->bottoms[b];
+        op->backward_data[b] = op->backward_data[b] && reached;
+        if (!op->backward_data[b])
+            continue;
+        op->add[b] = wanted[blob] && !in_place(l, b);
+        wanted[blob] = true;
+        if (e->gradients[blob] == NULL)
+            e->gradients[blob] = RS_NEW_ARRAY(float, (size_t)e->batch *(size_t)e->sizes[blob] + 1);
+        if (e->gradients[blob] == NULL)
+            return rs_out_of_memory(diag);
+        op->bottom_gradient[b] = e->gradients[blob];
+    }
+    return RS_OK;
+}
+
 /* Decides where gradients flow: from the losses back to everything that depends on a parameter. */
 static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
 {
@@ -183,17 +197,8 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
         return rs_out_of_memory(diag);
     bool *const learns = flags, *const wanted = flags + net->n_blobs;
     rs_status st = RS_OK;
-    for (int i = 0; i < net->n_layers; i++) {
-        const rs_layer *l = &net->layers[i];
-        bool any = l->n_params > 0;
-        for (int b = 0; b < l->n_bottoms; b++) {
-            e->ops[i].backward_data[b] = learns[l->bottoms[b]] && differentiable(l, b);
-            any = any || e->ops[i].backward_data[b];
-        }
-        for (int t = 0; t < l->n_tops; t++)
-            learns[l->tops[t]] = any;
-    }
-    /* From the last layer to the first: `wanted` blobs have a gradient by then. */
+    find_learning(e, learns);
+    /* Backward. When a layer is visited, `wanted` marks the blobs whose gradient a later layer has produced. */
     for (int i = net->n_layers - 1; i >= 0 && st == RS_OK; i--) {
         const rs_layer *l = &net->layers[i];
         rs_op *op = &e->ops[i];
@@ -201,20 +206,7 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
         for (int t = 0; t < l->n_tops; t++)
             reached = reached || wanted[l->tops[t]];
         e->backward[i] = reached && op->ops != NULL;
-        for (int b = 0; b < l->n_bottoms; b++) {
-            const int blob = l->bottoms[b];
-            op->backward_data[b] = op->backward_data[b] && reached;
-            if (!op->backward_data[b])
-                continue;
-            op->add[b] = wanted[blob] && !in_place(l, b);
-            wanted[blob] = true;
-            if (e->gradients[blob] == NULL) {
-                e->gradients[blob] = RS_NEW_ARRAY(float, (size_t)e->batch *(size_t)e->sizes[blob] + 1);
-                if (e->gradients[blob] == NULL)
-                    st = rs_out_of_memory(diag);
-            }
-            op->bottom_gradient[b] = e->gradients[blob];
-        }
+        st = plan_bottom_gradients(e, i, reached, wanted, diag);
         for (int t = 0; t < l->n_tops; t++)
             op->top_gradient[t] = e->gradients[l->tops[t]];
         for (int p = 0; p < l->n_params && st == RS_OK; p++) {
@@ -227,6 +219,7 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
     return st;
 }
 
+/* The layer says what buffers it needs; it gets them here. */
 static rs_status plan_op(rs_exec *e, rs_op *op, rs_diag *diag)
 {
     rs_status st = op->ops->plan(op, diag);
@@ -375,12 +368,12 @@ float *rs_exec_gradient(rs_exec *exec, int layer, int param)
 /* ---------------------------------------------------------------------------------------------------------- run */
 
 /* One pass for rs_parallel: chunks through layers [from, to), or the tasks of one step of layer `from`. */
-typedef struct pass {
+typedef struct exec_pass {
     rs_exec *exec;
     int from, to, step;
     bool backward;
     int64_t n;
-} pass;
+} exec_pass;
 
 static float *scratch_of(rs_exec *e, int worker)
 {
@@ -403,9 +396,10 @@ static void call_backward_hook(rs_exec *e, int layer, int64_t first, int64_t n)
                          op->top_size[0]);
 }
 
+/* One chunk of images through the layers [from, to), forward or backward. */
 static void run_chunk(void *context, size_t index, int worker)
 {
-    const pass *p = context;
+    const exec_pass *p = context;
     rs_exec *e = p->exec;
     const int64_t size = chunk_of(e, p->n), first = (int64_t)index * size, left = p->n - first,
                   n = left < size ? left : size;
@@ -428,17 +422,19 @@ static void run_chunk(void *context, size_t index, int worker)
         }
 }
 
+/* One task of a layer that works on the whole batch. */
 static void run_task(void *context, size_t index, int worker)
 {
-    const pass *p = context;
+    const exec_pass *p = context;
     rs_op *op = &p->exec->ops[p->from];
     op->ops->task(op, p->backward, p->step, p->n, (int64_t)index, scratch_of(p->exec, worker));
 }
 
+/* Resets what one layer keeps from run to run, and lets it prepare its parameters. */
 static void run_prepare(void *context, size_t index, int worker)
 {
     (void)worker;
-    const pass *p = context;
+    const exec_pass *p = context;
     rs_op *op = &p->exec->ops[p->from + (int)index];
     op->n = p->n;
     op->loss = 0.0;
@@ -447,6 +443,7 @@ static void run_prepare(void *context, size_t index, int worker)
         op->ops->prepare(op);
 }
 
+/* Gradients of parameters are summed over the chunks in pieces of this many, one per task. */
 enum { REDUCE_PIECE = 8192 };
 
 static int64_t reduce_pieces(const rs_op *op)
@@ -458,7 +455,7 @@ static int64_t reduce_pieces(const rs_op *op)
 static void run_reduce(void *context, size_t index, int worker)
 {
     (void)worker;
-    const pass *p = context;
+    const exec_pass *p = context;
     int64_t piece = (int64_t)index;
     int layer = 0;
     for (; piece >= reduce_pieces(&p->exec->ops[layer]); layer++)
@@ -481,6 +478,7 @@ static void run_reduce(void *context, size_t index, int worker)
     }
 }
 
+/* Scratch for each worker; the number of threads may have grown since the last run. */
 static rs_status make_scratch(rs_exec *e, rs_diag *diag)
 {
     const int workers = rs_threads();
@@ -495,23 +493,26 @@ static rs_status make_scratch(rs_exec *e, rs_diag *diag)
     return RS_OK;
 }
 
+/* Layers without tasks of their own run chunk by chunk, several of them in a row. */
 static bool by_chunks(const rs_exec *e, int layer)
 {
     return e->ops[layer].ops == NULL || e->ops[layer].ops->task == NULL;
 }
 
+/* All steps of a layer that works on the whole batch: one is finished before the next begins. */
 static void run_steps(rs_exec *e, int layer, bool backward, int64_t n)
 {
     const rs_op *op = &e->ops[layer];
-    pass p = { .exec = e, .from = layer, .backward = backward, .n = n };
+    exec_pass p = { .exec = e, .from = layer, .backward = backward, .n = n };
     for (p.step = 0; p.step < (backward ? op->ops->backward_steps : op->ops->forward_steps); p.step++)
         rs_parallel((size_t)op->ops->tasks(op, backward, p.step, n), run_task, &p);
 }
 
+/* The hook of such a layer, which has no chunks of its own. */
 static void hook_chunk(void *context, size_t index, int worker)
 {
     (void)worker;
-    const pass *p = context;
+    const exec_pass *p = context;
     const int64_t size = chunk_of(p->exec, p->n), first = (int64_t)index * size, left = p->n - first,
                   n = left < size ? left : size;
     if (p->backward)
@@ -525,7 +526,7 @@ static float bad_label(const rs_op *op)
 {
     const float *labels = op->bottom[1] + op->bad_image * op->bottom_size[1];
     const float classes = (float)op->net->blobs[op->layer->bottoms[0]].shape.dim[1];
-    const rs_judge_param *p = &op->layer->judge;
+    const rs_criterion_param *p = &op->layer->criterion;
     int64_t i = 0;
     while (i + 1 < op->bottom_size[1] &&
            ((labels[i] >= 0.0f && labels[i] < classes) || (p->ignores && labels[i] == (float)p->ignored)))
@@ -542,8 +543,9 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
     rs_status st = make_scratch(e, diag);
     if (st != RS_OK)
         return st;
-    pass p = { .exec = e, .from = from, .n = n };
+    exec_pass p = { .exec = e, .from = from, .n = n };
     rs_parallel((size_t)(to - from), run_prepare, &p);
+    /* As many layers in a row as run by chunks are one pass; a layer with tasks is one of its own. */
     for (int i = from; i < to;) {
         p.from = i;
         if (by_chunks(e, i)) {
@@ -558,6 +560,7 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
             rs_parallel((size_t)chunk_count(e, n), hook_chunk, &p);
         i++;
     }
+    /* Totals of the batch, on this thread, so that the order of the sums is fixed. */
     double total = 0.0;
     for (int i = from; i < to; i++) {
         rs_op *op = &e->ops[i];
@@ -588,7 +591,8 @@ rs_status rs_exec_forward_backward(rs_exec *e, int64_t n, double *loss, rs_diag 
     rs_status st = forward(e, 0, e->net->n_layers, n, loss, diag);
     if (st != RS_OK)
         return st;
-    pass p = { .exec = e, .backward = true, .n = n };
+    exec_pass p = { .exec = e, .backward = true, .n = n };
+    /* The same passes as forward, from the last layer to the first. */
     for (int i = e->net->n_layers; i > 0;) {
         p.to = i;
         if (by_chunks(e, i - 1)) {

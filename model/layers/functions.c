@@ -1,3 +1,4 @@
+/* The functions: range reduction and a polynomial or a table each, in float or double. */
 #include "layers/functions.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Packing, tiles and the choice of kernels by what the processor has. */
 #include "layers/gemm.h"
 
 #include <cblas.h>

@@ -1,7 +1,8 @@
-/* Fully connected layer over the whole batch, so that the large matrix of weights is read once a batch, not once a
- * chunk. forward    top[n][o] = bias[o] + bottom[n][k] W^T[k][o]          tasks: columns o backward   dW[o][k] =
- * dtop^T[o][n] bottom[n][k], dbias           tasks: rows o dbottom[n][k] = dtop[n][o] W[o][k]                    tasks:
- * columns k */
+/* Fully connected layer over the whole batch, so that the large matrix of weights is read once per batch, not once per
+ * chunk.
+ *   forward    top[n][o] = bias[o] + bottom[n][k] W^T[k][o]          tasks: columns o
+ *   backward   dW[o][k] = dtop^T[o][n] bottom[n][k], dbias           tasks: rows o
+ *              dbottom[n][k] = dtop[n][o] W[o][k]                    tasks: columns k */
 #include <string.h>
 
 #include "layers/gemm.h"
@@ -98,6 +99,42 @@ static void task(rs_op *op, bool backward, int step, int64_t n, int64_t index, f
     }
 }
 
-const rs_layer_ops rs_inner_product_ops = {
-    .plan = plan, .forward_steps = 2, .backward_steps = 2, .tasks = tasks, .task = task
+static const rs_layer_ops ops = { .plan = plan, .forward_steps = 2, .backward_steps = 2, .tasks = tasks, .task = task };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    const rs_inner_product_param *ip = &layer->inner_product;
+    char text[RS_SHAPE_TEXT];
+    int64_t inputs = in->n_axes >= 1 ? rs_shape_count(in, 1) : 0;
+    if (inputs <= 0)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (InnerProduct): the input is %s, expected "
+                        "a batch of at least one value each",
+                        layer->name, rs_shape_text(in, text, sizeof text));
+    *out = (rs_shape) { 2, { in->dim[0], ip->outputs } };
+    return rs_layer_set_params(layer, (rs_shape) { 2, { ip->outputs, inputs } }, ip->bias,
+                               (rs_shape) { 1, { ip->outputs } }, diag);
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    return param == 0 ? &layer->inner_product.weight_filler : &layer->inner_product.bias_filler;
+}
+
+static int64_t macs(const rs_net *net, const rs_layer *layer)
+{
+    (void)net;
+    return rs_shape_count(&layer->params[0].shape, 0);
+}
+
+const rs_layer_rule rs_inner_product_layer = {
+    .name = "InnerProduct",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 2,
+    .shape = shape,
+    .filler = filler,
+    .macs = macs,
+    .ops = &ops,
 };

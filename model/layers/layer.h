@@ -1,4 +1,4 @@
-/* What a layer is to the executor: one table of functions a type, one file a type.
+/* What a layer is to the executor: one table of functions per type, one file per type.
  *
  * Work is cut without regard to the number of threads: a pass over images in chunks of RS_CHUNK, any other pass in the
  * tasks that the layer asks for. A function is given what it may write: the images of its chunk, its own task's part,
@@ -6,7 +6,7 @@
 #ifndef RISTRETTO_LAYERS_LAYER_H
 #define RISTRETTO_LAYERS_LAYER_H
 
-#include "net/net.h"
+#include "net/rule.h"
 
 /* Images of a chunk. Part of the definition of gradients: sums run over a chunk's images in order, then over chunks in
  * order. */
@@ -42,13 +42,13 @@ struct rs_op {
     const rs_net *net;
     const rs_layer *layer;
     int index;     /* of the layer in the net */
-    int64_t batch; /* most images of a run */
+    int64_t batch; /* images of a run at most */
     bool training; /* gradients will be asked for */
     /* Arrays over the layer's bottoms and tops: values and gradients ([batch][per image]; gradients NULL when not
      * training, and for a top that no loss depends on). */
     const float **bottom;
     float **top, **bottom_gradient, **top_gradient;
-    int64_t *bottom_size, *top_size; /* floats an image; 1 for a scalar top */
+    int64_t *bottom_size, *top_size; /* floats per image; 1 for a scalar top */
     /* Whether the gradient of bottom i is wanted, and whether it is added to what another layer has left there. */
     bool *backward_data, *add;
     float *gradients[RS_MAX_PARAMS]; /* of the parameters, for the whole batch */
@@ -56,8 +56,8 @@ struct rs_op {
     /* Set by plan; the buffers are allocated after it. */
     size_t scratch_size;  /* floats of scratch for one task */
     size_t prepared_size; /* floats that prepare fills, read by all tasks */
-    size_t record_size;   /* bytes an image that forward leaves for backward */
-    size_t chunk_size;    /* floats of parameter gradients a chunk */
+    size_t record_size;   /* bytes per image that forward leaves for backward */
+    size_t chunk_size;    /* floats of parameter gradients per chunk */
     float *prepared;
     uint8_t *record;        /* [batch][record_size] */
     float *chunk_gradients; /* [chunks][chunk_size], the parameters' one after the other */
@@ -70,7 +70,7 @@ struct rs_op {
     int64_t bad_image;
 };
 
-/* Whether a layer behind this one writes this one's first top in place; its backward pass then finds other values
+/* Whether a layer after this one writes this one's first top in place; its backward pass then finds other values
  * there. Layers of type `but` do not count. */
 bool rs_op_overwritten(const rs_op *op, rs_layer_type but);
 
@@ -84,12 +84,16 @@ void rs_op_plan_output(rs_op *op, rs_layer_type but);
 void rs_op_keep_output(rs_op *op, int64_t first, int64_t n);
 const float *rs_op_output(const rs_op *op);
 
+/* The rules (net/rule.h), which rules.c puts into a table. */
+#define RS_LAYER_TYPE(name, symbol) extern const rs_layer_rule rs_##symbol##_layer;
+#include "net/layer_types.def"
+
 /* NULL for a type that the executor only passes over (input). */
 const rs_layer_ops *rs_layer_ops_of(const rs_layer *layer);
-extern const rs_layer_ops rs_convolution_ops, rs_inner_product_ops, rs_pooling_ops, rs_relu_ops, rs_softmax_ops,
-    rs_softmax_loss_ops, rs_accuracy_ops, rs_dropout_ops, rs_lrn_ops, rs_concat_ops, rs_slice_ops, rs_copy_ops,
-    rs_eltwise_ops, rs_deconvolution_ops, rs_activation_ops, rs_prelu_ops, rs_scale_ops, rs_batch_norm_ops,
-    rs_batch_norm_stored_ops, rs_euclidean_loss_ops;
+
+/* The shape rule of layers that compare scores, N x C (x H x W), with labels, one for each place but the class axis:
+ * a scalar. */
+rs_status rs_criterion_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag);
 
 /* Softmax of `outer` x classes x inner values over the classes, in the same place or another; used by softmax and its
  * loss. */

@@ -7,30 +7,30 @@
 /* Positions worked on at once across channels: few enough for all channels of them to stay in the cache. */
 enum { BLOCK = 64 };
 
-typedef struct geometry {
+typedef struct lrn_geometry {
     int64_t channels, height, width, pixels, reach;
     float beta, weight, k; /* weight: alpha / n */
-} geometry;
+} lrn_geometry;
 
-static geometry geometry_of(const rs_op *op)
+static lrn_geometry geometry_of(const rs_op *op)
 {
     const rs_lrn_param *p = &op->layer->lrn;
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
     const double n = p->across ? (double)p->size : (double)p->size * (double)p->size;
-    return (geometry) { .channels = in->dim[1],
-                        .height = in->dim[2],
-                        .width = in->dim[3],
-                        .pixels = in->dim[2] * in->dim[3],
-                        .reach = (p->size - 1) / 2,
-                        .beta = p->beta,
-                        .weight = (float)((double)p->alpha / n),
-                        .k = p->across ? p->k : 1.0f };
+    return (lrn_geometry) { .channels = in->dim[1],
+                            .height = in->dim[2],
+                            .width = in->dim[3],
+                            .pixels = in->dim[2] * in->dim[3],
+                            .reach = (p->size - 1) / 2,
+                            .beta = p->beta,
+                            .weight = (float)((double)p->alpha / n),
+                            .k = p->across ? p->k : 1.0f };
 }
 
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
     (void)diag;
-    const geometry g = geometry_of(op);
+    const lrn_geometry g = geometry_of(op);
     op->scratch_size = op->layer->lrn.across ? (size_t)(g.channels + 2) * BLOCK : (size_t)g.pixels * 4;
     if (op->training)
         op->record_size = (size_t)op->bottom_size[0] * sizeof(float); /* s */
@@ -74,7 +74,7 @@ static void sum_rows(const float *rows, int64_t n_rows, int64_t stride, int64_t 
 }
 
 /* total = sum over the square window around each pixel; `columns` is a plane of scratch. */
-static void sum_square(const geometry *g, const float *plane, float *columns, float *total)
+static void sum_square(const lrn_geometry *g, const float *plane, float *columns, float *total)
 {
     for (int64_t y = 0; y < g->height; y++)
         sum_rows(plane, g->height, g->width, y, g->reach, g->width, columns + y * g->width);
@@ -92,7 +92,7 @@ static void sum_square(const geometry *g, const float *plane, float *columns, fl
 }
 
 /* s from sums of squares, and y; s goes to `record` as well, unless NULL. */
-static void normalize(const geometry *g, int64_t n, const float *restrict x, float *restrict sums,
+static void normalize(const lrn_geometry *g, int64_t n, const float *restrict x, float *restrict sums,
                       float *restrict power, float *restrict y, float *restrict record)
 {
     for (int64_t i = 0; i < n; i++)
@@ -113,7 +113,7 @@ static void square(int64_t n, const float *restrict x, float *restrict to)
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const geometry g = geometry_of(op);
+    const lrn_geometry g = geometry_of(op);
     for (int64_t i = first; i < first + n; i++) {
         const float *in = op->bottom[0] + i * op->bottom_size[0];
         float *out = op->top[0] + i * op->top_size[0], *record = record_of(op, i);
@@ -142,7 +142,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 }
 
 /* power = s^-beta, ratio = dy x s^(-beta - 1) */
-static void ratios(const geometry *g, int64_t n, const float *restrict x, const float *restrict s,
+static void ratios(const lrn_geometry *g, int64_t n, const float *restrict x, const float *restrict s,
                    const float *restrict d_out, float *restrict power, float *restrict ratio)
 {
     negative_power(g->beta, n, s, power);
@@ -150,8 +150,9 @@ static void ratios(const geometry *g, int64_t n, const float *restrict x, const 
         ratio[i] = d_out[i] * x[i] * power[i] / s[i];
 }
 
-static void gradient(const geometry *g, bool add_to, int64_t n, const float *restrict x, const float *restrict power,
-                     const float *restrict sums, const float *restrict d_out, float *restrict d_in)
+static void gradient(const lrn_geometry *g, bool add_to, int64_t n, const float *restrict x,
+                     const float *restrict power, const float *restrict sums, const float *restrict d_out,
+                     float *restrict d_in)
 {
     const float factor = 2.0f * g->weight * g->beta;
     if (add_to)
@@ -166,7 +167,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     if (!op->backward_data[0])
         return;
-    const geometry g = geometry_of(op);
+    const lrn_geometry g = geometry_of(op);
     for (int64_t i = first; i < first + n; i++) {
         const float *in = op->bottom[0] + i * op->bottom_size[0], *s = record_of(op, i);
         const float *d_out = op->top_gradient[0] + i * op->top_size[0];
@@ -198,4 +199,21 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_lrn_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    if (!rs_layer_takes_images(layer, in, diag))
+        return RS_BAD_INPUT;
+    *out = *in;
+    return RS_OK;
+}
+
+const rs_layer_rule rs_lrn_layer = {
+    .name = "LRN",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .shape = shape,
+    .ops = &ops,
+};

@@ -1,3 +1,4 @@
+/* Images to columns and rows of patches, and back. */
 #include "layers/patches.h"
 
 #include <string.h>

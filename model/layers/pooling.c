@@ -6,26 +6,26 @@
 
 #include "layers/layer.h"
 
-typedef struct geometry {
+typedef struct pooling_geometry {
     int64_t channels, height, width, out_height, out_width;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
     bool exclude_padding;
-} geometry;
+} pooling_geometry;
 
-static geometry geometry_of(const rs_op *op)
+static pooling_geometry geometry_of(const rs_op *op)
 {
     const rs_pooling_param *p = &op->layer->pooling;
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
-    geometry g = { .channels = in->dim[1],
-                   .height = in->dim[2],
-                   .width = in->dim[3],
-                   .kernel_h = p->kernel_h,
-                   .kernel_w = p->kernel_w,
-                   .stride_h = p->stride_h,
-                   .stride_w = p->stride_w,
-                   .pad_h = p->pad_h,
-                   .pad_w = p->pad_w,
-                   .exclude_padding = p->exclude_padding };
+    pooling_geometry g = { .channels = in->dim[1],
+                           .height = in->dim[2],
+                           .width = in->dim[3],
+                           .kernel_h = p->kernel_h,
+                           .kernel_w = p->kernel_w,
+                           .stride_h = p->stride_h,
+                           .stride_w = p->stride_w,
+                           .pad_h = p->pad_h,
+                           .pad_w = p->pad_w,
+                           .exclude_padding = p->exclude_padding };
     if (p->global) {
         g.kernel_h = g.height;
         g.kernel_w = g.width;
@@ -58,7 +58,7 @@ static bool empty_window(int64_t out, int64_t stride, int64_t pad, int64_t size)
 
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
-    const geometry g = geometry_of(op);
+    const pooling_geometry g = geometry_of(op);
     if (empty_window(g.out_height, g.stride_h, g.pad_h, g.height) ||
         empty_window(g.out_width, g.stride_w, g.pad_w, g.width) || g.pad_h >= g.kernel_h || g.pad_w >= g.kernel_w)
         return rs_error(diag, RS_BAD_INPUT, op->layer->loc, "choose a smaller stride or padding",
@@ -114,7 +114,7 @@ static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32
     }
 }
 
-static void max_2x2(const geometry *g, const float *in, float *out, int32_t *where)
+static void max_2x2(const pooling_geometry *g, const float *in, float *out, int32_t *where)
 {
     for (int64_t y = 0; y < g->out_height; y++)
         max_2x2_row(g->out_width, in + 2 * y * g->width, g->width, (int32_t)(2 * y * g->width), out + y * g->out_width,
@@ -147,8 +147,9 @@ static inline __attribute__((always_inline)) floats four_of(const int64_t stride
 /* Four neighbouring windows, `rows` rows of which are in the image, and all of their columns; the first begins at
  * row[0], whose place in the plane is base. Value by value of the window in row order, so that the result is what
  * max_window gives. */
-static inline __attribute__((always_inline)) void max_four(const int64_t stride, int64_t rows, const geometry *g,
-                                                           const float *row, int32_t base, float *out, int32_t *where)
+static inline __attribute__((always_inline)) void max_four(const int64_t stride, int64_t rows,
+                                                           const pooling_geometry *g, const float *row, int32_t base,
+                                                           float *out, int32_t *where)
 {
     const int32_t step = (int32_t)stride;
     floats most = four_of(stride, row);
@@ -168,8 +169,8 @@ static inline __attribute__((always_inline)) void max_four(const int64_t stride,
 
 /* n >= 4 windows of a row as in max_four; the last four may do some again. */
 static inline __attribute__((always_inline)) void max_row(const int64_t stride, int64_t n, int64_t rows,
-                                                          const geometry *g, const float *row, int32_t base, float *out,
-                                                          int32_t *where)
+                                                          const pooling_geometry *g, const float *row, int32_t base,
+                                                          float *out, int32_t *where)
 {
     for (int64_t x = 0; x < n; x += 4) {
         if (x > n - 4)
@@ -180,7 +181,7 @@ static inline __attribute__((always_inline)) void max_row(const int64_t stride, 
 
 /* The place in the plane of a window's largest value. A value that is not a number stays if it is the first of its
  * window. */
-static int64_t max_window(const geometry *g, const float *in, int64_t y, int64_t x)
+static int64_t max_window(const pooling_geometry *g, const float *in, int64_t y, int64_t x)
 {
     int64_t y0, y1, x0, x1;
     window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
@@ -194,7 +195,7 @@ static int64_t max_window(const geometry *g, const float *in, int64_t y, int64_t
 }
 
 /* `where` is the place in the plane. */
-static void max_any(const geometry *g, const float *in, float *out, int32_t *where)
+static void max_any(const pooling_geometry *g, const float *in, float *out, int32_t *where)
 {
     int64_t left, right;
     interior(g->out_width, g->kernel_w, g->stride_w, g->pad_w, g->width, &left, &right);
@@ -227,12 +228,12 @@ static void max_any(const geometry *g, const float *in, float *out, int32_t *whe
 enum { PADDED_ROW = 8192 };
 
 /* Values a row of padded input needs, so that every window of an output row lies in it. */
-static int64_t padded_row(const geometry *g)
+static int64_t padded_row(const pooling_geometry *g)
 {
     return (g->out_width - 1) * g->stride_w + g->kernel_w;
 }
 
-static inline __attribute__((always_inline)) void max_across(const int64_t stride, const geometry *g,
+static inline __attribute__((always_inline)) void max_across(const int64_t stride, const pooling_geometry *g,
                                                              const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
@@ -243,7 +244,7 @@ static inline __attribute__((always_inline)) void max_across(const int64_t strid
     }
 }
 
-static inline __attribute__((always_inline)) void max_across_3(const int64_t stride, const geometry *g,
+static inline __attribute__((always_inline)) void max_across_3(const int64_t stride, const pooling_geometry *g,
                                                                const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
@@ -254,7 +255,7 @@ static inline __attribute__((always_inline)) void max_across_3(const int64_t str
 
 /* Values alone, for a padded row of at most PADDED_ROW: the largest of each column of the windows, then across the
  * columns. The same values as max_any's as long as all are numbers. */
-static void max_values(const geometry *g, const float *in, float *out)
+static void max_values(const pooling_geometry *g, const float *in, float *out)
 {
     float row[PADDED_ROW];
     const int64_t length = padded_row(g), used = g->width < length - g->pad_w ? g->width : length - g->pad_w;
@@ -279,7 +280,7 @@ static void max_values(const geometry *g, const float *in, float *out)
     }
 }
 
-static float average_window(const geometry *g, const float *in, int64_t y, int64_t x)
+static float average_window(const pooling_geometry *g, const float *in, int64_t y, int64_t x)
 {
     int64_t y0, y1, x0, x1;
     int64_t area = window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1) *
@@ -295,8 +296,8 @@ static float average_window(const geometry *g, const float *in, int64_t y, int64
 
 /* n windows of a row, all of them in the image, the first at row[0], with the order of additions of average_window.
  * With `stride` constant the loops are vectors. */
-static inline __attribute__((always_inline)) void average_row(const int64_t stride, int64_t n, const geometry *g,
-                                                              const float *restrict row, float *restrict out)
+static inline __attribute__((always_inline)) void
+average_row(const int64_t stride, int64_t n, const pooling_geometry *g, const float *restrict row, float *restrict out)
 {
     const float area = (float)(g->kernel_h * g->kernel_w);
     for (int64_t x = 0; x < n; x++)
@@ -311,7 +312,7 @@ static inline __attribute__((always_inline)) void average_row(const int64_t stri
         out[x] /= area;
 }
 
-static void average(const geometry *g, const float *in, float *out)
+static void average(const pooling_geometry *g, const float *in, float *out)
 {
     int64_t top, bottom, left, right;
     interior(g->out_height, g->kernel_h, g->stride_h, g->pad_h, g->height, &top, &bottom);
@@ -339,7 +340,7 @@ static void average(const geometry *g, const float *in, float *out)
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
-    const geometry g = geometry_of(op);
+    const pooling_geometry g = geometry_of(op);
     const int64_t in_plane = g.height * g.width, out_plane = g.out_height * g.out_width;
     const bool two = g.kernel_h == 2 && g.kernel_w == 2 && g.stride_h == 2 && g.stride_w == 2 && g.pad_h == 0 &&
                      g.pad_w == 0 && g.height % 2 == 0 && g.width % 2 == 0;
@@ -361,7 +362,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-static void backward_average(const geometry *g, const float *d_out, float *d_in)
+static void backward_average(const pooling_geometry *g, const float *d_out, float *d_in)
 {
     for (int64_t y = 0; y < g->out_height; y++)
         for (int64_t x = 0; x < g->out_width; x++) {
@@ -382,7 +383,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     if (!op->backward_data[0])
         return;
-    const geometry g = geometry_of(op);
+    const pooling_geometry g = geometry_of(op);
     const int64_t in_plane = g.height * g.width, out_plane = g.out_height * g.out_width;
     for (int64_t i = first; i < first + n; i++) {
         float *d_in = op->bottom_gradient[0] + i * op->bottom_size[0];
@@ -402,4 +403,34 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_pooling_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    rs_pooling_param *p = &layer->pooling;
+    if (!rs_layer_takes_images(layer, in, diag))
+        return RS_BAD_INPUT;
+    if (p->global) {
+        p->kernel_h = in->dim[2];
+        p->kernel_w = in->dim[3];
+        p->stride_h = p->stride_w = 1;
+        p->pad_h = p->pad_w = 0;
+    }
+    if (!rs_layer_window_fits(layer, in, (int64_t[2]) { p->kernel_h, p->kernel_w }, (int64_t[2]) { p->pad_h, p->pad_w },
+                              diag))
+        return RS_BAD_INPUT;
+    *out = (rs_shape) { 4,
+                        { in->dim[0], in->dim[1],
+                          rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor),
+                          rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor) } };
+    return RS_OK;
+}
+
+const rs_layer_rule rs_pooling_layer = {
+    .name = "Pooling",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .shape = shape,
+    .ops = &ops,
+};

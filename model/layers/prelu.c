@@ -62,4 +62,31 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_prelu_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    if (!rs_layer_takes_channels(layer, in, diag))
+        return RS_BAD_INPUT;
+    *out = *in;
+    layer->n_params = 1;
+    return rs_layer_set_param(layer, 0, (rs_shape) { layer->prelu.shared ? 0 : 1, { in->dim[1] } }, diag);
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    (void)param;
+    return &layer->prelu.filler;
+}
+
+const rs_layer_rule rs_prelu_layer = {
+    .name = "PReLU",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 1,
+    .in_place = true,
+    .shape = shape,
+    .filler = filler,
+    .ops = &ops,
+};

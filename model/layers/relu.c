@@ -64,4 +64,13 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
             d_in[i] = in[i] > 0.0f ? d_out[i] : d_out[i] * slope;
 }
 
-const rs_layer_ops rs_relu_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+const rs_layer_rule rs_relu_layer = {
+    .name = "ReLU",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
+    .ops = &ops,
+};

@@ -1,22 +1,23 @@
 /* Scale: y = x weight (+ bias); Bias: y = x + weight. An image is outer x weights x inner values.
  *   backward   dx = dy weight, dweight = sum of dy x, dbias = sum of dy over images, outer and inner */
+#include <inttypes.h>
 #include <string.h>
 
 #include "layers/functions.h"
 #include "layers/layer.h"
 
-typedef struct geometry {
+typedef struct scale_geometry {
     int64_t outer, weights, inner;
     const float *weight, *bias; /* NULL: 1 or 0 */
     int bias_param;             /* -1: none */
-} geometry;
+} scale_geometry;
 
-static geometry geometry_of(const rs_op *op)
+static scale_geometry geometry_of(const rs_op *op)
 {
     const rs_layer *l = op->layer;
     const rs_shape *in = &op->net->blobs[l->bottoms[0]].shape;
     const int axis = rs_axis(l->scale.axis, in->n_axes);
-    geometry g = { .outer = 1, .weights = rs_shape_count(&l->params[0].shape, 0), .bias_param = -1 };
+    scale_geometry g = { .outer = 1, .weights = rs_shape_count(&l->params[0].shape, 0), .bias_param = -1 };
     for (int i = 1; i < axis; i++)
         g.outer *= in->dim[i];
     const int64_t rest = g.outer * g.weights;
@@ -36,7 +37,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
     (void)diag;
     if (!op->training)
         return RS_OK;
-    const geometry g = geometry_of(op);
+    const scale_geometry g = geometry_of(op);
     if (g.weight != NULL && op->layer->bottoms[0] == op->layer->tops[0])
         op->record_size = (size_t)op->bottom_size[0] * sizeof(float); /* the input */
     op->chunk_size = (size_t)g.weights * (g.weight != NULL && g.bias != NULL ? 2 : 1);
@@ -46,7 +47,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
-    const geometry g = geometry_of(op);
+    const scale_geometry g = geometry_of(op);
     if (op->record_size > 0)
         memcpy(op->record + (size_t)first * op->record_size, op->bottom[0] + first * op->bottom_size[0],
                (size_t)n * op->record_size);
@@ -63,7 +64,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
-    const geometry g = geometry_of(op);
+    const scale_geometry g = geometry_of(op);
     const float *in = op->record_size > 0 ? (const float *)(const void *)op->record : op->bottom[0];
     float *const d_params = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
     float *const d_bias = g.bias == NULL ? NULL : g.weight == NULL ? d_params : d_params + g.weights;
@@ -84,4 +85,50 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_scale_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    const rs_scale_param *p = &layer->scale;
+    const int axis = rs_layer_axis(layer, p->axis, in, diag);
+    if (axis < 0)
+        return RS_BAD_INPUT;
+    const int64_t n = p->num_axes == -1 ? in->n_axes - axis : p->num_axes;
+    if (n < 0 || n > in->n_axes - axis)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (%s): num_axes is %" PRId64 ", expected -1 to %d", layer->name,
+                        rs_layer_type_name(layer->type), n, in->n_axes - axis);
+    rs_shape weights = { (int)n, { 0 } };
+    for (int i = 0; i < (int)n; i++)
+        weights.dim[i] = in->dim[axis + i];
+    *out = *in;
+    return rs_layer_set_params(layer, weights, p->bias, weights, diag);
+}
+
+static const rs_filler *filler(const rs_layer *layer, int param)
+{
+    return param == 0 ? &layer->scale.filler : &layer->scale.bias_filler;
+}
+
+const rs_layer_rule rs_scale_layer = {
+    .name = "Scale",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 2,
+    .in_place = true,
+    .shape = shape,
+    .filler = filler,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_bias_layer = {
+    .name = "Bias",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .max_params = 1,
+    .in_place = true,
+    .shape = shape,
+    .filler = filler,
+    .ops = &ops,
+};

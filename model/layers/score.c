@@ -1,3 +1,4 @@
+/* Counting which images a network gets right. */
 #include "layers/exec.h"
 
 int64_t rs_count_hits(const float *scores, const int32_t *labels, int64_t n, int64_t classes, int top_k, int64_t *ties)

@@ -1,3 +1,4 @@
+/* Softmax over the classes, at each position of its own. */
 #include "layers/functions.h"
 #include "layers/layer.h"
 
@@ -61,4 +62,24 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         }
 }
 
-const rs_layer_ops rs_softmax_ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+
+static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    (void)net;
+    char text[RS_SHAPE_TEXT];
+    if (in->n_axes < 2)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (Softmax): the input is %s, expected N x classes", layer->name,
+                        rs_shape_text(in, text, sizeof text));
+    *out = *in;
+    return RS_OK;
+}
+
+const rs_layer_rule rs_softmax_layer = {
+    .name = "Softmax",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .shape = shape,
+    .ops = &ops,
+};

@@ -29,7 +29,7 @@ static float *probabilities(const rs_op *op, int64_t image)
 
 static bool ignored(const rs_op *op, float label)
 {
-    return op->layer->judge.ignores && label == (float)op->layer->judge.ignored;
+    return op->layer->criterion.ignores && label == (float)op->layer->criterion.ignored;
 }
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
@@ -61,7 +61,7 @@ static void finish(rs_op *op, int64_t n)
         total += op->image_loss[i];
     const int64_t places = n * inner_size(op);
     int64_t counted = places;
-    switch (op->layer->judge.normalization) {
+    switch (op->layer->criterion.normalization) {
     case RS_NORM_VALID:
         for (int64_t i = 0; i < places; i++)
             counted -= ignored(op, op->bottom[1][i]);
@@ -104,4 +104,35 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-const rs_layer_ops rs_softmax_loss_ops = { .plan = plan, .forward = forward, .backward = backward, .finish = finish };
+static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward, .finish = finish };
+
+rs_status rs_criterion_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
+{
+    const rs_shape *scores = in, *labels = &net->blobs[layer->bottoms[1]].shape;
+    char a[RS_SHAPE_TEXT], b[RS_SHAPE_TEXT];
+    int64_t places = scores->n_axes >= 2 ? scores->dim[0] * rs_shape_count(scores, 2) : -1;
+    if (places < 0 || scores->dim[1] < 1)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (%s): the scores are %s, expected "
+                        "N x classes",
+                        layer->name, rs_layer_type_name(layer->type), rs_shape_text(scores, a, sizeof a));
+    if (rs_shape_count(labels, 0) != places)
+        return rs_error(diag, RS_BAD_INPUT, layer->loc, NULL,
+                        "layer '%s' (%s): labels are %s, expected one for each "
+                        "of the scores' %s",
+                        layer->name, rs_layer_type_name(layer->type), rs_shape_text(labels, b, sizeof b),
+                        rs_shape_text(scores, a, sizeof a));
+    *out = (rs_shape) { 0, { 0 } };
+    return RS_OK;
+}
+
+const rs_layer_rule rs_softmax_loss_layer = {
+    .name = "SoftmaxWithLoss",
+    .bottoms = { 2, 2 },
+    .tops = { 1, 1 },
+    .loss = true,
+    .scalar = true,
+    .labels = true,
+    .shape = rs_criterion_shape,
+    .ops = &ops,
+};

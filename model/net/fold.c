@@ -7,10 +7,10 @@
 #include "net/net.h"
 
 /* The line of a layer, or of several after each other, by channel. */
-typedef struct line {
+typedef struct fold_line {
     int64_t channels;
     double *factor, *offset;
-} line;
+} fold_line;
 
 static bool weighted(const rs_layer *l)
 {
@@ -39,7 +39,7 @@ static int64_t line_channels(const rs_net *net, const rs_layer *l)
 }
 
 /* value = f value + o, then the layer's line. */
-static rs_status compose(const rs_layer *l, const line *sum, rs_diag *diag)
+static rs_status compose(const rs_layer *l, const fold_line *sum, rs_diag *diag)
 {
     const rs_param *p = l->params;
     const double scale = l->type == RS_LAYER_BATCH_NORM && p[2].data[0] != 0.0f ? 1.0 / (double)p[2].data[0] : 0.0;
@@ -64,7 +64,7 @@ static rs_status compose(const rs_layer *l, const line *sum, rs_diag *diag)
     return RS_OK;
 }
 
-/* The only layer that reads what layer i writes, if it comes straight behind it; -1 if there is none such. */
+/* The only layer that reads what layer i writes, if it comes straight after it; -1 if there is none such. */
 static int only_reader(const rs_net *net, int i)
 {
     const int blob = net->layers[i].tops[0];
@@ -86,7 +86,7 @@ static int only_reader(const rs_net *net, int i)
     return reader;
 }
 
-static rs_status apply(rs_layer *l, const line *sum, rs_diag *diag)
+static rs_status apply(rs_layer *l, const fold_line *sum, rs_diag *diag)
 {
     const bool inner_product = l->type == RS_LAYER_INNER_PRODUCT;
     const int64_t outputs = sum->channels, count = rs_shape_count(&l->params[0].shape, 0);
@@ -156,7 +156,7 @@ static rs_status fold_into(rs_net *net, int i, rs_diag *diag)
     double *lines = RS_NEW_ARRAY(double, 2 * (size_t)outputs);
     if (lines == NULL)
         return rs_out_of_memory(diag);
-    const line sum = { outputs, lines, lines + outputs };
+    const fold_line sum = { outputs, lines, lines + outputs };
     for (int64_t c = 0; c < outputs; c++)
         sum.factor[c] = 1.0;
     bool any = false;

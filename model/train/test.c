@@ -4,13 +4,14 @@
 #include "base/progress.h"
 #include "import/import.h"
 #include "layers/exec.h"
+#include "net/rule.h"
 #include "train/score.h"
 
 static int accuracy_top_k(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_ACCURACY)
-            return net->layers[i].judge.top_k;
+            return net->layers[i].criterion.top_k;
     return 1;
 }
 

@@ -8,6 +8,7 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "import/import.h"
+#include "net/rule.h"
 #include "train/rule.h"
 #include "train/score.h"
 

@@ -393,7 +393,7 @@ static double run_layer(rs_oracle *o, int index)
         case RS_LAYER_SOFTMAX_LOSS: {
             double *p = get((size_t)in_size, sizeof *p);
             softmax(dim(in_shape, 1), positions, in, p);
-            const rs_judge_param *j = &l->judge;
+            const rs_criterion_param *j = &l->criterion;
             int64_t counted = 0;
             for (int64_t i = 0; i < o->n * positions; i++)
                 counted += !(j->ignores && (int32_t)o->blobs[l->bottoms[1]][i] == j->ignored);
@@ -410,15 +410,15 @@ static double run_layer(rs_oracle *o, int index)
         case RS_LAYER_ACCURACY: {
             int64_t counted = 0;
             for (int64_t i = 0; i < o->n * positions; i++)
-                counted += !(l->judge.ignores && (int32_t)o->blobs[l->bottoms[1]][i] == l->judge.ignored);
+                counted += !(l->criterion.ignores && (int32_t)o->blobs[l->bottoms[1]][i] == l->criterion.ignored);
             for (int64_t i = 0; i < positions; i++) {
                 const int64_t label = (int64_t)labels[i];
-                if (l->judge.ignores && label == l->judge.ignored)
+                if (l->criterion.ignores && label == l->criterion.ignored)
                     continue;
                 int64_t better = 0;
                 for (int64_t c = 0; c < dim(in_shape, 1); c++)
                     better += c != label && in[c * positions + i] >= in[label * positions + i];
-                total += better < l->judge.top_k ? 1.0 / (double)counted : 0.0;
+                total += better < l->criterion.top_k ? 1.0 / (double)counted : 0.0;
             }
             break;
         }

@@ -67,7 +67,7 @@ static void check_zoo(void **state)
     assert_int_equal(net->n_layers, 10);
     assert_string_equal(net->layers[0].data.source, "mnist");
     assert_int_equal(net->layers[8].type, RS_LAYER_ACCURACY);
-    assert_int_equal(net->layers[8].judge.top_k, 1);
+    assert_int_equal(net->layers[8].criterion.top_k, 1);
     rs_net_free(net);
 
     rs_solver_param *s = NULL;
