@@ -172,7 +172,7 @@ static void input_task(void *context, size_t i, int worker)
     if (job->set != NULL)
         rs_dataset_transform(job->set, &e->data, job->first + from, n, kept);
     memcpy(blob, kept, bytes);
-    if (job->format.fixed.bits > 0) {
+    if (job->format.bits > 0) {
         /* arithmetic.md section 7 */
         rs_number_emulate(blob, (size_t)(n * count), job->format, rs_number_nearest(job->format), 0, 0);
         if (memcmp(blob, kept, bytes) != 0)
@@ -212,7 +212,7 @@ static void param_task(void *context, size_t i, int worker)
     const size_t from = i * job->slice, n = job->n - from < job->slice ? job->n - from : job->slice;
     rs_number_format format = job->format;
     if (job->fl != NULL)
-        format.fixed.fl = job->fl[i];
+        format.fl = job->fl[i];
     memcpy(job->to + from, job->from + from, n * sizeof(float));
     rs_number_emulate(job->to + from, n, format, rs_number_nearest(format), 0, 0);
 }
@@ -222,16 +222,15 @@ void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format we
 {
     if (to != from)
         memcpy(to, from, n * sizeof(float));
-    const bool fixed = weights.number != RS_NUMBER_MINIFLOAT && input.number != RS_NUMBER_MINIFLOAT;
+    const bool aligned = rs_number_ops_of(&weights)->aligned_bias && rs_number_ops_of(&input)->aligned_bias;
     for (size_t i = 0; i < n; i++) {
-        const rs_fxp w = { weights.fixed.bits, weight_fl != NULL ? weight_fl[i] : weights.fixed.fl };
-        const int fl = w.fl + input.fixed.fl;
-        if (fixed && input.fixed.bits > 0 && fl >= -64 && fl <= 64) {
-            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, w, input.fixed.fl, RS_ROUND_NEAREST, NULL),
-                                        fl);
+        const rs_fxp w = { weights.bits, weight_fl != NULL ? weight_fl[i] : weights.fl };
+        const int fl = w.fl + input.fl;
+        if (aligned && input.bits > 0 && fl >= -64 && fl <= 64) {
+            to[i] = (float)rs_fxp_value(rs_fxp_bias((double)from[i], rule, w, input.fl, RS_ROUND_NEAREST, NULL), fl);
         } else if (rule == RS_BIAS_WEIGHTS) {
             rs_number_format format = weights;
-            format.fixed.fl = w.fl;
+            format.fl = w.fl;
             rs_number_emulate(&to[i], 1, format, rs_number_nearest(format), 0, 0);
         }
     }
@@ -242,15 +241,15 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
     for (int i = 0; i < e->plan->n_layers; i++) {
         const rs_layer *source = &e->source->layers[i];
         rs_layer *layer = &e->net.layers[i];
-        const rs_number_format format = formats != NULL ? rs_formats_weight(formats, i) : no_format;
+        const rs_number_format format = formats != NULL ? formats->weights[i] : no_format;
         const int *fl = formats != NULL ? formats->weight_fl[i] : NULL;
-        if (format.fixed.bits > 24)
+        if (format.bits > 24)
             return rs_error(diag, RS_USAGE, source->loc, NULL,
                             "layer '%s': %d-bit weights, expected at most 24 bits in float emulation", source->name,
-                            format.fixed.bits);
+                            format.bits);
         for (int p = 0; p < source->n_params; p++) {
             layer->params[p].data = source->params[p].data;
-            if (format.fixed.bits == 0)
+            if (format.bits == 0)
                 continue;
             const size_t n = (size_t)rs_shape_count(&source->params[p].shape, 0);
             float **room = &e->rounded[i * RS_MAX_PARAMS + p];
@@ -265,7 +264,7 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
                 rs_parallel((n + slice - 1) / slice, param_task, &job);
             } else {
                 const float *from = formats->bias[i] != NULL ? formats->bias[i] : source->params[p].data;
-                rs_emulate_bias(from, *room, n, format, fl, rs_formats_activation(formats, source->bottoms[0]), rule);
+                rs_emulate_bias(from, *room, n, format, fl, formats->activations[source->bottoms[0]], rule);
             }
             layer->params[p].data = *room;
         }
@@ -299,10 +298,10 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
 
 rs_number_format rs_emulated_activation(const rs_formats *formats, const rs_plan *plan, int blob)
 {
-    rs_number_format format = rs_formats_activation(formats, blob);
+    rs_number_format format = formats->activations[blob];
     if (formats->wide_scores && plan->format_class[blob] == plan->format_class[plan->scores])
         return no_format;
-    format.fixed.bits += format.fixed.bits > 0 && formats->is_unsigned[blob];
+    format.bits += format.bits > 0 && formats->is_unsigned[blob];
     return format;
 }
 
@@ -357,11 +356,11 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
         e->hook_format[i] = formats != NULL && plan->rounded[i] >= 0
                                 ? rs_emulated_activation(formats, plan, plan->rounded[i])
                                 : no_format;
-        if (e->hook_format[i].fixed.bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
+        if (e->hook_format[i].bits > 0 || (formats != NULL && formats->weights[i].bits > 0))
             changed = i;
     }
     const rs_number_format input = formats != NULL ? rs_emulated_activation(formats, plan, plan->input) : no_format;
-    if (e->input_rounded || input.fixed.bits > 0) {
+    if (e->input_rounded || input.bits > 0) {
         if (e->input_rounded)
             e->valid = 0;
         e->input_rounded = set_input(e, NULL, 0, input);

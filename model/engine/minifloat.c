@@ -25,7 +25,7 @@ static int64_t count_of(const rs_qtensor *t)
 static bool shares_values(const rs_qnet *q, int tensor, int *with)
 {
     for (*with = 0; *with < tensor; ++*with)
-        if (rs_minifloat_equal(q->tensors[*with].minifloat, q->tensors[tensor].minifloat))
+        if (rs_minifloat_equal(q->tensors[*with].format.minifloat, q->tensors[tensor].format.minifloat))
             return true;
     return false;
 }
@@ -44,8 +44,8 @@ static bool make_plan(rs_minifloat_engine *e, int index)
         return false;
     for (int64_t o = 0; o < out->channels; o++) {
         for (int64_t k = 0; k < terms; k++) {
-            const double w = rs_minifloat_value(rs_number_code(op->weights[o * terms + k], op->weight_minifloat),
-                                                op->weight_minifloat);
+            const double w = rs_minifloat_value(rs_number_code(op->weights[o * terms + k], op->weight_format.minifloat),
+                                                op->weight_format.minifloat);
             p->weights[o * terms + k] = w;
             p->magnitude[o] += fabs(w);
         }
@@ -139,9 +139,11 @@ static bool encode(const rs_qnet *q, const rs_qop *op, double sum, double error,
     low = op->relu && low < 0 ? 0 : low;
     high = op->relu && high < 0 ? 0 : high;
     uint64_t a = 0, b = 0;
-    *out = rs_qtensor_quantize(t, low, q->rounding, &a);
-    if (error > 0 && (rs_qtensor_quantize(t, high, q->rounding, &b) != *out || a != b))
+    const rs_minifloat format = t->format.minifloat;
+    const uint32_t code = rs_minifloat_quantize(low, format, q->rounding, 0, &a);
+    if (error > 0 && (rs_minifloat_quantize(high, format, q->rounding, 0, &b) != code || a != b))
         return false;
+    *out = rs_number_of_code(code, format);
     *saturations += a;
     return true;
 }
@@ -163,7 +165,8 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
         most = fabs(values[k]) > most ? fabs(values[k]) : most;
     }
     /* Every number is a multiple of this one; up to 2^53 of it are exact. */
-    const double exact = ldexp(0x1p53, -rs_minifloat_fl(from->minifloat) - rs_minifloat_fl(op->weight_minifloat));
+    const double exact = ldexp(0x1p53,
+                               -rs_minifloat_fl(from->format.minifloat) - rs_minifloat_fl(op->weight_format.minifloat));
     int64_t twice = 0;
     for (int g = 0; g < op->groups; g++) {
         unfold(op, from, to, values + count_of(from) / op->groups * g, columns);
@@ -183,8 +186,8 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
                 rs_wide sum;
                 const int fl = rs_qop_sum_minifloat(q, op, in, oc, (int)(i / to->width), (int)(i % to->width), &sum);
                 row[i] = rs_number_of_code(
-                    rs_minifloat_requantize_wide(&sum, fl, op->relu, to->minifloat, q->rounding, saturations),
-                    to->minifloat);
+                    rs_minifloat_requantize_wide(&sum, fl, op->relu, to->format.minifloat, q->rounding, saturations),
+                    to->format.minifloat);
                 twice++;
             }
         }

@@ -336,7 +336,7 @@ static rs_status validate(void *context, rs_train_event *event, rs_diag *diag)
         st = rs_caffe_write_weights(t->net, t->best_path, diag);
         state->best = now;
         for (int i = 0; i < rs_shadow_count(t->shadow); i++)
-            state->best_fl[i] = rs_shadow_format(t->shadow, i)->format.fixed.fl;
+            state->best_fl[i] = rs_shadow_format(t->shadow, i)->format.fl;
     }
     state->last = now;
     event->accuracy = (double)now.hits / (double)t->validation.count;
@@ -407,7 +407,7 @@ static rs_status finish(tuner *t, rs_diag *diag)
 {
     rs_finetune_result *r = t->result;
     for (int i = 0; i < rs_shadow_count(t->shadow); i++)
-        rs_shadow_format(t->shadow, i)->format.fixed.fl = t->state.best_fl[i];
+        rs_shadow_format(t->shadow, i)->format.fl = t->state.best_fl[i];
     rs_shadow_formats(t->shadow, t->options->iterations, t->formats);
     rs_status st = rs_caffe_read_weights(t->best_path, t->test_net, diag);
     if (st == RS_OK)

@@ -66,14 +66,14 @@ static rs_number_format widened(const rs_tuned_format *f, int by)
 {
     rs_number_format format = f->format;
     if (format.number == RS_NUMBER_FIXED)
-        format.fixed = wider(format.fixed, by);
+        format = rs_number_of_fxp(wider(rs_number_fxp(format), by));
     return format;
 }
 
 static rs_number_format format_now(const rs_shadow *s, int i)
 {
     rs_number_format format = widened(&s->formats[i], rs_shadow_wider(s->options, s->iteration));
-    format.fixed.bits += s->formats[i].is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
+    format.bits += s->formats[i].is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
     return format;
 }
 
@@ -87,7 +87,7 @@ static rs_number_format piece_format(const rs_shadow *s, const piece *p)
     const int i = s->of_weights[p->layer];
     rs_number_format format = format_now(s, i);
     if (p->channel >= 0)
-        format.fixed.fl = channel_fl(&s->formats[i], format.fixed.fl, p->channel);
+        format.fl = channel_fl(&s->formats[i], format.fl, p->channel);
     return format;
 }
 
@@ -98,14 +98,14 @@ void rs_shadow_formats(const rs_shadow *s, int64_t iteration, rs_formats *format
         const rs_tuned_format *t = &s->formats[i];
         const rs_number_format format = widened(t, by);
         if (t->weights) {
-            rs_formats_set_weight(formats, t->index, format);
+            formats->weights[t->index] = format;
             for (int c = 0; c < t->n_channels; c++)
-                formats->weight_fl[t->index][c] = channel_fl(t, format.fixed.fl, c);
+                formats->weight_fl[t->index][c] = channel_fl(t, format.fl, c);
             continue;
         }
         for (int b = 0; b < s->test_net->n_blobs; b++)
             if (s->test_plan->format_class[b] == t->index)
-                rs_formats_set_activation(formats, b, format);
+                formats->activations[b] = format;
     }
 }
 
@@ -140,7 +140,7 @@ static double pass_through(const float *kept, float *gradient, size_t n, rs_numb
                            bool learn)
 {
     const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
-    const rs_fxp f = format.fixed;
+    const rs_number_format f = format;
     const float scale = minifloat ? 1.0f : (float)ldexp(1, f.fl);
     const float most = minifloat ? (float)rs_minifloat_value(rs_minifloat_max_code(format.minifloat), format.minifloat)
                                  : 0.0f;
@@ -246,7 +246,7 @@ void rs_shadow_before(rs_shadow *s, int64_t batch)
                 const rs_number_format weights = format_now(s, s->of_weights[i]);
                 const rs_tuned_format *f = &s->formats[s->of_weights[i]];
                 for (int c = 0; c < f->n_channels; c++)
-                    s->channel_fl[c] = channel_fl(f, weights.fixed.fl, c);
+                    s->channel_fl[c] = channel_fl(f, weights.fl, c);
                 rs_emulate_bias(layer->params[p].data, to, (size_t)rs_shape_count(&layer->params[p].shape, 0), weights,
                                 f->n_channels > 0 ? s->channel_fl : NULL, in, s->options->bias_rule);
             }
@@ -312,8 +312,8 @@ static void clip_piece(void *context, size_t index, int worker)
         break;
     case RS_NUMBER_FIXED:
     case RS_NUMBERS:
-        low = rs_fxp_value(rs_fxp_min(f.fixed.bits), f.fixed.fl);
-        high = rs_fxp_value(rs_fxp_max(f.fixed.bits), f.fixed.fl);
+        low = rs_fxp_value(rs_fxp_min(f.bits), f.fl);
+        high = rs_fxp_value(rs_fxp_max(f.bits), f.fl);
         break;
     }
     clip(s->net->layers[p->layer].params[0].data + p->from, p->n, (float)low, (float)high);
@@ -335,7 +335,7 @@ static void learn(rs_shadow *s, int64_t iteration)
         if (f->step_square > 0.0)
             f->step_log -= s->options->step_rate * correction * f->step_mean / (sqrt(f->step_square) + tiny);
         f->step_log = f->step_log > LIMIT ? LIMIT : f->step_log < -LIMIT ? -LIMIT : f->step_log;
-        f->format.fixed.fl = -(int)lround(f->step_log);
+        f->format.fl = -(int)lround(f->step_log);
     }
 }
 
@@ -361,16 +361,16 @@ static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *
     for (int i = 0; i < s->test_net->n_layers; i++)
         if (formats->weights[i].bits > 0)
             s->formats[s->n_formats++] =
-                (rs_tuned_format) { .weights = true, .index = i, .format = rs_formats_weight(formats, i) };
+                (rs_tuned_format) { .weights = true, .index = i, .format = formats->weights[i] };
     for (int b = 0; b < s->test_net->n_blobs; b++)
         if (formats->activations[b].bits > 0 && s->test_plan->format_class[b] == b)
             s->formats[s->n_formats++] = (rs_tuned_format) { .index = b,
-                                                             .format = rs_formats_activation(formats, b),
+                                                             .format = formats->activations[b],
                                                              .is_unsigned = formats->is_unsigned[b] };
     int most = 0;
     for (int i = 0; i < s->n_formats; i++) {
         rs_tuned_format *f = &s->formats[i];
-        f->step_log = -f->format.fixed.fl;
+        f->step_log = -f->format.fl;
         if (!f->weights || formats->weight_fl[f->index] == NULL)
             continue;
         f->n_channels = (int)s->test_net->layers[f->index].params[0].shape.dim[0];
@@ -378,7 +378,7 @@ static rs_status list_formats(rs_shadow *s, const rs_formats *formats, rs_diag *
         if (f->finer == NULL)
             return rs_out_of_memory(diag);
         for (int c = 0; c < f->n_channels; c++)
-            f->finer[c] = formats->weight_fl[f->index][c] - f->format.fixed.fl;
+            f->finer[c] = formats->weight_fl[f->index][c] - f->format.fl;
         most = f->n_channels > most ? f->n_channels : most;
     }
     s->channel_fl = RS_NEW_ARRAY(int, (size_t)most + 1);

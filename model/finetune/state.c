@@ -17,7 +17,7 @@ rs_status rs_tuning_new(rs_tuning *t, rs_diag *diag)
     if (t->best_fl == NULL)
         return rs_out_of_memory(diag);
     for (size_t i = 0; i < n; i++)
-        t->best_fl[i] = rs_shadow_format(t->shadow, (int)i)->format.fixed.fl;
+        t->best_fl[i] = rs_shadow_format(t->shadow, (int)i)->format.fl;
     return RS_OK;
 }
 
@@ -118,8 +118,8 @@ rs_status rs_tuning_save(const rs_tuning *t, const char *prefix, const rs_net *t
                  json_array_append_new(formats, json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:O, s:f, s:f, s:f}", "name",
                                                           name_of(f, test_net), "of", kind_of(f), "bits",
                                                           rs_number_bits(f->format), "exponents", exponents(f), "fl",
-                                                          f->format.fixed.fl, "best_fl", t->best_fl[i], "channels",
-                                                          channels, "step_log", f->step_log, "step_mean", f->step_mean,
+                                                          f->format.fl, "best_fl", t->best_fl[i], "channels", channels,
+                                                          "step_log", f->step_log, "step_mean", f->step_mean,
                                                           "step_square", f->step_square)) != 0;
         json_decref(channels);
     }
@@ -164,7 +164,7 @@ static bool read_exponents(const json_t *value, rs_number_format *f)
     if (!json_is_integer(value) || v < RS_FL_MIN || v > RS_FL_MAX)
         return false;
     if (f->number == RS_NUMBER_MINIFLOAT && v != f->minifloat.exponent_bits) {
-        const rs_minifloat other = rs_minifloat_plain((int)v, f->fixed.bits - 1 - (int)v);
+        const rs_minifloat other = rs_minifloat_plain((int)v, f->bits - 1 - (int)v);
         if (!rs_minifloat_legal(other))
             return false;
         *f = rs_number_of_minifloat(other);
@@ -195,7 +195,7 @@ static bool read_format(const json_t *object, const rs_net *test_net, rs_tuned_f
     return name != NULL && kind != NULL && strcmp(name, name_of(f, test_net)) == 0 && strcmp(kind, kind_of(f)) == 0 &&
            json_integer_value(json_object_get(object, "bits")) == rs_number_bits(f->format) &&
            read_exponents(json_object_get(object, "exponents"), &f->format) &&
-           legal_fl(json_object_get(object, "fl"), &f->format.fixed.fl) &&
+           legal_fl(json_object_get(object, "fl"), &f->format.fl) &&
            read_channels(json_object_get(object, "channels"), f) &&
            legal_fl(json_object_get(object, "best_fl"), best_fl) && fabs(f->step_log) <= RS_FL_MAX &&
            f->step_square >= 0.0;

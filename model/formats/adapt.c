@@ -96,7 +96,7 @@ static void hook(void *context, int layer, float *data, int64_t first, int64_t n
 {
     const adapter *a = context;
     (void)first;
-    if (layer < a->plan->n_layers && a->hook_format[layer].fixed.bits > 0)
+    if (layer < a->plan->n_layers && a->hook_format[layer].bits > 0)
         rs_number_emulate(data, (size_t)(n * per_image), a->hook_format[layer], a->rounding, 0, 0);
 }
 
@@ -305,7 +305,7 @@ static void round_task(void *context, size_t o, int worker)
     rs_number_format format = j->format;
     double *room = j->room[worker];
     float *q = (float *)(room + n);
-    format.fixed.fl = (j->channel_fl != NULL ? j->channel_fl[j->first + (int64_t)o] : format.fixed.fl) + j->by;
+    format.fl = (j->channel_fl != NULL ? j->channel_fl[j->first + (int64_t)o] : format.fl) + j->by;
     j->errors[o] = rs_adapt_row(j->wanted + (int64_t)o * n, j->r, n, format, q, room);
     for (int64_t k = 0; k < n; k++)
         j->rounded[(int64_t)o * n + j->order[k]] = q[k];
@@ -422,7 +422,7 @@ static int round_best(layer_state *s, const rs_formats *f, int layer)
     int by = 0;
     keep_rounded(s);
     const int fl = f->weights[layer].fl;
-    for (int step = 1; step >= -1 && f->weight_number[layer] == RS_NUMBER_FIXED && by == 0; step -= 2)
+    for (int step = 1; step >= -1 && f->weights[layer].number == RS_NUMBER_FIXED && by == 0; step -= 2)
         while (fl + by + step <= RS_FL_MAX && fl + by + step >= RS_FL_MIN && abs(by + step) <= 4) {
             const double error = round_layer(s, by + step);
             if (!(error < least))
@@ -479,7 +479,7 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
         s.jobs[g] = (row_job) { .s = &s.sights[g],
                                 .weights = l->params[0].data + g * s.outputs * s.n,
                                 .first = g * s.outputs,
-                                .format = rs_formats_weight(a->formats, layer),
+                                .format = a->formats->weights[layer],
                                 .channel_fl = a->formats->weight_fl[layer],
                                 .room = (double **)(void *)room };
         if (st == RS_OK)
@@ -553,9 +553,9 @@ static rs_status take_params(adapter *a, int layer, rs_diag *diag)
 {
     rs_layer *l = &a->rounded.layers[layer];
     const rs_layer *source = &a->net->layers[layer];
-    rs_number_format format = rs_formats_weight(a->formats, layer);
+    rs_number_format format = a->formats->weights[layer];
     const int *channel_fl = a->formats->weight_fl[layer];
-    for (int p = 0; p < source->n_params && format.fixed.bits > 0; p++) {
+    for (int p = 0; p < source->n_params && format.bits > 0; p++) {
         const size_t n = (size_t)rs_shape_count(&source->params[p].shape, 0),
                      each = (size_t)rs_shape_count(&source->params[p].shape, 1);
         float *to = RS_NEW_ARRAY(float, n);
@@ -566,13 +566,12 @@ static rs_status take_params(adapter *a, int layer, rs_diag *diag)
         const float *replaced = p == 0 ? a->formats->rounded[layer] : a->formats->bias[layer];
         const float *from = replaced != NULL ? replaced : source->params[p].data;
         if (p > 0) {
-            rs_emulate_bias(from, to, n, format, channel_fl, rs_formats_activation(a->formats, source->bottoms[0]),
-                            a->bias_rule);
+            rs_emulate_bias(from, to, n, format, channel_fl, a->formats->activations[source->bottoms[0]], a->bias_rule);
             continue;
         }
         memcpy(to, from, n * sizeof *to);
         for (size_t o = 0; o * each < n; o++) {
-            format.fixed.fl = channel_fl != NULL ? channel_fl[o] : format.fixed.fl;
+            format.fl = channel_fl != NULL ? channel_fl[o] : format.fl;
             rs_number_emulate(to + o * each, each, format, rs_number_nearest(format), 0, 0);
         }
     }
@@ -586,7 +585,7 @@ static void load(const adapter *a, const rs_data_param *data, const rs_dataset *
     const rs_number_format format = rs_emulated_activation(a->formats, a->plan, a->plan->input);
     rs_dataset_transform(set, data, 0, a->images, blob[0]);
     memcpy(blob[1], blob[0], n * sizeof(float));
-    if (format.fixed.bits > 0)
+    if (format.bits > 0)
         rs_number_emulate(blob[1], n, format, rs_number_nearest(format), 0, 0);
 }
 

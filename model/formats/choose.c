@@ -164,14 +164,12 @@ static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *range
     switch (rules->scheme) {
     case RS_SCHEME_MINIFLOAT: {
         const int e = exponent_bits(rules, net, ranges);
-        rs_formats_set_weight(f, i,
-                              rs_number_of_minifloat(rules->weight_minifloat.exponent_bits > 0
-                                                         ? rules->weight_minifloat
-                                                         : rs_minifloat_plain(e, bits - 1 - e)));
+        f->weights[i] = rs_number_of_minifloat(
+            rules->weight_minifloat.exponent_bits > 0 ? rules->weight_minifloat : rs_minifloat_plain(e, bits - 1 - e));
         return RS_OK;
     }
     case RS_SCHEME_POWER2:
-        rs_formats_set_weight(f, i, rs_number_of_power2(power2_for(rules, ranges->weight_max[i])));
+        f->weights[i] = rs_number_of_power2(power2_for(rules, ranges->weight_max[i]));
         return RS_OK;
     case RS_SCHEME_DYNAMIC: {
         const float *values = layer->params[0].data;
@@ -184,7 +182,7 @@ static rs_status choose_weights(const rs_net *net, int i, const rs_ranges *range
     case RS_SCHEMES:
         break;
     }
-    rs_formats_set_weight(f, i, rs_number_of_fxp(format));
+    f->weights[i] = rs_number_of_fxp(format);
     return st;
 }
 
@@ -244,9 +242,9 @@ static rs_status correct_bias(const rs_net *net, int i, const rs_ranges *ranges,
     if (st == RS_OK) {
         memcpy(rounded, w->data, n * sizeof *rounded);
         for (size_t o = 0; o < outputs; o++) {
-            rs_number_format format = rs_formats_weight(f, i);
+            rs_number_format format = f->weights[i];
             if (f->weight_fl[i] != NULL)
-                format.fixed.fl = f->weight_fl[i][o];
+                format.fl = f->weight_fl[i][o];
             rs_number_emulate(rounded + o * each, each, format, rs_number_nearest(format), 0, 0);
         }
         st = rs_statistics_output_error(ranges->statistics, net, i, rounded, error, &known, diag);
@@ -279,12 +277,12 @@ rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_f
         for (int b = 0; b < net->n_blobs; b++)
             if (plan->format_class[b] == class && widths->activations[b] > bits)
                 bits = widths->activations[b];
-        rs_number_format format = { .fixed = { 0, 0 } };
+        rs_number_format format = { .bits = 0 };
         if (bits > 0)
             st = choose_class(net, plan, class, ranges, rules, bits, fl, &format, diag);
         for (int b = 0; b < net->n_blobs; b++)
             if (plan->format_class[b] == class)
-                rs_formats_set_activation(f, b, format);
+                f->activations[b] = format;
     }
     for (int i = 0; i < net->n_layers && st == RS_OK; i++) {
         if (rs_layer_group(&net->layers[i]) == RS_GROUPS || widths->weights[i] == 0)
@@ -347,12 +345,12 @@ rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, 
     const rs_status st = rs_plan_new(net, &plan, diag);
     const bool bytes = st == RS_OK && input_of_bytes(net, plan, data);
     for (int b = 0; st == RS_OK && b < net->n_blobs; b++) {
-        rs_fxp *format = &formats->activations[b];
+        rs_number_format *format = &formats->activations[b];
         const bool never_below = plan->format_class[b] >= 0 &&
                                  (plan->never_below[b] ||
                                   (bytes && plan->format_class[b] == plan->format_class[plan->input]));
-        if (!never_below || format->bits == 0 || formats->activation_number[b] != RS_NUMBER_FIXED ||
-            formats->is_unsigned[b] || format->fl >= RS_FL_MAX)
+        if (!never_below || format->bits == 0 || format->number != RS_NUMBER_FIXED || formats->is_unsigned[b] ||
+            format->fl >= RS_FL_MAX)
             continue;
         formats->is_unsigned[b] = true;
         format->fl++;
@@ -368,7 +366,7 @@ rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_dia
         /* Scores that are not requantized compare only if they have one fractional length. */
         const bool wide = formats->wide_scores && rs_scores_layer(net, formats) == i;
         if (wide || rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_params < 1 ||
-            formats->weight_number[i] != RS_NUMBER_FIXED)
+            formats->weights[i].number != RS_NUMBER_FIXED)
             continue;
         const int64_t channels = layer->params[0].shape.dim[0], each = rs_shape_count(&layer->params[0].shape, 1);
         int *fl = RS_NEW_ARRAY(int, (size_t)channels);
@@ -397,7 +395,7 @@ void rs_formats_apply(const rs_formats *formats, rs_net *net)
         if (rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_bottoms < 1 ||
             layer->n_tops < 1)
             continue;
-        const rs_fxp in = formats->activations[layer->bottoms[0]], out = formats->activations[layer->tops[0]];
+        const rs_number_format in = formats->activations[layer->bottoms[0]], out = formats->activations[layer->tops[0]];
         layer->quantization = (rs_quantization_param) { .present = true,
                                                         .bw_layer_in = in.bits,
                                                         .bw_layer_out = out.bits,
@@ -405,7 +403,7 @@ void rs_formats_apply(const rs_formats *formats, rs_net *net)
                                                         .fl_layer_in = in.fl,
                                                         .fl_layer_out = out.fl,
                                                         .fl_params = formats->weights[i].fl };
-        const rs_number_format weights = rs_formats_weight(formats, i);
+        const rs_number_format weights = formats->weights[i];
         if (weights.number == RS_NUMBER_MINIFLOAT) {
             layer->quantization.precision = RS_PRECISION_MINIFLOAT;
             layer->quantization.mant_bits = weights.minifloat.mantissa_bits;

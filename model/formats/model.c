@@ -54,7 +54,7 @@ static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const g
     if (class < 0)
         return RS_OK; /* behind the scores */
     if (by[class] >= 0) {
-        const rs_fxp old = f->activations[class];
+        const rs_number_format old = f->activations[class];
         if (old.bits == g->format.bits && old.fl == g->format.fl && f->is_unsigned[class] == g->is_unsigned)
             return RS_OK;
         return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc,
@@ -63,7 +63,7 @@ static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const g
                         net->layers[by[class]].name, net->layers[layer].name);
     }
     by[class] = layer;
-    f->activations[class] = g->format;
+    f->activations[class] = rs_number_of_fxp(g->format);
     f->is_unsigned[class] = g->is_unsigned;
     return RS_OK;
 }
@@ -81,7 +81,7 @@ static rs_status spread(const rs_net *net, const rs_plan *plan, const int *by, r
             f->activations[b] = f->activations[class];
             f->is_unsigned[b] = f->is_unsigned[class];
         } else if (class == scores) {
-            f->activations[b] = (rs_fxp) { MOST_BITS, 0 };
+            f->activations[b] = rs_number_of_fxp((rs_fxp) { MOST_BITS, 0 });
             f->wide_scores = true;
         } else {
             st = rs_error(diag, RS_BAD_INPUT, writer < 0 ? RS_FILE(net->path) : net->layers[writer].loc,
@@ -138,7 +138,7 @@ static rs_status give_weights(const rs_net *net, int index, rs_formats *f, rs_di
         fl[o] = fl[o] > RS_FL_MAX ? least : fl[o];
         same = same && fl[o] == least;
     }
-    f->weights[index] = (rs_fxp) { WEIGHT_BITS, least };
+    f->weights[index] = rs_number_of_fxp((rs_fxp) { WEIGHT_BITS, least });
     if (!same) { /* one length if all weights have 8 bits at the finest that is needed */
         const int all = weight_fl(p->data, outputs * terms, WEIGHT_BITS);
         same = all != NO_FL;

@@ -79,9 +79,9 @@ static bool better(quality a, quality b)
 static bool move(refiner *r, int k, int by)
 {
     if (k < r->net->n_layers) {
-        rs_fxp *f = &r->formats->weights[k];
-        if (r->keep_weights || f->bits == 0 || r->formats->weight_number[k] != RS_NUMBER_FIXED ||
-            k >= r->plan->n_layers || f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
+        rs_number_format *f = &r->formats->weights[k];
+        if (r->keep_weights || f->bits == 0 || f->number != RS_NUMBER_FIXED || k >= r->plan->n_layers ||
+            f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
             return false;
         f->fl += by;
         const int64_t channels = r->formats->weight_fl[k] != NULL ? r->net->layers[k].params[0].shape.dim[0] : 0;
@@ -91,7 +91,7 @@ static bool move(refiner *r, int k, int by)
     }
     const int blob = k - r->net->n_layers;
     if (r->plan->format_class[blob] != blob || r->formats->activations[blob].bits == 0 ||
-        r->formats->activation_number[blob] != RS_NUMBER_FIXED)
+        r->formats->activations[blob].number != RS_NUMBER_FIXED)
         return false;
     const int fl = r->formats->activations[blob].fl + by;
     if (fl < RS_FL_MIN || fl > RS_FL_MAX)
@@ -255,7 +255,8 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
         return RS_OK;
     refiner r = { .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
     r.images = images > 0 && images < set->count ? images : set->count;
-    rs_fxp format = formats->activations[scores];
+    const rs_number_format given = formats->activations[scores];
+    rs_fxp format = rs_number_fxp(given);
     float *y = NULL, *rounded = NULL;
     rs_status st = rs_plan_new(net, &r.plan, diag);
     if (st == RS_OK)
@@ -271,11 +272,11 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
     if (st == RS_OK) {
         formats->activations[scores].bits = 0;
         st = collect(&r, y, diag);
-        formats->activations[scores] = format;
+        formats->activations[scores] = given;
     }
     if (st == RS_OK) {
         place(&r, y, rounded, &format, constant);
-        formats->activations[scores] = format;
+        formats->activations[scores] = rs_number_of_fxp(format);
     }
     rs_free(y);
     rs_free(rounded);

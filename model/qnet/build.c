@@ -145,8 +145,6 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
     tensor->width = (int)dim[2];
     tensor->format = b->formats->activations[blob];
     tensor->is_unsigned = b->formats->is_unsigned[blob];
-    tensor->number = b->formats->activation_number[blob];
-    tensor->minifloat = b->formats->activation_minifloat[blob];
     if (tensor->format.bits == 0) {
         WRONG(b, layer, "every blob between the input and the class scores needs a format",
               "blob '%s' has no number format", from->name);
@@ -158,36 +156,25 @@ static int add_tensor(builder *b, const rs_layer *layer, int blob)
 }
 
 /* Weights and biases as integers of the layer's kind of numbers. */
-static bool quantize_values(builder *b, int layer, const float *weights, int64_t count, const float *bias, rs_qop *op,
-                            rs_fxp input)
+static bool quantize_values(builder *b, int layer, const float *weights, int64_t count, const float *bias, rs_qop *op)
 {
     const int outputs = b->qnet->tensors[op->output].channels;
     const int64_t terms = count / outputs;
     const int *fl = b->formats->weight_fl[layer];
-    rs_number_format format = rs_formats_weight(b->formats, layer);
-    const bool minifloat = format.number == RS_NUMBER_MINIFLOAT;
-    if (minifloat) {
-        const int fl_acc = rs_minifloat_fl(format.minifloat) + rs_minifloat_fl(b->qnet->tensors[op->input].minifloat);
-        op->bias_fl = bias ? rs_number_bias_fl(bias, (size_t)outputs, fl_acc) : fl_acc < RS_FL_MAX ? fl_acc : RS_FL_MAX;
-    }
+    rs_number_format format = b->formats->weights[layer];
+    const rs_number_format *input = &b->qnet->tensors[op->input].format;
+    const rs_number_ops *number = rs_number_ops_of(&format);
+    op->bias_fl = number->bias_fl(&format, input, bias, (size_t)outputs);
     for (int o = 0; o < outputs; o++) {
-        format.fixed.fl = fl ? fl[o] : format.fixed.fl;
+        format.fl = fl ? fl[o] : format.fl;
         rs_number_quantize_array(weights + o * terms, (size_t)terms, format, op->weights + o * terms);
-        if (!bias)
-            continue;
-        double b_o = (double)bias[o];
-        if (minifloat && b->qnet->bias_rule == RS_BIAS_WEIGHTS) {
-            float rounded = bias[o];
-            rs_number_emulate(&rounded, 1, format, RS_ROUND_NEAREST_EVEN, 0, 0);
-            b_o = (double)rounded;
-        }
-        op->bias[o] = minifloat ? rs_fxp_quantize(b_o, (rs_fxp) { 32, op->bias_fl }, RS_ROUND_NEAREST, 0, NULL)
-                                : rs_number_bias(b_o, b->qnet->bias_rule, format, input.fl);
+        if (bias)
+            op->bias[o] = number->bias(&format, input, op->bias_fl, (double)bias[o], b->qnet->bias_rule);
     }
     return true;
 }
 
-static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_fxp input)
+static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op)
 {
     const rs_param *weights = &layer->params[0], *bias = layer->n_params > 1 ? &layer->params[1] : NULL;
     const int64_t count = layer->n_params > 0 ? rs_shape_count(&weights->shape, 0) : -1;
@@ -218,7 +205,7 @@ static bool quantize_weights(builder *b, const rs_layer *layer, rs_qop *op, rs_f
             return false;
         }
     return quantize_values(b, index, b->formats->rounded[index] ? b->formats->rounded[index] : weights->data, count,
-                           biases, op, input);
+                           biases, op);
 }
 
 /* Copies a window's geometry; sizes have been checked by shape inference, this guards the conversion. */
@@ -268,7 +255,7 @@ static bool set_pooling(builder *b, const rs_layer *layer, rs_qop *op, const rs_
 static bool set_clip(const builder *b, const rs_layer *layer, rs_qop *op)
 {
     const rs_qtensor *out = &b->qnet->tensors[op->output];
-    const rs_rounding rounding = out->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST;
+    const rs_rounding rounding = rs_number_nearest(out->format);
     op->type = RS_QOP_CLIP;
     op->least = rs_qtensor_quantize(out, (double)layer->clip[0], rounding, NULL);
     op->most = rs_qtensor_quantize(out, (double)layer->clip[1], rounding, NULL);
@@ -349,9 +336,6 @@ static void add_op(builder *b, const rs_layer *layer, int top, bool relu)
     if (!rs_qop_weighted(op))
         return;
     op->weight_format = b->formats->weights[layer - b->net->layers];
-    op->weight_number = b->formats->weight_number[layer - b->net->layers];
-    op->weight_minifloat = b->formats->weight_minifloat[layer - b->net->layers];
-    op->weight_power2 = b->formats->weight_power2[layer - b->net->layers];
     if (op->weight_format.bits == 0) {
         WRONG(b, layer, NULL, "layer '%s' has no number format for its weights", layer->name);
         return;
@@ -375,7 +359,7 @@ static void add_op(builder *b, const rs_layer *layer, int top, bool relu)
         }
         memcpy(op->weight_fl, weight_fl, channels * sizeof *weight_fl);
     }
-    quantize_weights(b, layer, op, input->format);
+    quantize_weights(b, layer, op);
 }
 
 /* Layers that change no integer and no order of integers. */
@@ -574,8 +558,7 @@ static void build_input(builder *b, const rs_data_param *data)
                       t->name);
                 return;
             }
-            q->pixel_table[c * 256 + v] = rs_qtensor_quantize(
-                t, (double)value, t->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST, NULL);
+            q->pixel_table[c * 256 + v] = rs_qtensor_quantize(t, (double)value, rs_number_nearest(t->format), NULL);
         }
     }
 }
@@ -597,7 +580,8 @@ static void widen_scores(rs_qnet *q)
     } else {
         return;
     }
-    out->format = (rs_fxp) { bits < RS_QNET_MAX_SCORE_BITS ? bits : RS_QNET_MAX_SCORE_BITS, fl - shift };
+    out->format.bits = bits < RS_QNET_MAX_SCORE_BITS ? bits : RS_QNET_MAX_SCORE_BITS;
+    out->format.fl = fl - shift;
     out->is_unsigned = false;
     op->shift = shift;
 }

@@ -15,25 +15,17 @@ rs_group rs_layer_group(const rs_layer *layer);
 /* Formats chosen for one net: what the search decides. Index by layer and blob of the rs_net. */
 typedef struct rs_formats {
     int n_layers, n_blobs;
-    rs_fxp *weights;     /* per layer; bits = 0: not a weighted layer */
-    rs_fxp *activations; /* per blob; bits = 0: not an activation */
-    bool *is_unsigned;   /* per blob */
-    int **weight_fl;     /* per layer: fractional lengths by output channel; NULL: all have the layer's */
-    bool
-        wide_scores; /* the last op keeps its accumulator's width, section 5; the scores' own format is not looked at */
-    /* The kind of numbers; for kinds other than fixed point the fields above hold what rs_number_format.fixed does. */
-    rs_number *weight_number, *activation_number; /* per layer, per blob */
-    rs_minifloat *weight_minifloat, *activation_minifloat;
-    rs_power2 *weight_power2;
+    rs_number_format *weights;     /* per layer; bits = 0: not a weighted layer */
+    rs_number_format *activations; /* per blob; bits = 0: not an activation */
+    bool *is_unsigned;             /* per blob */
+    int **weight_fl;               /* per layer: fractional lengths by output channel; NULL: all have the layer's */
+    /* The last op keeps its accumulator's width, section 5; the scores' own format is not looked at. */
+    bool wide_scores;
     float **bias;    /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */
     float **rounded; /* per layer: weights that replace the layer's, numbers of its format already; NULL: its own,
                         rounded to nearest */
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);
-rs_number_format rs_formats_weight(const rs_formats *formats, int layer);
-rs_number_format rs_formats_activation(const rs_formats *formats, int blob);
-void rs_formats_set_weight(rs_formats *formats, int layer, rs_number_format format);
-void rs_formats_set_activation(rs_formats *formats, int blob, rs_number_format format);
 
 #endif

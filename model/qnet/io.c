@@ -167,16 +167,16 @@ static json_t *write_op(outputs *o, const rs_qnet *qnet, int index)
     const int64_t terms = rs_qop_terms(qnet, op), count = terms * out->channels;
     put(o, j, "dilation", pair(op->dilation_h, op->dilation_w));
     put(o, j, "groups", json_integer(op->groups));
-    put(o, j, "weight_number", json_string(number_names[op->weight_number]));
+    put(o, j, "weight_number", json_string(number_names[op->weight_format.number]));
     put(o, j, "weight_bits", json_integer(op->weight_format.bits));
     put(o, j, "weight_fl", json_integer(op->weight_format.fl));
-    if (op->weight_number == RS_NUMBER_MINIFLOAT) {
-        put(o, j, "weight_minifloat", minifloat_json(op->weight_minifloat));
+    if (op->weight_format.number == RS_NUMBER_MINIFLOAT) {
+        put(o, j, "weight_minifloat", minifloat_json(op->weight_format.minifloat));
         put(o, j, "bias_fl", json_integer(op->bias_fl));
     }
-    if (op->weight_number == RS_NUMBER_POWER2) {
-        put(o, j, "exponents", pair(op->weight_power2.min_exponent, op->weight_power2.max_exponent));
-        put(o, j, "zero_code", json_boolean(op->weight_power2.zero));
+    if (op->weight_format.number == RS_NUMBER_POWER2) {
+        put(o, j, "exponents", pair(op->weight_format.power2.min_exponent, op->weight_format.power2.max_exponent));
+        put(o, j, "zero_code", json_boolean(op->weight_format.power2.zero));
     }
     if (op->weight_fl) {
         json_t *fl = json_array();
@@ -236,10 +236,10 @@ static json_t *write_all(outputs *o, const rs_qnet *qnet)
     for (int i = 0; i < qnet->n_tensors; i++) {
         const rs_qtensor *t = &qnet->tensors[i];
         json_t *tensor = json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:i, s:b}", "name", t->name, "channels", t->channels,
-                                   "height", t->height, "width", t->width, "number", number_names[t->number], "bits",
-                                   t->format.bits, "fl", t->format.fl, "signed", !t->is_unsigned);
-        if (t->number == RS_NUMBER_MINIFLOAT && tensor != NULL)
-            put(o, tensor, "minifloat", minifloat_json(t->minifloat));
+                                   "height", t->height, "width", t->width, "number", number_names[t->format.number],
+                                   "bits", t->format.bits, "fl", t->format.fl, "signed", !t->is_unsigned);
+        if (t->format.number == RS_NUMBER_MINIFLOAT && tensor != NULL)
+            put(o, tensor, "minifloat", minifloat_json(t->format.minifloat));
         append(o, tensors, tensor);
     }
     int64_t table[RS_QNET_MAX_CHANNELS * 256];
@@ -498,12 +498,12 @@ static void read_tensor(reader *r, const json_t *j, int index, rs_qtensor *t)
     t->channels = integer(r, j, where, "channels", 1, (int)RS_QNET_MAX_ELEMENTS);
     t->height = integer(r, j, where, "height", 1, (int)RS_QNET_MAX_ELEMENTS);
     t->width = integer(r, j, where, "width", 1, (int)RS_QNET_MAX_ELEMENTS);
-    t->number = (rs_number)choice(r, j, where, "number", number_names, RS_NUMBERS);
+    t->format.number = (rs_number)choice(r, j, where, "number", number_names, RS_NUMBERS);
     t->format.bits = integer(r, j, where, "bits", 1, RS_QNET_MAX_SCORE_BITS);
     t->format.fl = integer(r, j, where, "fl", RS_FL_MIN, RS_FL_MAX);
     t->is_unsigned = !boolean(r, j, where, "signed");
-    if (t->number == RS_NUMBER_MINIFLOAT)
-        read_minifloat(r, j, where, "minifloat", &t->minifloat);
+    if (t->format.number == RS_NUMBER_MINIFLOAT)
+        read_minifloat(r, j, where, "minifloat", &t->format.minifloat);
 }
 
 static void read_weights(reader *r, const json_t *j, const char *where, const rs_qnet *qnet, rs_qop *op)
@@ -695,15 +695,15 @@ static void read_op(reader *r, const json_t *j, int index, const rs_qnet *qnet, 
     if (weights) {
         two(r, j, where, "dilation", 1, &op->dilation_h, &op->dilation_w);
         op->groups = integer(r, j, where, "groups", 1, (int)RS_QNET_MAX_ELEMENTS);
-        op->weight_number = (rs_number)choice(r, j, where, "weight_number", number_names, RS_NUMBERS);
+        op->weight_format.number = (rs_number)choice(r, j, where, "weight_number", number_names, RS_NUMBERS);
         op->weight_format.bits = integer(r, j, where, "weight_bits", 1, RS_QNET_MAX_BITS);
         op->weight_format.fl = integer(r, j, where, "weight_fl", RS_FL_MIN, RS_FL_MAX);
-        if (op->weight_number == RS_NUMBER_MINIFLOAT) {
-            read_minifloat(r, j, where, "weight_minifloat", &op->weight_minifloat);
+        if (op->weight_format.number == RS_NUMBER_MINIFLOAT) {
+            read_minifloat(r, j, where, "weight_minifloat", &op->weight_format.minifloat);
             op->bias_fl = integer(r, j, where, "bias_fl", RS_FL_MIN, RS_FL_MAX);
         }
-        if (op->weight_number == RS_NUMBER_POWER2)
-            read_power2(r, j, where, &op->weight_power2);
+        if (op->weight_format.number == RS_NUMBER_POWER2)
+            read_power2(r, j, where, &op->weight_format.power2);
         if (r->status == RS_OK)
             read_channel_fl(r, j, where, qnet, op);
         if (r->status == RS_OK)

@@ -8,25 +8,72 @@
 
 /* How an integer stands for a number. The integer is what all engines compute with, whatever the kind is. */
 typedef enum rs_number {
-    RS_NUMBER_FIXED,     /* arithmetic.md section 1: q * 2^-fl */
-    RS_NUMBER_MINIFLOAT, /* section 10: signed codes */
-    RS_NUMBER_POWER2,    /* section 11: 0 and +-2^i, which are q * 2^-fl with fl = -min_exponent; weights only */
+#define NUMBER(name, table) RS_NUMBER_##name,
+#include "qnet/numbers.def"
+#undef NUMBER
     RS_NUMBERS
 } rs_number;
-/* "fixed_point", "minifloat", "power_of_two" */
-const char *rs_number_name(rs_number number);
 
-/* One of them with its format; fixed.bits == 0: none, the values are float. */
+/* A kind with its format; bits == 0: none, the values are float. */
 typedef struct rs_number_format {
     rs_number number;
-    rs_fxp fixed;           /* power of two: rs_power2_fxp; minifloat: all bits, fl 0 */
-    rs_minifloat minifloat; /* RS_NUMBER_MINIFLOAT only */
-    rs_power2 power2;       /* RS_NUMBER_POWER2 only */
+    /* Of the integers: those of fixed point, and of powers of two rs_power2_fxp; minifloat: all bits of a code, and 0.
+     */
+    int bits, fl;
+    union {
+        rs_minifloat minifloat; /* RS_NUMBER_MINIFLOAT only */
+        rs_power2 power2;       /* RS_NUMBER_POWER2 only */
+    };
 } rs_number_format;
+
+/* What is particular to one kind of numbers; every function takes a format of that kind. */
+typedef struct rs_number_ops {
+    const char *name;    /* "fixed_point", "minifloat", "power_of_two" */
+    bool weights_only;   /* no tensor can have it */
+    bool may_differ;     /* a tensor can be unsigned, and output channels of weights differ in fl */
+    rs_rounding nearest; /* the mode in which weights, biases and the input are rounded */
+    /* Sums lie at fl_in + fl, where a bias is an integer that float emulation knows; false: finer than a float. */
+    bool aligned_bias;
+    /* Bits, fl and the kind's own fields go together; if not, `flaw` says what is wrong: "illegal ...". */
+    bool (*legal)(const rs_number_format *format, char *flaw, size_t size);
+    bool (*equal)(const rs_number_format *a, const rs_number_format *b); /* of the same bits */
+    int (*bits)(const rs_number_format *format);                         /* that a value takes in memory */
+    int64_t (*min)(const rs_number_format *format);                      /* smallest and largest integer, signed */
+    int64_t (*max)(const rs_number_format *format);
+    bool (*holds)(const rs_number_format *format, int32_t integer); /* that lies between them */
+    double (*value)(const rs_number_format *format, int32_t integer);
+    int32_t (*quantize)(const rs_number_format *format, double x, rs_rounding mode, uint64_t *saturations);
+    void (*quantize_array)(const rs_number_format *format, const float *x, size_t n, int32_t *integers);
+    void (*emulate)(const rs_number_format *format, float *x, size_t n, rs_rounding mode, uint64_t seed,
+                    uint64_t stream);
+    /* Of weights in this format, behind activations of format `in`: the fractional length that n biases (or NULL) are
+     * kept with, 0 for the accumulator's; and the integer of one of them. */
+    int (*bias_fl)(const rs_number_format *format, const rs_number_format *in, const float *bias, size_t n);
+    int64_t (*bias)(const rs_number_format *format, const rs_number_format *in, int bias_fl, double bias,
+                    rs_bias_rule rule);
+    /* For results: "8 bits, fl 5", "e4m3", "2^-8 to 2^-1 and 0". */
+    void (*text)(const rs_number_format *format, bool is_unsigned, bool by_channel, char *text, size_t size);
+} rs_number_ops;
+
+#define NUMBER(name, table) extern const rs_number_ops rs_number_##table;
+#include "qnet/numbers.def"
+#undef NUMBER
+extern const rs_number_ops *const rs_number_table[RS_NUMBERS];
+
+static inline const rs_number_ops *rs_number_ops_of(const rs_number_format *format)
+{
+    return rs_number_table[format->number];
+}
+/* "fixed_point", "minifloat", "power_of_two"; "?" for others. */
+const char *rs_number_name(rs_number number);
 
 rs_number_format rs_number_of_fxp(rs_fxp format);
 rs_number_format rs_number_of_minifloat(rs_minifloat format);
 rs_number_format rs_number_of_power2(rs_power2 format);
+static inline rs_fxp rs_number_fxp(rs_number_format format)
+{
+    return (rs_fxp) { format.bits, format.fl };
+}
 bool rs_number_equal(rs_number_format a, rs_number_format b);
 /* Bits that a value takes in memory. */
 int rs_number_bits(rs_number_format format);
@@ -48,11 +95,6 @@ static inline uint32_t rs_number_code(int32_t integer, rs_minifloat format)
 {
     return integer < 0 ? (uint32_t)-integer | rs_minifloat_sign(format) : (uint32_t)integer;
 }
-/* Section 4 for fixed point and powers of two, whose RS_BIAS_WEIGHTS makes the bias a power of two as well: the integer
- * at fl_in + the weights' fl. */
-int64_t rs_number_bias(double bias, rs_bias_rule rule, rs_number_format weights, int fl_in);
-/* Section 10 for minifloat weights: the fractional length of the biases of a layer, at most fl_acc. */
-int rs_number_bias_fl(const float *bias, size_t n, int fl_acc);
 
 /* Sum of the squared errors of the n values in this format, rounded to nearest. */
 double rs_number_squared_error(const float *x, size_t n, rs_number_format format);

@@ -68,32 +68,24 @@ static int64_t multiply_capped(int64_t a, int64_t b)
 
 int64_t rs_qtensor_min(const rs_qtensor *tensor)
 {
-    if (tensor->number == RS_NUMBER_MINIFLOAT)
-        return -(int64_t)rs_minifloat_max_code(tensor->minifloat);
-    return tensor->is_unsigned ? 0 : rs_fxp_min(tensor->format.bits);
+    return tensor->is_unsigned ? 0 : rs_number_ops_of(&tensor->format)->min(&tensor->format);
 }
 
 int64_t rs_qtensor_max(const rs_qtensor *tensor)
 {
-    if (tensor->number == RS_NUMBER_MINIFLOAT)
-        return (int64_t)rs_minifloat_max_code(tensor->minifloat);
-    return rs_fxp_max(rs_qtensor_signed_bits(tensor));
+    rs_number_format format = tensor->format;
+    format.bits = rs_qtensor_signed_bits(tensor);
+    return rs_number_ops_of(&format)->max(&format);
 }
 
 int64_t rs_qop_weight_min(const rs_qop *op)
 {
-    if (op->weight_number != RS_NUMBER_FIXED)
-        return -rs_qop_weight_max(op);
-    return rs_fxp_min(op->weight_format.bits);
+    return rs_number_ops_of(&op->weight_format)->min(&op->weight_format);
 }
 
 int64_t rs_qop_weight_max(const rs_qop *op)
 {
-    if (op->weight_number == RS_NUMBER_MINIFLOAT)
-        return (int64_t)rs_minifloat_max_code(op->weight_minifloat);
-    if (op->weight_number == RS_NUMBER_POWER2)
-        return INT64_C(1) << (op->weight_power2.max_exponent - op->weight_power2.min_exponent);
-    return rs_fxp_max(op->weight_format.bits);
+    return rs_number_ops_of(&op->weight_format)->max(&op->weight_format);
 }
 
 /* The largest magnitude of a tensor's integers. */
@@ -200,7 +192,7 @@ int64_t rs_qop_bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
 /* The products of the two largest integers, the sum of so many, the bias, and the sign. */
 static int minifloat_bits(const rs_qnet *qnet, const rs_qop *op)
 {
-    const rs_minifloat a = qnet->tensors[op->input].minifloat, w = op->weight_minifloat;
+    const rs_minifloat a = qnet->tensors[op->input].format.minifloat, w = op->weight_format.minifloat;
     int64_t biggest = 0;
     for (int o = 0; o < qnet->tensors[op->output].channels; o++)
         biggest = magnitude(op->bias[o]) > biggest ? magnitude(op->bias[o]) : biggest;
@@ -213,7 +205,7 @@ static int minifloat_bits(const rs_qnet *qnet, const rs_qop *op)
 /* Of an activation as a product with one, and of the sum of so many. */
 static int direct_minifloat_bits(const rs_qtensor *in, int inputs)
 {
-    return rs_minifloat_integer_bits(in->minifloat) + rs_minifloat_fl(in->minifloat) + 1 +
+    return rs_minifloat_integer_bits(in->format.minifloat) + rs_minifloat_fl(in->format.minifloat) + 1 +
            rs_fxp_bits_for_bound(inputs) - 1;
 }
 
@@ -237,7 +229,7 @@ typedef struct check {
 
 #define WRONG(c, ...) ((c)->status = rs_error((c)->diag, RS_BAD_INPUT, (c)->loc, NULL, __VA_ARGS__))
 
-static bool format_ok(check *c, rs_fxp format, int most_bits, const char *kind, const char *name)
+static bool format_ok(check *c, rs_number_format format, int most_bits, const char *kind, const char *name)
 {
     if (format.bits < 1 || format.bits > most_bits) {
         WRONG(c, "%s '%s' has %d bits, expected 1 to %d", kind, name, format.bits, most_bits);
@@ -260,20 +252,12 @@ static bool number_ok(check *c, rs_number_format format, const char *kind, const
     }
     if (minifloat != rs_qnet_minifloat(c->qnet)) {
         WRONG(c, "%s '%s' has %s numbers, the input %s; expected minifloat everywhere or nowhere", kind, name,
-              rs_number_name(format.number), rs_number_name(c->qnet->tensors[0].number));
+              rs_number_name(format.number), rs_number_name(c->qnet->tensors[0].format.number));
         return false;
     }
-    if (minifloat && (!rs_minifloat_legal(format.minifloat) ||
-                      format.fixed.bits != rs_minifloat_bits(format.minifloat) || format.fixed.fl != 0)) {
-        WRONG(c, "%s '%s' has an illegal minifloat of %d exponent and %d mantissa bits, or other bits than it", kind,
-              name, format.minifloat.exponent_bits, format.minifloat.mantissa_bits);
-        return false;
-    }
-    const rs_fxp powers = rs_power2_fxp(format.power2);
-    if (format.number == RS_NUMBER_POWER2 &&
-        (!rs_power2_legal(format.power2) || format.fixed.bits != powers.bits || format.fixed.fl != powers.fl)) {
-        WRONG(c, "%s '%s' has illegal exponents from %d to %d, or other bits than they need", kind, name,
-              format.power2.min_exponent, format.power2.max_exponent);
+    char flaw[128];
+    if (!rs_number_ops_of(&format)->legal(&format, flaw, sizeof flaw)) {
+        WRONG(c, "%s '%s' has %s", kind, name, flaw);
         return false;
     }
     return true;
@@ -282,9 +266,8 @@ static bool number_ok(check *c, rs_number_format format, const char *kind, const
 /* A weight that is no number of its kind. */
 static bool weight_ok(const rs_qop *op, int32_t w)
 {
-    uint32_t code;
     return w >= rs_qop_weight_min(op) && w <= rs_qop_weight_max(op) &&
-           (op->weight_number != RS_NUMBER_POWER2 || rs_power2_code(w, op->weight_power2, &code));
+           rs_number_ops_of(&op->weight_format)->holds(&op->weight_format, w);
 }
 
 static bool tensor_ok(check *c, int index)
@@ -299,13 +282,13 @@ static bool tensor_ok(check *c, int index)
     }
     /* Scores may be as wide as the accumulator. */
     const bool scores = index > 0 && index == c->qnet->n_tensors - 1 && !t->is_unsigned;
-    if (t->number == RS_NUMBER_POWER2 || (t->number == RS_NUMBER_MINIFLOAT && t->is_unsigned)) {
+    const rs_number_ops *number = (unsigned)t->format.number < RS_NUMBERS ? rs_number_ops_of(&t->format) : NULL;
+    if (number && (number->weights_only || (t->is_unsigned && !number->may_differ))) {
         WRONG(c, "tensor '%s' has %s%s numbers, which only %s can have", t->name, t->is_unsigned ? "unsigned " : "",
-              rs_number_name(t->number), t->is_unsigned ? "fixed point" : "weights");
+              rs_number_name(t->format.number), t->is_unsigned ? "fixed point" : "weights");
         return false;
     }
-    const rs_number_format number = { .number = t->number, .fixed = t->format, .minifloat = t->minifloat };
-    return number_ok(c, number, "tensor", t->name) &&
+    return number_ok(c, t->format, "tensor", t->name) &&
            format_ok(c, t->format, scores ? RS_QNET_MAX_SCORE_BITS : RS_QNET_MAX_BITS, "tensor", t->name);
 }
 
@@ -377,8 +360,8 @@ static void check_accumulator(check *c, const rs_qop *op, int most)
 static void check_weights(check *c, const rs_qop *op)
 {
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
-    const rs_number_format number = { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 };
-    if (!number_ok(c, number, "op", op->name) || !format_ok(c, op->weight_format, RS_QNET_MAX_BITS, "op", op->name))
+    if (!number_ok(c, op->weight_format, "op", op->name) ||
+        !format_ok(c, op->weight_format, RS_QNET_MAX_BITS, "op", op->name))
         return;
     if (op->groups < 1 || in->channels % op->groups != 0 || out->channels % op->groups != 0) {
         WRONG(c, "op '%s' has %d groups, expected a divisor of its %d input and %d output channels", op->name,
@@ -402,15 +385,15 @@ static void check_weights(check *c, const rs_qop *op)
         if (!weight_ok(op, op->weights[i])) {
             WRONG(c, "weight %lld of op '%s' is %d, expected %lld to %lld for %d bits%s", (long long)i, op->name,
                   (int)op->weights[i], (long long)lo, (long long)hi, op->weight_format.bits,
-                  op->weight_number == RS_NUMBER_POWER2 ? ", powers of two only" : "");
+                  op->weight_format.number == RS_NUMBER_POWER2 ? ", powers of two only" : "");
             return;
         }
-    if (op->weight_number != RS_NUMBER_FIXED && op->weight_fl) {
+    if (!rs_number_ops_of(&op->weight_format)->may_differ && op->weight_fl) {
         WRONG(c, "op '%s' has fractional lengths by channel, which only fixed point can have", op->name);
         return;
     }
     if (rs_qnet_minifloat(c->qnet)) {
-        const int fl = rs_minifloat_fl(in->minifloat) + rs_minifloat_fl(op->weight_minifloat);
+        const int fl = rs_minifloat_fl(in->format.minifloat) + rs_minifloat_fl(op->weight_format.minifloat);
         for (int o = 0; o < out->channels; o++)
             if (op->bias_fl > fl || op->bias_fl < RS_FL_MIN || op->bias[o] < rs_fxp_min(32) ||
                 op->bias[o] > rs_fxp_max(32)) {
@@ -446,9 +429,7 @@ static void check_weights(check *c, const rs_qop *op)
 static void check_same_format(check *c, const rs_qop *op)
 {
     const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
-    if (in->format.bits != out->format.bits || in->format.fl != out->format.fl || in->number != out->number ||
-        (in->number == RS_NUMBER_MINIFLOAT && !rs_minifloat_equal(in->minifloat, out->minifloat)) ||
-        in->is_unsigned != out->is_unsigned)
+    if (!rs_number_equal(in->format, out->format) || in->is_unsigned != out->is_unsigned)
         WRONG(c,
               "op '%s' turns the format (%d bits, fl %d%s) into (%d bits, fl %d%s), expected the same format on both "
               "sides",

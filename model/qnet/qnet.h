@@ -11,12 +11,10 @@
 typedef struct rs_qtensor {
     char *name; /* the blob's name */
     int channels, height, width;
-    rs_fxp format;
+    rs_number_format format;
     /* Integers from 0 to 2^bits - 1 instead of two's complement: behind a ReLU, or of an input that is never below
      * zero. */
     bool is_unsigned;
-    rs_number number;
-    rs_minifloat minifloat; /* of RS_NUMBER_MINIFLOAT, where format is { all bits, 0 } and integers are signed codes */
 } rs_qtensor;
 
 typedef enum rs_qop_type {
@@ -60,12 +58,8 @@ typedef struct rs_qop {
      * [outputs][inputs]. */
     int kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, groups;
     bool relu; /* fused before requantize: of weighted ops and RS_QOP_ADD */
-    rs_fxp weight_format;
-    rs_number weight_number;
-    rs_minifloat
-        weight_minifloat;    /* of RS_NUMBER_MINIFLOAT: weights are signed codes, weight_format is { all bits, 0 } */
-    rs_power2 weight_power2; /* of RS_NUMBER_POWER2: weight_format is rs_power2_fxp */
-    int bias_fl;             /* minifloat: a bias is bias * 2^-bias_fl; else 0 */
+    rs_number_format weight_format;
+    int bias_fl; /* minifloat: a bias is bias * 2^-bias_fl; else 0 */
     /* [out_channels]: fractional lengths of the weights by output channel, or NULL: weight_format.fl for all of them */
     int *weight_fl;
     int32_t *weights; /* [out_channels][in_channels / groups][kernel_h][kernel_w], in Caffe's order */
@@ -104,7 +98,7 @@ enum {
 /* All numbers of a quantized network are minifloats, or none: then it runs by section 10. */
 static inline bool rs_qnet_minifloat(const rs_qnet *qnet)
 {
-    return qnet->tensors[0].number == RS_NUMBER_MINIFLOAT;
+    return qnet->tensors[0].format.number == RS_NUMBER_MINIFLOAT;
 }
 
 /* What an integer of the tensor stands for; exact. */

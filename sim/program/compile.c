@@ -62,7 +62,7 @@ static void resolve_minifloat(rs_compiler *c)
     rs_array_config *config = &c->program->config;
     const rs_qnet *qnet = c->qnet;
     if (config->minifloat.exponent_bits == 0)
-        config->minifloat = qnet->tensors[0].minifloat;
+        config->minifloat = qnet->tensors[0].format.minifloat;
     char ours[16], other[16];
     rs_minifloat_name(config->minifloat, ours, sizeof ours);
     const int places = rs_minifloat_fl(config->minifloat);
@@ -75,7 +75,7 @@ static void resolve_minifloat(rs_compiler *c)
     for (int i = 0; i < qnet->n_tensors + qnet->n_ops; i++) {
         const bool tensor = i < qnet->n_tensors;
         const rs_qop *op = tensor ? NULL : &qnet->ops[i - qnet->n_tensors];
-        const rs_minifloat format = tensor ? qnet->tensors[i].minifloat : op->weight_minifloat;
+        const rs_minifloat format = tensor ? qnet->tensors[i].format.minifloat : op->weight_format.minifloat;
         if ((!tensor && !rs_qop_weighted(op)) || rs_minifloat_equal(format, config->minifloat))
             continue;
         for (int k = 0; tensor && op == NULL && k < qnet->n_ops; k++)
@@ -132,9 +132,9 @@ static void resolve_weights(rs_compiler *c)
         const rs_qop *op = &c->qnet->ops[i];
         if (!rs_qop_weighted(op))
             continue;
-        if (op->weight_number == RS_NUMBER_POWER2 && op->weight_power2.zero)
+        if (op->weight_format.number == RS_NUMBER_POWER2 && op->weight_format.power2.zero)
             zero = op;
-        if (op->weight_number != RS_NUMBER_POWER2 && !other)
+        if (op->weight_format.number != RS_NUMBER_POWER2 && !other)
             other = op;
         if (op->weight_fl)
             channels = op;

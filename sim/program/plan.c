@@ -25,7 +25,7 @@ static int only_consumer(const rs_qnet *qnet, int tensor)
 static bool same_format(const rs_qtensor *a, const rs_qtensor *b)
 {
     return a->format.bits == b->format.bits && a->format.fl == b->format.fl && a->is_unsigned == b->is_unsigned &&
-           a->number == b->number;
+           a->format.number == b->format.number;
 }
 
 /* Convolution positions under pooling windows along an axis, over all windows. */

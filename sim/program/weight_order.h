@@ -91,7 +91,7 @@ static inline rs_weight_order rs_weight_order_of(const rs_qnet *qnet, const rs_q
 /* Bits of the word for weights of a format. */
 static inline int rs_weight_code_bits(rs_weight_code code, const rs_qop *op)
 {
-    rs_power2 format = op->weight_power2;
+    rs_power2 format = op->weight_format.power2;
     if (code == RS_WEIGHT_INTEGER || code == RS_WEIGHT_MINIFLOAT)
         return op->weight_format.bits;
     format.zero = code == RS_WEIGHT_SHIFT_ZERO;

@@ -10,8 +10,8 @@ static int bits_of(const rs_finetune_options *o, const rs_finetune_result *r, rs
         return 0;
     for (int i = 0; i < r->net->n_layers && group != RS_GROUP_ACTIVATIONS; i++)
         if (rs_layer_group(&r->net->layers[i]) == group)
-            return rs_number_bits(rs_formats_weight(r->formats, i));
-    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(rs_formats_activation(r->formats, rs_net_input(r->net)))
+            return rs_number_bits(r->formats->weights[i]);
+    return group == RS_GROUP_ACTIVATIONS ? rs_number_bits(r->formats->activations[rs_net_input(r->net)])
                                          : o->bits[group];
 }
 

@@ -3,25 +3,6 @@
 
 #include "report/pack.h"
 
-/* "8 bits, fl 5", "e4m3", "2^-8 to 2^-1", "2^-8 to 2^-1 and 0". */
-static void number_text(rs_number_format f, bool is_unsigned, const int *channel_fl, char *text, size_t size)
-{
-    switch (f.number) {
-    case RS_NUMBER_MINIFLOAT:
-        rs_minifloat_name(f.minifloat, text, size);
-        break;
-    case RS_NUMBER_POWER2:
-        snprintf(text, size, "2^%d to 2^%d%s", f.power2.min_exponent, f.power2.max_exponent,
-                 f.power2.zero ? " and 0" : "");
-        break;
-    case RS_NUMBER_FIXED:
-    case RS_NUMBERS:
-        snprintf(text, size, "%d bits%s, fl %d%s", f.fixed.bits, is_unsigned ? " unsigned" : "", f.fixed.fl,
-                 channel_fl != NULL ? " and more" : "");
-        break;
-    }
-}
-
 static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
 {
     json_t *layers = json_array();
@@ -33,11 +14,9 @@ static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quan
         const int layer = rs_net_layer(net, op->name);
         char weights[64] = "", output[64];
         if (weighted)
-            number_text(
-                (rs_number_format) { op->weight_number, op->weight_format, op->weight_minifloat, op->weight_power2 },
-                false, op->weight_fl, weights, sizeof weights);
-        number_text((rs_number_format) { .number = out->number, .fixed = out->format, .minifloat = out->minifloat },
-                    out->is_unsigned, NULL, output, sizeof output);
+            rs_number_ops_of(&op->weight_format)
+                ->text(&op->weight_format, false, op->weight_fl != NULL, weights, sizeof weights);
+        rs_number_ops_of(&out->format)->text(&out->format, out->is_unsigned, false, output, sizeof output);
         rs_pack_append(layers,
                        json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:f, s:i, s:s, s:i, s:i, s:[i,i,i], s:I}",
                                  "weight_format", weights, "output_format", output, "name", op->name, "type",

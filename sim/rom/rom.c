@@ -80,7 +80,7 @@ static char *file_name(const layer *l, bool bias, int lane, rs_rom_format format
 static rs_status check_widths(const layer *l, rs_diag *diag)
 {
     const int64_t terms = rs_qop_terms(l->qnet, l->op);
-    if ((l->code == RS_WEIGHT_MINIFLOAT) != (l->op->weight_number == RS_NUMBER_MINIFLOAT))
+    if ((l->code == RS_WEIGHT_MINIFLOAT) != (l->op->weight_format.number == RS_NUMBER_MINIFLOAT))
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
                         "layer '%s': its weights are%s minifloats, the array's are%s", l->op->name,
                         l->code == RS_WEIGHT_MINIFLOAT ? " no" : "", l->code == RS_WEIGHT_MINIFLOAT ? "" : " not");
@@ -88,7 +88,7 @@ static rs_status check_widths(const layer *l, rs_diag *diag)
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': its weights are codes of %d bits, not %d",
                         l->op->name, rs_weight_code_bits(l->code, l->op), l->weight_bits);
     const bool shifts = l->code == RS_WEIGHT_SHIFT || l->code == RS_WEIGHT_SHIFT_ZERO;
-    if (shifts && l->op->weight_number != RS_NUMBER_POWER2)
+    if (shifts && l->op->weight_format.number != RS_NUMBER_POWER2)
         return rs_error(
             diag, RS_BAD_INPUT, RS_NOWHERE, "quantize it with the scheme power-of-two, or use an array of multipliers",
             "layer '%s': its weights are no powers of two, as an array of shifters takes them", l->op->name);
@@ -196,7 +196,8 @@ static rs_status describe(const layer *l, rs_rom_format format, const char *fold
     char format_name[16];
     if (l->code == RS_WEIGHT_MINIFLOAT)
         bad |= json_object_set_new(
-            weights, "number", json_string(rs_minifloat_name(op->weight_minifloat, format_name, sizeof format_name)));
+            weights, "number",
+            json_string(rs_minifloat_name(op->weight_format.minifloat, format_name, sizeof format_name)));
     else
         bad |= json_object_set_new(weights, "fl", json_integer(op->weight_format.fl));
     bad |= json_object_set_new(

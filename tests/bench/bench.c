@@ -304,12 +304,11 @@ static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe, const c
     must(rs_formats_new(net, &formats, diag));
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            rs_formats_set_weight(formats, i,
-                                  pe == RS_PE_SHIFTER     ? rs_number_of_power2(RS_POWER2_ORIGINAL)
+            formats->weights[i] = pe == RS_PE_SHIFTER     ? rs_number_of_power2(RS_POWER2_ORIGINAL)
                                   : pe == RS_PE_MINIFLOAT ? minifloat
-                                                          : fixed);
+                                                          : fixed;
     for (int i = 0; i < net->n_blobs; i++)
-        rs_formats_set_activation(formats, i, pe == RS_PE_MINIFLOAT ? minifloat : rs_number_of_fxp((rs_fxp) { 8, 3 }));
+        formats->activations[i] = pe == RS_PE_MINIFLOAT ? minifloat : rs_number_of_fxp((rs_fxp) { 8, 3 });
     const rs_data_param data = { .scale = 0.1f };
     must(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag));
     rs_formats_free(formats);

@@ -109,7 +109,7 @@ void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_
     if (formats == NULL)
         abort();
     for (int t = 0; t < q->n_tensors; t++)
-        rs_oracle_minifloat_init(&formats[t], q->tensors[t].minifloat);
+        rs_oracle_minifloat_init(&formats[t], q->tensors[t].format.minifloat);
     const rs_qtensor *input = &q->tensors[0];
     const int64_t map = (int64_t)input->height * input->width;
     mpq_t v;
@@ -128,7 +128,7 @@ void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_
         const rs_oracle_minifloat *from = &formats[op->input], *to = &formats[op->output];
         rs_oracle_minifloat weights = { .n = 0 };
         if (rs_qop_weighted(op))
-            rs_oracle_minifloat_init(&weights, op->weight_minifloat);
+            rs_oracle_minifloat_init(&weights, op->weight_format.minifloat);
         for (int64_t k = 0; k < (int64_t)t->channels * t->height * t->width; k++) {
             const int c = (int)(k / t->width / t->height), y = (int)(k / t->width % t->height), x = (int)(k % t->width);
             int32_t *value = &tensors[op->output][k];

@@ -64,7 +64,7 @@ static rs_qnet *new_net(int channels, int height, int width, int bits)
                                    .channels = channels,
                                    .height = height,
                                    .width = width,
-                                   .format = { bits, 0 } };
+                                   .format = rs_number_of_fxp((rs_fxp) { bits, 0 }) };
     q->pixel_scale = 1;
     return q;
 }
@@ -79,7 +79,7 @@ static void fill_pixel_table(rs_qnet *q, rs_rng *rng)
         q->pixel_mean[c % 16] = (float)pick(rng, 100, 150);
         for (int i = 0; i < 256; i++)
             q->pixel_table[c * 256 + i] = rs_fxp_quantize((double)(((float)i - q->pixel_mean[c % 16]) * q->pixel_scale),
-                                                          in->format, RS_ROUND_NEAREST, 0, NULL);
+                                                          rs_number_fxp(in->format), RS_ROUND_NEAREST, 0, NULL);
     }
 }
 
@@ -88,7 +88,7 @@ static rs_qtensor *last_tensor(rs_qnet *q)
     return &q->tensors[q->n_tensors - 1];
 }
 
-static rs_qop *add_op(rs_qnet *q, rs_qop_type type, int channels, int height, int width, rs_fxp format)
+static rs_qop *add_op(rs_qnet *q, rs_qop_type type, int channels, int height, int width, rs_number_format format)
 {
     char name[32];
     snprintf(name, sizeof name, "%s%d",
@@ -124,7 +124,7 @@ static void fill_weights(rs_qnet *q, rs_qop *op, rs_rng *rng, int weight_bits)
     const int64_t terms = (int64_t)in->channels * op->kernel_h * op->kernel_w;
     op->weights = checked(RS_NEW_ARRAY(int32_t, (size_t)(terms * out->channels)));
     op->bias = checked(RS_NEW_ARRAY(int64_t, (size_t)out->channels));
-    op->weight_format = (rs_fxp) { weight_bits, 0 };
+    op->weight_format = rs_number_of_fxp((rs_fxp) { weight_bits, 0 });
     for (int64_t i = 0; i < terms * out->channels; i++)
         op->weights[i] = rail_biased(rng, weight_bits);
     int size = in->format.bits + weight_bits - 3;
@@ -170,7 +170,8 @@ static rs_qnet *random_net(rs_rng *rng, int activation_bits, int weight_bits, rs
     int64_t budget = limits.macs;
     for (int i = 0; i < layers && budget > 0; i++) {
         const rs_qtensor in = *last_tensor(q);
-        const rs_fxp format = { one_in(rng, 3) ? pick(rng, 1, activation_bits) : activation_bits, 0 };
+        const rs_number_format format = rs_number_of_fxp(
+            (rs_fxp) { one_in(rng, 3) ? pick(rng, 1, activation_bits) : activation_bits, 0 });
         const int outputs = one_in(rng, 2) ? primes[pick(rng, 0, 9)] : pick(rng, 1, 40),
                   n = one_in(rng, 3) ? pick(rng, 1, weight_bits) : weight_bits;
         rs_qop *op;
@@ -250,9 +251,7 @@ static void make_powers(rs_rng *rng, rs_qnet *q, rs_qop *op, int exponents, bool
     if (range > RS_FL_MAX + op->weight_format.fl)
         range = RS_FL_MAX + op->weight_format.fl;
     const int least = -op->weight_format.fl;
-    op->weight_number = RS_NUMBER_POWER2;
-    op->weight_power2 = (rs_power2) { least, least + range, zero };
-    op->weight_format = rs_power2_fxp(op->weight_power2);
+    op->weight_format = rs_number_of_power2((rs_power2) { least, least + range, zero });
     for (int64_t i = 0; i < terms * q->tensors[op->output].channels; i++) {
         const int kind = pick(rng, 0, 3), places = kind == 0 ? range : kind == 1 ? 0 : pick(rng, 0, range);
         op->weights[i] = zero && one_in(rng, 4) ? 0 : one_in(rng, 2) ? 1 << places : -(1 << places);
@@ -262,11 +261,8 @@ static void make_powers(rs_rng *rng, rs_qnet *q, rs_qop *op, int exponents, bool
 /* All numbers become minifloats of one format; sums are about as large as its largest number. */
 static void make_minifloat(rs_rng *rng, rs_qnet *q, rs_minifloat f)
 {
-    const rs_fxp bits = { rs_minifloat_bits(f), 0 };
     for (int t = 0; t < q->n_tensors; t++) {
-        q->tensors[t].number = RS_NUMBER_MINIFLOAT;
-        q->tensors[t].minifloat = f;
-        q->tensors[t].format = bits;
+        q->tensors[t].format = rs_number_of_minifloat(f);
         q->tensors[t].is_unsigned = false;
     }
     const double largest = rs_minifloat_value(rs_minifloat_max_code(f), f);
@@ -288,9 +284,7 @@ static void make_minifloat(rs_rng *rng, rs_qnet *q, rs_minifloat f)
         const int64_t terms = (int64_t)q->tensors[op->input].channels / op->groups * op->kernel_h * op->kernel_w;
         const uint32_t codes = rs_minifloat_max_code(f) + 1;
         const bool small = !one_in(rng, 4); /* else most sums saturate */
-        op->weight_number = RS_NUMBER_MINIFLOAT;
-        op->weight_minifloat = f;
-        op->weight_format = bits;
+        op->weight_format = rs_number_of_minifloat(f);
         op->bias_fl = 2 * rs_minifloat_fl(f) < 24 ? 2 * rs_minifloat_fl(f) : 24;
         for (int64_t k = 0; k < terms * channels; k++) {
             const int32_t code = (int32_t)(rs_rng_next(rng) % (small ? codes / 2 + 1 : codes));
@@ -355,7 +349,7 @@ rs_qnet *rs_test_qnet_convolution(uint64_t seed, int channels, int height, int w
     rs_rng rng = { seed, 1, 0 };
     rs_qnet *q = new_net(channels, height, width, bits);
     rs_qop *op = add_op(q, RS_QOP_CONVOLUTION, outputs, convolved(height, kernel, stride, pad, 1),
-                        convolved(width, kernel, stride, pad, 1), (rs_fxp) { bits, 0 });
+                        convolved(width, kernel, stride, pad, 1), rs_number_of_fxp((rs_fxp) { bits, 0 }));
     op->kernel_h = op->kernel_w = kernel;
     op->stride_h = op->stride_w = stride;
     op->pad_h = op->pad_w = pad;
@@ -381,7 +375,7 @@ rs_qnet *rs_test_qnet_lenet(uint64_t seed, int bits)
 {
     rs_rng rng = { seed, 3, 0 };
     rs_qnet *q = rs_test_qnet_convolution(seed, 1, 28, 28, 20, 5, 1, 0, 2, bits);
-    rs_qop *op = add_op(q, RS_QOP_CONVOLUTION, 50, 8, 8, (rs_fxp) { bits, 0 });
+    rs_qop *op = add_op(q, RS_QOP_CONVOLUTION, 50, 8, 8, rs_number_of_fxp((rs_fxp) { bits, 0 }));
     op->kernel_h = op->kernel_w = 5;
     fill_weights(q, op, &rng, bits);
     add_pool(q, 2, 2, 2, 2);

@@ -325,14 +325,11 @@ rs_qnet *rs_test_random_qnet(rs_rng *rng, const rs_random_qnet *options)
     q->rounding = (rs_rounding)between(rng, 0, RS_ROUND_TRUNCATE);
     q->bias_rule = chance(rng, 50) ? RS_BIAS_ACCUMULATOR : RS_BIAS_WEIGHTS;
     rs_qtensor *t = &q->tensors[0];
-    *t = (rs_qtensor) { NULL,
-                        (int)between(rng, 1, 4),
-                        (int)between(rng, 1, options->max_size),
-                        (int)between(rng, 1, options->max_size),
-                        { (int)between(rng, 1, options->max_bits), 0 },
-                        options->graph && chance(rng, 40),
-                        RS_NUMBER_FIXED,
-                        { 0 } };
+    t->channels = (int)between(rng, 1, 4);
+    t->height = (int)between(rng, 1, options->max_size);
+    t->width = (int)between(rng, 1, options->max_size);
+    t->format = rs_number_of_fxp((rs_fxp) { (int)between(rng, 1, options->max_bits), 0 });
+    t->is_unsigned = options->graph && chance(rng, 40);
     name_tensor(q, 0);
     q->n_tensors = 1;
     /* (pixel - mean) * scale fills the range, more or less, at fl. */
@@ -376,7 +373,7 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
                             .channels = 1,
                             .height = 28,
                             .width = 28,
-                            .format = { activation_bits, activation_bits - 1 } };
+                            .format = rs_number_of_fxp((rs_fxp) { activation_bits, activation_bits - 1 }) };
     must(input->name);
     q->pixel_scale = 0.00390625f;
     q->n_ops = N;
@@ -404,7 +401,8 @@ rs_qnet *rs_test_lenet_qnet(rs_rng *rng, int activation_bits, int convolution_bi
         op->relu = OPS[i].relu;
         if (!rs_qop_weighted(op))
             continue;
-        op->weight_format = (rs_fxp) { op->type == RS_QOP_CONVOLUTION ? convolution_bits : inner_product_bits, 0 };
+        op->weight_format = rs_number_of_fxp(
+            (rs_fxp) { op->type == RS_QOP_CONVOLUTION ? convolution_bits : inner_product_bits, 0 });
         const int64_t terms = rs_qop_terms(q, op);
         const double half = (double)rs_fxp_max(op->weight_format.bits) / 2;
         op->weights = RS_NEW_ARRAY(int32_t, (size_t)(out->channels * terms));
@@ -438,9 +436,9 @@ rs_qnet *rs_test_qnet_of(const char *path)
     rs_assert_ok(rs_formats_new(net, &formats, diag), diag);
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_CONVOLUTION || net->layers[i].type == RS_LAYER_INNER_PRODUCT)
-            formats->weights[i] = (rs_fxp) { 8, 9 };
+            formats->weights[i] = rs_number_of_fxp((rs_fxp) { 8, 9 });
     for (int i = 0; i < net->n_blobs; i++)
-        formats->activations[i] = (rs_fxp) { 8, 3 };
+        formats->activations[i] = rs_number_of_fxp((rs_fxp) { 8, 3 });
     const rs_data_param data = { .scale = 0.1f };
     rs_assert_ok(rs_qnet_build(net, formats, &data, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, &qnet, diag), diag);
     rs_formats_free(formats);

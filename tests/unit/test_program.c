@@ -523,9 +523,7 @@ static void test_what_cannot_run(void **state)
             "the weights of layer 'conv0' are 8-bit integers, but array.pe is shifter, which takes powers of two only");
     for (int i = 0; i < 4 * 4 * 9; i++)
         net->ops[0].weights[i] = i % 3 ? i % 8 == 0 ? -128 : 1 : 0;
-    net->ops[0].weight_number = RS_NUMBER_POWER2;
-    net->ops[0].weight_power2 = (rs_power2) { -7, 0, true };
-    net->ops[0].weight_format = (rs_fxp) { 9, 7 };
+    net->ops[0].weight_format = rs_number_of_power2((rs_power2) { -7, 0, true });
     c.zero_code = RS_NO;
     refused(net, &c,
             "with weights of zero, the layer 'conv0' needs it, but array.zero_code is no; expected yes, or auto");

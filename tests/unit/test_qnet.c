@@ -46,7 +46,7 @@ static void set_format(const rs_net *net, rs_formats *f, const char *name, rs_fx
 {
     const int i = weights ? rs_net_layer(net, name) : rs_net_blob(net, name);
     assert_true(i >= 0);
-    *(weights ? &f->weights[i] : &f->activations[i]) = format;
+    *(weights ? &f->weights[i] : &f->activations[i]) = rs_number_of_fxp(format);
 }
 
 static rs_formats *example_formats(const rs_net *net, int bits)
@@ -74,7 +74,7 @@ static void check_built(const rs_net *net, const rs_formats *f, const rs_qnet *q
     assert_int_equal(q->n_tensors, 5);
     for (int t = 0; t < 5; t++) {
         assert_string_equal(q->tensors[t].name, TENSORS[t]);
-        const rs_fxp format = f->activations[rs_net_blob(net, TENSORS[t])];
+        const rs_number_format format = f->activations[rs_net_blob(net, TENSORS[t])];
         assert_int_equal(q->tensors[t].format.bits, format.bits);
         assert_int_equal(q->tensors[t].format.fl, format.fl);
     }
@@ -241,9 +241,9 @@ static rs_formats *plain_formats(const rs_net *net)
     rs_formats *f = NULL;
     assert_int_equal(rs_formats_new(net, &f, NULL), RS_OK);
     for (int b = 0; b < net->n_blobs; b++)
-        f->activations[b] = (rs_fxp) { 8, 4 };
+        f->activations[b] = rs_number_of_fxp((rs_fxp) { 8, 4 });
     for (int l = 0; l < net->n_layers; l++)
-        f->weights[l] = (rs_fxp) { net->layers[l].n_params > 0 ? 8 : 0, 7 };
+        f->weights[l] = rs_number_of_fxp((rs_fxp) { net->layers[l].n_params > 0 ? 8 : 0, 7 });
     return f;
 }
 
@@ -509,7 +509,7 @@ static void assert_same(const rs_qnet *a, const rs_qnet *b)
         assert_int_equal(a->tensors[t].format.bits, b->tensors[t].format.bits);
         assert_int_equal(a->tensors[t].format.fl, b->tensors[t].format.fl);
         assert_int_equal(a->tensors[t].is_unsigned, b->tensors[t].is_unsigned);
-        assert_int_equal(a->tensors[t].number, b->tensors[t].number);
+        assert_int_equal(a->tensors[t].format.number, b->tensors[t].format.number);
     }
     const rs_qtensor *input = &a->tensors[0];
     for (int c = 0; c < input->channels; c++)

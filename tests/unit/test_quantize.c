@@ -453,8 +453,10 @@ static void assert_same(const rs_quantize_result *a, const rs_quantize_result *b
     assert_memory_equal(a->blob_min, b->blob_min, (size_t)f->net->n_blobs * sizeof *a->blob_min);
     assert_memory_equal(a->blob_max, b->blob_max, (size_t)f->net->n_blobs * sizeof *a->blob_max);
     assert_memory_equal(a->weight_max, b->weight_max, (size_t)f->net->n_layers * sizeof *a->weight_max);
-    assert_memory_equal(a->formats->weights, b->formats->weights, (size_t)f->net->n_layers * sizeof(rs_fxp));
-    assert_memory_equal(a->formats->activations, b->formats->activations, (size_t)f->net->n_blobs * sizeof(rs_fxp));
+    for (int i = 0; i < f->net->n_layers; i++)
+        assert_true(rs_number_equal(a->formats->weights[i], b->formats->weights[i]));
+    for (int i = 0; i < f->net->n_blobs; i++)
+        assert_true(rs_number_equal(a->formats->activations[i], b->formats->activations[i]));
 }
 
 static void test_threads(void **state)

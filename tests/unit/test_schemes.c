@@ -48,9 +48,7 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
         const rs_qop *op = t > 0 ? &q->ops[t - 1] : NULL;
         const bool same = op != NULL &&
                           (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP);
-        tensor->minifloat = same ? q->tensors[op->input].minifloat : draw_format(rng);
-        tensor->number = RS_NUMBER_MINIFLOAT;
-        tensor->format = (rs_fxp) { rs_minifloat_bits(tensor->minifloat), 0 };
+        tensor->format = same ? q->tensors[op->input].format : rs_number_of_minifloat(draw_format(rng));
         tensor->is_unsigned = false;
     }
     q->pixel_scale = 0x1p-7f;
@@ -67,15 +65,14 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
         }
         if (!rs_qop_weighted(op))
             continue;
-        op->weight_number = RS_NUMBER_MINIFLOAT;
-        op->weight_minifloat = draw_format(rng);
-        op->weight_format = (rs_fxp) { rs_minifloat_bits(op->weight_minifloat), 0 };
+        op->weight_format = rs_number_of_minifloat(draw_format(rng));
         rs_free(op->weight_fl);
         op->weight_fl = NULL;
-        const int fl = rs_minifloat_fl(op->weight_minifloat) + rs_minifloat_fl(q->tensors[op->input].minifloat);
+        const int fl = rs_minifloat_fl(op->weight_format.minifloat) +
+                       rs_minifloat_fl(q->tensors[op->input].format.minifloat);
         op->bias_fl = fl < 24 ? fl : 24;
         for (int64_t k = 0; k < rs_qop_terms(q, op) * q->tensors[op->output].channels; k++)
-            op->weights[k] = draw_code(rng, op->weight_minifloat);
+            op->weights[k] = draw_code(rng, op->weight_format.minifloat);
         for (int o = 0; o < q->tensors[op->output].channels; o++)
             op->bias[o] = (int64_t)(rs_rng_next(rng) >> 33 >> (rs_rng_next(rng) % 31)) * (o % 2 ? 1 : -1);
     }
@@ -92,9 +89,7 @@ static void make_power2(rs_qnet *q, rs_rng *rng)
         const rs_power2 f = { -fl, -fl + range, rs_rng_next(rng) % 2 };
         if (!rs_power2_legal(f))
             continue;
-        op->weight_number = RS_NUMBER_POWER2;
-        op->weight_power2 = f;
-        op->weight_format = rs_power2_fxp(f);
+        op->weight_format = rs_number_of_power2(f);
         assert_int_equal(op->shift, shift);
         for (int64_t k = 0; k < rs_qop_terms(q, op) * out->channels; k++) {
             const uint64_t r = rs_rng_next(rng);
@@ -142,15 +137,12 @@ static void check_files(const rs_qnet *q, int net)
     rs_assert_ok(rs_qnet_write(q, folder, diag), diag);
     rs_assert_ok(rs_qnet_read(folder, &back, diag), diag);
     for (int t = 0; t < q->n_tensors; t++)
-        assert_true(back->tensors[t].number == q->tensors[t].number &&
-                    (q->tensors[t].number != RS_NUMBER_MINIFLOAT ||
-                     rs_minifloat_equal(back->tensors[t].minifloat, q->tensors[t].minifloat)));
+        assert_true(rs_number_equal(back->tensors[t].format, q->tensors[t].format));
     for (int i = 0; i < q->n_ops; i++) {
         const rs_qop *a = &q->ops[i], *b = &back->ops[i];
         if (!rs_qop_weighted(a))
             continue;
-        assert_true(a->weight_number == b->weight_number && a->bias_fl == b->bias_fl);
-        assert_memory_equal(&a->weight_power2, &b->weight_power2, sizeof a->weight_power2);
+        assert_true(rs_number_equal(a->weight_format, b->weight_format) && a->bias_fl == b->bias_fl);
         assert_memory_equal(a->weights, b->weights,
                             (size_t)(rs_qop_terms(q, a) * q->tensors[a->output].channels) * sizeof *a->weights);
         assert_memory_equal(a->bias, b->bias, (size_t)q->tensors[a->output].channels * sizeof *a->bias);
@@ -230,7 +222,7 @@ static void check_power2_nets(void **state)
             for (int n = 0; n < q->n_ops; n++) {
                 const rs_qop *op = &q->ops[n];
                 const rs_qtensor *t = &q->tensors[op->output];
-                if (op->weight_number != RS_NUMBER_POWER2)
+                if (op->weight_format.number != RS_NUMBER_POWER2)
                     continue;
                 ops++;
                 for (int64_t k = 0; k < rs_test_tensor_count(t); k++, sums++) {
@@ -266,24 +258,24 @@ static void check_refusals(void **state)
     rs_rng rng = { .seed = rs_test_seed(), .stream = 13 };
     rs_diag *diag = rs_diag_new();
     rs_qnet *q = rs_test_lenet_qnet(&rng, 8, 8, 8);
-    q->tensors[1].number = RS_NUMBER_MINIFLOAT;
+    q->tensors[1].format.number = RS_NUMBER_MINIFLOAT;
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "expected minifloat everywhere or nowhere");
-    q->tensors[1].number = RS_NUMBER_POWER2;
+    q->tensors[1].format.number = RS_NUMBER_POWER2;
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "which only weights can have");
-    q->tensors[1].number = RS_NUMBER_FIXED;
-    q->ops[0].weight_number = RS_NUMBER_POWER2;
+    q->tensors[1].format.number = RS_NUMBER_FIXED;
+    q->ops[0].weight_format.number = RS_NUMBER_POWER2;
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "other bits than they need");
-    q->ops[0].weight_power2 = (rs_power2) { -q->ops[0].weight_format.fl, 6 - q->ops[0].weight_format.fl, true };
+    q->ops[0].weight_format.power2 = (rs_power2) { -q->ops[0].weight_format.fl, 6 - q->ops[0].weight_format.fl, true };
     q->ops[0].weights[7] = 3;
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "powers of two only");
     make_minifloat(q, &rng);
     rs_assert_ok(rs_qnet_check(q, NULL, diag), diag);
     q->ops[0].bias_fl = RS_FL_MAX;
-    q->ops[0].weight_minifloat = rs_minifloat_plain(2, 1);
+    q->ops[0].weight_format.minifloat = rs_minifloat_plain(2, 1);
     q->ops[0].weight_format.bits = 4;
     memset(q->ops[0].weights, 0, (size_t)(rs_qop_terms(q, &q->ops[0]) * 20) * sizeof(int32_t));
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "expected 32 bits");
-    q->tensors[0].minifloat.exponent_bits = 9;
+    q->tensors[0].format.minifloat.exponent_bits = 9;
     rs_assert_error(rs_qnet_check(q, NULL, diag), RS_BAD_INPUT, diag, "illegal minifloat");
     rs_qnet_free(q);
     rs_diag_free(diag);

@@ -88,15 +88,15 @@ static void check_minifloat(void **state)
         assert_true(r->target_met);
         assert_int_equal(r->n_trials, 4);
         for (int t = 0; t < r->qnet->n_tensors; t++)
-            assert_true(rs_minifloat_equal(r->qnet->tensors[t].minifloat, o.rules.weight_minifloat));
+            assert_true(rs_minifloat_equal(r->qnet->tensors[t].format.minifloat, o.rules.weight_minifloat));
         /* The original stops at the first zero of a tensor. Here what comes after one is rounded too: every weight is
          * one of the format. */
         const rs_qop *op = &r->qnet->ops[0];
         for (int64_t k = 0; k < rs_qop_terms(r->qnet, op) * 20; k++) {
             const float w = f->net->layers[rs_net_layer(f->net, op->name)].params[0].data[k];
-            const uint32_t code = rs_minifloat_quantize((double)w, op->weight_minifloat, RS_ROUND_NEAREST_EVEN, 0,
-                                                        NULL);
-            assert_int_equal(rs_number_of_code(code, op->weight_minifloat), op->weights[k]);
+            const uint32_t code = rs_minifloat_quantize((double)w, op->weight_format.minifloat, RS_ROUND_NEAREST_EVEN,
+                                                        0, NULL);
+            assert_int_equal(rs_number_of_code(code, op->weight_format.minifloat), op->weights[k]);
         }
         rs_quantize_result_free(r);
     }
@@ -138,11 +138,11 @@ static void check_power2(void **state)
             assert_int_equal(r->qnet->tensors[op->output].format.bits, 8);
             for (int64_t n = 0; n < rs_qop_terms(r->qnet, op) * r->qnet->tensors[op->output].channels; n++) {
                 uint32_t code;
-                assert_true(rs_power2_code(op->weights[n], op->weight_power2, &code));
+                assert_true(rs_power2_code(op->weights[n], op->weight_format.power2, &code));
             }
             if (i == 2) { /* the largest weight is in reach */
                 const double most = r->weight_max[rs_net_layer(f->net, op->name)];
-                assert_int_equal(op->weight_power2.max_exponent, rs_power2_exponent(most));
+                assert_int_equal(op->weight_format.power2.max_exponent, rs_power2_exponent(most));
             }
         }
         rs_formats_apply(r->formats, f->net);
@@ -195,9 +195,9 @@ static void check_original(void **state)
     rs_quantize_result_free(r);
 
     /* A large bias saturates at any width in the weights' format; at the accumulator's LSB it does not. */
-    const rs_number_format weights = rs_number_of_fxp((rs_fxp) { 8, 7 });
-    assert_true(rs_fxp_value(rs_number_bias(5.0, RS_BIAS_WEIGHTS, weights, 6), 13) < 1.0);
-    assert_true(rs_fxp_value(rs_number_bias(5.0, RS_BIAS_ACCUMULATOR, weights, 6), 13) == 5.0);
+    const rs_number_format weights = rs_number_of_fxp((rs_fxp) { 8, 7 }), in = rs_number_of_fxp((rs_fxp) { 8, 6 });
+    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_WEIGHTS), 13) < 1.0);
+    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_ACCUMULATOR), 13) == 5.0);
 }
 
 /* The least squared error is no larger than that of the whole range; a percentile of 100 is the range. */
@@ -226,13 +226,13 @@ static void check_ranges(void **state)
                 continue;
             const rs_param *w = &f->net->layers[i].params[0];
             const size_t n = (size_t)rs_shape_count(&w->shape, 0);
-            const double whole = rs_number_squared_error(w->data, n, rs_formats_weight(a, i));
-            const double best = rs_number_squared_error(w->data, n, rs_formats_weight(b, i));
+            const double whole = rs_number_squared_error(w->data, n, a->weights[i]);
+            const double best = rs_number_squared_error(w->data, n, b->weights[i]);
             assert_true(best <= whole);
-            rs_number_format other = rs_formats_weight(b, i);
+            rs_number_format other = b->weights[i];
             for (int by = -1; by <= 1; by += 2) {
-                other.fixed.fl = b->weights[i].fl + by;
-                assert_true(other.fixed.fl < a->weights[i].fl || best <= rs_number_squared_error(w->data, n, other));
+                other.fl = b->weights[i].fl + by;
+                assert_true(other.fl < a->weights[i].fl || best <= rs_number_squared_error(w->data, n, other));
             }
             assert_int_equal(c->weights[i].fl, a->weights[i].fl);
             assert_true(d->weights[i].fl >= a->weights[i].fl);
@@ -278,7 +278,7 @@ static void check_bias_correction(void **state)
         double error = 0;
         float rounded[25];
         memcpy(rounded, w->data + o * 25, sizeof rounded);
-        rs_number_emulate(rounded, 25, rs_formats_weight(formats, conv1), RS_ROUND_NEAREST, 0, 0);
+        rs_number_emulate(rounded, 25, formats->weights[conv1], RS_ROUND_NEAREST, 0, 0);
         for (int64_t n = 0; n < IMAGES; n++)
             for (int y = 0; y < 24; y++)
                 for (int x = 0; x < 24; x++)

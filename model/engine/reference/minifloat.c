@@ -15,7 +15,7 @@ int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *i
     const int in_channels = i->channels / op->groups, out_channels = o->channels / op->groups;
     const int32_t *maps = in + oc / out_channels * in_channels * map_of(i);
     const int32_t *w = op->weights + oc * rs_qop_terms(qnet, op);
-    const int fl = rs_minifloat_fl(i->minifloat) + rs_minifloat_fl(op->weight_minifloat);
+    const int fl = rs_minifloat_fl(i->format.minifloat) + rs_minifloat_fl(op->weight_format.minifloat);
     *sum = (rs_wide) { { 0 } };
     rs_wide_add(sum, op->bias[oc], fl - op->bias_fl);
     for (int c = 0; c < in_channels; c++)
@@ -27,9 +27,10 @@ int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *i
                     continue;
                 const int32_t q = maps[c * map_of(i) + y * i->width + x];
                 int32_t a, b;
-                const int e = rs_minifloat_significand(rs_number_code(q, i->minifloat), i->minifloat, &a) +
-                              rs_minifloat_significand(rs_number_code(*w, op->weight_minifloat), op->weight_minifloat,
-                                                       &b);
+                const int e = rs_minifloat_significand(rs_number_code(q, i->format.minifloat), i->format.minifloat,
+                                                       &a) +
+                              rs_minifloat_significand(rs_number_code(*w, op->weight_format.minifloat),
+                                                       op->weight_format.minifloat, &b);
                 if (a != 0 && b != 0)
                     rs_wide_add(sum, (int64_t)a * b, e + fl);
             }
@@ -45,8 +46,8 @@ static void weighted(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, i
                 rs_wide sum;
                 const int fl = rs_qop_sum_minifloat(qnet, op, in, oc, oy, ox, &sum);
                 *out++ = rs_number_of_code(
-                    rs_minifloat_requantize_wide(&sum, fl, op->relu, o->minifloat, qnet->rounding, saturations),
-                    o->minifloat);
+                    rs_minifloat_requantize_wide(&sum, fl, op->relu, o->format.minifloat, qnet->rounding, saturations),
+                    o->format.minifloat);
             }
 }
 
@@ -87,7 +88,7 @@ static void concat(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *
     const rs_qtensor *o = &qnet->tensors[op->output];
     for (int i = 0; i < op->n_inputs; i++) {
         const rs_qtensor *t = &qnet->tensors[op->inputs[i]];
-        const bool same = rs_minifloat_equal(t->minifloat, o->minifloat);
+        const bool same = rs_minifloat_equal(t->format.minifloat, o->format.minifloat);
         for (int64_t k = 0; k < map_of(o) * t->channels; k++)
             *out++ = same ? in[i][k]
                           : rs_qtensor_quantize(o, rs_qtensor_value(t, in[i][k]), qnet->rounding, saturations);

@@ -11,8 +11,7 @@ int32_t rs_qnet_pixel(const rs_qnet *qnet, int64_t at, uint8_t pixel)
     if (qnet->pixel_table)
         return qnet->pixel_table[at / ((int64_t)t->height * t->width) * 256 + pixel];
     const float value = ((float)pixel - qnet->mean_image[at]) * qnet->pixel_scale;
-    return rs_qtensor_quantize(t, (double)value,
-                               t->number == RS_NUMBER_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST, NULL);
+    return rs_qtensor_quantize(t, (double)value, rs_number_nearest(t->format), NULL);
 }
 
 void rs_qnet_load(const rs_qnet *qnet, const uint8_t *pixels, int32_t *input)
@@ -25,17 +24,14 @@ void rs_qnet_load(const rs_qnet *qnet, const uint8_t *pixels, int32_t *input)
 
 double rs_qtensor_value(const rs_qtensor *tensor, int32_t q)
 {
-    if (tensor->number == RS_NUMBER_MINIFLOAT)
-        return rs_minifloat_value(rs_number_code(q, tensor->minifloat), tensor->minifloat);
-    return rs_fxp_value(q, tensor->format.fl);
+    return rs_number_ops_of(&tensor->format)->value(&tensor->format, q);
 }
 
 int32_t rs_qtensor_quantize(const rs_qtensor *tensor, double x, rs_rounding mode, uint64_t *saturations)
 {
-    if (tensor->number == RS_NUMBER_MINIFLOAT)
-        return rs_number_of_code(rs_minifloat_quantize(x, tensor->minifloat, mode, 0, saturations), tensor->minifloat);
-    const int32_t q = rs_fxp_quantize(x, (rs_fxp) { rs_qtensor_signed_bits(tensor), tensor->format.fl }, mode, 0,
-                                      saturations);
+    rs_number_format format = tensor->format;
+    format.bits = rs_qtensor_signed_bits(tensor);
+    const int32_t q = rs_number_ops_of(&format)->quantize(&format, x, mode, saturations);
     if (!tensor->is_unsigned || q >= 0)
         return q;
     if (saturations)

@@ -1,0 +1,113 @@
+/* Minifloats, kept as signed codes: arithmetic.md section 10. */
+#include <math.h>
+#include <stdio.h>
+
+#include "qnet/number.h"
+
+rs_number_format rs_number_of_minifloat(rs_minifloat format)
+{
+    return (rs_number_format) { .number = RS_NUMBER_MINIFLOAT, .bits = rs_minifloat_bits(format), .minifloat = format };
+}
+
+static bool legal(const rs_number_format *f, char *flaw, size_t size)
+{
+    if (rs_minifloat_legal(f->minifloat) && f->bits == rs_minifloat_bits(f->minifloat) && f->fl == 0)
+        return true;
+    snprintf(flaw, size, "an illegal minifloat of %d exponent and %d mantissa bits, or other bits than it",
+             f->minifloat.exponent_bits, f->minifloat.mantissa_bits);
+    return false;
+}
+
+static bool equal(const rs_number_format *a, const rs_number_format *b)
+{
+    return rs_minifloat_equal(a->minifloat, b->minifloat);
+}
+
+static int bits(const rs_number_format *f)
+{
+    return f->bits;
+}
+
+static int64_t max(const rs_number_format *f)
+{
+    return (int64_t)rs_minifloat_max_code(f->minifloat);
+}
+
+static int64_t min(const rs_number_format *f)
+{
+    return -max(f);
+}
+
+static bool holds(const rs_number_format *f, int32_t integer)
+{
+    (void)f;
+    (void)integer;
+    return true;
+}
+
+static double value(const rs_number_format *f, int32_t integer)
+{
+    return rs_minifloat_value(rs_number_code(integer, f->minifloat), f->minifloat);
+}
+
+static int32_t quantize(const rs_number_format *f, double x, rs_rounding mode, uint64_t *saturations)
+{
+    return rs_number_of_code(rs_minifloat_quantize(x, f->minifloat, mode, 0, saturations), f->minifloat);
+}
+
+static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers)
+{
+    for (size_t i = 0; i < n; i++)
+        integers[i] = quantize(f, (double)x[i], RS_ROUND_NEAREST_EVEN, NULL);
+}
+
+static void emulate(const rs_number_format *f, float *x, size_t n, rs_rounding mode, uint64_t seed, uint64_t stream)
+{
+    rs_minifloat_emulate_array(x, n, f->minifloat, mode, seed, stream);
+}
+
+/* At most that of the sums. */
+static int bias_fl(const rs_number_format *f, const rs_number_format *in, const float *bias, size_t n)
+{
+    const int fl_acc = rs_minifloat_fl(f->minifloat) + rs_minifloat_fl(in->minifloat);
+    double largest = 0;
+    for (size_t i = 0; bias != NULL && i < n; i++)
+        largest = fmax(largest, fabs((double)bias[i]));
+    /* One step shorter than what the range asks for: the positive extreme must not saturate. */
+    const int fl = largest > 0 ? rs_fxp_fl_for_range(largest, 32) - 1 : RS_FL_MAX;
+    return fl < fl_acc ? fl : fl_acc;
+}
+
+static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule)
+{
+    (void)in;
+    if (rule == RS_BIAS_WEIGHTS) {
+        float rounded = (float)b;
+        emulate(f, &rounded, 1, RS_ROUND_NEAREST_EVEN, 0, 0);
+        b = (double)rounded;
+    }
+    return rs_fxp_quantize(b, (rs_fxp) { 32, fl }, RS_ROUND_NEAREST, 0, NULL);
+}
+
+static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, char *to, size_t size)
+{
+    (void)is_unsigned;
+    (void)by_channel;
+    rs_minifloat_name(f->minifloat, to, size);
+}
+
+const rs_number_ops rs_number_minifloat = { .name = "minifloat",
+                                            .nearest = RS_ROUND_NEAREST_EVEN,
+                                            .legal = legal,
+                                            .equal = equal,
+                                            .bits = bits,
+                                            .min = min,
+                                            .max = max,
+                                            .holds = holds,
+                                            .value = value,
+                                            .quantize = quantize,
+                                            .quantize_array = quantize_array,
+                                            .emulate = emulate,
+                                            .bias_fl = bias_fl,
+                                            .bias = bias,
+                                            .text = text };
