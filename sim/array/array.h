@@ -30,6 +30,10 @@ typedef struct rs_event {
 
 /* Receives events; within a kind in order of cycles. Returns false to stop the run. */
 typedef bool (*rs_event_sink)(void *context, const rs_event *event);
+typedef struct rs_event_listener {
+    rs_event_sink sink;
+    void *context;
+} rs_event_listener;
 
 /* What one layer did. Every cycle of a run belongs to one layer and one of the six kinds below; `cycles` is their sum,
  * and the sum over the layers is the cycles of the run. While the sequencer runs, a cycle is the running layer's. While
@@ -100,8 +104,8 @@ void rs_array_watch(rs_array *array, rs_activity_sink sink, void *context);
 rs_status rs_array_run(rs_array *array, uint8_t *memory, uint64_t run, rs_event_sink sink, void *context,
                        rs_run_stats *stats, rs_diag *diag);
 
-/* The same for one segment of the program: counts of the layers of other segments are 0. */
-rs_status rs_array_run_segment(rs_array *array, int segment, uint8_t *memory, uint64_t run, rs_event_sink sink,
-                               void *context, rs_run_stats *stats, rs_diag *diag);
+/* The same for one segment of the program: counts of the layers of other segments are 0. listener may be NULL. */
+rs_status rs_array_run_segment(rs_array *array, int segment, uint8_t *memory, uint64_t run,
+                               const rs_event_listener *listener, rs_run_stats *stats, rs_diag *diag);
 
 #endif

@@ -485,8 +485,9 @@ static rs_status run_segment(check *c, int index, int64_t *fault, uint64_t *cycl
     c->segment = index;
     c->n_got = 0;
     rs_log_clear(&w->log);
-    rs_status status = rs_array_run_segment(w->array, index, w->model_memory, (uint64_t)c->image, rs_log_add, &w->log,
-                                            &stats, w->diag);
+    const rs_event_listener log = { rs_log_add, &w->log };
+    rs_status status = rs_array_run_segment(w->array, index, w->model_memory, (uint64_t)c->image, &log, &stats,
+                                            w->diag);
     if (status == RS_OK && w->log.failed)
         status = rs_out_of_memory(w->diag);
     if (status == RS_OK)
@@ -690,7 +691,7 @@ static rs_status write_wave(const campaign *c, rs_lockstep_mismatch *m, uint8_t 
     if (status == RS_OK && m->segment > 0)
         status = rs_array_new(c->program, &array, diag);
     for (int i = 0; i < m->segment && status == RS_OK; i++)
-        status = rs_array_run_segment(array, i, memory, (uint64_t)m->image, NULL, NULL, NULL, diag);
+        status = rs_array_run_segment(array, i, memory, (uint64_t)m->image, NULL, NULL, diag);
     rs_array_free(array);
     if (status == RS_OK)
         status = rs_dut_start(dut, c->program->descriptors + segment->first, segment->count, memory,
@@ -731,7 +732,8 @@ rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, in
     for (int i = 0; i < program->n_segments && status == RS_OK && found < 0; i++) {
         uint64_t end = 0;
         memcpy(before, memory, bytes);
-        status = rs_array_run_segment(array, i, memory, (uint64_t)image, note_end, &end, NULL, diag);
+        const rs_event_listener listener = { note_end, &end };
+        status = rs_array_run_segment(array, i, memory, (uint64_t)image, &listener, NULL, diag);
         if (from < base + end)
             found = i;
         else
