@@ -1,4 +1,4 @@
-/* The parts of the compiler. Private to sim/program/: plan.c (which op runs where), tile.c (tiles and descriptors),
+/* The parts of the compiler. Private to sim/program/: plan.c (which op runs where), tile.c (tiles; see tiling.h),
  * compile.c (widths, weights in memory, and the whole). */
 #ifndef RISTRETTO_PROGRAM_COMPILER_H
 #define RISTRETTO_PROGRAM_COMPILER_H

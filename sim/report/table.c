@@ -128,18 +128,3 @@ void rs_table_print(const rs_table *t, FILE *stream)
         print_row(t, t->cells + r * columns, widths, stream);
     }
 }
-
-const char *rs_count_text(int64_t n, char *buffer)
-{
-    char digits[24];
-    const int length = snprintf(digits, sizeof digits, "%lld", (long long)n);
-    int out = 0;
-    for (int i = 0; i < length; i++) {
-        buffer[out++] = digits[i];
-        const int left = length - 1 - i;
-        if (left > 0 && left % 3 == 0 && digits[i] != '-')
-            buffer[out++] = ',';
-    }
-    buffer[out] = '\0';
-    return buffer;
-}

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 typedef struct rs_table rs_table;
 
 /* `heads`: the columns' headings, n of them; `align`: 'l' or 'r' for each column. NULL: no memory (the other functions
@@ -17,9 +19,5 @@ void rs_table_cell(rs_table *table, const char *format, ...) __attribute__((form
 void rs_table_rule(rs_table *table);
 /* Indented by two spaces. A table for which memory was short says so. */
 void rs_table_print(const rs_table *table, FILE *stream);
-
-/* 1234567 as "1,234,567"; `buffer` has 32 bytes. */
-enum { RS_COUNT_TEXT = 32 };
-const char *rs_count_text(int64_t n, char *buffer);
 
 #endif
