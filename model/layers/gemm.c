@@ -90,13 +90,13 @@ enum {
 typedef void tile_function(int rows, int64_t k, const float *a, const float *b, int64_t ldb, float *c, int64_t ldc,
                            bool accumulate, const float *start);
 
-typedef struct kernel {
+typedef struct gemm_kernel {
     const char *name;
     tile_function *tile; /* NULL: OpenBLAS */
     int rows, columns;
-} kernel;
+} gemm_kernel;
 
-static const kernel KERNELS[] = {
+static const gemm_kernel KERNELS[] = {
 #if defined(__x86_64__)
     { "avx512", tile_avx512, 14, 32 },
     { "avx2", tile_avx2, 6, 16 },
@@ -106,7 +106,7 @@ static const kernel KERNELS[] = {
 };
 enum { N_KERNELS = sizeof KERNELS / sizeof KERNELS[0] };
 
-static bool supported(const kernel *k)
+static bool supported(const gemm_kernel *k)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -119,7 +119,7 @@ static bool supported(const kernel *k)
     return true;
 }
 
-static const kernel *find(const char *name)
+static const gemm_kernel *find(const char *name)
 {
     for (size_t i = 0; i < N_KERNELS; i++)
         if ((name == NULL || strcmp(KERNELS[i].name, name) == 0) && supported(&KERNELS[i]))
@@ -129,11 +129,11 @@ static const kernel *find(const char *name)
 
 /* Written before threads start (first use is on the calling thread) or by a test; the same value whoever writes it
  * first. */
-static const kernel *in_use;
+static const gemm_kernel *in_use;
 
-static const kernel *current(void)
+static const gemm_kernel *current(void)
 {
-    const kernel *k = __atomic_load_n(&in_use, __ATOMIC_ACQUIRE);
+    const gemm_kernel *k = __atomic_load_n(&in_use, __ATOMIC_ACQUIRE);
     if (k == NULL) {
         k = find(getenv("RISTRETTO_GEMM"));
         if (k == NULL)
@@ -150,7 +150,7 @@ const char *rs_gemm_kernel(void)
 
 bool rs_gemm_select(const char *name)
 {
-    const kernel *k = name == NULL ? NULL : find(name);
+    const gemm_kernel *k = name == NULL ? NULL : find(name);
     if (name != NULL && k == NULL)
         return false;
     __atomic_store_n(&in_use, k, __ATOMIC_RELEASE);
@@ -259,7 +259,7 @@ static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, co
 static void product(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
                     int64_t column_stride, float *c, int64_t ldc, bool accumulate, const float *start, float *scratch)
 {
-    const kernel *kern = current();
+    const gemm_kernel *kern = current();
     if (m <= 0 || n <= 0)
         return;
     if (start != NULL && (kern->tile == NULL || k == 0)) {

@@ -213,31 +213,32 @@ enum {
     MOST_BOXES = 2 * MOST_LABELS + 256
 };
 
-typedef struct roof {
+typedef struct svg_roof {
     double x0, x1, y0, y1; /* powers of ten at the ends of the axes */
-} roof;
+} svg_roof;
 
-static double roof_x(const roof *r, double v)
+static double roof_x(const svg_roof *r, double v)
 {
     return ROOF_LEFT + (log10(v) - r->x0) / (r->x1 - r->x0) * (ROOF_WIDTH - ROOF_LEFT - ROOF_RIGHT);
 }
 
-static double roof_y(const roof *r, double v)
+static double roof_y(const svg_roof *r, double v)
 {
     return ROOF_HEIGHT - ROOF_BOTTOM - (log10(v) - r->y0) / (r->y1 - r->y0) * (ROOF_HEIGHT - ROOF_TOP - ROOF_BOTTOM);
 }
 
-typedef struct box {
+typedef struct svg_box {
     double x, y, w, h;
-} box;
+} svg_box;
 
-static bool overlaps(const box *a, const box *b)
+static bool overlaps(const svg_box *a, const svg_box *b)
 {
     return a->x < b->x + b->w && b->x < a->x + a->w && a->y < b->y + b->h && b->y < a->y + a->h;
 }
 
 /* A place for a name near its point that nothing else has taken; false: none. */
-static bool place_label(double x, double y, double width, const box *taken, int n, box *result, const char **anchor)
+static bool place_label(double x, double y, double width, const svg_box *taken, int n, svg_box *result,
+                        const char **anchor)
 {
     static const struct {
         double dx, dy;
@@ -250,7 +251,7 @@ static bool place_label(double x, double y, double width, const box *taken, int 
     for (size_t k = 0; k < sizeof places / sizeof places[0]; k++) {
         const char a = places[k].anchor[0];
         const double left = x + places[k].dx - (a == 'e' ? width : a == 'm' ? width / 2 : 0);
-        const box b = { left, y + places[k].dy - 11, width, 14 };
+        const svg_box b = { left, y + places[k].dy - 11, width, 14 };
         bool free = b.x >= ROOF_LEFT && b.x + b.w <= ROOF_WIDTH - 2 && b.y >= 2 &&
                     b.y + b.h <= ROOF_HEIGHT - ROOF_BOTTOM;
         for (int i = 0; i < n && free; i++)
@@ -265,12 +266,12 @@ static bool place_label(double x, double y, double width, const box *taken, int 
 }
 
 /* The same for a number, further and further away. */
-static bool place_number(double x, double y, double width, const box *taken, int n, box *result)
+static bool place_number(double x, double y, double width, const svg_box *taken, int n, svg_box *result)
 {
     for (double away = 14; away <= 110; away += 8)
         for (int turn = 0; turn < 16; turn++) {
             const double angle = turn * acos(-1.0) / 8;
-            const box b = { x + away * cos(angle) - width / 2, y + away * sin(angle) - 7, width, 14 };
+            const svg_box b = { x + away * cos(angle) - width / 2, y + away * sin(angle) - 7, width, 14 };
             bool free = b.x >= ROOF_LEFT + 2 && b.x + b.w <= ROOF_WIDTH - 2 && b.y >= 2 &&
                         b.y + b.h <= ROOF_HEIGHT - ROOF_BOTTOM;
             for (int i = 0; i < n && free; i++)
@@ -284,17 +285,17 @@ static bool place_number(double x, double y, double width, const box *taken, int
 }
 
 /* The roof is a row of small boxes that no name may cover. */
-static int block_line(double xa, double ya, double xb, double yb, box *taken, int n)
+static int block_line(double xa, double ya, double xb, double yb, svg_box *taken, int n)
 {
     enum { PIECES = 60 };
     for (int i = 0; i <= PIECES; i++)
-        taken[n++] = (box) { xa + (xb - xa) * i / PIECES - 2, ya + (yb - ya) * i / PIECES - 2, 4, 4 };
+        taken[n++] = (svg_box) { xa + (xb - xa) * i / PIECES - 2, ya + (yb - ya) * i / PIECES - 2, 4, 4 };
     return n;
 }
 
 void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof_point *points, int n, FILE *stream)
 {
-    static box taken[MOST_BOXES];
+    static svg_box taken[MOST_BOXES];
     static bool numbered[MOST_LABELS];
     char text[RS_SHORT_TEXT], what[96];
     int n_taken = 0;
@@ -307,8 +308,8 @@ void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof
         high_x = fmax(high_x, points[i].intensity);
         low_y = fmin(low_y, points[i].rate);
     }
-    const roof r = { floor(log10(low_x * 0.9)), ceil(log10(high_x * 1.5)), floor(log10(low_y * 0.9)),
-                     ceil(log10(peak * 1.2)) };
+    const svg_roof r = { floor(log10(low_x * 0.9)), ceil(log10(high_x * 1.5)), floor(log10(low_y * 0.9)),
+                         ceil(log10(peak * 1.2)) };
     open_svg(label, ROOF_WIDTH, ROOF_HEIGHT, stream);
     for (double p = r.x0; p <= r.x1; p++) {
         const double x = roof_x(&r, pow(10, p));
@@ -334,7 +335,7 @@ void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof
             roof_y(&r, peak));
     snprintf(what, sizeof what, "multipliers: %s a cycle", rs_short_text(peak, text));
     text_at(ROOF_WIDTH - ROOF_RIGHT - 4, roof_y(&r, peak) - 7, "end", "level-label", what, stream);
-    taken[n_taken++] = (box) { ROOF_WIDTH - ROOF_RIGHT - 4 - 190, roof_y(&r, peak) - 20, 190, 22 };
+    taken[n_taken++] = (svg_box) { ROOF_WIDTH - ROOF_RIGHT - 4 - 190, roof_y(&r, peak) - 20, 190, 22 };
     snprintf(what, sizeof what, "bus: %s bytes a cycle", rs_short_text(bytes, text));
     /* Along the slope, above it. */
     const double x_mid = pow(10, (log10(bottom) + log10(ridge)) / 2);
@@ -351,7 +352,8 @@ void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof
     /* Points first: no name may cover one. */
     for (int i = 0; i < n && i < MOST_LABELS; i++)
         if (points[i].intensity > 0.0 && points[i].rate > 0.0)
-            taken[n_taken++] = (box) { roof_x(&r, points[i].intensity) - 5, roof_y(&r, points[i].rate) - 5, 10, 10 };
+            taken[n_taken++] = (svg_box) { roof_x(&r, points[i].intensity) - 5, roof_y(&r, points[i].rate) - 5, 10,
+                                           10 };
     int n_numbered = 0;
     for (int i = 0; i < n && i < MOST_LABELS; i++) {
         numbered[i] = false;
@@ -361,7 +363,7 @@ void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof
         fprintf(stream, "<circle class=\"c%d\" cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\"><title>", points[i].color, x, y);
         rs_html_text(points[i].name, stream);
         fprintf(stream, ": %.1f MACs a cycle, %.2f a byte</title></circle>\n", points[i].rate, points[i].intensity);
-        box b;
+        svg_box b;
         const char *anchor = "start";
         if (place_label(x, y, 6.6 * (double)strlen(points[i].name) + 4, taken, n_taken, &b, &anchor)) {
             taken[n_taken++] = b;

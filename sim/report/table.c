@@ -8,16 +8,16 @@
 
 enum { MOST_COLUMNS = 16, CELL = 64 };
 
-typedef struct cell {
+typedef struct table_cell {
     char text[CELL];
-} cell;
+} table_cell;
 
 struct rs_table {
     int columns;
     char align[MOST_COLUMNS];
-    cell heads[MOST_COLUMNS];
+    table_cell heads[MOST_COLUMNS];
     size_t n, room; /* cells */
-    cell *cells;
+    table_cell *cells;
     size_t n_rules;
     size_t rules[16]; /* rows before which a line is drawn */
     bool failed;
@@ -50,7 +50,7 @@ void rs_table_cell(rs_table *t, const char *format, ...)
         return;
     if (t->n == t->room) {
         const size_t room = t->room == 0 ? 64 : 2 * t->room;
-        cell *grown = rs_recalloc(t->cells, t->room, room, sizeof *grown);
+        table_cell *grown = rs_recalloc(t->cells, t->room, room, sizeof *grown);
         if (grown == NULL) {
             t->failed = true;
             return;
@@ -79,7 +79,7 @@ static int width(const char *text)
     return n;
 }
 
-static void print_row(const rs_table *t, const cell *cells, const int *widths, FILE *stream)
+static void print_row(const rs_table *t, const table_cell *cells, const int *widths, FILE *stream)
 {
     int spaces = 0; /* owed before the next text: none at the end of the line */
     for (int i = 0; i < t->columns; i++) {

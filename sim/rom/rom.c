@@ -14,7 +14,7 @@ enum { MINIFLOAT_BIAS_BITS = 32 }; /* arithmetic.md section 10 */
 enum { VERSION = 1, MOST_LANES = 64, MOST_MULTIPLIERS = 64 };
 
 /* One layer as the array sees it. */
-typedef struct layer {
+typedef struct rom_layer {
     const rs_qnet *qnet;
     const rs_qop *op;
     char *base; /* of its file names */
@@ -23,11 +23,11 @@ typedef struct layer {
     int64_t groups; /* of `lanes` output channels */
     rs_weight_code code;
     int weight_bits, bias_bits;
-} layer;
+} rom_layer;
 
-static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options)
+static rom_layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options)
 {
-    layer l = { .qnet = qnet, .op = &qnet->ops[op], .lanes = options->lanes, .code = options->code };
+    rom_layer l = { .qnet = qnet, .op = &qnet->ops[op], .lanes = options->lanes, .code = options->code };
     l.base = rs_qnet_file_base(qnet, op);
     l.order = rs_weight_order_of(qnet, l.op, options->lanes, options->multipliers, l.code);
     l.outputs = qnet->tensors[l.op->output].channels;
@@ -40,7 +40,7 @@ static layer layer_of(const rs_qnet *qnet, int op, const rs_rom_options *options
 }
 
 /* What the ROM of a lane holds at a word and element; 0 where the array has no weight or no channel. */
-static int64_t weight_at(const layer *l, int lane, int64_t word, int multiplier)
+static int64_t weight_at(const rom_layer *l, int lane, int64_t word, int multiplier)
 {
     const int64_t group = word / l->order.steps, o = rs_weight_order_first(&l->order, group) + lane;
     if (lane >= rs_weight_order_lanes(&l->order, group))
@@ -51,33 +51,33 @@ static int64_t weight_at(const layer *l, int lane, int64_t word, int multiplier)
                : 0;
 }
 
-static int64_t bias_at(const layer *l, int lane, int64_t group)
+static int64_t bias_at(const rom_layer *l, int lane, int64_t group)
 {
     return lane < rs_weight_order_lanes(&l->order, group) ? l->op->bias[rs_weight_order_first(&l->order, group) + lane]
                                                           : 0;
 }
 
 /* Depth and shape of the ROM of weights (or biases) of one lane. */
-static rs_rom shape_of(const layer *l, bool bias)
+static rs_rom shape_of(const rom_layer *l, bool bias)
 {
     return bias ? (rs_rom) { 1, l->bias_bits, l->groups, NULL }
                 : (rs_rom) { l->order.multipliers, l->weight_bits, l->groups * l->order.steps, NULL };
 }
 
-static int64_t value_at(const layer *l, bool bias, int lane, int64_t word, int element)
+static int64_t value_at(const rom_layer *l, bool bias, int lane, int64_t word, int element)
 {
     return bias ? bias_at(l, lane, word) : weight_at(l, lane, word, element);
 }
 
 /* "LAYER.lane07.hex", "LAYER.bias.lane07.hex" */
-static char *file_name(const layer *l, bool bias, int lane, rs_rom_format format)
+static char *file_name(const rom_layer *l, bool bias, int lane, rs_rom_format format)
 {
     return rs_format("%s%s.lane%02d%s", l->base, bias ? ".bias" : "", lane, rs_rom_extension(format));
 }
 
 /* ------------------------------------------------------------------------------------------------------- export */
 
-static rs_status check_widths(const layer *l, rs_diag *diag)
+static rs_status check_widths(const rom_layer *l, rs_diag *diag)
 {
     const int64_t terms = rs_qop_terms(l->qnet, l->op);
     if ((l->code == RS_WEIGHT_MINIFLOAT) != (l->op->weight_format.number == RS_NUMBER_MINIFLOAT))
@@ -109,7 +109,7 @@ static rs_status check_widths(const layer *l, rs_diag *diag)
 }
 
 /* Writes the ROMs of all lanes; returns a JSON object that describes them, or NULL and the status. */
-static json_t *export_lanes(const layer *l, bool bias, rs_rom_format format, const char *folder, int64_t *words,
+static json_t *export_lanes(const rom_layer *l, bool bias, rs_rom_format format, const char *folder, int64_t *words,
                             rs_status *status, rs_diag *diag)
 {
     rs_rom rom = shape_of(l, bias);
@@ -157,7 +157,7 @@ static json_t *describe_tensor(const rs_qtensor *t)
 }
 
 /* LAYER.json. Takes the references to weights and bias. */
-static rs_status describe(const layer *l, rs_rom_format format, const char *folder, json_t *weights, json_t *bias,
+static rs_status describe(const rom_layer *l, rs_rom_format format, const char *folder, json_t *weights, json_t *bias,
                           rs_diag *diag)
 {
     static const char *const ORDER =
@@ -249,7 +249,7 @@ rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, cons
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {
         if (!rs_qop_weighted(&qnet->ops[i]))
             continue;
-        layer l = layer_of(qnet, i, options);
+        rom_layer l = layer_of(qnet, i, options);
         status = l.base ? check_widths(&l, diag) : rs_out_of_memory(diag);
         json_t *weights = NULL, *bias = NULL;
         if (status == RS_OK)
@@ -270,13 +270,13 @@ rs_status rs_rom_export(const rs_qnet *qnet, const rs_rom_options *options, cons
 /* ------------------------------------------------------------------------------------------------------- verify */
 
 /* Where the verification stands. */
-typedef struct verifier {
+typedef struct rom_verifier {
     const char *folder, *path; /* of LAYER.json */
     rs_diag *diag;
     int64_t compared;
-} verifier;
+} rom_verifier;
 
-static rs_status wrong(const verifier *v, const char *what)
+static rs_status wrong(const rom_verifier *v, const char *what)
 {
     return rs_error(v->diag, RS_BAD_INPUT, RS_FILE(v->path), "'ristretto export' writes such a file",
                     "%s is missing, or not what this network needs", what);
@@ -288,7 +288,7 @@ static bool is_integer(const json_t *object, const char *key, int64_t expected)
     return json_is_integer(value) && json_integer_value(value) == expected;
 }
 
-static rs_status compare_lane(verifier *v, const layer *l, bool bias, int lane, rs_rom_format format,
+static rs_status compare_lane(rom_verifier *v, const rom_layer *l, bool bias, int lane, rs_rom_format format,
                               const json_t *entry)
 {
     const char *file = json_string_value(json_object_get(entry, "file"));
@@ -324,7 +324,8 @@ static rs_status compare_lane(verifier *v, const layer *l, bool bias, int lane, 
     return status;
 }
 
-static rs_status compare_roms(verifier *v, const layer *l, bool bias, rs_rom_format format, const json_t *object)
+static rs_status compare_roms(rom_verifier *v, const rom_layer *l, bool bias, rs_rom_format format,
+                              const json_t *object)
 {
     const rs_rom shape = shape_of(l, bias);
     const json_t *lanes = json_object_get(object, "lanes");
@@ -366,7 +367,7 @@ static bool read_options(const json_t *root, rs_rom_options *o)
     return false;
 }
 
-static rs_status verify_layer(verifier *v, const rs_qnet *qnet, int op)
+static rs_status verify_layer(rom_verifier *v, const rs_qnet *qnet, int op)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
@@ -386,7 +387,7 @@ static rs_status verify_layer(verifier *v, const rs_qnet *qnet, int op)
         !read_options(root, &options)) {
         status = wrong(v, "the description of the ROMs");
     } else {
-        layer l = layer_of(qnet, op, &options);
+        rom_layer l = layer_of(qnet, op, &options);
         if (!l.base)
             status = rs_out_of_memory(v->diag);
         if (status == RS_OK)
@@ -404,7 +405,7 @@ static rs_status verify_layer(verifier *v, const rs_qnet *qnet, int op)
 rs_status rs_rom_verify(const rs_qnet *qnet, const char *folder, int64_t *compared, rs_diag *diag)
 {
     rs_status status = RS_OK;
-    verifier v = { .folder = folder, .diag = diag };
+    rom_verifier v = { .folder = folder, .diag = diag };
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {
         if (!rs_qop_weighted(&qnet->ops[i]))
             continue;

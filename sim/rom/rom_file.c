@@ -28,18 +28,18 @@ void rs_rom_free(rs_rom *rom)
 /* ------------------------------------------------------------------------------------------------------ writing */
 
 /* A file under way, and the checksum of what has gone into it. */
-typedef struct sink {
+typedef struct rom_sink {
     FILE *stream;
     uLong crc;
-} sink;
+} rom_sink;
 
-static void emit(sink *s, const char *text, size_t n)
+static void emit(rom_sink *s, const char *text, size_t n)
 {
     s->crc = crc32_z(s->crc, (const Bytef *)text, n);
     fwrite(text, 1, n, s->stream); /* an error sticks to the stream and is reported at commit */
 }
 
-static void say(sink *s, const char *text)
+static void say(rom_sink *s, const char *text)
 {
     emit(s, text, strlen(text));
 }
@@ -64,7 +64,7 @@ static unsigned word_nibble(const rs_rom *rom, int64_t w, int n)
 }
 
 /* The word in full width, most significant digit first. */
-static void say_word(sink *s, const rs_rom *rom, int64_t w)
+static void say_word(rom_sink *s, const rs_rom *rom, int64_t w)
 {
     const int digits = (rom->elements * rom->bits + 3) / 4;
     char text[64];
@@ -78,7 +78,7 @@ static void say_word(sink *s, const rs_rom *rom, int64_t w)
     }
 }
 
-static void write_hex(sink *s, const rs_rom *rom)
+static void write_hex(rom_sink *s, const rs_rom *rom)
 {
     for (int64_t w = 0; w < rom->depth; w++) {
         say_word(s, rom, w);
@@ -86,7 +86,7 @@ static void write_hex(sink *s, const rs_rom *rom)
     }
 }
 
-static void write_coe(sink *s, const rs_rom *rom)
+static void write_coe(rom_sink *s, const rs_rom *rom)
 {
     say(s, "memory_initialization_radix=16;\nmemory_initialization_vector=\n");
     for (int64_t w = 0; w < rom->depth; w++) {
@@ -95,7 +95,7 @@ static void write_coe(sink *s, const rs_rom *rom)
     }
 }
 
-static void write_mif(sink *s, const rs_rom *rom)
+static void write_mif(rom_sink *s, const rs_rom *rom)
 {
     char line[80];
     snprintf(line, sizeof line, "WIDTH=%d;\nDEPTH=%lld;\n", rom->elements * rom->bits, (long long)rom->depth);
@@ -110,7 +110,7 @@ static void write_mif(sink *s, const rs_rom *rom)
     say(s, "END;\n");
 }
 
-static void say_record(sink *s, unsigned type, unsigned address, const uint8_t *data, unsigned n)
+static void say_record(rom_sink *s, unsigned type, unsigned address, const uint8_t *data, unsigned n)
 {
     char line[64];
     unsigned sum = n + (address >> 8) + address + type;
@@ -125,7 +125,7 @@ static void say_record(sink *s, unsigned type, unsigned address, const uint8_t *
 }
 
 /* Each word takes a whole number of bytes, its lowest one first; byte addresses. */
-static void write_ihex(sink *s, const rs_rom *rom)
+static void write_ihex(rom_sink *s, const rs_rom *rom)
 {
     enum { MOST = 16 };
     const int word_bytes = (rom->elements * rom->bits + 7) / 8;
@@ -147,7 +147,7 @@ static void write_ihex(sink *s, const rs_rom *rom)
     say_record(s, 1, 0, NULL, 0);
 }
 
-static void write_c(sink *s, const rs_rom *rom, const char *name)
+static void write_c(rom_sink *s, const rs_rom *rom, const char *name)
 {
     char line[96];
     const int size = 8 * rs_npy_integer_size(rom->bits);
@@ -180,7 +180,7 @@ static void write_c(sink *s, const rs_rom *rom, const char *name)
     say(s, "};\n");
 }
 
-static rs_status write_npy(sink *s, const rs_rom *rom, rs_diag *diag)
+static rs_status write_npy(rom_sink *s, const rs_rom *rom, rs_diag *diag)
 {
     uint8_t *bytes;
     size_t n;
@@ -200,7 +200,7 @@ rs_status rs_rom_write(const rs_rom *rom, rs_rom_format format, const char *name
     rs_status status = rs_output_open(path, &out, diag);
     if (status != RS_OK)
         return status;
-    sink s = { rs_output_stream(out), crc32_z(0, NULL, 0) };
+    rom_sink s = { rs_output_stream(out), crc32_z(0, NULL, 0) };
     switch (format) {
     case RS_ROM_HEX:
         write_hex(&s, rom);
