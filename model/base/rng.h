@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "base/compiler.h"
+
 uint64_t rs_random_u64(uint64_t seed, uint64_t stream, uint64_t counter);
 /* Uniform in [0, 1) with 53 bits; uniform integer in [0, n), n > 0, without bias worth the name (n < 2^32: exact by
  * multiply-shift on 64 bits). */
@@ -23,8 +25,7 @@ uint64_t rs_random_permuted(uint64_t seed, uint64_t stream, uint64_t i, uint64_t
  * whatever width the calling function is compiled for. The counters' upper halves must be the same: counter is a
  * multiple of RS_RANDOM_LANES. */
 enum { RS_RANDOM_LANES = 32 };
-static inline __attribute__((always_inline)) void rs_random_lanes(uint64_t seed, uint64_t stream, uint64_t counter,
-                                                                  uint64_t out[RS_RANDOM_LANES])
+RS_INLINE void rs_random_lanes(uint64_t seed, uint64_t stream, uint64_t counter, uint64_t out[RS_RANDOM_LANES])
 {
     uint32_t a[RS_RANDOM_LANES], b[RS_RANDOM_LANES], c[RS_RANDOM_LANES], d[RS_RANDOM_LANES];
     uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);

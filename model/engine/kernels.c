@@ -8,10 +8,9 @@
  * double: products and partial sums are integers below 2^53, whether or not multiplication and addition are fused. */
 #include <string.h>
 
-#include "fxp/cpu.h"
+#include "base/compiler.h"
 #include "engine/ops.h"
-
-#define RS_INLINE static inline __attribute__((always_inline))
+#include "fxp/cpu.h"
 
 /* ------------------------------------------------------------------------------------------------------ plain C */
 

@@ -3,10 +3,8 @@
  * exact in double in any order. */
 #include <math.h>
 
-#include "fxp/cpu.h"
+#include "fxp/dispatch.h"
 #include "engine/ops.h"
-
-#define RS_INLINE static inline __attribute__((always_inline))
 
 /* n values: from x (integers) and their sums of squares to y = x * 2^-fl / (k + alpha * sum * 2^-2fl)^beta. */
 RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict sums, int64_t n, const rs_qlrn *p,
@@ -34,30 +32,10 @@ RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict 
         y[i] = (double)x[i] * one / power[i];
 }
 
-typedef void normalize_function(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl,
-                                double *power, double *root, double *y);
-
-static void normalize_portable(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
-                               double *root, double *y)
-{
-    normalize_body(x, sums, n, p, fl, power, root, y);
-}
-
-#if RS_X86
-RS_TARGET_AVX2
-static void normalize_avx2(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
-                           double *root, double *y)
-{
-    normalize_body(x, sums, n, p, fl, power, root, y);
-}
-
-RS_TARGET_AVX512
-static void normalize_avx512(const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
-                             double *root, double *y)
-{
-    normalize_body(x, sums, n, p, fl, power, root, y);
-}
-#endif
+RS_DISPATCH_VOID(static, normalize,
+                 (const int32_t *x, const double *sums, int64_t n, const rs_qlrn *p, int fl, double *power,
+                  double *root, double *y),
+                 (x, sums, n, p, fl, power, root, y))
 
 static void add(double *restrict sums, const double *restrict squares, int64_t n)
 {
@@ -90,18 +68,13 @@ void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, dou
     const int64_t channels = t->channels, count = channels * t->height * t->width;
     double *const sums = room, *const power = sums + channels, *const root = power + channels,
                   *const y = root + channels;
-    normalize_function *run = normalize_portable;
-#if RS_X86
-    const rs_cpu cpu = rs_cpu_level();
-    run = cpu >= RS_CPU_AVX512 ? normalize_avx512 : cpu >= RS_CPU_AVX2 ? normalize_avx2 : normalize_portable;
-#endif
     for (int64_t i = 0; i < count; i++)
         squares[i] = (double)in[i] * (double)in[i];
     const rs_fxp format = { rs_qtensor_signed_bits(o), o->format.fl };
     for (int64_t at = 0; at < count; at += channels) {
         const int64_t pixel = at / channels;
         sum_squares(t, &op->lrn, squares, (int)(pixel / t->width), (int)(pixel % t->width), sums);
-        run(in + at, sums, channels, &op->lrn, t->format.fl, power, root, y);
+        normalize(in + at, sums, channels, &op->lrn, t->format.fl, power, root, y);
         /* An unsigned output has unsigned inputs, and is never below zero. */
         rs_fxp_quantize_doubles(y, (size_t)channels, format, qnet->rounding, out + at, saturations);
     }

@@ -2,46 +2,11 @@
  * level of vector instructions; they give the same integers at all of them. */
 #include <string.h>
 
-#include "fxp/cpu.h"
+#include "fxp/dispatch.h"
 #include "engine/ops.h"
 
 #if RS_X86
 #include <immintrin.h>
-#endif
-
-#define RS_INLINE static inline __attribute__((always_inline))
-
-/* Defines `name` as its body compiled for the processor at hand. DECL: parameters in parentheses, ARGS: their names. */
-#if RS_X86
-#define RS_DISPATCH(name, DECL, ARGS)               \
-    static void name##_portable DECL                \
-    {                                               \
-        name##_body ARGS;                           \
-    }                                               \
-    RS_TARGET_AVX2 static void name##_avx2 DECL     \
-    {                                               \
-        name##_body ARGS;                           \
-    }                                               \
-    RS_TARGET_AVX512 static void name##_avx512 DECL \
-    {                                               \
-        name##_body ARGS;                           \
-    }                                               \
-    void name DECL                                  \
-    {                                               \
-        const rs_cpu cpu = rs_cpu_level();          \
-        if (cpu >= RS_CPU_AVX512)                   \
-            name##_avx512 ARGS;                     \
-        else if (cpu >= RS_CPU_AVX2)                \
-            name##_avx2 ARGS;                       \
-        else                                        \
-            name##_portable ARGS;                   \
-    }
-#else
-#define RS_DISPATCH(name, DECL, ARGS) \
-    void name DECL                    \
-    {                                 \
-        name##_body ARGS;             \
-    }
 #endif
 
 RS_INLINE int32_t get(const void *data, rs_storage s, int64_t i)
@@ -105,8 +70,8 @@ RS_INLINE void rs_storage_convert_body(const void *restrict from, rs_storage a, 
     RS_CONVERT(RS_STORE_U16, RS_STORE_F64)
 #undef RS_CONVERT
 }
-RS_DISPATCH(rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n),
-            (from, a, to, b, n))
+RS_DISPATCH_VOID(, rs_storage_convert, (const void *from, rs_storage a, void *to, rs_storage b, int64_t n),
+                 (from, a, to, b, n))
 
 RS_INLINE void rs_storage_unpack_body(const void *restrict from, rs_storage s, int32_t *restrict to, int64_t n)
 {
@@ -125,7 +90,7 @@ RS_INLINE void rs_storage_unpack_body(const void *restrict from, rs_storage s, i
     }
 #undef RS_UNPACK
 }
-RS_DISPATCH(rs_storage_unpack, (const void *from, rs_storage s, int32_t *to, int64_t n), (from, s, to, n))
+RS_DISPATCH_VOID(, rs_storage_unpack, (const void *from, rs_storage s, int32_t *to, int64_t n), (from, s, to, n))
 
 static void rs_storage_pack_plain(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to,
                                   rs_storage s, int64_t to_stride)
@@ -280,8 +245,8 @@ RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to
         }
     }
 }
-RS_DISPATCH(rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n),
-            (from, to, s, least, most, n))
+RS_DISPATCH_VOID(, rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n),
+                 (from, to, s, least, most, n))
 
 RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage s, int shift, int32_t *restrict sums,
                                           int64_t n)
@@ -301,5 +266,5 @@ RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage 
     }
 #undef RS_ACCUMULATE
 }
-RS_DISPATCH(rs_storage_accumulate, (const void *from, rs_storage s, int shift, int32_t *sums, int64_t n),
-            (from, s, shift, sums, n))
+RS_DISPATCH_VOID(, rs_storage_accumulate, (const void *from, rs_storage s, int shift, int32_t *sums, int64_t n),
+                 (from, s, shift, sums, n))

@@ -1,3 +1,4 @@
+/* The level of vector instructions in force: what the processor has, unless the environment or a test lowers it. */
 #include "fxp/cpu.h"
 
 #include <stdatomic.h>
@@ -51,8 +52,8 @@ rs_cpu rs_cpu_level(void)
 
 rs_cpu rs_cpu_force(rs_cpu level)
 {
-    rs_cpu most = level == RS_CPUS ? from_environment() : detect();
-    rs_cpu now = level < most ? level : most;
+    rs_cpu max = level == RS_CPUS ? from_environment() : detect();
+    rs_cpu now = level < max ? level : max;
     atomic_store_explicit(&current, (int)now, memory_order_relaxed);
     return now;
 }

@@ -1,4 +1,4 @@
-/* Dynamic fixed point: the only code that rounds, shifts or saturates. The rules are those of docs/arithmetic.md. */
+/* Dynamic fixed point: rounding, shifting and saturating by the rules of docs/arithmetic.md. */
 #ifndef RISTRETTO_FXP_FXP_H
 #define RISTRETTO_FXP_FXP_H
 
@@ -26,7 +26,21 @@ typedef enum rs_rounding {
     RS_ROUNDINGS
 } rs_rounding;
 
-/* "nearest", "nearest_even", ... */
+/* The deterministic modes, one X(separator, name, mode, what it does or NULL) per row, separators as in a list of
+ * choices. */
+/* clang-format off */
+#define RS_ROUNDING_MODES(X)                                                                        \
+    X("",  "nearest",      RS_ROUND_NEAREST,      "ties away from zero")                            \
+    X("|", "nearest_even", RS_ROUND_NEAREST_EVEN, NULL)                                             \
+    X("|", "nearest_up",   RS_ROUND_NEAREST_UP,   "half of the last place is added, then cut")      \
+    X("|", "truncate",     RS_ROUND_TRUNCATE,     "floor")
+/* clang-format on */
+/* The rows as words of a schema, { name, mode, text }, to be followed by an end; "nearest|nearest_even|..." */
+#define RS_ROUNDING_WORD(separator, name, mode, text) { name, mode, text },
+#define RS_ROUNDING_WORDS RS_ROUNDING_MODES(RS_ROUNDING_WORD)
+#define RS_ROUNDING_CHOICE(separator, name, mode, text) separator name
+#define RS_ROUNDING_CHOICES RS_ROUNDING_MODES(RS_ROUNDING_CHOICE)
+/* "nearest", "nearest_even", ..., "stochastic"; "?" for what is no mode. */
 const char *rs_rounding_name(rs_rounding mode);
 
 enum { RS_SHIFT_MIN = -15, RS_SHIFT_MAX = 48, RS_ACCUMULATOR_MAX_BITS = 48, RS_FL_MIN = -64, RS_FL_MAX = 64 };
@@ -85,13 +99,13 @@ void rs_fxp_quantize_doubles(const double *x, size_t n, rs_fxp format, rs_roundi
 /* Float emulation (section 8), in place: x = value(quantize(x)). */
 void rs_fxp_emulate_array(float *x, size_t n, rs_fxp format, rs_rounding mode, uint64_t seed, uint64_t stream);
 /* The affine quantization of other frameworks, and back (ONNX's QuantizeLinear and DequantizeLinear), in binary32:
- * q = saturate(round(x / scale) + zero) to [least, most], to the nearest, ties to even; y = (q - zero) * scale. scale >
- * 0 and finite; zero, least, most of at most 24 bits. A NaN becomes the least value. x and y may be the same array. */
-void rs_fxp_affine(const float *x, size_t n, float scale, int32_t zero, int32_t least, int32_t most, float *y);
+ * q = saturate(round(x / scale) + zero) to [min, max], to the nearest, ties to even; y = (q - zero) * scale. scale > 0
+ * and finite; zero, min, max of at most 24 bits. A NaN becomes the smallest value. x and y may be the same array. */
+void rs_fxp_affine(const float *x, size_t n, float scale, int32_t zero, int32_t min, int32_t max, float *y);
 /* Deterministic modes only. sum and q may be the same array. */
 void rs_fxp_requantize_array(const int32_t *sum, size_t n, bool relu, int shift, int bits, rs_rounding mode, int32_t *q,
                              uint64_t *saturations);
-/* The same for rows of `channels` sums, one behind the other; the sums of channel c are shifted by shifts[c]. */
+/* The same for rows of `channels` sums, one after the other; the sums of channel c are shifted by shifts[c]. */
 void rs_fxp_requantize_channels(const int32_t *sum, size_t rows, size_t channels, bool relu, const int32_t *shifts,
                                 int bits, rs_rounding mode, int32_t *q, uint64_t *saturations);
 /* The same for sums that are integers in double, |sum| < 2^48. */

@@ -1,5 +1,5 @@
-/* docs/arithmetic.md section 10. The codes of the numbers >= 0 in their order are 0, 1, 2, ...: rounding finds the two
- * codes around a value and takes one. */
+/* Minifloats, one number at a time (docs/arithmetic.md section 10). The codes of the numbers >= 0 in their order are 0,
+ * 1, 2, ...: rounding finds the two codes around a value and takes one. */
 #include "fxp/minifloat.h"
 
 #include <assert.h>
@@ -8,10 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/rng.h"
-#include "fxp/cpu.h"
-
-#define RS_INLINE static inline __attribute__((always_inline))
+#include "fxp/round.h"
 
 __extension__ typedef unsigned __int128 wide128;
 
@@ -21,12 +18,15 @@ static const struct {
     const char *name;
     rs_minifloat format;
 } presets[] = {
-    { "e4m3", { 4, 3, 7, true, RS_MINIFLOAT_NAN } },        { "e5m2", { 5, 2, 15, true, RS_MINIFLOAT_IEEE } },
-    { "e3m2", { 3, 2, 3, true, RS_MINIFLOAT_FINITE } },     { "e2m3", { 2, 3, 1, true, RS_MINIFLOAT_FINITE } },
-    { "e2m1", { 2, 1, 1, true, RS_MINIFLOAT_FINITE } },     { "bfloat16", { 8, 7, 127, true, RS_MINIFLOAT_IEEE } },
-    { "binary16", { 5, 10, 15, true, RS_MINIFLOAT_IEEE } },
+#define PRESET(separator, name, e, k, special) { name, { e, k, (1 << (e - 1)) - 1, true, special } },
+    RS_MINIFLOAT_PRESETS(PRESET)
+#undef PRESET
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
+
+#define NAME(separator, name, e, k, special) name,
+const char *const rs_minifloat_names[] = { RS_MINIFLOAT_PRESETS(NAME) NULL };
+#undef NAME
 
 rs_minifloat rs_minifloat_plain(int exponent_bits, int mantissa_bits)
 {
@@ -95,6 +95,15 @@ int rs_minifloat_integer_bits(rs_minifloat f)
     return f.mantissa_bits + 1 + top - f.subnormals;
 }
 
+int rs_minifloat_exponent_bits_for_range(double a, int min)
+{
+    int bits = min;
+    /* The largest binade is 2^(2^e - 1 - bias) up to twice that. */
+    while (bits < 8 && a >= ldexp(1.0, (1 << bits) - ((1 << (bits - 1)) - 1)))
+        bits++;
+    return bits;
+}
+
 /* Of a magnitude, also of the one that would follow the largest. */
 static int significand_of(uint32_t magnitude, rs_minifloat f, int32_t *significand)
 {
@@ -138,12 +147,12 @@ typedef struct real {
     int e;
 } real;
 
-/* Where a value lies between the numbers of codes c and c + 1: -1, 0, 1 below, at, above the middle. */
-typedef struct place {
+/* Where a magnitude lies between the numbers of codes c and c + 1: -1, 0, 1 below, at, above the middle. */
+typedef struct code_place {
     uint32_t code;
     bool exact; /* it is the number of `code` */
     int middle;
-} place;
+} code_place;
 
 static int top_of(const real *x)
 {
@@ -165,21 +174,21 @@ static int compare(const real *x, uint64_t v, int exponent)
 }
 
 /* The codes around x, beyond the largest number as if the exponent went on. */
-static place find(const real *x, rs_minifloat f)
+static code_place find(const real *x, rs_minifloat f)
 {
-    const int k = f.mantissa_bits, least = f.subnormals ? 1 : 0;
+    const int k = f.mantissa_bits, first_field = f.subnormals ? 1 : 0;
     int field = top_of(x) + f.bias;
     if (!f.subnormals) {
         /* Between zero and the first number there is one wide step. */
         int32_t first;
         const int exponent = rs_minifloat_significand(1, f, &first);
         if (compare(x, (uint64_t)first, exponent) < 0)
-            return (place) { .code = 0, .middle = compare(x, (uint64_t)first, exponent - 1) };
+            return (code_place) { .code = 0, .middle = compare(x, (uint64_t)first, exponent - 1) };
     }
-    if (field < least)
-        field = least;
+    if (field < first_field)
+        field = first_field;
     if (field > 300) /* far beyond every format */
-        return (place) { .code = UINT32_C(1) << 20, .exact = true };
+        return (code_place) { .code = UINT32_C(1) << 20, .exact = true };
     const int shift = field - f.bias - k - x->e; /* of m, down to steps of this binade */
     uint64_t steps, rest = 0, half = 0;
     bool sticky = x->sticky;
@@ -195,11 +204,11 @@ static place find(const real *x, rs_minifloat f)
         rest = shift == 64 ? x->m : 1;
         half = UINT64_C(1) << 63;
     }
-    return (place) { .code = (uint32_t)(((uint64_t)field << k) + steps) - (UINT32_C(1) << k),
-                     .exact = rest == 0 && !sticky,
-                     .middle = rest > half   ? 1
-                               : rest < half ? -1
-                                             : sticky };
+    return (code_place) { .code = (uint32_t)(((uint64_t)field << k) + steps) - (UINT32_C(1) << k),
+                          .exact = rest == 0 && !sticky,
+                          .middle = rest > half   ? 1
+                                    : rest < half ? -1
+                                                  : sticky };
 }
 
 /* Stochastic rounding: does a magnitude go up from `code`? x has at most 53 bits. d is how far x has gone from one
@@ -233,29 +242,20 @@ static bool goes_up(const real *x, rs_minifloat f, uint32_t code, uint64_t rando
     return x->negative ? distance > limit || (distance == limit && beyond) : distance >= limit;
 }
 
+/* An inexact magnitude as seen from the code below it. */
+static rs_round_gap from_below(bool past, bool tie, uint32_t code, bool negative)
+{
+    return (rs_round_gap) { past, tie, .off = true, .odd = (int)(code & 1), .outward = true, .upward = !negative };
+}
+
 static uint32_t round_real(const real *x, rs_minifloat f, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
-    const place p = find(x, f);
+    const code_place p = find(x, f);
     uint32_t code = p.code;
-    if (!p.exact)
-        switch (mode) {
-        case RS_ROUND_NEAREST:
-            code += p.middle >= 0;
-            break;
-        case RS_ROUND_NEAREST_UP:
-            code += p.middle > 0 || (p.middle == 0 && !x->negative);
-            break;
-        case RS_ROUND_TRUNCATE:
-            code += x->negative;
-            break;
-        case RS_ROUND_STOCHASTIC:
-            code += p.code <= rs_minifloat_max_code(f) && goes_up(x, f, p.code, random);
-            break;
-        case RS_ROUND_NEAREST_EVEN:
-        default:
-            code += p.middle > 0 || (p.middle == 0 && (p.code & 1));
-            break;
-        }
+    if (mode == RS_ROUND_STOCHASTIC)
+        code += !p.exact && p.code <= rs_minifloat_max_code(f) && goes_up(x, f, p.code, random);
+    else if (!p.exact)
+        code += (uint32_t)rs_round_crosses(mode, from_below(p.middle > 0, p.middle == 0, p.code, x->negative));
     if (code > rs_minifloat_max_code(f)) {
         code = rs_minifloat_max_code(f);
         if (saturations != NULL)
@@ -274,25 +274,20 @@ static real real_of_double(double x)
 uint32_t rs_minifloat_quantize(double x, rs_minifloat format, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
     if (mode != RS_ROUND_STOCHASTIC) {
-        /* A normal number: what is added to the bits of the double carries into the code exactly where rounding goes
-         * up. To the nearest: half a step of the format; less one where a tie does not go up. To the lower: a step less
-         * one, of negative numbers. */
+        /* A normal number: its leading bits are a code, the rest decides. A carry goes on into the exponent. */
         uint64_t bits;
         memcpy(&bits, &x, sizeof bits);
         const int down = 52 - format.mantissa_bits, exponent = (int)(bits >> 52 & 0x7ff) - 1023 + format.bias;
         const uint64_t magnitude = bits & (UINT64_MAX >> 1);
         if (exponent >= 1 && exponent < 1 << format.exponent_bits) {
-            const uint64_t offset = (uint64_t)(1023 - format.bias) << format.mantissa_bits;
-            const uint64_t odd = ((magnitude >> down) - offset) & 1, half = UINT64_C(1) << (down - 1),
-                           negative = bits >> 63;
-            const uint64_t add = mode == RS_ROUND_NEAREST        ? half
-                                 : mode == RS_ROUND_NEAREST_UP   ? half - negative
-                                 : mode == RS_ROUND_NEAREST_EVEN ? half - 1 + odd
-                                 : negative                      ? 2 * half - 1
-                                                                 : 0;
-            const uint64_t code = ((magnitude + add) >> down) - offset;
+            const uint64_t half = UINT64_C(1) << (down - 1), rest = magnitude & (2 * half - 1);
+            const uint32_t below = (uint32_t)(magnitude >> down) -
+                                   ((uint32_t)(1023 - format.bias) << format.mantissa_bits);
+            rs_round_gap gap = from_below(rest > half, rest == half, below, bits >> 63);
+            gap.off = rest > 0;
+            const uint32_t code = below + (uint32_t)rs_round_crosses(mode, gap);
             if (code <= rs_minifloat_max_code(format))
-                return (uint32_t)code | (bits >> 63 ? rs_minifloat_sign(format) : 0);
+                return code | (bits >> 63 ? rs_minifloat_sign(format) : 0);
         }
     }
     if (x == 0 || isnan(x))
@@ -308,18 +303,6 @@ uint32_t rs_minifloat_requantize(int64_t sum, int fl, bool relu, rs_minifloat fo
         return 0;
     const real r = { .negative = sum < 0, .m = sum < 0 ? -(uint64_t)sum : (uint64_t)sum, .e = -fl };
     return round_real(&r, format, mode, 0, saturations);
-}
-
-uint32_t rs_minifloat_convert(double x, rs_minifloat f)
-{
-    const uint32_t sign = signbit(x) ? rs_minifloat_sign(f) : 0;
-    if (isnan(x))
-        return f.special == RS_MINIFLOAT_FINITE ? 0 : sign | (rs_minifloat_sign(f) - 1);
-    uint64_t saturated = 0;
-    const uint32_t code = rs_minifloat_quantize(x, f, RS_ROUND_NEAREST_EVEN, 0, &saturated);
-    if (code == 0)
-        return sign;
-    return saturated > 0 && f.special != RS_MINIFLOAT_FINITE ? code + 1 : code;
 }
 
 /* ---------------------------------------------------------------------------------------------------- wide sums */
@@ -369,158 +352,4 @@ uint32_t rs_minifloat_requantize_wide(const rs_wide *sum, int fl, bool relu, rs_
             r.sticky |= magnitude[i] != 0;
     }
     return round_real(&r, format, mode, 0, saturations);
-}
-
-/* ------------------------------------------------------------------------------------------------------- arrays */
-
-void rs_minifloat_quantize_array(const float *x, size_t n, rs_minifloat format, rs_rounding mode, uint64_t seed,
-                                 uint64_t stream, uint16_t *codes, uint64_t *saturations)
-{
-    const bool stochastic = mode == RS_ROUND_STOCHASTIC;
-    for (size_t i = 0; i < n; i++)
-        codes[i] = (uint16_t)rs_minifloat_quantize((double)x[i], format, mode,
-                                                   stochastic ? rs_random_u64(seed, stream, i) : 0, saturations);
-}
-
-/* Nearest even in double: a + c - c with c = 1.5 * 2^(52 + exponent of a's step) rounds to that step. Below the lowest
- * binade the step stays as it is there; a format without subnormals has one wide step down to zero. */
-static void emulate_nearest_even(float *x, size_t n, rs_minifloat f)
-{
-    const double most = rs_minifloat_value(rs_minifloat_max_code(f), f), first = rs_minifloat_value(1, f);
-    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), middle = f.subnormals ? 0 : first / 2;
-    const double floor_of_step = f.subnormals ? 0 : first;
-    for (size_t i = 0; i < n; i++) {
-        const double v = (double)x[i];
-        double a = v < 0 ? -v : v;
-        a = a < most ? a : most;
-        const double binade = a > lowest ? a : lowest;
-        uint64_t bits;
-        memcpy(&bits, &binade, sizeof bits);
-        bits = (bits & UINT64_C(0x7ff0000000000000)) + ((uint64_t)(52 - f.mantissa_bits) << 52);
-        double magic;
-        memcpy(&magic, &bits, sizeof magic);
-        magic *= 1.5;
-        const double stepped = (a + magic) - magic, low = a > middle ? first : 0;
-        const double rounded = a < floor_of_step ? low : stepped;
-        x[i] = (float)(v < 0 ? 0.0 - rounded : rounded) + 0.0f; /* no -0 */
-    }
-}
-
-/* Stochastic in double: how far |x| has gone in its step is exact, since steps are powers of two. The one wide step
- * from zero to the first number is not; where its quotient is too close to the threshold, integers decide. */
-RS_INLINE void emulate_stochastic(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
-{
-    const double most = rs_minifloat_value(rs_minifloat_max_code(f), f), first = rs_minifloat_value(1, f);
-    const double lowest = ldexp(1.0, (f.subnormals ? 1 : 0) - f.bias), wide_below = f.subnormals ? 0 : first,
-                 tolerance = 1e-12;
-    const double magic = 0x1.8p+52, to_share = 1.0 / first;
-    const uint64_t exponent_field = UINT64_C(0x7ff0000000000000), down = (uint64_t)f.mantissa_bits << 52,
-                   reciprocal = UINT64_C(2046) << 52;
-    for (size_t from = 0; from < n; from += RS_RANDOM_LANES) {
-        const size_t some = n - from < RS_RANDOM_LANES ? n - from : RS_RANDOM_LANES;
-        uint64_t words[RS_RANDOM_LANES];
-        float in[RS_RANDOM_LANES] = { 0 }, out[RS_RANDOM_LANES];
-        double v[RS_RANDOM_LANES], u[RS_RANDOM_LANES], result[RS_RANDOM_LANES], distance[RS_RANDOM_LANES];
-        memcpy(in, x + from, some * sizeof *in);
-        rs_random_lanes(seed, stream, from, words);
-        for (int i = 0; i < RS_RANDOM_LANES; i++)
-            v[i] = (double)in[i];
-        for (int i = 0; i < RS_RANDOM_LANES; i++)
-            u[i] = (double)(int64_t)(words[i] >> 11) * 0x1p-53;
-        for (int i = 0; i < RS_RANDOM_LANES; i++) {
-            const double magnitude = fabs(v[i]), a = magnitude < most ? magnitude : most,
-                         binade = a > lowest ? a : lowest;
-            uint64_t bits;
-            memcpy(&bits, &binade, sizeof bits);
-            bits = (bits & exponent_field) - down;
-            const uint64_t inverse_bits = reciprocal - bits;
-            double step, inverse;
-            memcpy(&step, &bits, sizeof step);
-            memcpy(&inverse, &inverse_bits, sizeof inverse);
-            /* Below 2^51 the sum has whole steps. */
-            const double steps = a * inverse, near = (steps + magic) - magic, whole = near > steps ? near - 1.0 : near;
-            const double share = a * to_share, gone = a < wide_below ? share : steps - whole;
-            const double below = a < wide_below ? 0.0 : whole * step, size = a < wide_below ? first : step;
-            /* x > 0: up for gone >= 1 - u; x < 0: for gone > u. */
-            const double over = v[i] < 0 ? gone - u[i] : gone - (1.0 - u[i]);
-            const double equal = v[i] < 0 ? 0.0 : size, add = over > 0 ? size : over < 0 ? 0.0 : equal;
-            const double rounded = below + add;
-            result[i] = rounded < most ? rounded : most;
-            distance[i] = a < wide_below ? fabs(over) : 1.0;
-        }
-        for (int i = 0; i < RS_RANDOM_LANES; i++)
-            out[i] = (float)(v[i] < 0 ? 0.0 - result[i] : result[i]) + 0.0f; /* no -0 */
-        double nearest = 1.0;
-        for (int i = 0; i < RS_RANDOM_LANES; i++)
-            nearest = distance[i] < nearest ? distance[i] : nearest;
-        for (size_t i = 0; i < some && nearest < tolerance; i++)
-            if (distance[i] < tolerance)
-                out[i] = (float)rs_minifloat_value(
-                    rs_minifloat_quantize((double)in[i], f, RS_ROUND_STOCHASTIC, words[i], NULL), f);
-        memcpy(x + from, out, some * sizeof *out);
-    }
-}
-
-#if RS_X86
-RS_TARGET_AVX2 static void stochastic_avx2(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
-{
-    emulate_stochastic(x, n, f, seed, stream);
-}
-
-RS_TARGET_AVX512 static void stochastic_avx512(float *x, size_t n, rs_minifloat f, uint64_t seed, uint64_t stream)
-{
-    emulate_stochastic(x, n, f, seed, stream);
-}
-#endif
-
-void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat f, rs_rounding mode, uint64_t seed, uint64_t stream)
-{
-    if (mode == RS_ROUND_NEAREST_EVEN) {
-        emulate_nearest_even(x, n, f);
-        return;
-    }
-    if (mode == RS_ROUND_STOCHASTIC) {
-#if RS_X86
-        const rs_cpu cpu = rs_cpu_level();
-        if (cpu >= RS_CPU_AVX512)
-            stochastic_avx512(x, n, f, seed, stream);
-        else if (cpu == RS_CPU_AVX2)
-            stochastic_avx2(x, n, f, seed, stream);
-        else
-#endif
-            emulate_stochastic(x, n, f, seed, stream);
-        return;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (x[i] != 0)
-            x[i] = (float)rs_minifloat_value(rs_minifloat_quantize((double)x[i], f, mode, 0, NULL), f);
-}
-
-int rs_minifloat_exponent_bits_for_range(double a, int least)
-{
-    int bits = least;
-    /* The largest binade is 2^(2^e - 1 - bias) up to twice that. */
-    while (bits < 8 && a >= ldexp(1.0, (1 << bits) - ((1 << (bits - 1)) - 1)))
-        bits++;
-    return bits;
-}
-
-float rs_minifloat_original(float x, int exponent_bits, int mantissa_bits)
-{
-    const int bias = (1 << (exponent_bits - 1)) - 1, most = (1 << exponent_bits) - 1;
-    if (x == 0 || !isnormal(x))
-        return 0;
-    int e;
-    double fraction = 2 * frexp(fabs((double)x), &e); /* in [1, 2) */
-    int exponent = e - 1 + bias;
-    if (exponent < 0)
-        return 0;
-    const double steps = ldexp(1.0, mantissa_bits);
-    if (exponent > most) {
-        exponent = most;
-        fraction = 1 + (steps - 1) / steps;
-    } else {
-        fraction = 1 + floor((fraction - 1) * steps + 0.5) / steps;
-    }
-    return (float)copysign(ldexp(fraction, exponent - bias), (double)x);
 }

@@ -23,8 +23,24 @@ enum { RS_MINIFLOAT_MAX_BITS = 16 };
 
 /* The format of Gysel's Ristretto: no subnormals, no infinity or NaN, every exponent used, bias 2^(e-1) - 1. */
 rs_minifloat rs_minifloat_plain(int exponent_bits, int mantissa_bits);
-/* "e4m3", "e5m2", "e3m2", "e2m3", "e2m1", "bfloat16", "binary16", or "E:K" such as "4:3" for rs_minifloat_plain.
- * False: none of them. */
+/* The standards' formats, one X(separator, name, exponent_bits, mantissa_bits, special) per row, separators as in a
+ * list. Their bias is 2^(e-1) - 1, and they have subnormals. */
+/* clang-format off */
+#define RS_MINIFLOAT_PRESETS(X)                    \
+    X("",   "e4m3",     4, 3,  RS_MINIFLOAT_NAN)    \
+    X(", ", "e5m2",     5, 2,  RS_MINIFLOAT_IEEE)   \
+    X(", ", "e3m2",     3, 2,  RS_MINIFLOAT_FINITE) \
+    X(", ", "e2m3",     2, 3,  RS_MINIFLOAT_FINITE) \
+    X(", ", "e2m1",     2, 1,  RS_MINIFLOAT_FINITE) \
+    X(", ", "bfloat16", 8, 7,  RS_MINIFLOAT_IEEE)   \
+    X(", ", "binary16", 5, 10, RS_MINIFLOAT_IEEE)
+/* clang-format on */
+/* Their names: "e4m3, e5m2, ..." as a string literal; and one by one, ending with NULL. */
+#define RS_MINIFLOAT_LISTED(separator, name, exponent_bits, mantissa_bits, special) separator name
+#define RS_MINIFLOAT_NAMES RS_MINIFLOAT_PRESETS(RS_MINIFLOAT_LISTED)
+extern const char *const rs_minifloat_names[];
+
+/* The format of one of these names, or of "E:K" such as "4:3" for rs_minifloat_plain. False: none of them. */
 bool rs_minifloat_parse(const char *text, rs_minifloat *format);
 /* The name that rs_minifloat_parse takes, into `buffer` (as much as fits); "?" for a format that has none. */
 const char *rs_minifloat_name(rs_minifloat format, char *buffer, size_t size);
@@ -66,9 +82,6 @@ uint32_t rs_minifloat_quantize(double x, rs_minifloat format, rs_rounding mode, 
 /* The same for sum * 2^-fl, after ReLU if asked; deterministic modes. fl: any that keeps 2^-fl within +-2^1000. */
 uint32_t rs_minifloat_requantize(int64_t sum, int fl, bool relu, rs_minifloat format, rs_rounding mode,
                                  uint64_t *saturations);
-/* Conversion as IEEE 754 and OCP specify it without saturation: nearest even, the sign of zero is kept, overflow gives
- * infinity (IEEE) or NaN (E4M3), NaN stays NaN. Formats without such codes saturate, NaN gives zero. */
-uint32_t rs_minifloat_convert(double x, rs_minifloat format);
 
 /* A two's complement fixed-point sum that holds every sum of 2^31 products of two minifloats of any legal format. */
 enum { RS_WIDE_LIMBS = 12 };
@@ -81,20 +94,12 @@ void rs_wide_add(rs_wide *sum, int64_t v, int shift);
 uint32_t rs_minifloat_requantize_wide(const rs_wide *sum, int fl, bool relu, rs_minifloat format, rs_rounding mode,
                                       uint64_t *saturations);
 
-/* Arrays, the same results element for element; stochastic rounding draws word i from (seed, stream, i). */
-void rs_minifloat_quantize_array(const float *x, size_t n, rs_minifloat format, rs_rounding mode, uint64_t seed,
-                                 uint64_t stream, uint16_t *codes, uint64_t *saturations);
-/* Float emulation, in place. Exact in binary32. */
+/* Float emulation of an array, in place: the value of rs_minifloat_quantize, exact in binary32. Stochastic rounding
+ * draws word i from (seed, stream, i). */
 void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat format, rs_rounding mode, uint64_t seed,
                                 uint64_t stream);
-/* The fewest exponent bits, at least `least`, with which the plain format holds a number of the binade of `a` (finite,
+/* The fewest exponent bits, at least `min`, with which the plain format holds a number of the binade of `a` (finite,
  * >= 0); at most 8. */
-int rs_minifloat_exponent_bits_for_range(double a, int least);
-
-/* The original program's function, float to float, for comparison (--compat ristretto): below 2^-bias the result is
- * zero, the mantissa is rounded to nearest with ties away from zero, and beyond the largest exponent the largest
- * number; a mantissa that rounds up there gives 2^(2^e - bias), which the format does not have. It is applied to every
- * element, where the program stopped at the first zero. */
-float rs_minifloat_original(float x, int exponent_bits, int mantissa_bits);
+int rs_minifloat_exponent_bits_for_range(double a, int min);
 
 #endif

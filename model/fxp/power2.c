@@ -1,13 +1,11 @@
-/* docs/arithmetic.md section 11. */
+/* Weights that are powers of two (docs/arithmetic.md section 11). */
 #include "fxp/power2.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/rng.h"
-#include "fxp/cpu.h"
-
-#define RS_INLINE static inline __attribute__((always_inline))
+#include "fxp/dispatch.h"
 
 bool rs_power2_legal(rs_power2 f)
 {
@@ -84,33 +82,33 @@ void rs_power2_quantize_array(const float *x, size_t n, rs_power2 f, int32_t *in
 /* ------------------------------------------------------------------------------------------------------- arrays */
 
 /* A format in the terms of binary32's exponent field. */
-typedef struct limits {
-    int32_t least, most;
+typedef struct power2_limits {
+    int32_t min, max;
     uint32_t zero_below; /* magnitudes, as bits, that are zero */
-} limits;
+} power2_limits;
 
 static const uint32_t INFINITE = UINT32_C(0x7f800000), FRACTION = UINT32_C(0x7fffff);
 enum { EXPONENT_BIAS = 127, FRACTION_BITS = 23 };
 
-static limits limits_of(rs_power2 f)
+static power2_limits limits_of(rs_power2 f)
 {
-    return (limits) { f.min_exponent + EXPONENT_BIAS, f.max_exponent + EXPONENT_BIAS,
-                      f.zero ? (uint32_t)(f.min_exponent - 1 + EXPONENT_BIAS) << FRACTION_BITS : 0 };
+    return (power2_limits) { f.min_exponent + EXPONENT_BIAS, f.max_exponent + EXPONENT_BIAS,
+                             f.zero ? (uint32_t)(f.min_exponent - 1 + EXPONENT_BIAS) << FRACTION_BITS : 0 };
 }
 
 /* The bits of the number with this exponent field and the sign of x; NaN becomes the least positive number, or zero. */
-RS_INLINE uint32_t power_of(uint32_t x, int32_t exponent, limits l)
+RS_INLINE uint32_t power_of(uint32_t x, int32_t exponent, power2_limits l)
 {
     const uint32_t magnitude = x & ~(UINT32_C(1) << 31);
     const bool number = magnitude <= INFINITE;
-    const int32_t high = exponent < l.most ? exponent : l.most, any = high > l.least ? high : l.least,
-                  e = number ? any : l.least;
+    const int32_t high = exponent < l.max ? exponent : l.max, any = high > l.min ? high : l.min,
+                  e = number ? any : l.min;
     const uint32_t sign = number && magnitude > 0 ? x & (UINT32_C(1) << 31) : 0;
     const bool zero = (number ? magnitude : 0) < l.zero_below;
     return zero ? 0 : sign | (uint32_t)e << FRACTION_BITS;
 }
 
-RS_INLINE void emulate_nearest(float *x, size_t n, limits l)
+RS_INLINE void emulate_nearest_body(float *x, size_t n, power2_limits l)
 {
     /* The fraction of the first float above the root of 2, which no float is: from there on the exponent above is
      * nearer. */
@@ -125,9 +123,11 @@ RS_INLINE void emulate_nearest(float *x, size_t n, limits l)
     }
 }
 
+RS_DISPATCH_VOID(static, emulate_nearest, (float *x, size_t n, power2_limits l), (x, n, l))
+
 /* floor(log2 |x| + u). With |x| = 2^e (1 + t), log2(1 + t) lies between t and t + 0.0861, so that t decides unless t +
  * u is close below 1. */
-RS_INLINE void emulate_stochastic(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
+RS_INLINE void emulate_stochastic_body(float *x, size_t n, power2_limits l, uint64_t seed, uint64_t stream)
 {
     const double reach = 0.0862;
     for (size_t from = 0; from < n; from += RS_RANDOM_LANES) {
@@ -146,60 +146,22 @@ RS_INLINE void emulate_stochastic(float *x, size_t n, limits l, uint64_t seed, u
             close[i] = sum < 1.0 && sum >= 1.0 - reach;
         }
         for (size_t i = 0; i < some; i++)
-            if (close[i] && exponent[i] >= l.least && exponent[i] <= l.most)
+            if (close[i] && exponent[i] >= l.min && exponent[i] <= l.max)
                 exponent[i] = (int32_t)floor(log2(fabs((double)x[from + i])) + u[i]) + EXPONENT_BIAS;
         for (int i = 0; i < RS_RANDOM_LANES; i++)
             bits[i] = power_of(bits[i], exponent[i], l);
         memcpy(x + from, bits, some * sizeof *bits);
     }
 }
-
-#if RS_X86
-RS_TARGET_AVX2 static void nearest_avx2(float *x, size_t n, limits l)
-{
-    emulate_nearest(x, n, l);
-}
-
-RS_TARGET_AVX512 static void nearest_avx512(float *x, size_t n, limits l)
-{
-    emulate_nearest(x, n, l);
-}
-
-RS_TARGET_AVX2 static void stochastic_avx2(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
-{
-    emulate_stochastic(x, n, l, seed, stream);
-}
-
-RS_TARGET_AVX512 static void stochastic_avx512(float *x, size_t n, limits l, uint64_t seed, uint64_t stream)
-{
-    emulate_stochastic(x, n, l, seed, stream);
-}
-#endif
+RS_DISPATCH_VOID(static, emulate_stochastic, (float *x, size_t n, power2_limits l, uint64_t seed, uint64_t stream),
+                 (x, n, l, seed, stream))
 
 void rs_power2_emulate_array(float *x, size_t n, rs_power2 f)
 {
-    const limits l = limits_of(f);
-#if RS_X86
-    const rs_cpu cpu = rs_cpu_level();
-    if (cpu >= RS_CPU_AVX512)
-        nearest_avx512(x, n, l);
-    else if (cpu == RS_CPU_AVX2)
-        nearest_avx2(x, n, l);
-    else
-#endif
-        emulate_nearest(x, n, l);
+    emulate_nearest(x, n, limits_of(f));
 }
 
 void rs_power2_emulate_stochastic(float *x, size_t n, rs_power2 f, uint64_t seed, uint64_t stream)
 {
-    const limits l = limits_of(f);
-#if RS_X86
-    const rs_cpu cpu = rs_cpu_level();
-    if (cpu >= RS_CPU_AVX512)
-        stochastic_avx512(x, n, l, seed, stream);
-    else if (cpu == RS_CPU_AVX2)
-        stochastic_avx2(x, n, l, seed, stream);
-    else
-#endif
-        emulate_stochastic(x, n, l, seed, stream);
+    emulate_stochastic(x, n, limits_of(f), seed, stream);
 }

@@ -3,14 +3,12 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "fxp/cpu.h"
+#include "fxp/dispatch.h"
 #include "fxp/fxp.h"
 
 #if RS_X86
 #include <immintrin.h>
 #endif
-
-#define RS_INLINE static inline __attribute__((always_inline))
 
 /* ----------------------------------------------------------------------------------- plain C, any machine */
 
@@ -173,8 +171,8 @@ rs_dot_kernel *rs_dot_s16(void)
 
 /* ------------------------------------------------------------------------------------------- step by step */
 
-#define DEFINE_STEPS(name, target, type)                                                                              \
-    target static void name(const rs_step_job *job)                                                                   \
+#define DEFINE_STEPS(name, type)                                                                                      \
+    RS_INLINE void name##_body(const rs_step_job *job)                                                                \
     {                                                                                                                 \
         type *tree = job->tree;                                                                                       \
         const int16_t *weights = job->weights;                                                                        \
@@ -215,27 +213,13 @@ static void accumulate_narrow(const rs_step_job *job, const int32_t *tree)
 #define ACCUMULATE_int32_t(job, tree) accumulate_narrow(job, tree)
 #define ACCUMULATE_int64_t(job, tree) accumulate_wide(job, tree)
 
-DEFINE_STEPS(steps_narrow, , int32_t)
-DEFINE_STEPS(steps_wide, , int64_t)
-#if RS_X86
-DEFINE_STEPS(steps_narrow_avx2, RS_TARGET_AVX2, int32_t)
-DEFINE_STEPS(steps_wide_avx2, RS_TARGET_AVX2, int64_t)
-DEFINE_STEPS(steps_narrow_avx512, RS_TARGET_AVX512, int32_t)
-DEFINE_STEPS(steps_wide_avx512, RS_TARGET_AVX512, int64_t)
-#endif
+DEFINE_STEPS(steps_narrow, int32_t)
+DEFINE_STEPS(steps_wide, int64_t)
+RS_DISPATCH_VOID(static, steps_narrow, (const rs_step_job *job), (job))
+RS_DISPATCH_VOID(static, steps_wide, (const rs_step_job *job), (job))
 
 void rs_sum_steps(const rs_step_job *job)
 {
-#if RS_X86
-    if (rs_cpu_level() >= RS_CPU_AVX512) {
-        (job->narrow ? steps_narrow_avx512 : steps_wide_avx512)(job);
-        return;
-    }
-    if (rs_cpu_level() == RS_CPU_AVX2) {
-        (job->narrow ? steps_narrow_avx2 : steps_wide_avx2)(job);
-        return;
-    }
-#endif
     (job->narrow ? steps_narrow : steps_wide)(job);
 }
 

@@ -29,13 +29,7 @@ static const rs_schema_word tree_registers[] = {
     { "every_second", RS_TREE_EVERY_SECOND, "behind levels 2, 4, ..." },
     { NULL, 0, NULL },
 };
-static const rs_schema_word roundings[] = {
-    { "nearest", RS_ROUND_NEAREST, "ties away from zero" },
-    { "nearest_even", RS_ROUND_NEAREST_EVEN, NULL },
-    { "nearest_up", RS_ROUND_NEAREST_UP, NULL },
-    { "truncate", RS_ROUND_TRUNCATE, "floor" },
-    { NULL, 0, NULL },
-};
+static const rs_schema_word roundings[] = { RS_ROUNDING_WORDS { NULL, 0, NULL } };
 static const rs_schema_word auto_width[] = { { "auto", RS_BITS_AUTO, "as the net needs" }, { NULL, 0, NULL } };
 static const rs_schema_word accumulator_width[] = {
     { "auto", RS_BITS_AUTO, "no sum of these widths can overflow" },
@@ -95,7 +89,7 @@ static const rs_schema array_fields[] = {
       .parse = parse_minifloat,
       .words = auto_format,
       .fallback = "auto",
-      .what = "e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent and mantissa bits such as 4:3",
+      .what = RS_MINIFLOAT_NAMES ", exponent and mantissa bits such as 4:3",
       .doc = "with pe minifloat: the format of its numbers" },
     { .key = "activation_bits",
       .type = RS_SCHEMA_INT,

@@ -31,13 +31,7 @@ static const rs_schema_word overflows[] = {
     { "saturate", RS_OVERFLOW_SATURATE, NULL },
     { NULL, 0, NULL },
 };
-static const rs_schema_word roundings[] = {
-    { "nearest", RS_ROUND_NEAREST, "ties away from zero" },
-    { "nearest_even", RS_ROUND_NEAREST_EVEN, NULL },
-    { "nearest_up", RS_ROUND_NEAREST_UP, "half of the last place is added, then cut" },
-    { "truncate", RS_ROUND_TRUNCATE, "floor" },
-    { NULL, 0, NULL },
-};
+static const rs_schema_word roundings[] = { RS_ROUNDING_WORDS { NULL, 0, NULL } };
 static const rs_schema_word waits[] = {
     { "auto", RS_UNIT_WAIT_AUTO, "never; for the sum before, if a signal is active before the first group" },
     { "never", RS_UNIT_WAIT_NEVER, "operands follow each other without a gap" },
