@@ -1,107 +1,107 @@
 `include "ristretto_types.svh"
 
-// The array: memory port, loader, buffers, LANES x MULS multipliers, sequencer, storer. docs/reference/microarchitecture.md fixes
+// The array: memory port, loader, buffers, Lanes x Muls multipliers, sequencer, storer. docs/reference/microarchitecture.md fixes
 // what it does in every cycle.
 module ristretto_array #(
-  parameter int LANES = 4,
-  parameter int MULS = 4,
-  parameter int ACT_BITS = 8,
-  parameter int WGT_BITS = 8,
-  parameter int ACC_BITS = 32,
-  parameter int OVERFLOW = ristretto_pkg::OverflowWrap,
-  parameter int FIRST_LEVEL = ristretto_pkg::FirstLevelExact,
-  parameter int TREE_REGS = ristretto_pkg::TreeRegsNone,
-  parameter int ROUNDING = ristretto_pkg::RoundNearest,
-  parameter int ACT_DEPTH = 1024,
-  parameter int OUT_DEPTH = 1024,
-  parameter int WGT_DEPTH = 64,
-  parameter int BUS_BITS = 64,
-  parameter int OUTSTANDING = 8,
-  parameter int PROG_DEPTH = 16,
-  parameter int PE = ristretto_pkg::PeMultiplier,
-  parameter int ZERO_CODE = 0,
-  parameter int EXPONENT_BITS = 4,
-  parameter int MANTISSA_BITS = 3,
-  parameter int SUBNORMALS = 1,
-  parameter int SPECIAL = ristretto_pkg::SpecialNan,
-  parameter int CHANNEL_SHIFT = 0,
-  parameter int UNSIGNED = 0,
-  parameter int AVERAGE = 1,
-  parameter int ACT_BANKS = 0,                    // 0: as many as are needed
-  parameter int OUT_BANKS = 0,
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
+  parameter int Lanes = 4,
+  parameter int Muls = 4,
+  parameter int ActBits = 8,
+  parameter int WgtBits = 8,
+  parameter int AccBits = 32,
+  parameter int Overflow = ristretto_pkg::OverflowWrap,
+  parameter int FirstLevel = ristretto_pkg::FirstLevelExact,
+  parameter int TreeRegisters = ristretto_pkg::TreeRegistersNone,
+  parameter int Rounding = ristretto_pkg::RoundNearest,
+  parameter int ActDepth = 1024,
+  parameter int OutDepth = 1024,
+  parameter int WgtDepth = 64,
+  parameter int BusBits = 64,
+  parameter int Outstanding = 8,
+  parameter int ProgDepth = 16,
+  parameter int Pe = ristretto_pkg::PeMultiplier,
+  parameter bit ZeroCode = 1'b0,
+  parameter int ExponentBits = 4,
+  parameter int MantissaBits = 3,
+  parameter bit Subnormals = 1'b1,
+  parameter int Special = ristretto_pkg::SpecialNan,
+  parameter bit ChannelShifts = 1'b0,
+  parameter bit UnsignedActivations = 1'b0,
+  parameter bit AveragePooling = 1'b1,
+  parameter int ActBanks = 0,                    // 0: as many as are needed
+  parameter int OutBanks = 0,
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth)
 ) (
-  input  logic                      clk_i,
-  input  logic                      rst_ni,
+  input  logic                     clk_i,
+  input  logic                     rst_ni,
 
   // Program: word w of descriptor d at address 64 d + w. Written while the array is idle.
-  input  logic                      prog_we_i,
-  input  logic [ProgBits+5:0]       prog_addr_i,
-  input  logic [31:0]               prog_wdata_i,
+  input  logic                     prog_we_i,
+  input  logic [ProgBits+5:0]      prog_addr_i,
+  input  logic [31:0]              prog_wdata_i,
 
   // A run of descriptors 0 to n_desc_i - 1, at least one.
-  input  logic                      start_i,
-  input  logic [15:0]               n_desc_i,      // stable until done_o
-  output logic                      busy_o,
-  output logic                      done_o,        // one cycle, behind the last write
+  input  logic                     start_i,
+  input  logic [15:0]              n_desc_i,         // stable until done_o
+  output logic                     busy_o,
+  output logic                     done_o,           // one cycle, behind the last write
 
   // Memory port. A read or write is accepted in a cycle with mem_ready_i; answers come in order and are never refused.
   // A read that is not accepted may give way to a write; a write stays until it is accepted.
-  output logic                      rd_valid_o,
-  output logic [31:0]               rd_addr_o,     // in beats
-  output logic                      wr_valid_o,    // never together with rd_valid_o
-  output logic [31:0]               wr_addr_o,
-  output logic [BUS_BITS-1:0]       wr_data_o,
-  input  logic                      mem_ready_i,
-  input  logic                      rsp_valid_i,
-  input  logic [BUS_BITS-1:0]       rsp_data_i,
+  output logic                     rd_valid_o,
+  output logic [31:0]              rd_addr_o,        // in beats
+  output logic                     wr_valid_o,       // never together with rd_valid_o
+  output logic [31:0]              wr_addr_o,
+  output logic [BusBits-1:0]       wr_data_o,
+  input  logic                     mem_ready_i,
+  input  logic                     rsp_valid_i,
+  input  logic [BusBits-1:0]       rsp_data_i,
 
   // Observation: the output beat of this cycle, and whose requests are on the memory port.
-  output logic                      obs_out_valid_o,
-  output logic [15:0]               obs_out_desc_o,
-  output logic [23:0]               obs_out_addr_o,   // element of the output buffer
-  output logic [6:0]                obs_out_lanes_o,  // elements of the beat
-  output logic [LANES*ACT_BITS-1:0] obs_out_data_o,
-  output logic [31:0]               obs_out_sat_o,
-  output logic [31:0]               obs_out_ovf_o,
-  output logic [15:0]               obs_rd_desc_o,
-  output logic [15:0]               obs_wr_desc_o
+  output logic                     obs_out_valid_o,
+  output logic [15:0]              obs_out_desc_o,
+  output logic [23:0]              obs_out_addr_o,   // element of the output buffer
+  output logic [6:0]               obs_out_lanes_o,  // elements of the beat
+  output logic [Lanes*ActBits-1:0] obs_out_data_o,
+  output logic [31:0]              obs_out_sat_o,
+  output logic [31:0]              obs_out_ovf_o,
+  output logic [15:0]              obs_rd_desc_o,
+  output logic [15:0]              obs_wr_desc_o
 );
-  localparam int Elements = BUS_BITS / ACT_BITS;
-  localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0);  // an activation with its sign
-  localparam int BiasBits = ACC_BITS + ((CHANNEL_SHIFT != 0) ? ristretto_pkg::ChannelShiftBits : 0);  // of a lane
-  localparam int TreeStages = ristretto_pkg::tree_stages(MULS, TREE_REGS);
+  localparam int Elements = BusBits / ActBits;
+  localparam int InBits = ActBits + (UnsignedActivations ? 1 : 0);  // an activation with its sign
+  localparam int BiasBits = AccBits + (ChannelShifts ? ristretto_pkg::ChannelShiftBits : 0);  // of a lane
+  localparam int TreeStages = ristretto_pkg::tree_stages(Muls, TreeRegisters);
   localparam int TreeEnBits = ristretto_pkg::max_of(TreeStages, 1);
   localparam int Stages = 6 + TreeStages;
-  localparam int ActAddrBits = ristretto_pkg::element_bits(ACT_DEPTH, ristretto_pkg::banks_of(MULS, Elements, ACT_BANKS));
-  localparam int OutAddrBits = ristretto_pkg::element_bits(OUT_DEPTH, ristretto_pkg::banks_of(Elements, LANES, OUT_BANKS));
-  localparam int StepAddrBits = ristretto_pkg::index_bits(WGT_DEPTH);
-  localparam int MaskBits = ristretto_pkg::index_bits(MULS + 1);
+  localparam int ActAddrBits = ristretto_pkg::element_bits(ActDepth, ristretto_pkg::banks_of(Muls, Elements, ActBanks));
+  localparam int OutAddrBits = ristretto_pkg::element_bits(OutDepth, ristretto_pkg::banks_of(Elements, Lanes, OutBanks));
+  localparam int StepAddrBits = ristretto_pkg::index_bits(WgtDepth);
+  localparam int MaskBits = ristretto_pkg::index_bits(Muls + 1);
   localparam int ElementsBits = ristretto_pkg::index_bits(Elements + 1);
-  localparam int LanesBits = ristretto_pkg::index_bits(LANES + 1);
+  localparam int LanesBits = ristretto_pkg::index_bits(Lanes + 1);
   localparam int StepBits = ristretto_pkg::StepBits;
 
   // verilator coverage_off
   initial begin  // decided while the design is elaborated
-    if (LANES < 1 || LANES > 64) $fatal(1, "LANES must be 1 to 64");
-    if (MULS < 1 || MULS > 64) $fatal(1, "MULS must be 1 to 64");
-    if (ACT_BITS < 1 || ACT_BITS > 16) $fatal(1, "ACT_BITS must be 1 to 16");
-    if (WGT_BITS < 1 || WGT_BITS > 16) $fatal(1, "WGT_BITS must be 1 to 16");
-    if (PE < ristretto_pkg::PeMultiplier || PE > ristretto_pkg::PeMinifloat) $fatal(1, "PE is not known");
-    if (PE == ristretto_pkg::PeShifter && (WGT_BITS < 2 || WGT_BITS > 5)) $fatal(1, "WGT_BITS of a shifter must be 2 to 5");
-    if (PE == ristretto_pkg::PeMinifloat) begin
-      if (EXPONENT_BITS < 1 || EXPONENT_BITS > 8 || MANTISSA_BITS < 0 || MANTISSA_BITS > 10)
-        $fatal(1, "EXPONENT_BITS must be 1 to 8, MANTISSA_BITS 0 to 10");
-      if (ACT_BITS != 1 + EXPONENT_BITS + MANTISSA_BITS || WGT_BITS != ACT_BITS)
-        $fatal(1, "ACT_BITS and WGT_BITS must be those of the minifloat");
-      if (UNSIGNED != 0 || AVERAGE != 0 || CHANNEL_SHIFT != 0) $fatal(1, "minifloats have no UNSIGNED, AVERAGE, CHANNEL_SHIFT");
-      if (ACC_BITS < 2 || ACC_BITS > 112) $fatal(1, "ACC_BITS must be 2 to 112");
-    end else if (ACC_BITS < 2 || ACC_BITS > 48) $fatal(1, "ACC_BITS must be 2 to 48");
-    if (BUS_BITS < 16 || BUS_BITS > 1024 || (1 << $clog2(BUS_BITS)) != BUS_BITS)
-      $fatal(1, "BUS_BITS must be a power of two from 16 to 1024");
-    if (ACT_DEPTH < 1 || OUT_DEPTH < 1 || WGT_DEPTH < 1) $fatal(1, "buffers must not be empty");
-    if (ACT_DEPTH > 1 << 24 || OUT_DEPTH > 1 << 24 || WGT_DEPTH > 1 << 16) $fatal(1, "a buffer is too large");
-    if (OUTSTANDING < 1 || PROG_DEPTH < 1 || PROG_DEPTH > 1 << 16) $fatal(1, "OUTSTANDING or PROG_DEPTH out of range");
+    if (Lanes < 1 || Lanes > 64) $fatal(1, "Lanes must be 1 to 64");
+    if (Muls < 1 || Muls > 64) $fatal(1, "Muls must be 1 to 64");
+    if (ActBits < 1 || ActBits > 16) $fatal(1, "ActBits must be 1 to 16");
+    if (WgtBits < 1 || WgtBits > 16) $fatal(1, "WgtBits must be 1 to 16");
+    if (Pe < ristretto_pkg::PeMultiplier || Pe > ristretto_pkg::PeMinifloat) $fatal(1, "Pe is not known");
+    if (Pe == ristretto_pkg::PeShifter && (WgtBits < 2 || WgtBits > 5)) $fatal(1, "WgtBits of a shifter must be 2 to 5");
+    if (Pe == ristretto_pkg::PeMinifloat) begin
+      if (ExponentBits < 1 || ExponentBits > 8 || MantissaBits < 0 || MantissaBits > 10)
+        $fatal(1, "ExponentBits must be 1 to 8, MantissaBits 0 to 10");
+      if (ActBits != 1 + ExponentBits + MantissaBits || WgtBits != ActBits)
+        $fatal(1, "ActBits and WgtBits must be those of the minifloat");
+      if (UnsignedActivations || AveragePooling || ChannelShifts) $fatal(1, "minifloats have no UnsignedActivations, AveragePooling, ChannelShifts");
+      if (AccBits < 2 || AccBits > 112) $fatal(1, "AccBits must be 2 to 112");
+    end else if (AccBits < 2 || AccBits > 48) $fatal(1, "AccBits must be 2 to 48");
+    if (BusBits < 16 || BusBits > 1024 || (1 << $clog2(BusBits)) != BusBits)
+      $fatal(1, "BusBits must be a power of two from 16 to 1024");
+    if (ActDepth < 1 || OutDepth < 1 || WgtDepth < 1) $fatal(1, "buffers must not be empty");
+    if (ActDepth > 1 << 24 || OutDepth > 1 << 24 || WgtDepth > 1 << 16) $fatal(1, "a buffer is too large");
+    if (Outstanding < 1 || ProgDepth < 1 || ProgDepth > 1 << 16) $fatal(1, "Outstanding or ProgDepth out of range");
   end
   // verilator coverage_on
 
@@ -124,7 +124,7 @@ module ristretto_array #(
   logic [ProgBits-1:0] load_fetch_addr, seq_fetch_addr, store_fetch_addr;
   rst_desc_t load_desc, seq_desc, store_desc;
 
-  rst_program_memory #(.DEPTH(PROG_DEPTH)) u_load_program (
+  rst_program_memory #(.Depth(ProgDepth)) u_load_program (
     .clk_i,
     .we_i(prog_we_i),
     .waddr_i(prog_addr_i),
@@ -134,7 +134,7 @@ module ristretto_array #(
     .desc_o(load_desc)
   );
 
-  rst_program_memory #(.DEPTH(PROG_DEPTH)) u_seq_program (
+  rst_program_memory #(.Depth(ProgDepth)) u_seq_program (
     .clk_i,
     .we_i(prog_we_i),
     .waddr_i(prog_addr_i),
@@ -144,7 +144,7 @@ module ristretto_array #(
     .desc_o(seq_desc)
   );
 
-  rst_program_memory #(.DEPTH(PROG_DEPTH)) u_store_program (
+  rst_program_memory #(.Depth(ProgDepth)) u_store_program (
     .clk_i,
     .we_i(prog_we_i),
     .waddr_i(prog_addr_i),
@@ -192,8 +192,8 @@ module ristretto_array #(
   logic [15:0] fill_beat;
 
   rst_loader #(
-    .OUTSTANDING(OUTSTANDING),
-    .PROG_DEPTH(PROG_DEPTH)
+    .Outstanding(Outstanding),
+    .ProgDepth(ProgDepth)
   ) u_loader (
     .clk_i,
     .rst_ni,
@@ -218,9 +218,9 @@ module ristretto_array #(
   );
 
   rst_receiver #(
-    .ELEMENTS(Elements),
-    .ACT_ADDR_BITS(ActAddrBits),
-    .STEP_ADDR_BITS(StepAddrBits)
+    .Elements(Elements),
+    .ActAddrBits(ActAddrBits),
+    .StepAddrBits(StepAddrBits)
   ) u_receiver (
     .clk_i,
     .rst_ni,
@@ -247,11 +247,11 @@ module ristretto_array #(
   logic [StepAddrBits-1:0] wgt_step;
 
   rst_sequencer #(
-    .LANES(LANES),
-    .MULS(MULS),
-    .PROG_DEPTH(PROG_DEPTH),
-    .ACT_ADDR_BITS(ActAddrBits),
-    .STEP_ADDR_BITS(StepAddrBits)
+    .Lanes(Lanes),
+    .Muls(Muls),
+    .ProgDepth(ProgDepth),
+    .ActAddrBits(ActAddrBits),
+    .StepAddrBits(StepAddrBits)
   ) u_sequencer (
     .clk_i,
     .rst_ni,
@@ -277,7 +277,7 @@ module ristretto_array #(
   logic [Stages*StepBits-1:0] taps;
   rst_step_t at_read, at_multiply, at_accumulate, at_result, at_pool, at_output;
 
-  rst_step_pipe #(.STAGES(Stages)) u_step_pipe (
+  rst_step_pipe #(.Stages(Stages)) u_step_pipe (
     .clk_i,
     .rst_ni,
     .step_i(step),
@@ -310,23 +310,23 @@ module ristretto_array #(
   assign unused_taps = ^{at_read, at_multiply, at_accumulate, at_result, at_pool, at_output};
 
   // Activations: read, rotate (in the buffer), mask, operand register. --------------------------------------------
-  logic [MULS*ACT_BITS-1:0] act_line;
-  logic [MULS*InBits-1:0] act_q;
+  logic [Muls*ActBits-1:0] act_line;
+  logic [Muls*InBits-1:0] act_q;
   logic [MaskBits-1:0] act_low_q, act_high_q;
 
   rst_banked_buffer #(
-    .WIDTH(ACT_BITS),
-    .DEPTH(ACT_DEPTH),
-    .READS(MULS),
-    .WRITES(Elements),
-    .BANKS(ACT_BANKS)
+    .Width(ActBits),
+    .Depth(ActDepth),
+    .Reads(Muls),
+    .Writes(Elements),
+    .Banks(ActBanks)
   ) u_act_buffer (
     .clk_i,
     .we_i(act_we),
     .whalf_i(fill_half),
     .waddr_i(fill_act_addr),
     .wcount_i(ElementsBits'(Elements)),
-    .wdata_i(rsp_data_i[Elements*ACT_BITS-1:0]),
+    .wdata_i(rsp_data_i[Elements*ActBits-1:0]),
     .re_i(step.valid),
     .rhalf_i(act_half),
     .raddr_i(act_addr),
@@ -340,14 +340,14 @@ module ristretto_array #(
     end
   end
 
-  for (genvar i = 0; i < MULS; i++) begin : gen_act
+  for (genvar i = 0; i < Muls; i++) begin : gen_act
     logic taken;
-    logic [ACT_BITS-1:0] word;
+    logic [ActBits-1:0] word;
     logic [InBits-1:0] act;
     assign taken = (MaskBits'(i) >= act_low_q) && (MaskBits'(i) < act_high_q);
-    assign word = act_line[i*ACT_BITS +: ACT_BITS];
-    if (UNSIGNED != 0) begin : gen_sign
-      assign act = {!at_read.in_unsigned && word[ACT_BITS-1], word};
+    assign word = act_line[i*ActBits +: ActBits];
+    if (UnsignedActivations) begin : gen_sign
+      assign act = {!at_read.in_unsigned && word[ActBits-1], word};
     end else begin : gen_as_is
       assign act = word;
     end
@@ -357,16 +357,16 @@ module ristretto_array #(
   end
 
   // Weights and biases. --------------------------------------------------------------------------------------------
-  logic [LANES*MULS*WGT_BITS-1:0] wgt_line;
-  logic [LANES*BiasBits-1:0] biases;
+  logic [Lanes*Muls*WgtBits-1:0] wgt_line;
+  logic [Lanes*BiasBits-1:0] biases;
 
   rst_weight_buffer #(
-    .LANES(LANES),
-    .MULS(MULS),
-    .WGT_BITS(WGT_BITS),
-    .LANE_BITS(BiasBits),
-    .DEPTH(WGT_DEPTH),
-    .BUS_BITS(BUS_BITS)
+    .Lanes(Lanes),
+    .Muls(Muls),
+    .WgtBits(WgtBits),
+    .LaneBits(BiasBits),
+    .Depth(WgtDepth),
+    .BusBits(BusBits)
   ) u_wgt_buffer (
     .clk_i,
     .we_i(wgt_we),
@@ -384,37 +384,37 @@ module ristretto_array #(
   );
 
   // Lanes and pooling. -----------------------------------------------------------------------------------------------
-  logic [LANES-1:0] lane_ovf, lane_sat;
-  logic [LANES*ACT_BITS-1:0] pooled;
+  logic [Lanes-1:0] lane_ovf, lane_sat;
+  logic [Lanes*ActBits-1:0] pooled;
 
-  for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [ACT_BITS-1:0] result, maximum;
+  for (genvar l = 0; l < Lanes; l++) begin : gen_lane
+    logic [ActBits-1:0] result, maximum;
     logic [BiasBits-1:0] bias;
     assign bias = at_accumulate.direct ? '0 : biases[l*BiasBits +: BiasBits];
 
     rst_lane #(
-      .MULS(MULS),
-      .ACT_BITS(ACT_BITS),
-      .WGT_BITS(WGT_BITS),
-      .ACC_BITS(ACC_BITS),
-      .OVERFLOW(OVERFLOW),
-      .FIRST_LEVEL(FIRST_LEVEL),
-      .TREE_REGS(TREE_REGS),
-      .ROUNDING(ROUNDING),
-      .LANE(l),
-      .PE(PE),
-      .ZERO_CODE(ZERO_CODE),
-      .EXPONENT_BITS(EXPONENT_BITS),
-      .MANTISSA_BITS(MANTISSA_BITS),
-      .SUBNORMALS(SUBNORMALS),
-      .SPECIAL(SPECIAL),
-      .CHANNEL_SHIFT(CHANNEL_SHIFT),
-      .UNSIGNED(UNSIGNED),
-      .AVERAGE(AVERAGE)
+      .Muls(Muls),
+      .ActBits(ActBits),
+      .WgtBits(WgtBits),
+      .AccBits(AccBits),
+      .Overflow(Overflow),
+      .FirstLevel(FirstLevel),
+      .TreeRegisters(TreeRegisters),
+      .Rounding(Rounding),
+      .Lane(l),
+      .Pe(Pe),
+      .ZeroCode(ZeroCode),
+      .ExponentBits(ExponentBits),
+      .MantissaBits(MantissaBits),
+      .Subnormals(Subnormals),
+      .Special(Special),
+      .ChannelShifts(ChannelShifts),
+      .UnsignedActivations(UnsignedActivations),
+      .AveragePooling(AveragePooling)
     ) u_lane (
       .clk_i,
       .operand_en_i(at_read.valid),
-      .wgt_i(wgt_line[l*MULS*WGT_BITS +: MULS*WGT_BITS]),
+      .wgt_i(wgt_line[l*Muls*WgtBits +: Muls*WgtBits]),
       .product_en_i(at_multiply.valid),
       .act_i(act_q),
       .direct_i(at_multiply.direct),
@@ -436,9 +436,9 @@ module ristretto_array #(
     );
 
     rst_pool_max #(
-      .ACT_BITS(ACT_BITS),
-      .UNSIGNED(UNSIGNED),
-      .MAGNITUDES((PE == ristretto_pkg::PeMinifloat) ? 1 : 0)
+      .ActBits(ActBits),
+      .UnsignedActivations(UnsignedActivations),
+      .Magnitudes(Pe == ristretto_pkg::PeMinifloat)
     ) u_pool (
       .clk_i,
       .en_i(at_pool.valid && at_pool.last),
@@ -448,22 +448,22 @@ module ristretto_array #(
       .max_o(maximum)
     );
 
-    assign pooled[l*ACT_BITS +: ACT_BITS] = maximum;
+    assign pooled[l*ActBits +: ActBits] = maximum;
   end
 
   // Output buffer and storer. ------------------------------------------------------------------------------------
   logic out_we, buf_re, buf_half;
   logic [OutAddrBits-1:0] buf_addr;
-  logic [Elements*ACT_BITS-1:0] buf_data;
+  logic [Elements*ActBits-1:0] buf_data;
 
   assign out_we = at_output.valid && at_output.last && at_output.pos_last;
 
   rst_banked_buffer #(
-    .WIDTH(ACT_BITS),
-    .DEPTH(OUT_DEPTH),
-    .READS(Elements),
-    .WRITES(LANES),
-    .BANKS(OUT_BANKS)
+    .Width(ActBits),
+    .Depth(OutDepth),
+    .Reads(Elements),
+    .Writes(Lanes),
+    .Banks(OutBanks)
   ) u_out_buffer (
     .clk_i,
     .we_i(out_we),
@@ -478,10 +478,10 @@ module ristretto_array #(
   );
 
   rst_storer #(
-    .ACT_BITS(ACT_BITS),
-    .BUS_BITS(BUS_BITS),
-    .PROG_DEPTH(PROG_DEPTH),
-    .OUT_ADDR_BITS(OutAddrBits)
+    .ActBits(ActBits),
+    .BusBits(BusBits),
+    .ProgDepth(ProgDepth),
+    .OutAddrBits(OutAddrBits)
   ) u_storer (
     .clk_i,
     .rst_ni,
@@ -508,7 +508,7 @@ module ristretto_array #(
   logic [31:0] ovf_count, sat_count, ovf_count_q;
   logic [15:0] out_desc_q;
 
-  rst_flag_count #(.LANES(LANES)) u_ovf_count (
+  rst_flag_count #(.Lanes(Lanes)) u_ovf_count (
     .clk_i,
     .en_i(at_result.valid),
     .first_i(at_result.first && at_result.pos_first),
@@ -517,7 +517,7 @@ module ristretto_array #(
     .count_o(ovf_count)
   );
 
-  rst_flag_count #(.LANES(LANES)) u_sat_count (
+  rst_flag_count #(.Lanes(Lanes)) u_sat_count (
     .clk_i,
     .en_i(at_pool.valid && at_pool.last),
     .first_i(at_pool.pos_first),
@@ -544,7 +544,7 @@ module ristretto_array #(
   assign obs_out_sat_o = sat_count;
   assign obs_out_ovf_o = ovf_count_q;
 
-  // The top bits of a beat hold no activation if ACT_BITS does not divide it.
+  // The top bits of a beat hold no activation if ActBits does not divide it.
   logic unused_rsp;
   assign unused_rsp = ^rsp_data_i;
 endmodule

@@ -1,6 +1,6 @@
 // Types and sizes that several modules share. docs/reference/microarchitecture.md says what they mean.
 package ristretto_pkg;
-  // Values of the parameters PE, OVERFLOW, FIRST_LEVEL, TREE_REGS and ROUNDING.
+  // Values of the parameters Pe, Overflow, FirstLevel, TreeRegisters and Rounding.
   localparam int PeMultiplier = 0;
   localparam int PeShifter = 1;
   localparam int PeMinifloat = 2;
@@ -8,19 +8,19 @@ package ristretto_pkg;
   localparam int OverflowSaturate = 1;
   localparam int FirstLevelExact = 0;
   localparam int FirstLevelPaper = 1;
-  localparam int TreeRegsNone = 0;
-  localparam int TreeRegsEvery = 1;
-  localparam int TreeRegsEverySecond = 2;
+  localparam int TreeRegistersNone = 0;
+  localparam int TreeRegistersEvery = 1;
+  localparam int TreeRegistersEverySecond = 2;
   localparam int RoundNearest = 0;
   localparam int RoundNearestEven = 1;
   localparam int RoundNearestUp = 2;
   localparam int RoundTruncate = 3;
-  // Which codes of a minifloat are no numbers (parameter SPECIAL): none, the highest magnitude, the highest exponent.
+  // Which codes of a minifloat are no numbers (parameter Special): none, the highest magnitude, the highest exponent.
   localparam int SpecialFinite = 0;
   localparam int SpecialNan = 1;
   localparam int SpecialIeee = 2;
 
-  // Bits of a lane among the biases with CHANNEL_SHIFT: what its channel shifts more than the descriptor says.
+  // Bits of a lane among the biases with ChannelShifts: what its channel shifts more than the descriptor says.
   localparam int ChannelShiftBits = 7;
 
   localparam int ShiftMin = -15;
@@ -29,7 +29,7 @@ package ristretto_pkg;
   // Values of a descriptor's mode.
   localparam int ModeWeights = 0;
   localparam int ModeDirect = 1;
-  localparam int ModeMaximum = 2;
+  localparam int ModeMax = 2;
 
   // Counters that walk the ifmap: 24-bit fields of the descriptor, one bit more for the sum, one for the sign.
   localparam int ColBits = 26;
@@ -59,13 +59,13 @@ package ristretto_pkg;
                          ((special == SpecialNan) ? 1 : (special == SpecialIeee) ? (1 << mantissa_bits) : 0);
   endfunction
 
-  function automatic int minifloat_integer_bits(input int exponent_bits, input int mantissa_bits, input int subnormals,
+  function automatic int minifloat_integer_bits(input int exponent_bits, input int mantissa_bits, input bit subnormals,
                                                 input int special);
     minifloat_integer_bits = mantissa_bits + 1 + (minifloat_max_code(exponent_bits, mantissa_bits, special) >> mantissa_bits) -
-                             ((subnormals != 0) ? 1 : 0);
+                             (subnormals ? 1 : 0);
   endfunction
 
-  function automatic int minifloat_product_bits(input int exponent_bits, input int mantissa_bits, input int subnormals,
+  function automatic int minifloat_product_bits(input int exponent_bits, input int mantissa_bits, input bit subnormals,
                                                 input int special);
     minifloat_product_bits = 2 * minifloat_integer_bits(exponent_bits, mantissa_bits, subnormals, special) + 1;
   endfunction
@@ -78,8 +78,8 @@ package ristretto_pkg;
   // Register stages inside the tree.
   function automatic int tree_stages(input int inputs, input int tree_regs);
     case (tree_regs)
-      TreeRegsEvery: tree_stages = $clog2(inputs);
-      TreeRegsEverySecond: tree_stages = $clog2(inputs) / 2;
+      TreeRegistersEvery: tree_stages = $clog2(inputs);
+      TreeRegistersEverySecond: tree_stages = $clog2(inputs) / 2;
       default: tree_stages = 0;
     endcase
   endfunction

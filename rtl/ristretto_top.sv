@@ -2,107 +2,107 @@
 // and the program's memory lie, it runs a whole network on its own. docs/user/integration.md describes the ports and their timing,
 // docs/reference/registers.md the registers.
 module ristretto_top #(
-  parameter int LANES = 4,
-  parameter int MULS = 4,
-  parameter int ACT_BITS = 8,
-  parameter int WGT_BITS = 8,
-  parameter int ACC_BITS = 32,
-  parameter int OVERFLOW = ristretto_pkg::OverflowWrap,
-  parameter int FIRST_LEVEL = ristretto_pkg::FirstLevelExact,
-  parameter int TREE_REGS = ristretto_pkg::TreeRegsNone,
-  parameter int ROUNDING = ristretto_pkg::RoundNearest,
-  parameter int ACT_DEPTH = 1024,
-  parameter int OUT_DEPTH = 1024,
-  parameter int WGT_DEPTH = 64,
-  parameter int BUS_BITS = 64,
-  parameter int OUTSTANDING = 8,
-  parameter int PROG_DEPTH = 16,
-  parameter int PE = ristretto_pkg::PeMultiplier,
-  parameter int ZERO_CODE = 0,
-  parameter int EXPONENT_BITS = 4,
-  parameter int MANTISSA_BITS = 3,
-  parameter int SUBNORMALS = 1,
-  parameter int SPECIAL = ristretto_pkg::SpecialNan,
-  parameter int UNSIGNED = 0,
-  parameter int AVERAGE = 1,
-  parameter int CHANNEL_SHIFT = 0,
-  parameter int ACT_BANKS = 0,                     // 0: as many as are needed
-  parameter int OUT_BANKS = 0,
-  parameter int ADDR_BITS = 64,                    // 32 to 64
-  parameter int ID_BITS = 1                        // all transfers have ID 0
+  parameter int Lanes = 4,
+  parameter int Muls = 4,
+  parameter int ActBits = 8,
+  parameter int WgtBits = 8,
+  parameter int AccBits = 32,
+  parameter int Overflow = ristretto_pkg::OverflowWrap,
+  parameter int FirstLevel = ristretto_pkg::FirstLevelExact,
+  parameter int TreeRegisters = ristretto_pkg::TreeRegistersNone,
+  parameter int Rounding = ristretto_pkg::RoundNearest,
+  parameter int ActDepth = 1024,
+  parameter int OutDepth = 1024,
+  parameter int WgtDepth = 64,
+  parameter int BusBits = 64,
+  parameter int Outstanding = 8,
+  parameter int ProgDepth = 16,
+  parameter int Pe = ristretto_pkg::PeMultiplier,
+  parameter bit ZeroCode = 1'b0,
+  parameter int ExponentBits = 4,
+  parameter int MantissaBits = 3,
+  parameter bit Subnormals = 1'b1,
+  parameter int Special = ristretto_pkg::SpecialNan,
+  parameter bit UnsignedActivations = 1'b0,
+  parameter bit AveragePooling = 1'b1,
+  parameter bit ChannelShifts = 1'b0,
+  parameter int ActBanks = 0,                     // 0: as many as are needed
+  parameter int OutBanks = 0,
+  parameter int AddrBits = 64,                    // 32 to 64
+  parameter int IdBits = 1                        // all transfers have ID 0
 ) (
-  input  logic                  clk_i,
-  input  logic                  rst_ni,
-  output logic                  irq_o,
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  output logic                 irq_o,
 
   // Registers, AXI4-Lite.
-  input  logic                  s_axil_awvalid_i,
-  output logic                  s_axil_awready_o,
-  input  logic [11:0]           s_axil_awaddr_i,
-  input  logic [2:0]            s_axil_awprot_i,
-  input  logic                  s_axil_wvalid_i,
-  output logic                  s_axil_wready_o,
-  input  logic [31:0]           s_axil_wdata_i,
-  input  logic [3:0]            s_axil_wstrb_i,
-  output logic                  s_axil_bvalid_o,
-  input  logic                  s_axil_bready_i,
-  output logic [1:0]            s_axil_bresp_o,
-  input  logic                  s_axil_arvalid_i,
-  output logic                  s_axil_arready_o,
-  input  logic [11:0]           s_axil_araddr_i,
-  input  logic [2:0]            s_axil_arprot_i,
-  output logic                  s_axil_rvalid_o,
-  input  logic                  s_axil_rready_i,
-  output logic [31:0]           s_axil_rdata_o,
-  output logic [1:0]            s_axil_rresp_o,
+  input  logic                 s_axil_awvalid_i,
+  output logic                 s_axil_awready_o,
+  input  logic [11:0]          s_axil_awaddr_i,
+  input  logic [2:0]           s_axil_awprot_i,
+  input  logic                 s_axil_wvalid_i,
+  output logic                 s_axil_wready_o,
+  input  logic [31:0]          s_axil_wdata_i,
+  input  logic [3:0]           s_axil_wstrb_i,
+  output logic                 s_axil_bvalid_o,
+  input  logic                 s_axil_bready_i,
+  output logic [1:0]           s_axil_bresp_o,
+  input  logic                 s_axil_arvalid_i,
+  output logic                 s_axil_arready_o,
+  input  logic [11:0]          s_axil_araddr_i,
+  input  logic [2:0]           s_axil_arprot_i,
+  output logic                 s_axil_rvalid_o,
+  input  logic                 s_axil_rready_i,
+  output logic [31:0]          s_axil_rdata_o,
+  output logic [1:0]           s_axil_rresp_o,
 
   // Memory, AXI4.
-  output logic                  m_axi_arvalid_o,
-  input  logic                  m_axi_arready_i,
-  output logic [ID_BITS-1:0]    m_axi_arid_o,
-  output logic [ADDR_BITS-1:0]  m_axi_araddr_o,
-  output logic [7:0]            m_axi_arlen_o,
-  output logic [2:0]            m_axi_arsize_o,
-  output logic [1:0]            m_axi_arburst_o,
-  output logic                  m_axi_arlock_o,
-  output logic [3:0]            m_axi_arcache_o,
-  output logic [2:0]            m_axi_arprot_o,
-  output logic [3:0]            m_axi_arqos_o,
-  input  logic                  m_axi_rvalid_i,
-  output logic                  m_axi_rready_o,
-  input  logic [ID_BITS-1:0]    m_axi_rid_i,
-  input  logic [BUS_BITS-1:0]   m_axi_rdata_i,
-  input  logic [1:0]            m_axi_rresp_i,
-  input  logic                  m_axi_rlast_i,
-  output logic                  m_axi_awvalid_o,
-  input  logic                  m_axi_awready_i,
-  output logic [ID_BITS-1:0]    m_axi_awid_o,
-  output logic [ADDR_BITS-1:0]  m_axi_awaddr_o,
-  output logic [7:0]            m_axi_awlen_o,
-  output logic [2:0]            m_axi_awsize_o,
-  output logic [1:0]            m_axi_awburst_o,
-  output logic                  m_axi_awlock_o,
-  output logic [3:0]            m_axi_awcache_o,
-  output logic [2:0]            m_axi_awprot_o,
-  output logic [3:0]            m_axi_awqos_o,
-  output logic                  m_axi_wvalid_o,
-  input  logic                  m_axi_wready_i,
-  output logic [BUS_BITS-1:0]   m_axi_wdata_o,
-  output logic [BUS_BITS/8-1:0] m_axi_wstrb_o,
-  output logic                  m_axi_wlast_o,
-  input  logic                  m_axi_bvalid_i,
-  output logic                  m_axi_bready_o,
-  input  logic [ID_BITS-1:0]    m_axi_bid_i,
-  input  logic [1:0]            m_axi_bresp_i
+  output logic                 m_axi_arvalid_o,
+  input  logic                 m_axi_arready_i,
+  output logic [IdBits-1:0]    m_axi_arid_o,
+  output logic [AddrBits-1:0]  m_axi_araddr_o,
+  output logic [7:0]           m_axi_arlen_o,
+  output logic [2:0]           m_axi_arsize_o,
+  output logic [1:0]           m_axi_arburst_o,
+  output logic                 m_axi_arlock_o,
+  output logic [3:0]           m_axi_arcache_o,
+  output logic [2:0]           m_axi_arprot_o,
+  output logic [3:0]           m_axi_arqos_o,
+  input  logic                 m_axi_rvalid_i,
+  output logic                 m_axi_rready_o,
+  input  logic [IdBits-1:0]    m_axi_rid_i,
+  input  logic [BusBits-1:0]   m_axi_rdata_i,
+  input  logic [1:0]           m_axi_rresp_i,
+  input  logic                 m_axi_rlast_i,
+  output logic                 m_axi_awvalid_o,
+  input  logic                 m_axi_awready_i,
+  output logic [IdBits-1:0]    m_axi_awid_o,
+  output logic [AddrBits-1:0]  m_axi_awaddr_o,
+  output logic [7:0]           m_axi_awlen_o,
+  output logic [2:0]           m_axi_awsize_o,
+  output logic [1:0]           m_axi_awburst_o,
+  output logic                 m_axi_awlock_o,
+  output logic [3:0]           m_axi_awcache_o,
+  output logic [2:0]           m_axi_awprot_o,
+  output logic [3:0]           m_axi_awqos_o,
+  output logic                 m_axi_wvalid_o,
+  input  logic                 m_axi_wready_i,
+  output logic [BusBits-1:0]   m_axi_wdata_o,
+  output logic [BusBits/8-1:0] m_axi_wstrb_o,
+  output logic                 m_axi_wlast_o,
+  input  logic                 m_axi_bvalid_i,
+  output logic                 m_axi_bready_o,
+  input  logic [IdBits-1:0]    m_axi_bid_i,
+  input  logic [1:0]           m_axi_bresp_i
 );
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH);
-  localparam logic [2:0] Size = 3'($clog2(BUS_BITS / 8));
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth);
+  localparam logic [2:0] Size = 3'($clog2(BusBits / 8));
   localparam logic [1:0] Incrementing = 2'b01;
   localparam logic [3:0] NormalBufferable = 4'b0011;
 
   initial begin
-    if (ADDR_BITS < 32 || ADDR_BITS > 64) $fatal(1, "ADDR_BITS must be 32 to 64");
-    if (ID_BITS < 1) $fatal(1, "ID_BITS must be at least 1");
+    if (AddrBits < 32 || AddrBits > 64) $fatal(1, "AddrBits must be 32 to 64");
+    if (IdBits < 1) $fatal(1, "IdBits must be at least 1");
   end
 
   // Job. -----------------------------------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ module ristretto_top #(
   logic [15:0] count;
   logic [7:0] error;
   logic fetch_valid, fetch_ready, fetch_open, fetch_data_valid, fetch_data_ready;
-  logic [ADDR_BITS-1:0] fetch_addr;
-  logic [BUS_BITS-1:0] fetch_data;
+  logic [AddrBits-1:0] fetch_addr;
+  logic [BusBits-1:0] fetch_data;
   logic prog_we, run_start, run_done;
   logic [ProgBits+5:0] prog_addr;
   logic [31:0] prog_wdata;
@@ -120,9 +120,9 @@ module ristretto_top #(
   logic writes_open, read_error, write_error;
 
   rst_job #(
-    .BUS_BITS(BUS_BITS),
-    .ADDR_BITS(ADDR_BITS),
-    .PROG_DEPTH(PROG_DEPTH)
+    .BusBits(BusBits),
+    .AddrBits(AddrBits),
+    .ProgDepth(ProgDepth)
   ) u_job (
     .clk_i,
     .rst_ni,
@@ -154,36 +154,36 @@ module ristretto_top #(
   // Array. ---------------------------------------------------------------------------------------------------------------
   logic rd_valid, wr_valid, mem_ready, rsp_valid, out_valid;
   logic [31:0] rd_addr, wr_addr, out_sat, out_ovf;
-  logic [BUS_BITS-1:0] wr_data, rsp_data;
+  logic [BusBits-1:0] wr_data, rsp_data;
 
   /* verilator lint_off PINCONNECTEMPTY */
   ristretto_array #(
-    .LANES(LANES),
-    .MULS(MULS),
-    .ACT_BITS(ACT_BITS),
-    .WGT_BITS(WGT_BITS),
-    .ACC_BITS(ACC_BITS),
-    .OVERFLOW(OVERFLOW),
-    .FIRST_LEVEL(FIRST_LEVEL),
-    .TREE_REGS(TREE_REGS),
-    .ROUNDING(ROUNDING),
-    .ACT_DEPTH(ACT_DEPTH),
-    .OUT_DEPTH(OUT_DEPTH),
-    .WGT_DEPTH(WGT_DEPTH),
-    .BUS_BITS(BUS_BITS),
-    .OUTSTANDING(OUTSTANDING),
-    .PROG_DEPTH(PROG_DEPTH),
-    .PE(PE),
-    .ZERO_CODE(ZERO_CODE),
-    .EXPONENT_BITS(EXPONENT_BITS),
-    .MANTISSA_BITS(MANTISSA_BITS),
-    .SUBNORMALS(SUBNORMALS),
-    .SPECIAL(SPECIAL),
-    .UNSIGNED(UNSIGNED),
-    .AVERAGE(AVERAGE),
-    .CHANNEL_SHIFT(CHANNEL_SHIFT),
-    .ACT_BANKS(ACT_BANKS),
-    .OUT_BANKS(OUT_BANKS)
+    .Lanes(Lanes),
+    .Muls(Muls),
+    .ActBits(ActBits),
+    .WgtBits(WgtBits),
+    .AccBits(AccBits),
+    .Overflow(Overflow),
+    .FirstLevel(FirstLevel),
+    .TreeRegisters(TreeRegisters),
+    .Rounding(Rounding),
+    .ActDepth(ActDepth),
+    .OutDepth(OutDepth),
+    .WgtDepth(WgtDepth),
+    .BusBits(BusBits),
+    .Outstanding(Outstanding),
+    .ProgDepth(ProgDepth),
+    .Pe(Pe),
+    .ZeroCode(ZeroCode),
+    .ExponentBits(ExponentBits),
+    .MantissaBits(MantissaBits),
+    .Subnormals(Subnormals),
+    .Special(Special),
+    .UnsignedActivations(UnsignedActivations),
+    .AveragePooling(AveragePooling),
+    .ChannelShifts(ChannelShifts),
+    .ActBanks(ActBanks),
+    .OutBanks(OutBanks)
   ) u_array (
     .clk_i,
     .rst_ni,
@@ -216,12 +216,12 @@ module ristretto_top #(
 
   // Memory. --------------------------------------------------------------------------------------------------------------
   rst_axi_port #(
-    .BUS_BITS(BUS_BITS),
-    .ADDR_BITS(ADDR_BITS)
+    .BusBits(BusBits),
+    .AddrBits(AddrBits)
   ) u_port (
     .clk_i,
     .rst_ni,
-    .base_i(ADDR_BITS'(memory)),
+    .base_i(AddrBits'(memory)),
     .rd_valid_i(rd_valid),
     .rd_addr_i(rd_addr),
     .wr_valid_i(wr_valid),
@@ -279,26 +279,26 @@ module ristretto_top #(
 
   // Registers. -----------------------------------------------------------------------------------------------------------
   rst_registers #(
-    .LANES(LANES),
-    .MULS(MULS),
-    .WIDTHS((32'(ACC_BITS) << ristretto_regs_pkg::WidthsAccumulatorLsb) | (32'(WGT_BITS) << ristretto_regs_pkg::WidthsWeightLsb) |
-            (32'(ACT_BITS) << ristretto_regs_pkg::WidthsActivationLsb)),
-    .RULES((32'(OVERFLOW) << ristretto_regs_pkg::RulesOverflowLsb) | (32'(FIRST_LEVEL) << ristretto_regs_pkg::RulesFirstLevelLsb) |
-           (32'(TREE_REGS) << ristretto_regs_pkg::RulesTreeRegsLsb) | (32'(ROUNDING) << ristretto_regs_pkg::RulesRoundingLsb) |
-           (32'(PE) << ristretto_regs_pkg::RulesPeLsb) | (32'(ZERO_CODE) << ristretto_regs_pkg::RulesZeroCodeLsb) |
-           (32'(UNSIGNED) << ristretto_regs_pkg::RulesUnsignedLsb) | (32'(AVERAGE) << ristretto_regs_pkg::RulesAverageLsb) |
-           (32'(CHANNEL_SHIFT) << ristretto_regs_pkg::RulesChannelShiftLsb)),
-    .ACT_DEPTH(ACT_DEPTH),
-    .OUT_DEPTH(OUT_DEPTH),
-    .WGT_DEPTH(WGT_DEPTH),
-    .BUS_BITS(BUS_BITS),
-    .OUTSTANDING(OUTSTANDING),
-    .PROG_DEPTH(PROG_DEPTH),
-    .MINIFLOAT((PE != ristretto_pkg::PeMinifloat) ? 32'd0 :
-               (32'(EXPONENT_BITS) << ristretto_regs_pkg::MinifloatExponentLsb) |
-               (32'(MANTISSA_BITS) << ristretto_regs_pkg::MinifloatMantissaLsb) |
-               (32'(SUBNORMALS) << ristretto_regs_pkg::MinifloatSubnormalsLsb) |
-               (32'(SPECIAL) << ristretto_regs_pkg::MinifloatSpecialLsb))
+    .Lanes(Lanes),
+    .Muls(Muls),
+    .Widths((32'(AccBits) << ristretto_regs_pkg::WidthsAccumulatorLsb) | (32'(WgtBits) << ristretto_regs_pkg::WidthsWeightLsb) |
+            (32'(ActBits) << ristretto_regs_pkg::WidthsActivationLsb)),
+    .Rules((32'(Overflow) << ristretto_regs_pkg::RulesOverflowLsb) | (32'(FirstLevel) << ristretto_regs_pkg::RulesFirstLevelLsb) |
+           (32'(TreeRegisters) << ristretto_regs_pkg::RulesTreeRegistersLsb) | (32'(Rounding) << ristretto_regs_pkg::RulesRoundingLsb) |
+           (32'(Pe) << ristretto_regs_pkg::RulesPeLsb) | (32'(ZeroCode) << ristretto_regs_pkg::RulesZeroCodeLsb) |
+           (32'(UnsignedActivations) << ristretto_regs_pkg::RulesUnsignedActivationsLsb) | (32'(AveragePooling) << ristretto_regs_pkg::RulesAveragePoolingLsb) |
+           (32'(ChannelShifts) << ristretto_regs_pkg::RulesChannelShiftsLsb)),
+    .ActDepth(ActDepth),
+    .OutDepth(OutDepth),
+    .WgtDepth(WgtDepth),
+    .BusBits(BusBits),
+    .Outstanding(Outstanding),
+    .ProgDepth(ProgDepth),
+    .Minifloat((Pe != ristretto_pkg::PeMinifloat) ? 32'd0 :
+               (32'(ExponentBits) << ristretto_regs_pkg::MinifloatExponentLsb) |
+               (32'(MantissaBits) << ristretto_regs_pkg::MinifloatMantissaLsb) |
+               (32'(Subnormals) << ristretto_regs_pkg::MinifloatSubnormalsLsb) |
+               (32'(Special) << ristretto_regs_pkg::MinifloatSpecialLsb))
   ) u_registers (
     .clk_i,
     .rst_ni,

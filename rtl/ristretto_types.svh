@@ -69,7 +69,7 @@ typedef struct packed {
   logic [23:0] ifmap_beats;  // beats of the ifmap
   logic [31:0] ifmap_addr;  // first beat of the tile's ifmap rows
   logic [15:0] wait_stored;  // descriptors whose ofmaps must be in memory before the ifmap is read
-  logic [4:0] out_bits;  // bits of an output value, 1 to ACT_BITS: requantize saturates to them
+  logic [4:0] out_bits;  // bits of an output value, 1 to ActBits: requantize saturates to them
   logic [0:0] relu;  // 1: ReLU before requantize
   logic [0:0] out_unsigned;  // 1: requantize saturates to 0 to 2^out_bits - 1
   logic [0:0] in_unsigned;  // 1: elements of the ifmap are unsigned
@@ -83,10 +83,10 @@ typedef struct packed {
   logic [15:0] scale_right;  // the same for windows in the last column
   logic [15:0] scale;  // requantize: the sum is multiplied by this; 1 but for average pooling
   logic [4:0] align_second;  // the same in outer segments behind the first
-  // direct: activations are shifted left by this, at most the width of a product less ACT_BITS
+  // direct: activations are shifted left by this, at most the width of a product less ActBits
   logic [4:0] align;
   logic [15:0] steps;  // steps of a window: seg1_count * seg2_count * chunks
-  logic [15:0] chunks;  // steps of a segment: ceil(seg_len / MULS)
+  logic [15:0] chunks;  // steps of a segment: ceil(seg_len / Muls)
   logic [23:0] seg_len;  // elements of a segment
   logic [23:0] seg2_cols;  // elements from one inner segment to the next: dilation_w * C
   logic [7:0] seg2_count;  // inner segments
@@ -112,10 +112,10 @@ typedef struct packed {
   logic [15:0] out_channels;
   logic [23:0] set_cols;  // elements from the input channels of one set to those of the next
   logic [7:0] lanes_last;  // output channels in the last group of all
-  logic [7:0] lanes_set;  // output channels in the last group of a set; LANES in the others
+  logic [7:0] lanes_set;  // output channels in the last group of a set; Lanes in the others
   logic [15:0] groups_per_set;  // groups that take the same input channels
   logic [15:0] groups;  // groups of output channels, over all sets
-  // 0: weights; 1: direct, no weights; 2: direct, and positions outside of the map never win
+  // 0 weights; 1 direct: no weights; 2 max: direct, and positions outside of the map never win
   logic [1:0] mode;
 } rst_desc_t;
 // END generated

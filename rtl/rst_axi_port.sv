@@ -1,68 +1,68 @@
 // The array's memory port as an AXI4 master. An access of the array goes out in the cycle in which the array asks, as a burst of
 // one beat; so in a system whose memory is always ready the array keeps its cycles. While the memory takes no address, accesses
 // that follow one another are gathered: the first waits as it was presented, the ones behind it become one burst (INCR, of up to
-// 256 beats to read and WRITES to write, within 4 KiB). The descriptor list is read in bursts while the array is idle.
+// 256 beats to read and Writes to write, within 4 KiB). The descriptor list is read in bursts while the array is idle.
 //
 // AXI does not order reads behind writes. So a read waits while its address lies between the lowest and the highest that
 // have been written without an answer; with an answer in the next cycle it never has to.
 module rst_axi_port #(
-  parameter int BUS_BITS = 64,
-  parameter int ADDR_BITS = 64,
-  parameter int WRITES = 16,                     // beats that wait to be written, a power of two
-  localparam int Bytes = BUS_BITS / 8,
+  parameter int BusBits = 64,
+  parameter int AddrBits = 64,
+  parameter int Writes = 16,                     // beats that wait to be written, a power of two
+  localparam int Bytes = BusBits / 8,
   localparam int ByteBits = $clog2(Bytes)
 ) (
-  input  logic                 clk_i,
-  input  logic                 rst_ni,
-  input  logic [ADDR_BITS-1:0] base_i,          // of beat 0; stable while the array runs
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  logic [AddrBits-1:0] base_i,         // of beat 0; stable while the array runs
 
   // The array's port.
-  input  logic                 rd_valid_i,
-  input  logic [31:0]          rd_addr_i,
-  input  logic                 wr_valid_i,
-  input  logic [31:0]          wr_addr_i,
-  input  logic [BUS_BITS-1:0]  wr_data_i,
-  output logic                 mem_ready_o,
-  output logic                 rsp_valid_o,
-  output logic [BUS_BITS-1:0]  rsp_data_o,
+  input  logic                rd_valid_i,
+  input  logic [31:0]         rd_addr_i,
+  input  logic                wr_valid_i,
+  input  logic [31:0]         wr_addr_i,
+  input  logic [BusBits-1:0]  wr_data_i,
+  output logic                mem_ready_o,
+  output logic                rsp_valid_o,
+  output logic [BusBits-1:0]  rsp_data_o,
 
   // A burst of the descriptor list, while the array is idle.
-  input  logic                 fetch_valid_i,
-  input  logic [ADDR_BITS-1:0] fetch_addr_i,
-  output logic                 fetch_ready_o,
-  input  logic                 fetch_open_i,     // answers belong to the list
-  output logic                 fetch_data_valid_o,
-  output logic [BUS_BITS-1:0]  fetch_data_o,
-  input  logic                 fetch_data_ready_i,
+  input  logic                fetch_valid_i,
+  input  logic [AddrBits-1:0] fetch_addr_i,
+  output logic                fetch_ready_o,
+  input  logic                fetch_open_i,   // answers belong to the list
+  output logic                fetch_data_valid_o,
+  output logic [BusBits-1:0]  fetch_data_o,
+  input  logic                fetch_data_ready_i,
 
-  output logic                 writes_open_o,   // writes without an answer
-  output logic                 read_error_o,    // an answer of this cycle says so
-  output logic                 write_error_o,
+  output logic                writes_open_o,  // writes without an answer
+  output logic                read_error_o,   // an answer of this cycle says so
+  output logic                write_error_o,
 
-  output logic                 m_axi_arvalid_o,
-  input  logic                 m_axi_arready_i,
-  output logic [ADDR_BITS-1:0] m_axi_araddr_o,
-  output logic [7:0]           m_axi_arlen_o,
-  input  logic                 m_axi_rvalid_i,
-  output logic                 m_axi_rready_o,
-  input  logic [BUS_BITS-1:0]  m_axi_rdata_i,
-  input  logic [1:0]           m_axi_rresp_i,
-  output logic                 m_axi_awvalid_o,
-  input  logic                 m_axi_awready_i,
-  output logic [ADDR_BITS-1:0] m_axi_awaddr_o,
-  output logic [7:0]           m_axi_awlen_o,
-  output logic                 m_axi_wvalid_o,
-  input  logic                 m_axi_wready_i,
-  output logic [BUS_BITS-1:0]  m_axi_wdata_o,
-  output logic                 m_axi_wlast_o,
-  input  logic                 m_axi_bvalid_i,
-  output logic                 m_axi_bready_o,
-  input  logic [1:0]           m_axi_bresp_i
+  output logic                m_axi_arvalid_o,
+  input  logic                m_axi_arready_i,
+  output logic [AddrBits-1:0] m_axi_araddr_o,
+  output logic [7:0]          m_axi_arlen_o,
+  input  logic                m_axi_rvalid_i,
+  output logic                m_axi_rready_o,
+  input  logic [BusBits-1:0]  m_axi_rdata_i,
+  input  logic [1:0]          m_axi_rresp_i,
+  output logic                m_axi_awvalid_o,
+  input  logic                m_axi_awready_i,
+  output logic [AddrBits-1:0] m_axi_awaddr_o,
+  output logic [7:0]          m_axi_awlen_o,
+  output logic                m_axi_wvalid_o,
+  input  logic                m_axi_wready_i,
+  output logic [BusBits-1:0]  m_axi_wdata_o,
+  output logic                m_axi_wlast_o,
+  input  logic                m_axi_bvalid_i,
+  output logic                m_axi_bready_o,
+  input  logic [1:0]          m_axi_bresp_i
 );
   localparam int OpenBits = 8;
   localparam int FetchBeats = 256 / Bytes;       // of a descriptor, 256 bytes; 2 to 128
 
-  localparam int CountBits = $clog2(WRITES) + 1;
+  localparam int CountBits = $clog2(Writes) + 1;
   localparam logic [7:0] Longest = '1;           // arlen of 256 beats
 
   typedef struct packed {
@@ -71,8 +71,8 @@ module rst_axi_port #(
     logic [7:0]  len;                            // beats less one
   } burst_t;
 
-  function automatic logic [ADDR_BITS-1:0] byte_address(input logic [ADDR_BITS-1:0] base, input logic [31:0] beat);
-    byte_address = base + (ADDR_BITS'(beat) << ByteBits);
+  function automatic logic [AddrBits-1:0] byte_address(input logic [AddrBits-1:0] base, input logic [31:0] beat);
+    byte_address = base + (AddrBits'(beat) << ByteBits);
   endfunction
 
   // Whether a beat may become the last one of a burst that is not presented yet. None crosses 4 KiB.
@@ -87,14 +87,14 @@ module rst_axi_port #(
   logic write_ready, write_take, write_joins, aw_taken_q, aw_done, w_taken, wr_head_done, push, pop, queue_valid;
   logic [CountBits-1:0] queued_q;
   logic [8:0] sent_q, sent_now;                  // beats of `wr_head_q` that the memory has
-  logic [BUS_BITS-1:0] queue_data;
-  logic [ADDR_BITS-1:0] write_address;
+  logic [BusBits-1:0] queue_data;
+  logic [AddrBits-1:0] write_address;
   logic [OpenBits-1:0] open_q;                   // bursts without an answer
   logic [31:0] low_q, high_q;                    // of their beats
 
   assign write_address = byte_address(base_i, wr_addr_i);
   assign write_joins = wr_tail_q.valid && joins(wr_tail_q.addr, wr_tail_q.len, wr_addr_i, write_address[11:0]);
-  assign write_ready = (open_q != '1) && (queued_q != CountBits'(WRITES)) && (!wr_tail_q.valid || write_joins);
+  assign write_ready = (open_q != '1) && (queued_q != CountBits'(Writes)) && (!wr_tail_q.valid || write_joins);
   assign write_take = wr_valid_i && write_ready;
 
   assign m_axi_awvalid_o = wr_head_q.valid ? !aw_taken_q : write_take;
@@ -123,8 +123,8 @@ module rst_axi_port #(
   end
 
   rst_fifo #(
-    .WIDTH(BUS_BITS),
-    .DEPTH(WRITES)
+    .Width(BusBits),
+    .Depth(Writes)
   ) u_queue (
     .clk_i,
     .rst_ni,
@@ -173,7 +173,7 @@ module rst_axi_port #(
   // Reads, the same. The array may withdraw a read that was not accepted, AXI may not: `rd_head_q` keeps it. -------------------
   burst_t rd_head_q, rd_tail_q, rd_tail_now;
   logic hazard, read_ready, read_take, read_joins;
-  logic [ADDR_BITS-1:0] read_address;
+  logic [AddrBits-1:0] read_address;
 
   assign read_address = byte_address(base_i, rd_addr_i);
   assign read_joins = rd_tail_q.valid && joins(rd_tail_q.addr, rd_tail_q.len, rd_addr_i, read_address[11:0]);

@@ -1,21 +1,21 @@
 // A small queue in registers; the oldest word is at data_o. The user neither pushes into a full one nor pops an empty one.
 module rst_fifo #(
-  parameter int WIDTH = 8,
-  parameter int DEPTH = 4  // a power of two
+  parameter int Width = 8,
+  parameter int Depth = 4  // a power of two
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
   input  logic             clear_i,
 
   input  logic             push_i,
-  input  logic [WIDTH-1:0] data_i,
+  input  logic [Width-1:0] data_i,
   input  logic             pop_i,
-  output logic [WIDTH-1:0] data_o,
+  output logic [Width-1:0] data_o,
   output logic             valid_o
 );
-  localparam int IndexBits = ristretto_pkg::index_bits(DEPTH);
+  localparam int IndexBits = ristretto_pkg::index_bits(Depth);
 
-  logic [WIDTH-1:0] words_q [DEPTH];
+  logic [Width-1:0] words_q [Depth];
   logic [IndexBits:0] head_q, tail_q;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -1,22 +1,22 @@
 // Counts flagged lanes over a window, for observation.
 module rst_flag_count #(
-  parameter int LANES = 16
+  parameter int Lanes = 16
 ) (
   input  logic             clk_i,
   input  logic             en_i,
   input  logic             first_i,  // begin anew
   input  logic [6:0]       lanes_i,  // lanes that count
-  input  logic [LANES-1:0] flags_i,
+  input  logic [Lanes-1:0] flags_i,
   output logic [31:0]      count_o
 );
-  logic [LANES-1:0] counted;
+  logic [Lanes-1:0] counted;
   logic [6:0] number;
 
-  assign counted = flags_i & ~({LANES{1'b1}} << lanes_i);
+  assign counted = flags_i & ~({Lanes{1'b1}} << lanes_i);
 
   always_comb begin
     number = '0;
-    for (int i = 0; i < LANES; i++) number = number + 7'(counted[i]);
+    for (int i = 0; i < Lanes; i++) number = number + 7'(counted[i]);
   end
 
   always_ff @(posedge clk_i) begin

@@ -11,10 +11,10 @@ module rst_flags (
   input  logic [1:0]  wgt_full_clear_i,
   input  logic [1:0]  act_busy_set_i,
   input  logic [1:0]  act_full_set_i,
-  input  logic [1:0]  act_clear_i,       // busy and full
+  input  logic [1:0]  act_clear_i,  // busy and full
   input  logic [1:0]  out_busy_set_i,
   input  logic [1:0]  out_full_set_i,
-  input  logic [1:0]  out_clear_i,       // busy and full: an ofmap was stored
+  input  logic [1:0]  out_clear_i,  // busy and full: an ofmap was stored
 
   output logic [1:0]  wgt_busy_o,
   output logic [1:0]  wgt_full_o,
@@ -22,7 +22,7 @@ module rst_flags (
   output logic [1:0]  act_full_o,
   output logic [1:0]  out_busy_o,
   output logic [1:0]  out_full_o,
-  output logic [15:0] stored_o           // ofmaps in memory
+  output logic [15:0] stored_o      // ofmaps in memory
 );
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin

@@ -1,40 +1,40 @@
 // Runs a descriptor list: fetches as many descriptors as the program memory holds, runs the array, and goes on with the next
 // ones until the list is done. The memory's answers to all writes of a part are awaited before the next part and the end.
 module rst_job #(
-  parameter int BUS_BITS = 64,
-  parameter int ADDR_BITS = 64,
-  parameter int PROG_DEPTH = 16,
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
+  parameter int BusBits = 64,
+  parameter int AddrBits = 64,
+  parameter int ProgDepth = 16,
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth)
 ) (
-  input  logic                 clk_i,
-  input  logic                 rst_ni,
+  input  logic                clk_i,
+  input  logic                rst_ni,
 
-  input  logic                 start_i,          // only while not busy
-  input  logic [63:0]          list_i,           // stable while busy, and so the count
-  input  logic [15:0]          count_i,
-  output logic                 busy_o,
-  output logic                 finish_o,         // the last cycle of a job
-  output logic [7:0]           error_o,          // then: STATUS.ERROR
+  input  logic                start_i,      // only while not busy
+  input  logic [63:0]         list_i,       // stable while busy, and so the count
+  input  logic [15:0]         count_i,
+  output logic                busy_o,
+  output logic                finish_o,     // the last cycle of a job
+  output logic [7:0]          error_o,      // then: STATUS.ERROR
 
-  output logic                 fetch_valid_o,
-  output logic [ADDR_BITS-1:0] fetch_addr_o,
-  input  logic                 fetch_ready_i,
-  output logic                 fetch_open_o,
-  input  logic                 fetch_data_valid_i,
-  input  logic [BUS_BITS-1:0]  fetch_data_i,
-  output logic                 fetch_data_ready_o,
+  output logic                fetch_valid_o,
+  output logic [AddrBits-1:0] fetch_addr_o,
+  input  logic                fetch_ready_i,
+  output logic                fetch_open_o,
+  input  logic                fetch_data_valid_i,
+  input  logic [BusBits-1:0]  fetch_data_i,
+  output logic                fetch_data_ready_o,
 
-  output logic                 prog_we_o,
-  output logic [ProgBits+5:0]  prog_addr_o,
-  output logic [31:0]          prog_wdata_o,
-  output logic                 run_start_o,
-  output logic [15:0]          run_count_o,      // stable until run_done_i
-  output logic                 running_o,
-  input  logic                 run_done_i,
+  output logic                prog_we_o,
+  output logic [ProgBits+5:0] prog_addr_o,
+  output logic [31:0]         prog_wdata_o,
+  output logic                run_start_o,
+  output logic [15:0]         run_count_o,  // stable until run_done_i
+  output logic                running_o,
+  input  logic                run_done_i,
 
-  input  logic                 writes_open_i,
-  input  logic                 read_error_i,
-  input  logic                 write_error_i
+  input  logic                writes_open_i,
+  input  logic                read_error_i,
+  input  logic                write_error_i
 );
   localparam logic [7:0] ErrorEmpty = 8'd1;
   localparam logic [7:0] ErrorAlignment = 8'd2;
@@ -50,12 +50,12 @@ module rst_job #(
   logic [7:0] error_q, error_d;
 
   assign left = count_i - done_q;
-  assign part = (32'(left) > PROG_DEPTH) ? 16'(PROG_DEPTH) : left;
+  assign part = (32'(left) > ProgDepth) ? 16'(ProgDepth) : left;
 
   assign busy_o = (state_q != Idle);
   assign fetch_valid_o = (state_q == Request);
   assign fetch_number = done_q + index_q;
-  assign fetch_addr_o = ADDR_BITS'(list_i + {40'd0, fetch_number, 8'd0});
+  assign fetch_addr_o = AddrBits'(list_i + {40'd0, fetch_number, 8'd0});
   assign fetch_open_o = (state_q == Unpack);
   assign run_start_o = (state_q == Start);
   assign run_count_o = part;
@@ -71,10 +71,10 @@ module rst_job #(
   logic [31:0] word;
   logic [5:0] word_q;
 
-  if (BUS_BITS >= 32) begin : gen_wide
-    localparam int Words = BUS_BITS / 32;
+  if (BusBits >= 32) begin : gen_wide
+    localparam int Words = BusBits / 32;
     localparam int LeftBits = $clog2(Words + 1);
-    logic [BUS_BITS-1:0] beat_q;
+    logic [BusBits-1:0] beat_q;
     logic [LeftBits-1:0] words_q;                // still in beat_q
 
     assign word_valid = (words_q != '0);
@@ -93,7 +93,7 @@ module rst_job #(
 
     always_ff @(posedge clk_i) begin
       if (fetch_data_valid_i && fetch_data_ready_o) beat_q <= fetch_data_i;
-      else beat_q <= BUS_BITS'({32'd0, beat_q} >> 32);
+      else beat_q <= BusBits'({32'd0, beat_q} >> 32);
     end
   end else begin : gen_half
     logic upper_q, valid_q;

@@ -1,82 +1,82 @@
-// One output lane: MULS processing elements, the adder tree, the accumulator and requantization. In direct modes lane number
-// LANE passes activation LANE on, shifted into place.
-// The enables belong to the stages of docs/reference/array-timing.md section 5; a stage that is not enabled holds its registers.
+// One output lane: Muls processing elements, the adder tree, the accumulator and requantization. In direct modes lane number
+// Lane passes activation Lane on, shifted into place.
+// The enables belong to the stages of docs/reference/microarchitecture.md section 5; a stage that is not enabled holds its registers.
 module rst_lane #(
-  parameter int MULS = 16,
-  parameter int ACT_BITS = 8,
-  parameter int WGT_BITS = 8,
-  parameter int ACC_BITS = 32,
-  parameter int OVERFLOW = ristretto_pkg::OverflowWrap,
-  parameter int FIRST_LEVEL = ristretto_pkg::FirstLevelExact,
-  parameter int TREE_REGS = ristretto_pkg::TreeRegsNone,
-  parameter int ROUNDING = ristretto_pkg::RoundNearest,
-  parameter int LANE = 0,
-  parameter int PE = ristretto_pkg::PeMultiplier,
-  parameter int ZERO_CODE = 0,
-  parameter int EXPONENT_BITS = 4,
-  parameter int MANTISSA_BITS = 3,
-  parameter int SUBNORMALS = 1,
-  parameter int SPECIAL = ristretto_pkg::SpecialNan,
-  parameter int CHANNEL_SHIFT = 0,
-  parameter int UNSIGNED = 0,
-  parameter int AVERAGE = 0,
-  localparam int InBits = ACT_BITS + ((UNSIGNED != 0) ? 1 : 0),  // an activation with its sign
-  localparam int BiasBits = ACC_BITS + ((CHANNEL_SHIFT != 0) ? ristretto_pkg::ChannelShiftBits : 0),
-  localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(MULS, TREE_REGS), 1)
+  parameter int Muls = 16,
+  parameter int ActBits = 8,
+  parameter int WgtBits = 8,
+  parameter int AccBits = 32,
+  parameter int Overflow = ristretto_pkg::OverflowWrap,
+  parameter int FirstLevel = ristretto_pkg::FirstLevelExact,
+  parameter int TreeRegisters = ristretto_pkg::TreeRegistersNone,
+  parameter int Rounding = ristretto_pkg::RoundNearest,
+  parameter int Lane = 0,
+  parameter int Pe = ristretto_pkg::PeMultiplier,
+  parameter bit ZeroCode = 1'b0,
+  parameter int ExponentBits = 4,
+  parameter int MantissaBits = 3,
+  parameter bit Subnormals = 1'b1,
+  parameter int Special = ristretto_pkg::SpecialNan,
+  parameter bit ChannelShifts = 1'b0,
+  parameter bit UnsignedActivations = 1'b0,
+  parameter bit AveragePooling = 1'b0,
+  localparam int InBits = ActBits + (UnsignedActivations ? 1 : 0),  // an activation with its sign
+  localparam int BiasBits = AccBits + (ChannelShifts ? ristretto_pkg::ChannelShiftBits : 0),
+  localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(Muls, TreeRegisters), 1)
 ) (
-  input  logic                       clk_i,
+  input  logic                    clk_i,
 
-  input  logic                       operand_en_i,    // t+1
-  input  logic [MULS*WGT_BITS-1:0]   wgt_i,
-  input  logic                       product_en_i,    // t+2
-  input  logic [MULS*InBits-1:0]     act_i,           // the operand register that all lanes share
-  input  logic                       direct_i,
-  input  logic [4:0]                 align_i,
-  input  logic [EnBits-1:0]          tree_en_i,       // t+3 ... t+2+T
-  input  logic                       acc_en_i,        // t+3+T
-  input  logic                       acc_first_i,     // first step of a position: begin with the bias
-  input  logic [BiasBits-1:0]        bias_i,          // with CHANNEL_SHIFT what its channel shifts more, above
-  input  logic                       result_en_i,     // t+4+T, last step of a position
-  input  logic                       relu_i,
-  input  logic [15:0]                scale_i,
-  input  logic signed [6:0]          shift_i,
-  input  logic [4:0]                 out_bits_i,
-  input  logic                       lowest_i,
-  input  logic                       unsigned_i,
+  input  logic                    operand_en_i,  // t+1
+  input  logic [Muls*WgtBits-1:0] wgt_i,
+  input  logic                    product_en_i,  // t+2
+  input  logic [Muls*InBits-1:0]  act_i,         // the operand register that all lanes share
+  input  logic                    direct_i,
+  input  logic [4:0]              align_i,
+  input  logic [EnBits-1:0]       tree_en_i,     // t+3 ... t+2+T
+  input  logic                    acc_en_i,      // t+3+T
+  input  logic                    acc_first_i,   // first step of a position: begin with the bias
+  input  logic [BiasBits-1:0]     bias_i,        // with ChannelShifts what its channel shifts more, above
+  input  logic                    result_en_i,   // t+4+T, last step of a position
+  input  logic                    relu_i,
+  input  logic [15:0]             scale_i,
+  input  logic signed [6:0]       shift_i,
+  input  logic [4:0]              out_bits_i,
+  input  logic                    lowest_i,
+  input  logic                    unsigned_i,
 
-  output logic                       ovf_o,           // from t+4+T: the accumulation of t+3+T overflowed
-  output logic [ACT_BITS-1:0]        result_o,        // from t+5+T
-  output logic                       sat_o            // from t+5+T
+  output logic                    ovf_o,         // from t+4+T: the accumulation of t+3+T overflowed
+  output logic [ActBits-1:0]      result_o,      // from t+5+T
+  output logic                    sat_o          // from t+5+T
 );
-  localparam bit Minifloat = (PE == ristretto_pkg::PeMinifloat);
+  localparam bit Minifloat = (Pe == ristretto_pkg::PeMinifloat);
   localparam int ProductBits = Minifloat
-      ? ristretto_pkg::minifloat_product_bits(EXPONENT_BITS, MANTISSA_BITS, SUBNORMALS, SPECIAL)
-      : ristretto_pkg::product_bits(PE, InBits, WGT_BITS);
-  localparam int TreeBits = ristretto_pkg::tree_bits(MULS, ProductBits, FIRST_LEVEL);
+      ? ristretto_pkg::minifloat_product_bits(ExponentBits, MantissaBits, Subnormals, Special)
+      : ristretto_pkg::product_bits(Pe, InBits, WgtBits);
+  localparam int TreeBits = ristretto_pkg::tree_bits(Muls, ProductBits, FirstLevel);
 
   // Processing elements.
-  logic [MULS*WGT_BITS-1:0] wgt_q;
-  logic [MULS*ProductBits-1:0] products_q;
+  logic [Muls*WgtBits-1:0] wgt_q;
+  logic [Muls*ProductBits-1:0] products_q;
 
   always_ff @(posedge clk_i) begin
     if (operand_en_i) wgt_q <= wgt_i;
   end
 
-  for (genvar i = 0; i < MULS; i++) begin : gen_mul
+  for (genvar i = 0; i < Muls; i++) begin : gen_mul
     logic signed [InBits-1:0] act;
-    logic [WGT_BITS-1:0] wgt;
+    logic [WgtBits-1:0] wgt;
     logic signed [ProductBits-1:0] product, direct, product_q;
     assign act = act_i[i*InBits +: InBits];
-    assign wgt = wgt_q[i*WGT_BITS +: WGT_BITS];  // Icarus 11 loses some expressions at ports
+    assign wgt = wgt_q[i*WgtBits +: WgtBits];  // Icarus 11 loses some expressions at ports
 
     if (Minifloat) begin : gen_minifloat
       logic passes;
-      assign passes = (i == LANE) ? direct_i : 1'b0;
+      assign passes = (i == Lane) ? direct_i : 1'b0;
       rst_minifloat_pe #(
-        .EXPONENT_BITS(EXPONENT_BITS),
-        .MANTISSA_BITS(MANTISSA_BITS),
-        .SUBNORMALS(SUBNORMALS),
-        .PRODUCT_BITS(ProductBits)
+        .ExponentBits(ExponentBits),
+        .MantissaBits(MantissaBits),
+        .Subnormals(Subnormals),
+        .ProductBits(ProductBits)
       ) u_pe (
         .act_i(act),
         .wgt_i(wgt),
@@ -86,10 +86,10 @@ module rst_lane #(
       );
     end else begin : gen_integer
       rst_pe #(
-        .PE(PE),
-        .ACT_BITS(InBits),
-        .WGT_BITS(WGT_BITS),
-        .ZERO_CODE(ZERO_CODE)
+        .Pe(Pe),
+        .ActBits(InBits),
+        .WgtBits(WgtBits),
+        .ZeroCode(ZeroCode)
       ) u_pe (
         .act_i(act),
         .wgt_i(wgt),
@@ -97,7 +97,7 @@ module rst_lane #(
       );
     end
 
-    if (i != LANE) begin : gen_idle
+    if (i != Lane) begin : gen_idle
       assign direct = '0;
     end else if (Minifloat) begin : gen_direct_minifloat
       assign direct = product;
@@ -110,7 +110,7 @@ module rst_lane #(
     assign products_q[i*ProductBits +: ProductBits] = product_q;
   end
 
-  if (LANE >= MULS) begin : gen_no_direct
+  if (Lane >= Muls) begin : gen_no_direct
     logic unused_align;
     assign unused_align = ^align_i;
   end
@@ -119,10 +119,10 @@ module rst_lane #(
   logic signed [TreeBits-1:0] tree_sum;
 
   rst_adder_tree #(
-    .INPUTS(MULS),
-    .IN_BITS(ProductBits),
-    .FIRST_LEVEL(FIRST_LEVEL),
-    .TREE_REGS(TREE_REGS)
+    .Inputs(Muls),
+    .InBits(ProductBits),
+    .FirstLevel(FirstLevel),
+    .TreeRegisters(TreeRegisters)
   ) u_tree (
     .clk_i,
     .en_i(tree_en_i),
@@ -131,15 +131,15 @@ module rst_lane #(
   );
 
   // Accumulator.
-  logic signed [ACC_BITS-1:0] acc_q, acc_d;
+  logic signed [AccBits-1:0] acc_q, acc_d;
   logic ovf_q, ovf_d;
 
   rst_accumulate #(
-    .ACC_BITS(ACC_BITS),
-    .ADD_BITS(TreeBits),
-    .OVERFLOW(OVERFLOW)
+    .AccBits(AccBits),
+    .AddBits(TreeBits),
+    .Overflow(Overflow)
   ) u_accumulate (
-    .acc_i(acc_first_i ? $signed(bias_i[ACC_BITS-1:0]) : acc_q),
+    .acc_i(acc_first_i ? $signed(bias_i[AccBits-1:0]) : acc_q),
     .add_i(tree_sum),
     .acc_o(acc_d),
     .ovf_o(ovf_d)
@@ -155,10 +155,10 @@ module rst_lane #(
   // What requantize shifts by: the channel's part stays with the sum that it belongs to.
   logic signed [6:0] shift;
 
-  if (CHANNEL_SHIFT != 0) begin : gen_channel_shift
+  if (ChannelShifts) begin : gen_channel_shift
     logic signed [6:0] more_q;
     always_ff @(posedge clk_i) begin
-      if (acc_en_i && acc_first_i) more_q <= bias_i[BiasBits-1:ACC_BITS];
+      if (acc_en_i && acc_first_i) more_q <= bias_i[BiasBits-1:AccBits];
     end
     assign shift = shift_i + more_q;
   end else begin : gen_layer_shift
@@ -166,17 +166,17 @@ module rst_lane #(
   end
 
   // Result.
-  logic [ACT_BITS-1:0] result_d;
+  logic [ActBits-1:0] result_d;
   logic sat_d;
 
   if (Minifloat) begin : gen_minifloat_result
     rst_minifloat_round #(
-      .ACC_BITS(ACC_BITS),
-      .EXPONENT_BITS(EXPONENT_BITS),
-      .MANTISSA_BITS(MANTISSA_BITS),
-      .SUBNORMALS(SUBNORMALS),
-      .SPECIAL(SPECIAL),
-      .ROUNDING(ROUNDING)
+      .AccBits(AccBits),
+      .ExponentBits(ExponentBits),
+      .MantissaBits(MantissaBits),
+      .Subnormals(Subnormals),
+      .Special(Special),
+      .Rounding(Rounding)
     ) u_round (
       .acc_i(acc_q),
       .relu_i,
@@ -189,11 +189,11 @@ module rst_lane #(
     assign unused_integer = ^{scale_i, out_bits_i, unsigned_i, shift[6]};
   end else begin : gen_integer_result
     rst_requantize #(
-      .ACC_BITS(ACC_BITS),
-      .ACT_BITS(ACT_BITS),
-      .ROUNDING(ROUNDING),
-      .AVERAGE(AVERAGE),
-      .UNSIGNED(UNSIGNED)
+      .AccBits(AccBits),
+      .ActBits(ActBits),
+      .Rounding(Rounding),
+      .AveragePooling(AveragePooling),
+      .UnsignedActivations(UnsignedActivations)
     ) u_requantize (
       .acc_i(acc_q),
       .relu_i,

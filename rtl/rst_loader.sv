@@ -3,36 +3,36 @@
 // Requests what the array needs, descriptor by descriptor: weights of group 0, the ifmap, weights of groups 1, 2, ...
 // In direct modes there are no weights. A phase waits until the half of the buffer that it fills is free (GUARD), then reads its beats in order (ISSUE).
 module rst_loader #(
-  parameter int OUTSTANDING = 8,
-  parameter int PROG_DEPTH = 16,
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
+  parameter int Outstanding = 8,
+  parameter int ProgDepth = 16,
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth)
 ) (
-  input  logic                  clk_i,
-  input  logic                  rst_ni,
-  input  logic                  start_i,
-  input  logic [15:0]           n_desc_i,      // stable while busy
+  input  logic                clk_i,
+  input  logic                rst_ni,
+  input  logic                start_i,
+  input  logic [15:0]         n_desc_i,      // stable while busy
 
-  output logic                  fetch_o,
-  output logic [ProgBits-1:0]   fetch_addr_o,
-  input  rst_desc_t  desc_i,
+  output logic                fetch_o,
+  output logic [ProgBits-1:0] fetch_addr_o,
+  input  rst_desc_t           desc_i,
 
-  input  logic [1:0]            wgt_busy_i,
-  input  logic [1:0]            act_busy_i,
-  input  logic [15:0]           stored_i,
-  output logic [1:0]            wgt_busy_set_o,
-  output logic [1:0]            act_busy_set_o,
+  input  logic [1:0]          wgt_busy_i,
+  input  logic [1:0]          act_busy_i,
+  input  logic [15:0]         stored_i,
+  output logic [1:0]          wgt_busy_set_o,
+  output logic [1:0]          act_busy_set_o,
 
-  output logic                  phase_push_o,  // a phase begins: what the receiver needs to place its answers
-  output rst_phase_t phase_o,
+  output logic                phase_push_o,  // a phase begins: what the receiver needs to place its answers
+  output rst_phase_t          phase_o,
 
-  input  logic                  wr_valid_i,    // the storer presents a beat: it has priority
-  output logic                  rd_valid_o,
-  output logic [31:0]           rd_addr_o,
-  input  logic                  mem_ready_i,
-  input  logic                  rsp_valid_i,
-  output logic [15:0]           obs_desc_o
+  input  logic                wr_valid_i,    // the storer presents a beat: it has priority
+  output logic                rd_valid_o,
+  output logic [31:0]         rd_addr_o,
+  input  logic                mem_ready_i,
+  input  logic                rsp_valid_i,
+  output logic [15:0]         obs_desc_o
 );
-  localparam int CountBits = ristretto_pkg::index_bits(OUTSTANDING + 1);
+  localparam int CountBits = ristretto_pkg::index_bits(Outstanding + 1);
 
   typedef enum logic [1:0] {Idle, Fetch, Guard, Issue} state_e;
   state_e state_q, state_d;
@@ -70,7 +70,7 @@ module rst_loader #(
   assign guard_ok = (state_q == Guard) &&
                     (ifmap ? (!act_busy_i[act_half_q] && stored_i >= desc_i.wait_stored) : !wgt_busy_i[wgt_half_q]);
 
-  assign rd_valid_o = (state_q == Issue) && (outstanding_q < CountBits'(OUTSTANDING)) && !wr_valid_i;
+  assign rd_valid_o = (state_q == Issue) && (outstanding_q < CountBits'(Outstanding)) && !wr_valid_i;
   assign rd_addr_o = ifmap ? act_addr_q : wgt_addr_q;
   assign accept = rd_valid_o && mem_ready_i;
   assign phase_done = accept && beats_q == '0 && units_q == '0;

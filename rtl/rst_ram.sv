@@ -1,21 +1,21 @@
 // A memory with one write and one synchronous read port: the module to replace by a macro.
 // The word read at the end of a cycle with re_i stays until the next read.
 module rst_ram #(
-  parameter int WIDTH = 8,
-  parameter int DEPTH = 16,
-  localparam int AddrBits = ristretto_pkg::index_bits(DEPTH)
+  parameter int Width = 8,
+  parameter int Depth = 16,
+  localparam int AddrBits = ristretto_pkg::index_bits(Depth)
 ) (
   input  logic                clk_i,
 
   input  logic                we_i,
   input  logic [AddrBits-1:0] waddr_i,
-  input  logic [WIDTH-1:0]    wdata_i,
+  input  logic [Width-1:0]    wdata_i,
 
   input  logic                re_i,
   input  logic [AddrBits-1:0] raddr_i,
-  output logic [WIDTH-1:0]    rdata_o
+  output logic [Width-1:0]    rdata_o
 );
-  logic [WIDTH-1:0] mem_q [DEPTH];
+  logic [Width-1:0] mem_q [Depth];
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem_q[waddr_i] <= wdata_i;

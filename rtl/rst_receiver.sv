@@ -3,27 +3,27 @@
 // Places the answers of the memory into the buffers. They come in the order of the requests, so that the phases wait in a
 // queue: at most one for each half of the weight and activation buffers.
 module rst_receiver #(
-  parameter int ELEMENTS = 16,       // a beat of the ifmap
-  parameter int ACT_ADDR_BITS = 8,
-  parameter int STEP_ADDR_BITS = 6
+  parameter int Elements = 16,       // a beat of the ifmap
+  parameter int ActAddrBits = 8,
+  parameter int StepAddrBits = 6
 ) (
-  input  logic                      clk_i,
-  input  logic                      rst_ni,
-  input  logic                      start_i,
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    start_i,
 
-  input  logic                      phase_push_i,
-  input  rst_phase_t     phase_i,
-  input  logic                      rsp_valid_i,
+  input  logic                    phase_push_i,
+  input  rst_phase_t              phase_i,
+  input  logic                    rsp_valid_i,
 
-  output logic                      act_we_o,
-  output logic                      wgt_we_o,
-  output logic                      half_o,
-  output logic [ACT_ADDR_BITS-1:0]  act_addr_o,   // element
-  output logic                      wgt_bias_o,
-  output logic [STEP_ADDR_BITS-1:0] wgt_step_o,
-  output logic [15:0]               wgt_beat_o,
-  output logic [1:0]                act_full_set_o,
-  output logic [1:0]                wgt_full_set_o
+  output logic                    act_we_o,
+  output logic                    wgt_we_o,
+  output logic                    half_o,
+  output logic [ActAddrBits-1:0]  act_addr_o,  // element
+  output logic                    wgt_bias_o,
+  output logic [StepAddrBits-1:0] wgt_step_o,
+  output logic [15:0]             wgt_beat_o,
+  output logic [1:0]              act_full_set_o,
+  output logic [1:0]              wgt_full_set_o
 );
   rst_phase_t phase;
   logic [ristretto_pkg::PhaseBits-1:0] phase_bits;
@@ -31,11 +31,11 @@ module rst_receiver #(
 
   logic [23:0] beat_q;                       // of the unit
   logic [15:0] unit_q;                       // 0: biases or ifmap; 1 + step
-  logic [ACT_ADDR_BITS-1:0] act_addr_q;
+  logic [ActAddrBits-1:0] act_addr_q;
 
   rst_fifo #(
-    .WIDTH(ristretto_pkg::PhaseBits),
-    .DEPTH(4)
+    .Width(ristretto_pkg::PhaseBits),
+    .Depth(4)
   ) u_phases (
     .clk_i,
     .rst_ni,
@@ -59,7 +59,7 @@ module rst_receiver #(
     end else if (rsp_valid_i) begin
       beat_q <= unit_done ? '0 : beat_q + 24'd1;
       if (unit_done) unit_q <= phase_done ? '0 : unit_q + 16'd1;
-      if (phase.ifmap) act_addr_q <= phase_done ? '0 : act_addr_q + ACT_ADDR_BITS'(ELEMENTS);
+      if (phase.ifmap) act_addr_q <= phase_done ? '0 : act_addr_q + ActAddrBits'(Elements);
     end
   end
 
@@ -68,7 +68,7 @@ module rst_receiver #(
   assign half_o = phase.half;
   assign act_addr_o = act_addr_q;
   assign wgt_bias_o = (unit_q == '0);
-  assign wgt_step_o = STEP_ADDR_BITS'(unit_q - 16'd1);
+  assign wgt_step_o = StepAddrBits'(unit_q - 16'd1);
   assign wgt_beat_o = beat_q[15:0];
   assign act_full_set_o = {phase_done && phase.ifmap && phase.half, phase_done && phase.ifmap && !phase.half};
   assign wgt_full_set_o = {phase_done && !phase.ifmap && phase.half, phase_done && !phase.ifmap && !phase.half};

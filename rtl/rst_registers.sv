@@ -1,16 +1,16 @@
 // The registers of ristretto_top (docs/reference/registers.md) behind an AXI4-Lite port.
 module rst_registers #(
-  parameter logic [31:0] LANES = 1,
-  parameter logic [31:0] MULS = 1,
-  parameter logic [31:0] WIDTHS = 0,
-  parameter logic [31:0] RULES = 0,
-  parameter logic [31:0] ACT_DEPTH = 1,
-  parameter logic [31:0] OUT_DEPTH = 1,
-  parameter logic [31:0] WGT_DEPTH = 1,
-  parameter logic [31:0] BUS_BITS = 16,
-  parameter logic [31:0] OUTSTANDING = 1,
-  parameter logic [31:0] PROG_DEPTH = 1,
-  parameter logic [31:0] MINIFLOAT = 0
+  parameter logic [31:0] Lanes = 1,
+  parameter logic [31:0] Muls = 1,
+  parameter logic [31:0] Widths = 0,
+  parameter logic [31:0] Rules = 0,
+  parameter logic [31:0] ActDepth = 1,
+  parameter logic [31:0] OutDepth = 1,
+  parameter logic [31:0] WgtDepth = 1,
+  parameter logic [31:0] BusBits = 16,
+  parameter logic [31:0] Outstanding = 1,
+  parameter logic [31:0] ProgDepth = 1,
+  parameter logic [31:0] Minifloat = 0
 ) (
   input  logic        clk_i,
   input  logic        rst_ni,
@@ -203,17 +203,17 @@ module rst_registers #(
       ristretto_regs_pkg::RunCyclesHi: value = run_cycles_q[63:32];
       ristretto_regs_pkg::Saturations: value = saturations_q;
       ristretto_regs_pkg::Overflows: value = overflows_q;
-      ristretto_regs_pkg::Lanes: value = LANES;
-      ristretto_regs_pkg::Muls: value = MULS;
-      ristretto_regs_pkg::Widths: value = WIDTHS;
-      ristretto_regs_pkg::Rules: value = RULES;
-      ristretto_regs_pkg::ActDepth: value = ACT_DEPTH;
-      ristretto_regs_pkg::OutDepth: value = OUT_DEPTH;
-      ristretto_regs_pkg::WgtDepth: value = WGT_DEPTH;
-      ristretto_regs_pkg::BusBits: value = BUS_BITS;
-      ristretto_regs_pkg::Outstanding: value = OUTSTANDING;
-      ristretto_regs_pkg::ProgDepth: value = PROG_DEPTH;
-      ristretto_regs_pkg::Minifloat: value = MINIFLOAT;
+      ristretto_regs_pkg::Lanes: value = Lanes;
+      ristretto_regs_pkg::Muls: value = Muls;
+      ristretto_regs_pkg::Widths: value = Widths;
+      ristretto_regs_pkg::Rules: value = Rules;
+      ristretto_regs_pkg::ActDepth: value = ActDepth;
+      ristretto_regs_pkg::OutDepth: value = OutDepth;
+      ristretto_regs_pkg::WgtDepth: value = WgtDepth;
+      ristretto_regs_pkg::BusBits: value = BusBits;
+      ristretto_regs_pkg::Outstanding: value = Outstanding;
+      ristretto_regs_pkg::ProgDepth: value = ProgDepth;
+      ristretto_regs_pkg::Minifloat: value = Minifloat;
       default: value = '0;
     endcase
   end

@@ -3,36 +3,36 @@
 // Walks the loop nest of docs/reference/array-timing.md section 4, one step a cycle. Every loop keeps where it began; the
 // next iteration is there plus a stride of the descriptor, so that addresses are made by adding alone.
 module rst_sequencer #(
-  parameter int LANES = 16,
-  parameter int MULS = 16,
-  parameter int PROG_DEPTH = 16,
-  parameter int ACT_ADDR_BITS = 8,
-  parameter int STEP_ADDR_BITS = 6,
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH),
-  localparam int MaskBits = ristretto_pkg::index_bits(MULS + 1)
+  parameter int Lanes = 16,
+  parameter int Muls = 16,
+  parameter int ProgDepth = 16,
+  parameter int ActAddrBits = 8,
+  parameter int StepAddrBits = 6,
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth),
+  localparam int MaskBits = ristretto_pkg::index_bits(Muls + 1)
 ) (
-  input  logic                      clk_i,
-  input  logic                      rst_ni,
-  input  logic                      start_i,
-  input  logic [15:0]               n_desc_i,        // stable while busy
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    start_i,
+  input  logic [15:0]             n_desc_i,    // stable while busy
 
-  output logic                      fetch_o,
-  output logic [ProgBits-1:0]       fetch_addr_o,
-  input  rst_desc_t      desc_i,
+  output logic                    fetch_o,
+  output logic [ProgBits-1:0]     fetch_addr_o,
+  input  rst_desc_t               desc_i,
 
-  input  logic [1:0]                wgt_full_i,
-  input  logic [1:0]                act_full_i,
-  input  logic [1:0]                out_busy_i,
-  output logic [1:0]                wgt_full_clear_o,
-  output logic [1:0]                act_clear_o,
-  output logic [1:0]                out_busy_set_o,
+  input  logic [1:0]              wgt_full_i,
+  input  logic [1:0]              act_full_i,
+  input  logic [1:0]              out_busy_i,
+  output logic [1:0]              wgt_full_clear_o,
+  output logic [1:0]              act_clear_o,
+  output logic [1:0]              out_busy_set_o,
 
-  output rst_step_t      step_o,
-  output logic                      act_half_o,
-  output logic [ACT_ADDR_BITS-1:0]  act_addr_o,      // element under multiplier 0
-  output logic [MaskBits-1:0]       act_low_o,       // multipliers low, ..., high - 1 take elements, the others 0
-  output logic [MaskBits-1:0]       act_high_o,
-  output logic [STEP_ADDR_BITS-1:0] wgt_step_o
+  output rst_step_t               step_o,
+  output logic                    act_half_o,
+  output logic [ActAddrBits-1:0]  act_addr_o,  // element under multiplier 0
+  output logic [MaskBits-1:0]     act_low_o,   // multipliers low, ..., high - 1 take elements, the others 0
+  output logic [MaskBits-1:0]     act_high_o,
+  output logic [StepAddrBits-1:0] wgt_step_o
 );
   localparam int ColBits = ristretto_pkg::ColBits;
   localparam int RowBits = ristretto_pkg::RowBits;
@@ -93,8 +93,8 @@ module rst_sequencer #(
   logic signed [ColBits-1:0] low, high_row, high_seg, high;
 
   assign act_half_o = act_half_q;
-  assign act_addr_o = ACT_ADDR_BITS'(row_elems_q + 24'(col_q));
-  assign wgt_step_o = STEP_ADDR_BITS'(wgt_step_q);
+  assign act_addr_o = ActAddrBits'(row_elems_q + 24'(col_q));
+  assign wgt_step_o = StepAddrBits'(wgt_step_q);
 
   assign row_inside = (row_q >= 0) && (row_q < $signed(RowBits'(desc_i.in_rows)));
   assign low = -col_q;
@@ -104,16 +104,16 @@ module rst_sequencer #(
 
   always_comb begin
     if (low <= 0) act_low_o = '0;
-    else if (low >= ColBits'(MULS)) act_low_o = MaskBits'(MULS);
+    else if (low >= ColBits'(Muls)) act_low_o = MaskBits'(Muls);
     else act_low_o = MaskBits'(low);
 
     if (!row_inside || high <= 0) act_high_o = '0;
-    else if (high >= ColBits'(MULS)) act_high_o = MaskBits'(MULS);
+    else if (high >= ColBits'(Muls)) act_high_o = MaskBits'(Muls);
     else act_high_o = MaskBits'(high);
   end
 
   logic [6:0] lanes;  // Yosys 0.23 does not narrow by a cast inside of a concatenation
-  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : set_is_last ? desc_i.lanes_set[6:0] : 7'(LANES);
+  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : set_is_last ? desc_i.lanes_set[6:0] : 7'(Lanes);
 
   // Max pooling on its own: the position is in the padding. Only the map's columns count, not which of its channels.
   logic signed [ColBits-1:0] map_col;
@@ -159,7 +159,7 @@ module rst_sequencer #(
     wgt_half_q,             // wgt_half
     out_half_q,             // out_half
     direct,                 // direct
-    desc_i.mode == 2'(ristretto_pkg::ModeMaximum) && outside,  // outside
+    desc_i.mode == 2'(ristretto_pkg::ModeMax) && outside,  // outside
     desc_i.in_unsigned,     // in_unsigned
     desc_i.out_unsigned,    // out_unsigned
     align,                  // align
@@ -285,10 +285,10 @@ module rst_sequencer #(
     end else if (run) begin
       // ch
       chunk_left_q <= chunk_last ? desc_i.chunks - 16'd1 : chunk_left_q - 16'd1;
-      seg_left_q <= chunk_last ? desc_i.seg_len : seg_left_q - 24'(MULS);
+      seg_left_q <= chunk_last ? desc_i.seg_len : seg_left_q - 24'(Muls);
       wgt_step_q <= pos_done ? 16'd0 : wgt_step_q + 16'd1;
       if (!chunk_last) begin
-        col_q <= col_q + ColBits'(MULS);
+        col_q <= col_q + ColBits'(Muls);
       end else if (!seg2_last) begin
         // s2
         seg2_left_q <= seg2_left_q - 8'd1;

@@ -2,16 +2,16 @@
 
 // Carries steps down the pipeline: stage k of taps_o (from 1 on) is the step issued k cycles ago.
 module rst_step_pipe #(
-  parameter int STAGES = 6,
+  parameter int Stages = 6,
   localparam int StepBits = ristretto_pkg::StepBits
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
-  input  rst_step_t       step_i,
-  output logic [STAGES*StepBits-1:0] taps_o
+  input  rst_step_t                  step_i,
+  output logic [Stages*StepBits-1:0] taps_o
 );
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) taps_o <= '0;
-    else taps_o <= {taps_o[(STAGES-1)*StepBits-1:0], step_i};
+    else taps_o <= {taps_o[(Stages-1)*StepBits-1:0], step_i};
   end
 endmodule

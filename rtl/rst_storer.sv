@@ -3,43 +3,43 @@
 // Writes finished ofmaps to memory, descriptor by descriptor. The output buffer is read a cycle before a beat is
 // presented; in the cycle in which a beat is accepted the next one is read. Runs of beats go to consecutive addresses.
 module rst_storer #(
-  parameter int ACT_BITS = 8,
-  parameter int BUS_BITS = 128,
-  parameter int PROG_DEPTH = 16,
-  parameter int OUT_ADDR_BITS = 8,
-  localparam int Elements = BUS_BITS / ACT_BITS,
-  localparam int ProgBits = ristretto_pkg::index_bits(PROG_DEPTH)
+  parameter int ActBits = 8,
+  parameter int BusBits = 128,
+  parameter int ProgDepth = 16,
+  parameter int OutAddrBits = 8,
+  localparam int Elements = BusBits / ActBits,
+  localparam int ProgBits = ristretto_pkg::index_bits(ProgDepth)
 ) (
-  input  logic                         clk_i,
-  input  logic                         rst_ni,
-  input  logic                         start_i,
-  input  logic [15:0]                  n_desc_i,      // stable while busy
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  input  logic                        start_i,
+  input  logic [15:0]                 n_desc_i,  // stable while busy
 
-  output logic                         fetch_o,
-  output logic [ProgBits-1:0]          fetch_addr_o,
-  input  rst_desc_t         desc_i,
+  output logic                        fetch_o,
+  output logic [ProgBits-1:0]         fetch_addr_o,
+  input  rst_desc_t                   desc_i,
 
-  input  logic [1:0]                   out_full_i,
-  output logic [1:0]                   out_clear_o,
-  output logic                         finish_o,      // the last beat of the last descriptor is accepted
+  input  logic [1:0]                  out_full_i,
+  output logic [1:0]                  out_clear_o,
+  output logic                        finish_o,  // the last beat of the last descriptor is accepted
 
-  output logic                         buf_re_o,
-  output logic                         buf_half_o,
-  output logic [OUT_ADDR_BITS-1:0]     buf_addr_o,
-  input  logic [Elements*ACT_BITS-1:0] buf_data_i,
+  output logic                        buf_re_o,
+  output logic                        buf_half_o,
+  output logic [OutAddrBits-1:0]      buf_addr_o,
+  input  logic [Elements*ActBits-1:0] buf_data_i,
 
-  output logic                         wr_valid_o,
-  output logic [31:0]                  wr_addr_o,
-  output logic [BUS_BITS-1:0]          wr_data_o,
-  input  logic                         mem_ready_i,
-  output logic [15:0]                  obs_desc_o
+  output logic                        wr_valid_o,
+  output logic [31:0]                 wr_addr_o,
+  output logic [BusBits-1:0]          wr_data_o,
+  input  logic                        mem_ready_i,
+  output logic [15:0]                 obs_desc_o
 );
   typedef enum logic [2:0] {Idle, Fetch, Wait, Read, Send} state_e;
   state_e state_q, state_d;
 
   logic [15:0] desc_q;
   logic half_q;
-  logic [OUT_ADDR_BITS-1:0] buf_addr_q;
+  logic [OutAddrBits-1:0] buf_addr_q;
   logic [31:0] wr_addr_q;
   logic [23:0] beats_q;  // behind the one that is presented
   logic [23:0] run_q;    // the same, of its run
@@ -92,7 +92,7 @@ module rst_storer #(
         beats_q <= desc_i.ofmap_beats - 24'd1;
         run_q <= desc_i.run_beats - 24'd1;
       end else begin
-        if (buf_re_o) buf_addr_q <= buf_addr_q + OUT_ADDR_BITS'(Elements);
+        if (buf_re_o) buf_addr_q <= buf_addr_q + OutAddrBits'(Elements);
         if (accept) begin
           wr_addr_q <= wr_addr_q + 32'd1 + (run_last ? 32'(desc_i.run_skip) : 32'd0);
           beats_q <= beats_q - 24'd1;
@@ -116,10 +116,10 @@ module rst_storer #(
   assign obs_desc_o = desc_q;
 
   // What a run does not fill of its last beat is zero.
-  logic [Elements*ACT_BITS-1:0] fill, filled;
-  assign fill = run_last ? ~({(Elements*ACT_BITS){1'b1}} << (ACT_BITS * desc_i.ofmap_last_elems)) : '1;
+  logic [Elements*ActBits-1:0] fill, filled;
+  assign fill = run_last ? ~({(Elements*ActBits){1'b1}} << (ActBits * desc_i.ofmap_last_elems)) : '1;
   assign filled = buf_data_i & fill;
-  assign wr_data_o = BUS_BITS'(filled);
+  assign wr_data_o = BusBits'(filled);
 
   logic unused_desc;
   assign unused_desc = ^desc_i;

@@ -4,69 +4,69 @@
 // lost beat, addresses inside the buffers, legal shifts, and, with +no_overflow, an accumulator that is wide enough.
 // Signals have their names in ristretto_array.
 module ristretto_array_check #(
-  parameter int LANES = 1,
-  parameter int MULS = 1,
-  parameter int ACT_BITS = 1,
-  parameter int ACT_DEPTH = 1,
-  parameter int OUT_DEPTH = 1,
-  parameter int WGT_DEPTH = 1,
-  parameter int BUS_BITS = 16,
-  parameter int OUTSTANDING = 1,
-  parameter int PE = 0,
-  parameter int WGT_BITS = 1,
-  parameter int UNSIGNED = 0,
-  parameter int AVERAGE = 0,
+  parameter int Lanes = 1,
+  parameter int Muls = 1,
+  parameter int ActBits = 1,
+  parameter int ActDepth = 1,
+  parameter int OutDepth = 1,
+  parameter int WgtDepth = 1,
+  parameter int BusBits = 16,
+  parameter int Outstanding = 1,
+  parameter int Pe = 0,
+  parameter int WgtBits = 1,
+  parameter bit UnsignedActivations = 1'b0,
+  parameter bit AveragePooling = 1'b0,
   parameter int Elements = 1,
   parameter int ActAddrBits = 1,
   parameter int StepAddrBits = 1,
   parameter int MaskBits = 1
 ) (
-  input logic                    clk_i,
-  input logic                    rst_ni,
-  input logic                    prog_we_i,
-  input logic                    start_i,
-  input logic [15:0]             n_desc_i,
-  input logic                    busy_o,
-  input logic                    done_o,
-  input logic                    finish,
-  input logic                    rd_valid_o,
-  input logic [31:0]             rd_addr_o,
-  input logic                    wr_valid_o,
-  input logic [31:0]             wr_addr_o,
-  input logic [BUS_BITS-1:0]     wr_data_o,
-  input logic                    mem_ready_i,
-  input logic                    rsp_valid_i,
-  input logic [1:0]              wgt_busy,
-  input logic [1:0]              wgt_full,
-  input logic [1:0]              wgt_full_set,
-  input logic [1:0]              wgt_busy_clear,
-  input logic [1:0]              act_busy,
-  input logic [1:0]              act_full,
-  input logic [1:0]              act_full_set,
-  input logic [1:0]              out_busy,
-  input logic [1:0]              out_full,
-  input logic [1:0]              out_full_set,
-  input logic [1:0]              out_clear,
-  input logic                    act_we,
-  input logic                    wgt_we,
-  input logic                    fill_half,
-  input logic                    fill_bias,
-  input logic [ActAddrBits-1:0]  fill_act_addr,
-  input logic [StepAddrBits-1:0] fill_step,
-  input rst_step_t               step,
-  input logic                    act_half,
-  input logic [ActAddrBits-1:0]  act_addr,
-  input logic [MaskBits-1:0]     act_low,
-  input logic [MaskBits-1:0]     act_high,
-  input logic [StepAddrBits-1:0] wgt_step,
-  input rst_step_t               at_accumulate,
-  input rst_step_t               at_result,
-  input rst_step_t               at_output,
-  input logic                    out_we,
-  input logic                    buf_re,
-  input logic                    buf_half,
-  input logic [31:0]             obs_out_ovf_o,
-  input logic [31:0]             obs_out_sat_o
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  input  logic                    prog_we_i,
+  input  logic                    start_i,
+  input  logic [15:0]             n_desc_i,
+  input  logic                    busy_o,
+  input  logic                    done_o,
+  input  logic                    finish,
+  input  logic                    rd_valid_o,
+  input  logic [31:0]             rd_addr_o,
+  input  logic                    wr_valid_o,
+  input  logic [31:0]             wr_addr_o,
+  input  logic [BusBits-1:0]      wr_data_o,
+  input  logic                    mem_ready_i,
+  input  logic                    rsp_valid_i,
+  input  logic [1:0]              wgt_busy,
+  input  logic [1:0]              wgt_full,
+  input  logic [1:0]              wgt_full_set,
+  input  logic [1:0]              wgt_busy_clear,
+  input  logic [1:0]              act_busy,
+  input  logic [1:0]              act_full,
+  input  logic [1:0]              act_full_set,
+  input  logic [1:0]              out_busy,
+  input  logic [1:0]              out_full,
+  input  logic [1:0]              out_full_set,
+  input  logic [1:0]              out_clear,
+  input  logic                    act_we,
+  input  logic                    wgt_we,
+  input  logic                    fill_half,
+  input  logic                    fill_bias,
+  input  logic [ActAddrBits-1:0]  fill_act_addr,
+  input  logic [StepAddrBits-1:0] fill_step,
+  input  rst_step_t               step,
+  input  logic                    act_half,
+  input  logic [ActAddrBits-1:0]  act_addr,
+  input  logic [MaskBits-1:0]     act_low,
+  input  logic [MaskBits-1:0]     act_high,
+  input  logic [StepAddrBits-1:0] wgt_step,
+  input  rst_step_t               at_accumulate,
+  input  rst_step_t               at_result,
+  input  rst_step_t               at_output,
+  input  logic                    out_we,
+  input  logic                    buf_re,
+  input  logic                    buf_half,
+  input  logic [31:0]             obs_out_ovf_o,
+  input  logic [31:0]             obs_out_sat_o
 );
   default clocking @(posedge clk_i); endclocking
 
@@ -90,7 +90,7 @@ module ristretto_array_check #(
     else outstanding_q <= outstanding_q + 32'(rd_valid_o && mem_ready_i) - 32'(rsp_valid_i);
   end
   a_answer_expected: assert property (rsp_valid_i |-> outstanding_q > 0);
-  a_outstanding: assert property (outstanding_q <= OUTSTANDING);
+  a_outstanding: assert property (outstanding_q <= Outstanding);
   a_answer_placed: assert property (rsp_valid_i |-> act_we || wgt_we);
 
   // Control.
@@ -119,28 +119,28 @@ module ristretto_array_check #(
 
   // Addresses.
   a_act_write_range: assert property (act_we |->
-    32'(fill_act_addr) + Elements <= ACT_DEPTH);
+    32'(fill_act_addr) + Elements <= ActDepth);
   a_act_read_range: assert property (step.valid && act_low < act_high |->
-    32'(ActAddrBits'(act_addr + ActAddrBits'(act_low))) + 32'(act_high) - 32'(act_low) <= ACT_DEPTH);
-  a_act_mask: assert property (step.valid |-> 32'(act_high) <= MULS);
-  a_wgt_write_range: assert property (wgt_we && !fill_bias |-> 32'(fill_step) < WGT_DEPTH);
-  a_wgt_read_range: assert property (step.valid && !step.direct |-> 32'(wgt_step) < WGT_DEPTH);
+    32'(ActAddrBits'(act_addr + ActAddrBits'(act_low))) + 32'(act_high) - 32'(act_low) <= ActDepth);
+  a_act_mask: assert property (step.valid |-> 32'(act_high) <= Muls);
+  a_wgt_write_range: assert property (wgt_we && !fill_bias |-> 32'(fill_step) < WgtDepth);
+  a_wgt_read_range: assert property (step.valid && !step.direct |-> 32'(wgt_step) < WgtDepth);
   a_out_write_range: assert property (out_we |->
-    32'(at_output.out_addr) + 32'(at_output.lanes) <= OUT_DEPTH);
+    32'(at_output.out_addr) + 32'(at_output.lanes) <= OutDepth);
 
   // Values.
-  a_lanes: assert property (step.valid |-> step.lanes != '0 && 32'(step.lanes) <= LANES);
+  a_lanes: assert property (step.valid |-> step.lanes != '0 && 32'(step.lanes) <= Lanes);
   a_shift: assert property (at_result.valid |->
     32'(at_result.shift) >= ristretto_pkg::ShiftMin && 32'(at_result.shift) <= ristretto_pkg::ShiftMax);
-  a_places: assert property (at_result.valid && PE == ristretto_pkg::PeMinifloat |-> 32'(at_result.shift) >= 0);
+  a_places: assert property (at_result.valid && Pe == ristretto_pkg::PeMinifloat |-> 32'(at_result.shift) >= 0);
   a_out_bits: assert property (at_result.valid |->
-    at_result.out_bits != '0 && 32'(at_result.out_bits) <= ACT_BITS);
+    at_result.out_bits != '0 && 32'(at_result.out_bits) <= ActBits);
 
-  a_signs: assert property (step.valid |-> UNSIGNED != 0 || !(step.in_unsigned || step.out_unsigned));
-  a_align: assert property (step.valid && step.direct && PE != ristretto_pkg::PeMinifloat |->
-    32'(step.align) + ACT_BITS <= ristretto_pkg::product_bits(PE, ACT_BITS, WGT_BITS));
-  a_direct_lanes: assert property (step.valid && step.direct |-> 32'(step.lanes) <= MULS);
-  a_scale: assert property (at_result.valid |-> AVERAGE != 0 || at_result.scale == 16'd1);
+  a_signs: assert property (step.valid |-> UnsignedActivations || !(step.in_unsigned || step.out_unsigned));
+  a_align: assert property (step.valid && step.direct && Pe != ristretto_pkg::PeMinifloat |->
+    32'(step.align) + ActBits <= ristretto_pkg::product_bits(Pe, ActBits, WgtBits));
+  a_direct_lanes: assert property (step.valid && step.direct |-> 32'(step.lanes) <= Muls);
+  a_scale: assert property (at_result.valid |-> AveragePooling || at_result.scale == 16'd1);
 
   bit no_overflow;
   initial no_overflow = ($test$plusargs("no_overflow") != 0);
@@ -162,18 +162,18 @@ module ristretto_array_check #(
 endmodule
 
 bind ristretto_array ristretto_array_check #(
-  .LANES(LANES),
-  .MULS(MULS),
-  .ACT_BITS(ACT_BITS),
-  .ACT_DEPTH(ACT_DEPTH),
-  .OUT_DEPTH(OUT_DEPTH),
-  .WGT_DEPTH(WGT_DEPTH),
-  .BUS_BITS(BUS_BITS),
-  .OUTSTANDING(OUTSTANDING),
-  .PE(PE),
-  .WGT_BITS(WGT_BITS),
-  .UNSIGNED(UNSIGNED),
-  .AVERAGE(AVERAGE),
+  .Lanes(Lanes),
+  .Muls(Muls),
+  .ActBits(ActBits),
+  .ActDepth(ActDepth),
+  .OutDepth(OutDepth),
+  .WgtDepth(WgtDepth),
+  .BusBits(BusBits),
+  .Outstanding(Outstanding),
+  .Pe(Pe),
+  .WgtBits(WgtBits),
+  .UnsignedActivations(UnsignedActivations),
+  .AveragePooling(AveragePooling),
   .Elements(Elements),
   .ActAddrBits(ActAddrBits),
   .StepAddrBits(StepAddrBits),

@@ -1,11 +1,11 @@
 // rst_minifloat_pe against the product of two integers, each made from its code by doubling the significand step by step.
 module minifloat_pe #(
-  parameter int EXPONENT_BITS = 2,
-  parameter int MANTISSA_BITS = 1,
-  parameter int SUBNORMALS = 1,
-  parameter int SPECIAL = 0,
-  localparam int Bits = 1 + EXPONENT_BITS + MANTISSA_BITS,
-  localparam int Places = 1 << EXPONENT_BITS
+  parameter int ExponentBits = 2,
+  parameter int MantissaBits = 1,
+  parameter bit Subnormals = 1'b1,
+  parameter int Special = 0,
+  localparam int Bits = 1 + ExponentBits + MantissaBits,
+  localparam int Places = 1 << ExponentBits
 ) (
   input  logic [Bits-1:0] act,
   input  logic [Bits-1:0] wgt,
@@ -14,17 +14,17 @@ module minifloat_pe #(
   output logic            wrong
 );
   localparam int ProductBits =
-      ristretto_pkg::minifloat_product_bits(EXPONENT_BITS, MANTISSA_BITS, SUBNORMALS, SPECIAL);
-  localparam int Wide = 2 * (MANTISSA_BITS + 1 + Places) + 6;
-  localparam int MaxCode = ristretto_pkg::minifloat_max_code(EXPONENT_BITS, MANTISSA_BITS, SPECIAL);
+      ristretto_pkg::minifloat_product_bits(ExponentBits, MantissaBits, Subnormals, Special);
+  localparam int Wide = 2 * (MantissaBits + 1 + Places) + 6;
+  localparam int MaxCode = ristretto_pkg::minifloat_max_code(ExponentBits, MantissaBits, Special);
 
   logic signed [ProductBits-1:0] product;
 
   rst_minifloat_pe #(
-    .EXPONENT_BITS(EXPONENT_BITS),
-    .MANTISSA_BITS(MANTISSA_BITS),
-    .SUBNORMALS(SUBNORMALS),
-    .PRODUCT_BITS(ProductBits)
+    .ExponentBits(ExponentBits),
+    .MantissaBits(MantissaBits),
+    .Subnormals(Subnormals),
+    .ProductBits(ProductBits)
   ) u_dut (
     .act_i(act),
     .wgt_i(wgt),
@@ -36,12 +36,12 @@ module minifloat_pe #(
   // value[p]: the significand doubled p times; the exponent's field says how often, one time less with subnormals.
   logic [(Places+1)*Wide-1:0] act_values, wgt_values;
   logic [Wide-1:0] act_number, wgt_number;
-  logic [EXPONENT_BITS-1:0] act_field, wgt_field;
-  assign act_field = act[Bits-2:MANTISSA_BITS];
-  assign wgt_field = wgt[Bits-2:MANTISSA_BITS];
+  logic [ExponentBits-1:0] act_field, wgt_field;
+  assign act_field = act[Bits-2:MantissaBits];
+  assign wgt_field = wgt[Bits-2:MantissaBits];
 
   logic [Wide-1:0] act_rest, wgt_rest, hidden;
-  assign hidden = Wide'(1) << MANTISSA_BITS;
+  assign hidden = Wide'(1) << MantissaBits;
   assign act_rest = Wide'(act[Bits-2:0]) & (hidden - Wide'(1));
   assign wgt_rest = Wide'(wgt[Bits-2:0]) & (hidden - Wide'(1));
 
@@ -53,11 +53,11 @@ module minifloat_pe #(
   end
 
   always_comb begin
-    act_number = (SUBNORMALS != 0) ? act_rest : (act[Bits-2:0] == '0) ? '0 : act_rest + hidden;
-    wgt_number = (SUBNORMALS != 0) ? wgt_rest : (wgt[Bits-2:0] == '0) ? '0 : wgt_rest + hidden;
+    act_number = (Subnormals) ? act_rest : (act[Bits-2:0] == '0) ? '0 : act_rest + hidden;
+    wgt_number = (Subnormals) ? wgt_rest : (wgt[Bits-2:0] == '0) ? '0 : wgt_rest + hidden;
     for (int f = 1; f < Places; f++) begin
-      if (32'(act_field) == f) act_number = act_values[(f - ((SUBNORMALS != 0) ? 1 : 0))*Wide +: Wide];
-      if (32'(wgt_field) == f) wgt_number = wgt_values[(f - ((SUBNORMALS != 0) ? 1 : 0))*Wide +: Wide];
+      if (32'(act_field) == f) act_number = act_values[(f - (Subnormals ? 1 : 0))*Wide +: Wide];
+      if (32'(wgt_field) == f) wgt_number = wgt_values[(f - (Subnormals ? 1 : 0))*Wide +: Wide];
     end
   end
 

@@ -1,48 +1,48 @@
 // rst_minifloat_round against thresholds: the magnitude's code is at least c exactly if the sum reaches the point between the
 // numbers of c - 1 and c from which it is rounded up.
 module minifloat_round #(
-  parameter int ACC_BITS = 10,
-  parameter int EXPONENT_BITS = 2,
-  parameter int MANTISSA_BITS = 1,
-  parameter int SUBNORMALS = 1,
-  parameter int SPECIAL = 0,
-  parameter int ROUNDING = 1,
-  parameter int SHIFT = 1,
-  parameter int SPECIFIED = ROUNDING,  // the rounding of the specification: another one must be refuted
-  localparam int Bits = 1 + EXPONENT_BITS + MANTISSA_BITS
+  parameter int AccBits = 10,
+  parameter int ExponentBits = 2,
+  parameter int MantissaBits = 1,
+  parameter bit Subnormals = 1'b1,
+  parameter int Special = 0,
+  parameter int Rounding = 1,
+  parameter int Shift = 1,
+  parameter int Specified = Rounding,  // the rounding of the specification: another one must be refuted
+  localparam int Bits = 1 + ExponentBits + MantissaBits
 ) (
-  input  logic signed [ACC_BITS-1:0] acc,
-  input  logic                       relu,
-  input  logic                       lowest,
-  output logic                       wrong
+  input  logic signed [AccBits-1:0] acc,
+  input  logic                      relu,
+  input  logic                      lowest,
+  output logic                      wrong
 );
-  localparam int MaxCode = ristretto_pkg::minifloat_max_code(EXPONENT_BITS, MANTISSA_BITS, SPECIAL);
-  localparam int Wide = ACC_BITS + MANTISSA_BITS + (1 << EXPONENT_BITS) + SHIFT + 4;
+  localparam int MaxCode = ristretto_pkg::minifloat_max_code(ExponentBits, MantissaBits, Special);
+  localparam int Wide = AccBits + MantissaBits + (1 << ExponentBits) + Shift + 4;
 
   // The number of a code, in multiples of the smallest.
   function automatic logic [Wide-1:0] number(input int code);
     int field;
     logic [Wide-1:0] significand;
-    field = code >> MANTISSA_BITS;
-    significand = Wide'(code) & ((Wide'(1) << MANTISSA_BITS) - Wide'(1));
-    if (field > 0 || (SUBNORMALS == 0 && code > 0)) significand = significand + (Wide'(1) << MANTISSA_BITS);
-    number = significand << ((SUBNORMALS == 0) ? field : (field > 0) ? field - 1 : 0);
+    field = code >> MantissaBits;
+    significand = Wide'(code) & ((Wide'(1) << MantissaBits) - Wide'(1));
+    if (field > 0 || (Subnormals == 0 && code > 0)) significand = significand + (Wide'(1) << MantissaBits);
+    number = significand << ((Subnormals == 0) ? field : (field > 0) ? field - 1 : 0);
   endfunction
 
   logic [Bits-1:0] out;
   logic sat;
 
   rst_minifloat_round #(
-    .ACC_BITS(ACC_BITS),
-    .EXPONENT_BITS(EXPONENT_BITS),
-    .MANTISSA_BITS(MANTISSA_BITS),
-    .SUBNORMALS(SUBNORMALS),
-    .SPECIAL(SPECIAL),
-    .ROUNDING(ROUNDING)
+    .AccBits(AccBits),
+    .ExponentBits(ExponentBits),
+    .MantissaBits(MantissaBits),
+    .Subnormals(Subnormals),
+    .Special(Special),
+    .Rounding(Rounding)
   ) u_dut (
     .acc_i(acc),
     .relu_i(relu),
-    .shift_i(6'(SHIFT)),
+    .shift_i(6'(Shift)),
     .lowest_i(lowest),
     .out_o(out),
     .sat_o(sat)
@@ -58,13 +58,13 @@ module minifloat_round #(
   assign reach[0] = 1'b1;
   for (genvar c = 1; c <= MaxCode + 1; c++) begin : gen_reach
     logic [Wide-1:0] below, here, border;
-    assign below = number(c - 1) << SHIFT;
-    assign here = number(c) << SHIFT;
+    assign below = number(c - 1) << Shift;
+    assign here = number(c) << Shift;
     assign border = below + here;
     always_comb begin
-      if (SPECIFIED == 3) reach[c] = negative ? (value > below) : (value >= here);
-      else if (SPECIFIED == 2) reach[c] = negative ? (twice > border) : (twice >= border);
-      else if (SPECIFIED == 1) reach[c] = (c % 2 == 0) ? (twice >= border) : (twice > border);
+      if (Specified == 3) reach[c] = negative ? (value > below) : (value >= here);
+      else if (Specified == 2) reach[c] = negative ? (twice > border) : (twice >= border);
+      else if (Specified == 1) reach[c] = (c % 2 == 0) ? (twice >= border) : (twice > border);
       else reach[c] = (twice >= border);
     end
   end

@@ -1,37 +1,37 @@
 // rst_requantize against thresholds: the result is at least k exactly if the exact quotient reaches the point from which
 // it is rounded to k or more. `wrong` must be 0 for every input with a legal shift and width.
 module requantize #(
-  parameter int ACC_BITS = 10,
-  parameter int ACT_BITS = 4,
-  parameter int ROUNDING = 0,
-  parameter int UNSIGNED = 0,         // 1: signed and unsigned ranges
-  parameter int SCALE = 0,            // 0: no scale
-  parameter int SPECIFIED = ROUNDING  // the rounding of the specification: another one must be refuted
+  parameter int AccBits = 10,
+  parameter int ActBits = 4,
+  parameter int Rounding = 0,
+  parameter bit UnsignedActivations = 1'b0,         // 1: signed and unsigned ranges
+  parameter int Scale = 0,            // 0: no scale
+  parameter int Specified = Rounding  // the rounding of the specification: another one must be refuted
 ) (
-  input  logic signed [ACC_BITS-1:0] acc,
-  input  logic                       relu,
-  input  logic signed [6:0]          shift,
-  input  logic [4:0]                 out_bits,
-  input  logic                       is_unsigned,
-  input  logic                       lowest,
-  output logic                       wrong
+  input  logic signed [AccBits-1:0] acc,
+  input  logic                      relu,
+  input  logic signed [6:0]         shift,
+  input  logic [4:0]                out_bits,
+  input  logic                      is_unsigned,
+  input  logic                      lowest,
+  output logic                      wrong
 );
-  localparam int Wide = ACC_BITS + ACT_BITS + 82;  // nothing below can overflow
+  localparam int Wide = AccBits + ActBits + 82;  // nothing below can overflow
 
-  logic [ACT_BITS-1:0] out_code;
-  logic signed [ACT_BITS+1:0] out;
+  logic [ActBits-1:0] out_code;
+  logic signed [ActBits+1:0] out;
   logic sat;
 
   rst_requantize #(
-    .ACC_BITS(ACC_BITS),
-    .ACT_BITS(ACT_BITS),
-    .ROUNDING(ROUNDING),
-    .AVERAGE((SCALE != 0) ? 1 : 0),
-    .UNSIGNED(UNSIGNED)
+    .AccBits(AccBits),
+    .ActBits(ActBits),
+    .Rounding(Rounding),
+    .AveragePooling((Scale != 0) ? 1 : 0),
+    .UnsignedActivations(UnsignedActivations)
   ) u_dut (
     .acc_i(acc),
     .relu_i(relu),
-    .scale_i(16'(SCALE)),
+    .scale_i(16'(Scale)),
     .shift_i(shift),
     .out_bits_i(out_bits),
     .lowest_i(lowest),
@@ -41,26 +41,26 @@ module requantize #(
   );
 
   logic no_sign, legal;
-  assign no_sign = (UNSIGNED != 0) && is_unsigned;
-  assign out = {{2{out_code[ACT_BITS-1] && !no_sign}}, out_code};
-  assign legal = (shift >= -7'sd15) && (shift <= 7'sd48) && (out_bits >= 5'd1) && (out_bits <= 5'(ACT_BITS));
+  assign no_sign = (UnsignedActivations) && is_unsigned;
+  assign out = {{2{out_code[ActBits-1] && !no_sign}}, out_code};
+  assign legal = (shift >= -7'sd15) && (shift <= 7'sd48) && (out_bits >= 5'd1) && (out_bits <= 5'(ActBits));
 
-  logic signed [ACC_BITS-1:0] rectified;
+  logic signed [AccBits-1:0] rectified;
   logic signed [Wide-1:0] value;
   assign rectified = (relu && acc < 0) ? '0 : acc;
-  assign value = (SCALE != 0) ? $signed(Wide'(rectified)) * $signed(Wide'(SCALE)) : rectified;
+  assign value = (Scale != 0) ? $signed(Wide'(rectified)) * $signed(Wide'(Scale)) : rectified;
 
   logic [5:0] right;
   logic [3:0] left;
   assign right = (shift > 0) ? shift[5:0] : 6'd0;
   assign left = (shift < 0) ? 4'(-shift) : 4'd0;
 
-  // reach[n]: the quotient is rounded to n - 2^(ACT_BITS-1) or more, without saturation.
-  localparam int Values = 3 << (ACT_BITS - 1);  // both ranges: from -2^(ACT_BITS-1) to 2^ACT_BITS
+  // reach[n]: the quotient is rounded to n - 2^(ActBits-1) or more, without saturation.
+  localparam int Values = 3 << (ActBits - 1);  // both ranges: from -2^(ActBits-1) to 2^ActBits
   logic [Values:0] reach;
 
   for (genvar n = 0; n <= Values; n++) begin : gen_reach
-    localparam int K = n - (1 << (ACT_BITS - 1));
+    localparam int K = n - (1 << (ActBits - 1));
     logic signed [Wide-1:0] twice, border, floor, exact;
     assign twice = value <<< 1;
     assign exact = value <<< left;
@@ -68,22 +68,22 @@ module requantize #(
     assign floor = $signed(Wide'(K)) <<< right;
     always_comb begin
       if (shift <= 0) reach[n] = (exact >= $signed(Wide'(K)));
-      else if (SPECIFIED == 3) reach[n] = (value >= floor);
-      else if (SPECIFIED == 2) reach[n] = (twice >= border);
-      else if (SPECIFIED == 1) reach[n] = (K % 2 == 0) ? (twice >= border) : (twice > border);
+      else if (Specified == 3) reach[n] = (value >= floor);
+      else if (Specified == 2) reach[n] = (twice >= border);
+      else if (Specified == 1) reach[n] = (K % 2 == 0) ? (twice >= border) : (twice > border);
       else reach[n] = (K > 0) ? (twice >= border) : (twice > border);
     end
   end
 
   // The range: -2^(out_bits-1) to 2^(out_bits-1) - 1, or 0 to 2^out_bits - 1.
-  logic signed [ACT_BITS+2:0] limit, least;
-  assign limit = (ACT_BITS + 3)'(1) <<< (no_sign ? out_bits : out_bits - 5'd1);  // the first value above the range
+  logic signed [ActBits+2:0] limit, least;
+  assign limit = (ActBits + 3)'(1) <<< (no_sign ? out_bits : out_bits - 5'd1);  // the first value above the range
   assign least = no_sign ? '0 : -limit;
 
   logic [Values:0] agrees;
   for (genvar n = 0; n <= Values; n++) begin : gen_agree
-    localparam int K = n - (1 << (ACT_BITS - 1));
-    logic signed [ACT_BITS+2:0] k;
+    localparam int K = n - (1 << (ActBits - 1));
+    logic signed [ActBits+2:0] k;
     assign k = K;
     // Within the format the result reaches K if the quotient does; it never leaves the format.
     assign agrees[n] = (k <= least) ? (out >= k) : (k >= limit) ? (out < k) : ((out >= k) == reach[n]);
@@ -92,8 +92,8 @@ module requantize #(
   logic above, below, sat_agrees;
   logic [Values:0] above_at, below_at;
   for (genvar n = 0; n <= Values; n++) begin : gen_limits
-    localparam int K = n - (1 << (ACT_BITS - 1));
-    logic signed [ACT_BITS+2:0] k;
+    localparam int K = n - (1 << (ActBits - 1));
+    logic signed [ActBits+2:0] k;
     assign k = K;
     assign above_at[n] = (k == limit) && reach[n];
     assign below_at[n] = (k == least) && !reach[n];

@@ -70,6 +70,7 @@ void rs_array_config_free(rs_array_config *config);
 /* The parameters of the RTL (ristretto_array, ristretto_top) for this array; every width resolved. Returns how many. */
 typedef struct rs_array_parameter {
     const char *name;
+    const char *prefix; /* of the value in SystemVerilog: "1'b" for a bit, else "" */
     int64_t value;
 } rs_array_parameter;
 enum { RS_ARRAY_PARAMETERS_MAX = 32 };

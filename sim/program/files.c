@@ -12,7 +12,7 @@ static void write_parameters(const rs_program *program, FILE *out)
     rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
     const int n = rs_array_parameters(&program->config, parameters);
     for (int i = 0; i < n; i++)
-        fprintf(out, "-G%s=%" PRId64 "\n", parameters[i].name, parameters[i].value);
+        fprintf(out, "-G%s=%s%" PRId64 "\n", parameters[i].name, parameters[i].prefix, parameters[i].value);
 }
 
 static void write_descriptors(const rs_program *program, FILE *out)

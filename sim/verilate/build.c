@@ -833,7 +833,7 @@ rs_status rs_dut_build(const rs_array_config *config, const rs_dut_build_options
         return rs_out_of_memory(diag);
     list words = { .arena = arena };
     for (int i = 0; i < n; i++)
-        add_format(&words, "%s=%" PRId64, parameters[i].name, parameters[i].value);
+        add_format(&words, "%s=%s%" PRId64, parameters[i].name, parameters[i].prefix, parameters[i].value);
     char what[64];
     snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
     const rs_dut_recipe recipe = {

@@ -11,7 +11,7 @@ typedef struct rs_dut_recipe {
     const char *top;  /* module */
     const char *shim; /* what drives it, and the interface to that: files in sim/verilate/shim/ */
     const char *header;
-    const char *const *parameters; /* "LANES=16", ends with NULL */
+    const char *const *parameters; /* "Lanes=16", ends with NULL */
     /* Other people's design; NULL: the array's own, rtl/ and rtl/checks/. Each list ends with NULL. A failure of
      * Verilator or the compiler is then RS_BAD_INPUT. */
     const char *const *sources;

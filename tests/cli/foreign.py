@@ -85,7 +85,7 @@ with open(code, "w", encoding="utf-8") as f:
             "        behind = behind << 1 | (cycle.operands ? 1 : 0);\n"
             "    }\n"
             "};\n")
-LANE = [("- { name: MULS, value: 16 }", "- { name: MULS, value: 16 }\n    - { name: TREE_REGS, value: 2 }"),
+LANE = [("- { name: Muls, value: 16 }", "- { name: Muls, value: 16 }\n    - { name: TreeRegisters, value: 2 }"),
         ("bias_i, delay: 2", "bias_i, delay: 4"), ("acc_en_i, when: operands, delay: 2", "acc_en_i, when: operands, delay: 4"),
         ("when: first, delay: 2", "when: first, delay: 4"), ("when: last, delay: 3", "when: last, delay: 5"), ("latency: 4", "latency: 6"),
         ("  - { port: tree_en_i, value: 0 }          # the tree has no registers\n", ""),
@@ -115,7 +115,7 @@ wrong("a register too many", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 3 
 m = wrong("one wrong pair of operands is found by a network's", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 4 }")), "operands  5 x 3", "of conv",
           more=[*NET[:-1], "0"])
 check("and it says which output of which image", m.get("image") == 0 and {"layer", "channel", "row", "column"} <= set(m), m)
-m = wrong("a lane with another rounding, on a network", adapter(f"{UNITS}/lane.yaml", ("- { name: MULS", "- { name: ROUNDING, value: 3 }\n    - { name: MULS")),
+m = wrong("a lane with another rounding, on a network", adapter(f"{UNITS}/lane.yaml", ("- { name: Muls", "- { name: Rounding, value: 3 }\n    - { name: Muls")),
           "output.rounding: truncate", more=NET)
 
 # Mistakes in what the adapter says, with a guess.

@@ -16,51 +16,51 @@ prove() {
 }
 
 # The prover itself must be able to fail: a rounding mode that is not the specification's.
-check_status 1 'a wrong specification is refuted' scripts/formal/prove requantize ACC_BITS=5 ACT_BITS=2 ROUNDING=0 SPECIFIED=1
+check_status 1 'a wrong specification is refuted' scripts/formal/prove requantize AccBits=5 ActBits=2 Rounding=0 Specified=1
 check_grep 'the refutation shows an assignment' 'not proven: requantize' "$out"
 
-prove accumulate ACC_BITS=8 ADD_BITS=11 OVERFLOW=0
-prove accumulate ACC_BITS=11 ADD_BITS=6 OVERFLOW=1
-prove pe PE=0 ACT_BITS=4 WGT_BITS=4
-prove pe PE=1 ACT_BITS=8 WGT_BITS=4
-prove pe PE=1 ACT_BITS=5 WGT_BITS=3 ZERO_CODE=1
-prove tree INPUTS=5 IN_BITS=3
-prove minifloat_pe EXPONENT_BITS=2 MANTISSA_BITS=1
-prove minifloat_pe EXPONENT_BITS=3 MANTISSA_BITS=2 SPECIAL=2
-prove minifloat_pe EXPONENT_BITS=3 MANTISSA_BITS=0 SUBNORMALS=0
+prove accumulate AccBits=8 AddBits=11 Overflow=0
+prove accumulate AccBits=11 AddBits=6 Overflow=1
+prove pe Pe=0 ActBits=4 WgtBits=4
+prove pe Pe=1 ActBits=8 WgtBits=4
+prove pe Pe=1 ActBits=5 WgtBits=3 ZeroCode=1
+prove tree Inputs=5 InBits=3
+prove minifloat_pe ExponentBits=2 MantissaBits=1
+prove minifloat_pe ExponentBits=3 MantissaBits=2 Special=2
+prove minifloat_pe ExponentBits=3 MantissaBits=0 Subnormals=0
 for rounding in 0 1 2 3; do
-    prove minifloat_round ROUNDING=$rounding
+    prove minifloat_round Rounding=$rounding
 done
-prove minifloat_round ROUNDING=1 SUBNORMALS=0 MANTISSA_BITS=2 SHIFT=2
-check_status 1 'a wrong rounding of minifloats is refuted' scripts/formal/prove minifloat_round ROUNDING=0 SPECIFIED=1
-prove tree INPUTS=7 IN_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
-prove requantize ACC_BITS=6 ACT_BITS=2 ROUNDING=0 UNSIGNED=1
+prove minifloat_round Rounding=1 Subnormals=0 MantissaBits=2 Shift=2
+check_status 1 'a wrong rounding of minifloats is refuted' scripts/formal/prove minifloat_round Rounding=0 Specified=1
+prove tree Inputs=7 InBits=3 TreeRegisters=1 FirstLevel=1
+prove requantize AccBits=6 ActBits=2 Rounding=0 UnsignedActivations=1
 
 if [ "${RISTRETTO_LEVEL:-check}" = full ]; then
-    prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=0
-    prove accumulate ACC_BITS=48 ADD_BITS=38 OVERFLOW=1
-    prove pe PE=0 ACT_BITS=6 WGT_BITS=6
-    prove pe PE=0 ACT_BITS=8 WGT_BITS=3
-    prove pe PE=0 ACT_BITS=8 WGT_BITS=8
-    prove pe PE=1 ACT_BITS=16 WGT_BITS=5
-    prove pe PE=1 ACT_BITS=9 WGT_BITS=5 ZERO_CODE=1
-    prove tree INPUTS=8 IN_BITS=4 TREE_REGS=2
-    prove tree INPUTS=8 IN_BITS=8
-    prove minifloat_pe EXPONENT_BITS=4 MANTISSA_BITS=3 SPECIAL=1
+    prove accumulate AccBits=48 AddBits=38 Overflow=0
+    prove accumulate AccBits=48 AddBits=38 Overflow=1
+    prove pe Pe=0 ActBits=6 WgtBits=6
+    prove pe Pe=0 ActBits=8 WgtBits=3
+    prove pe Pe=0 ActBits=8 WgtBits=8
+    prove pe Pe=1 ActBits=16 WgtBits=5
+    prove pe Pe=1 ActBits=9 WgtBits=5 ZeroCode=1
+    prove tree Inputs=8 InBits=4 TreeRegisters=2
+    prove tree Inputs=8 InBits=8
+    prove minifloat_pe ExponentBits=4 MantissaBits=3 Special=1
     for rounding in 0 1 2 3; do
-        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=3 MANTISSA_BITS=2 SHIFT=4 ACC_BITS=16
-        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=3 MANTISSA_BITS=0 SHIFT=3 SUBNORMALS=0 ACC_BITS=12
-        prove minifloat_round ROUNDING=$rounding EXPONENT_BITS=2 MANTISSA_BITS=3 SHIFT=2 SPECIAL=2 SUBNORMALS=0 ACC_BITS=12
+        prove minifloat_round Rounding=$rounding ExponentBits=3 MantissaBits=2 Shift=4 AccBits=16
+        prove minifloat_round Rounding=$rounding ExponentBits=3 MantissaBits=0 Shift=3 Subnormals=0 AccBits=12
+        prove minifloat_round Rounding=$rounding ExponentBits=2 MantissaBits=3 Shift=2 Special=2 Subnormals=0 AccBits=12
     done
     for rounding in 0 1 2 3; do
-        prove requantize ACC_BITS=10 ACT_BITS=4 ROUNDING=$rounding
-        prove requantize ACC_BITS=8 ACT_BITS=3 ROUNDING=$rounding UNSIGNED=1 SCALE=21845
+        prove requantize AccBits=10 ActBits=4 Rounding=$rounding
+        prove requantize AccBits=8 ActBits=3 Rounding=$rounding UnsignedActivations=1 Scale=21845
     done
     for shift in 0 4 8 12; do
-        prove lane MULS=4 ACT_BITS=4 WGT_BITS=4 SHIFT=$shift
+        prove lane Muls=4 ActBits=4 WgtBits=4 Shift=$shift
     done
-    prove lane MULS=8 ACT_BITS=4 WGT_BITS=4 SHIFT=4
-    prove lane MULS=3 ACT_BITS=3 WGT_BITS=3 TREE_REGS=1 FIRST_LEVEL=1
-    prove lane MULS=5 ACT_BITS=2 WGT_BITS=3 TREE_REGS=2
+    prove lane Muls=8 ActBits=4 WgtBits=4 Shift=4
+    prove lane Muls=3 ActBits=3 WgtBits=3 TreeRegisters=1 FirstLevel=1
+    prove lane Muls=5 ActBits=2 WgtBits=3 TreeRegisters=2
 fi
 finish

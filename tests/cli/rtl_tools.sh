@@ -9,12 +9,12 @@ cd "$RISTRETTO_ROOT" || exit 1
 rtl="rtl/ristretto_pkg.sv rtl/ristretto_regs_pkg.sv rtl/rst_*.sv rtl/ristretto_array.sv"
 
 # The parameters of tests/rtl/smoke_tb.sv.
-smoke="-set LANES 2 -set MULS 3 -set ACT_BITS 8 -set WGT_BITS 8 -set ACC_BITS 24 -set ACT_DEPTH 64 -set OUT_DEPTH 64 \
--set WGT_DEPTH 16 -set BUS_BITS 32 -set OUTSTANDING 4 -set PROG_DEPTH 4"
+smoke="-set Lanes 2 -set Muls 3 -set ActBits 8 -set WgtBits 8 -set AccBits 24 -set ActDepth 64 -set OutDepth 64 \
+-set WgtDepth 16 -set BusBits 32 -set Outstanding 4 -set ProgDepth 4"
 # Parameters of rst_lane that tests/rtl/lane_tb.sv has fixed.
-lane="-set MULS 3 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 2 -set LANE 1"
-odd="-set LANES 3 -set MULS 5 -set ACT_BITS 5 -set WGT_BITS 3 -set ACC_BITS 10 -set OVERFLOW 1 -set FIRST_LEVEL 1 -set TREE_REGS 1 \
--set ROUNDING 1 -set ACT_DEPTH 77 -set OUT_DEPTH 33 -set WGT_DEPTH 9 -set BUS_BITS 32"
+lane="-set Muls 3 -set Overflow 1 -set FirstLevel 1 -set TreeRegisters 2 -set Lane 1"
+odd="-set Lanes 3 -set Muls 5 -set ActBits 5 -set WgtBits 3 -set AccBits 10 -set Overflow 1 -set FirstLevel 1 -set TreeRegisters 1 \
+-set Rounding 1 -set ActDepth 77 -set OutDepth 33 -set WgtDepth 9 -set BusBits 32"
 
 # A lane as gates beside its RTL: name, parameters.
 gates() {
@@ -47,25 +47,25 @@ lint() {
         --top-module ristretto_array "$@"
 }
 
-lint 'smallest' -GLANES=1 -GMULS=1 -GACT_BITS=1 -GWGT_BITS=1 -GACC_BITS=2 -GACT_DEPTH=16 -GOUT_DEPTH=16 -GWGT_DEPTH=1 \
-    -GBUS_BITS=16 -GOUTSTANDING=1 -GPROG_DEPTH=1
-lint 'odd sizes' -GLANES=7 -GMULS=5 -GACT_BITS=5 -GWGT_BITS=3 -GACC_BITS=10 -GOVERFLOW=1 -GFIRST_LEVEL=1 -GTREE_REGS=1 \
-    -GROUNDING=1 -GACT_DEPTH=77 -GOUT_DEPTH=33 -GWGT_DEPTH=9 -GBUS_BITS=32 -GPROG_DEPTH=3
-lint '16 x 16' -GLANES=16 -GMULS=16 -GTREE_REGS=2 -GROUNDING=2 -GBUS_BITS=128 -GOUTSTANDING=32 -GPROG_DEPTH=64
-lint 'largest' -GLANES=64 -GMULS=64 -GACT_BITS=16 -GWGT_BITS=16 -GACC_BITS=48 -GTREE_REGS=1 -GROUNDING=3 \
-    -GACT_DEPTH=65536 -GOUT_DEPTH=65536 -GWGT_DEPTH=65535 -GBUS_BITS=1024 -GOUTSTANDING=256 -GPROG_DEPTH=65535
+lint 'smallest' -GLanes=1 -GMuls=1 -GActBits=1 -GWgtBits=1 -GAccBits=2 -GActDepth=16 -GOutDepth=16 -GWgtDepth=1 \
+    -GBusBits=16 -GOutstanding=1 -GProgDepth=1
+lint 'odd sizes' -GLanes=7 -GMuls=5 -GActBits=5 -GWgtBits=3 -GAccBits=10 -GOverflow=1 -GFirstLevel=1 -GTreeRegisters=1 \
+    -GRounding=1 -GActDepth=77 -GOutDepth=33 -GWgtDepth=9 -GBusBits=32 -GProgDepth=3
+lint '16 x 16' -GLanes=16 -GMuls=16 -GTreeRegisters=2 -GRounding=2 -GBusBits=128 -GOutstanding=32 -GProgDepth=64
+lint 'largest' -GLanes=64 -GMuls=64 -GActBits=16 -GWgtBits=16 -GAccBits=48 -GTreeRegisters=1 -GRounding=3 \
+    -GActDepth=65536 -GOutDepth=65536 -GWgtDepth=65535 -GBusBits=1024 -GOutstanding=256 -GProgDepth=65535
 
-lint 'shifters' -GPE=1 -GWGT_BITS=4 -GCHANNEL_SHIFT=1 -GUNSIGNED=1 -GTREE_REGS=1
-lint 'shifters with a zero' -GPE=1 -GWGT_BITS=2 -GZERO_CODE=1 -GLANES=2 -GMULS=5
-lint 'minifloats, e4m3' -GPE=2 -GAVERAGE=0 -GACC_BITS=50 -GROUNDING=1
-lint 'minifloats, e5m2' -GPE=2 -GAVERAGE=0 -GEXPONENT_BITS=5 -GMANTISSA_BITS=2 -GSPECIAL=2 -GACC_BITS=90 -GTREE_REGS=2
-lint 'minifloats, 3:0' -GPE=2 -GAVERAGE=0 -GEXPONENT_BITS=3 -GMANTISSA_BITS=0 -GSUBNORMALS=0 -GSPECIAL=0 -GACT_BITS=4 -GWGT_BITS=4 \
-    -GROUNDING=2
+lint 'shifters' -GPe=1 -GWgtBits=4 '-GChannelShifts=1'\''b1' '-GUnsignedActivations=1'\''b1' -GTreeRegisters=1
+lint 'shifters with a zero' -GPe=1 -GWgtBits=2 '-GZeroCode=1'\''b1' -GLanes=2 -GMuls=5
+lint 'minifloats, e4m3' -GPe=2 '-GAveragePooling=1'\''b0' -GAccBits=50 -GRounding=1
+lint 'minifloats, e5m2' -GPe=2 '-GAveragePooling=1'\''b0' -GExponentBits=5 -GMantissaBits=2 -GSpecial=2 -GAccBits=90 -GTreeRegisters=2
+lint 'minifloats, 3:0' -GPe=2 '-GAveragePooling=1'\''b0' -GExponentBits=3 -GMantissaBits=0 '-GSubnormals=1'\''b0' -GSpecial=0 -GActBits=4 -GWgtBits=4 \
+    -GRounding=2
 
 # shellcheck disable=SC2086
 for bus in 16 32 512; do
     check "Verilator's lint, the top level with a bus of $bus bits" verilator --lint-only -Wall --assert -Irtl rtl/lint.vlt $rtl \
-        rtl/checks/*.sv rtl/ristretto_top.sv --top-module ristretto_top -GBUS_BITS=$bus -GADDR_BITS=40 -GPROG_DEPTH=$((bus * 3))
+        rtl/checks/*.sv rtl/ristretto_top.sv --top-module ristretto_top -GBusBits=$bus -GAddrBits=40 -GProgDepth=$((bus * 3))
 done
 
 # shellcheck disable=SC2086
@@ -75,10 +75,10 @@ if command -v iverilog >/dev/null; then
     vvp "$scratch/smoke.vvp" >"$scratch/smoke.txt" 2>&1
     check_grep 'Icarus Verilog runs a layer' '^ok - ' "$scratch/smoke.txt"
     for element in 1 2; do
-        check "Icarus Verilog compiles the array, PE=$element" iverilog -g2012 -Irtl -Psmoke_tb.PE=$element -s smoke_tb -o "$scratch/smoke.vvp" $rtl \
+        check "Icarus Verilog compiles the array, Pe=$element" iverilog -g2012 -Irtl -Psmoke_tb.Pe=$element -s smoke_tb -o "$scratch/smoke.vvp" $rtl \
             tests/rtl/smoke_tb.sv
         vvp "$scratch/smoke.vvp" >"$scratch/smoke.txt" 2>&1
-        check_grep "Icarus Verilog runs a layer, PE=$element" '^ok - ' "$scratch/smoke.txt"
+        check_grep "Icarus Verilog runs a layer, Pe=$element" '^ok - ' "$scratch/smoke.txt"
     done
 else
     skip 'Icarus Verilog' 'it is not installed'
@@ -90,9 +90,9 @@ if command -v yosys >/dev/null; then
         hierarchy -check -top ristretto_array; proc; check -assert; rename -top ristretto_array; write_verilog -noattr $scratch/netlist.v"
     check 'Yosys elaborates and checks the top level' yosys -q -p "read_verilog -sv -Irtl $rtl rtl/ristretto_top.sv;
         hierarchy -check -top ristretto_top; proc; check -assert"
-    for element in "-set PE 1 -set WGT_BITS 4 -set ZERO_CODE 1 -set CHANNEL_SHIFT 1" "-set PE 2 -set AVERAGE 0 -set ACC_BITS 44"; do
-        check "Yosys elaborates processing elements, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam -set LANES 2 -set MULS 3 \
-            -set ACT_DEPTH 64 -set OUT_DEPTH 64 -set WGT_DEPTH 16 -set PROG_DEPTH 4 $element ristretto_array; hierarchy -check -top ristretto_array; proc; check -assert"
+    for element in "-set Pe 1 -set WgtBits 4 -set ZeroCode 1 -set ChannelShifts 1" "-set Pe 2 -set AveragePooling 0 -set AccBits 44"; do
+        check "Yosys elaborates processing elements, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam -set Lanes 2 -set Muls 3 \
+            -set ActDepth 64 -set OutDepth 64 -set WgtDepth 16 -set ProgDepth 4 $element ristretto_array; hierarchy -check -top ristretto_array; proc; check -assert"
     done
     check 'Yosys elaborates odd sizes' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $odd ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert"
@@ -101,9 +101,9 @@ if command -v yosys >/dev/null; then
             rtl/ristretto_pkg.sv "$scratch/netlist.v" tests/rtl/smoke_tb.sv
         vvp "$scratch/netlist.vvp" >"$scratch/netlist.txt" 2>&1
         check_grep "Yosys's netlist runs a layer" '^ok - ' "$scratch/netlist.txt"
-        gates multiplier PE=0 ACT_BITS=4 WGT_BITS=4 ACC_BITS=12 ROUNDING=1 UNSIGNED=1 AVERAGE=1
-        gates shifter PE=1 ACT_BITS=5 WGT_BITS=4 ACC_BITS=14 ROUNDING=0 UNSIGNED=0 AVERAGE=0 ZERO_CODE=1 CHANNEL_SHIFT=1
-        gates minifloat PE=2 ACT_BITS=8 WGT_BITS=8 ACC_BITS=40 ROUNDING=1 UNSIGNED=0 AVERAGE=0
+        gates multiplier Pe=0 ActBits=4 WgtBits=4 AccBits=12 Rounding=1 UnsignedActivations=1 AveragePooling=1
+        gates shifter Pe=1 ActBits=5 WgtBits=4 AccBits=14 Rounding=0 UnsignedActivations=0 AveragePooling=0 ZeroCode=1 ChannelShifts=1
+        gates minifloat Pe=2 ActBits=8 WgtBits=8 AccBits=40 Rounding=1 UnsignedActivations=0 AveragePooling=0
     fi
 else
     skip 'Yosys' 'it is not installed'

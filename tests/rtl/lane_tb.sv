@@ -3,48 +3,48 @@
 `timescale 1ns / 1ps
 
 module lane_tb;
-  parameter int PE = ristretto_pkg::PeMultiplier;
-  parameter int ACT_BITS = 4;
-  parameter int WGT_BITS = 4;
-  parameter int ACC_BITS = 12;
-  parameter int ROUNDING = 1;
-  parameter int ZERO_CODE = 0;
-  parameter int CHANNEL_SHIFT = 0;
-  parameter int UNSIGNED = 1;
-  parameter int AVERAGE = 1;
+  parameter int Pe = ristretto_pkg::PeMultiplier;
+  parameter int ActBits = 4;
+  parameter int WgtBits = 4;
+  parameter int AccBits = 12;
+  parameter int Rounding = 1;
+  parameter bit ZeroCode = 1'b0;
+  parameter bit ChannelShifts = 1'b0;
+  parameter bit UnsignedActivations = 1'b1;
+  parameter bit AveragePooling = 1'b1;
   localparam int Muls = 3;
-  localparam int InBits = ACT_BITS + UNSIGNED;
-  localparam int BiasBits = ACC_BITS + ((CHANNEL_SHIFT != 0) ? ristretto_pkg::ChannelShiftBits : 0);
+  localparam int InBits = ActBits + (UnsignedActivations ? 1 : 0);
+  localparam int BiasBits = AccBits + (ChannelShifts ? ristretto_pkg::ChannelShiftBits : 0);
   localparam int Cycles = 2000;
 
   logic clk = 1'b0;
   logic operand_en, product_en, acc_en, acc_first, result_en, relu, lowest, is_unsigned, direct;
   logic [0:0] tree_en;
   logic [4:0] align;
-  logic [Muls*WGT_BITS-1:0] wgt;
+  logic [Muls*WgtBits-1:0] wgt;
   logic [Muls*InBits-1:0] act;
   logic [BiasBits-1:0] bias;
   logic [15:0] scale;
   logic signed [6:0] shift;
   logic [4:0] out_bits;
   logic ovf, sat, ovf_netlist, sat_netlist;
-  logic [ACT_BITS-1:0] result, result_netlist;
+  logic [ActBits-1:0] result, result_netlist;
 
   rst_lane #(
-    .MULS(Muls),
-    .ACT_BITS(ACT_BITS),
-    .WGT_BITS(WGT_BITS),
-    .ACC_BITS(ACC_BITS),
-    .OVERFLOW(1),
-    .FIRST_LEVEL(1),
-    .TREE_REGS(2),
-    .ROUNDING(ROUNDING),
-    .LANE(1),
-    .PE(PE),
-    .ZERO_CODE(ZERO_CODE),
-    .CHANNEL_SHIFT(CHANNEL_SHIFT),
-    .UNSIGNED(UNSIGNED),
-    .AVERAGE(AVERAGE)
+    .Muls(Muls),
+    .ActBits(ActBits),
+    .WgtBits(WgtBits),
+    .AccBits(AccBits),
+    .Overflow(1),
+    .FirstLevel(1),
+    .TreeRegisters(2),
+    .Rounding(Rounding),
+    .Lane(1),
+    .Pe(Pe),
+    .ZeroCode(ZeroCode),
+    .ChannelShifts(ChannelShifts),
+    .UnsignedActivations(UnsignedActivations),
+    .AveragePooling(AveragePooling)
   ) u_rtl (
     .clk_i(clk),
     .operand_en_i(operand_en),
@@ -102,7 +102,7 @@ module lane_tb;
   // Words at a rail in half of the cases; of minifloats the largest and the least of their codes.
   function automatic logic [15:0] word(input int kind, input int bits);
     word = (kind == 0) ? 16'd1 << (bits - 1) : (kind == 1) ? (16'd1 << (bits - 1)) - 16'd1 : 16'($random(seed));
-    if (PE == ristretto_pkg::PeMinifloat && kind == 1) word = 16'h7e;
+    if (Pe == ristretto_pkg::PeMinifloat && kind == 1) word = 16'h7e;
   endfunction
 
   initial begin
@@ -122,15 +122,15 @@ module lane_tb;
       direct = often(20);
       align = 5'($unsigned($random(seed)) % 5);
       for (int i = 0; i < Muls; i = i + 1) begin
-        wgt[i*WGT_BITS +: WGT_BITS] = WGT_BITS'(word($unsigned($random(seed)) % 4, WGT_BITS));
-        act[i*InBits +: ACT_BITS] = ACT_BITS'(word($unsigned($random(seed)) % 4, ACT_BITS));
-        if (UNSIGNED != 0) act[i*InBits+InBits-1] = often(50) ? 1'b0 : act[i*InBits+ACT_BITS-1];
+        wgt[i*WgtBits +: WgtBits] = WgtBits'(word($unsigned($random(seed)) % 4, WgtBits));
+        act[i*InBits +: ActBits] = ActBits'(word($unsigned($random(seed)) % 4, ActBits));
+        if (UnsignedActivations) act[i*InBits+InBits-1] = often(50) ? 1'b0 : act[i*InBits+ActBits-1];
       end
       bias = BiasBits'({$random(seed), $random(seed)});
       relu = often(30);
       scale = often(50) ? 16'd1 : 16'($random(seed));
       shift = often(50) ? 7'($unsigned($random(seed)) % 8) : 7'($unsigned($random(seed)) % 64 - 15);
-      out_bits = 5'(1 + $unsigned($random(seed)) % ACT_BITS);
+      out_bits = 5'(1 + $unsigned($random(seed)) % ActBits);
       lowest = often(5);
       is_unsigned = often(50);
       #5 clk = 1'b1;

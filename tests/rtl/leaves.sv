@@ -13,69 +13,69 @@ module leaves #(
   localparam int Lanes = 3,
   localparam int ElementSizes = 7
 ) (
-  input  logic                        clk_i,
+  input  logic                       clk_i,
 
-  input  logic signed [47:0]          rq_acc_i,
-  input  logic                        rq_relu_i,
-  input  logic [15:0]                 rq_scale_i,     // of the instances with a scale; the others take 1
-  input  logic                        rq_unsigned_i,
-  input  logic                        rq_lowest_i,
-  input  logic signed [6:0]           rq_shift_i,
-  input  logic [4:0]                  rq_out_bits_i,
-  output logic [Requantizes*64-1:0]   rq_out_o,
-  output logic [Requantizes-1:0]      rq_sat_o,
+  input  logic signed [47:0]         rq_acc_i,
+  input  logic                       rq_relu_i,
+  input  logic [15:0]                rq_scale_i,  // of the instances with a scale; the others take 1
+  input  logic                       rq_unsigned_i,
+  input  logic                       rq_lowest_i,
+  input  logic signed [6:0]          rq_shift_i,
+  input  logic [4:0]                 rq_out_bits_i,
+  output logic [Requantizes*64-1:0]  rq_out_o,
+  output logic [Requantizes-1:0]     rq_sat_o,
 
-  input  logic signed [47:0]          ac_acc_i,
-  input  logic signed [47:0]          ac_add_i,
-  output logic [Accumulates*64-1:0]   ac_out_o,
-  output logic [Accumulates-1:0]      ac_ovf_o,
+  input  logic signed [47:0]         ac_acc_i,
+  input  logic signed [47:0]         ac_add_i,
+  output logic [Accumulates*64-1:0]  ac_out_o,
+  output logic [Accumulates-1:0]     ac_ovf_o,
 
-  input  logic [64*32-1:0]            tr_data_i,
-  input  logic [5:0]                  tr_en_i,
-  output logic [Trees*64-1:0]         tr_sum_o,
-  output logic [Trees*8-1:0]          tr_bits_o,
+  input  logic [64*32-1:0]           tr_data_i,
+  input  logic [5:0]                 tr_en_i,
+  output logic [Trees*64-1:0]        tr_sum_o,
+  output logic [Trees*8-1:0]         tr_bits_o,
 
-  input  logic                        bf_we_i,
-  input  logic                        bf_whalf_i,
-  input  logic [15:0]                 bf_waddr_i,
-  input  logic [7:0]                  bf_wcount_i,
-  input  logic [255:0]                bf_wdata_i,
-  input  logic                        bf_re_i,
-  input  logic                        bf_rhalf_i,
-  input  logic [15:0]                 bf_raddr_i,
-  output logic [BufferSizes*256-1:0]  bf_rdata_o,
+  input  logic                       bf_we_i,
+  input  logic                       bf_whalf_i,
+  input  logic [15:0]                bf_waddr_i,
+  input  logic [7:0]                 bf_wcount_i,
+  input  logic [255:0]               bf_wdata_i,
+  input  logic                       bf_re_i,
+  input  logic                       bf_rhalf_i,
+  input  logic [15:0]                bf_raddr_i,
+  output logic [BufferSizes*256-1:0] bf_rdata_o,
 
-  input  logic signed [15:0]          pe_act_i,
-  input  logic [15:0]                 pe_wgt_i,
-  output logic [ElementSizes*64-1:0]  pe_out_o,
+  input  logic signed [15:0]         pe_act_i,
+  input  logic [15:0]                pe_wgt_i,
+  output logic [ElementSizes*64-1:0] pe_out_o,
 
-  input  logic                        ln_operand_en_i,
-  input  logic                        ln_product_en_i,
-  input  logic [2:0]                  ln_tree_en_i,
-  input  logic                        ln_acc_en_i,
-  input  logic                        ln_acc_first_i,
-  input  logic                        ln_result_en_i,
-  input  logic [19:0]                 ln_act_i,   // 5 elements of 4 bits
-  input  logic [14:0]                 ln_wgt_i,   // 5 weights of 3 bits
-  input  logic signed [11:0]          ln_bias_i,
-  input  logic                        ln_direct_i,
-  input  logic [4:0]                  ln_align_i,
-  output logic [Lanes*64-1:0]         ln_out_o,
-  output logic [Lanes-1:0]            ln_sat_o,
-  output logic [Lanes-1:0]            ln_ovf_o,
+  input  logic                       ln_operand_en_i,
+  input  logic                       ln_product_en_i,
+  input  logic [2:0]                 ln_tree_en_i,
+  input  logic                       ln_acc_en_i,
+  input  logic                       ln_acc_first_i,
+  input  logic                       ln_result_en_i,
+  input  logic [19:0]                ln_act_i,    // 5 elements of 4 bits
+  input  logic [14:0]                ln_wgt_i,    // 5 weights of 3 bits
+  input  logic signed [11:0]         ln_bias_i,
+  input  logic                       ln_direct_i,
+  input  logic [4:0]                 ln_align_i,
+  output logic [Lanes*64-1:0]        ln_out_o,
+  output logic [Lanes-1:0]           ln_sat_o,
+  output logic [Lanes-1:0]           ln_ovf_o,
 
-  input  logic                        pm_en_i,
-  input  logic                        pm_first_i,
-  input  logic [15:0]                 pm_data_i,
-  output logic [15:0]                 pm_max_o,
-  output logic [15:0]                 pm_max_unsigned_o,
+  input  logic                       pm_en_i,
+  input  logic                       pm_first_i,
+  input  logic [15:0]                pm_data_i,
+  output logic [15:0]                pm_max_o,
+  output logic [15:0]                pm_max_unsigned_o,
 
-  input  logic                        fc_en_i,
-  input  logic                        fc_first_i,
-  input  logic [6:0]                  fc_lanes_i,
-  input  logic [63:0]                 fc_flags_i,
-  output logic [31:0]                 fc_count_o,
-  output logic [31:0]                 fc_count_narrow_o
+  input  logic                       fc_en_i,
+  input  logic                       fc_first_i,
+  input  logic [6:0]                 fc_lanes_i,
+  input  logic [63:0]                fc_flags_i,
+  output logic [31:0]                fc_count_o,
+  output logic [31:0]                fc_count_narrow_o
 );
   function automatic int acc_bits(input int row);
     case (row)
@@ -106,11 +106,11 @@ module leaves #(
         logic [act_bits(w)-1:0] result;
         logic sign;
         rst_requantize #(
-          .ACC_BITS(acc_bits(w)),
-          .ACT_BITS(act_bits(w)),
-          .ROUNDING(r),
-          .AVERAGE(k),
-          .UNSIGNED(k)
+          .AccBits(acc_bits(w)),
+          .ActBits(act_bits(w)),
+          .Rounding(r),
+          .AveragePooling(k != 0),
+          .UnsignedActivations(k != 0)
         ) u_requantize (
           .acc_i(rq_acc_i[acc_bits(w)-1:0]),
           .relu_i(rq_relu_i),
@@ -149,9 +149,9 @@ module leaves #(
     for (genvar o = 0; o < 2; o++) begin : gen_overflow
       logic signed [sum_bits(w)-1:0] sum;
       rst_accumulate #(
-        .ACC_BITS(sum_bits(w)),
-        .ADD_BITS(add_bits(w)),
-        .OVERFLOW(o)
+        .AccBits(sum_bits(w)),
+        .AddBits(add_bits(w)),
+        .Overflow(o)
       ) u_accumulate (
         .acc_i(ac_acc_i[sum_bits(w)-1:0]),
         .add_i(ac_add_i[add_bits(w)-1:0]),
@@ -189,10 +189,10 @@ module leaves #(
           assign data[i*InBits +: InBits] = tr_data_i[32*i +: InBits];
         end
         rst_adder_tree #(
-          .INPUTS(Inputs),
-          .IN_BITS(InBits),
-          .FIRST_LEVEL(k % 2),
-          .TREE_REGS(k / 2)
+          .Inputs(Inputs),
+          .InBits(InBits),
+          .FirstLevel(k % 2),
+          .TreeRegisters(k / 2)
         ) u_tree (
           .clk_i,
           .en_i(tr_en_i[EnBits-1:0]),
@@ -241,11 +241,11 @@ module leaves #(
     localparam int CountBits = ristretto_pkg::index_bits(Writes + 1);
     logic [Reads*Width-1:0] data;
     rst_banked_buffer #(
-      .WIDTH(Width),
-      .DEPTH(Depth),
-      .READS(Reads),
-      .WRITES(Writes),
-      .BANKS(Banks)
+      .Width(Width),
+      .Depth(Depth),
+      .Reads(Reads),
+      .Writes(Writes),
+      .Banks(Banks)
     ) u_buffer (
       .clk_i,
       .we_i(bf_we_i),
@@ -292,10 +292,10 @@ module leaves #(
     localparam int Wgt = element_size(e, 2);
     logic signed [ristretto_pkg::product_bits(Pe, Act, Wgt)-1:0] product;
     rst_pe #(
-      .PE(Pe),
-      .ACT_BITS(Act),
-      .WGT_BITS(Wgt),
-      .ZERO_CODE(element_size(e, 3))
+      .Pe(Pe),
+      .ActBits(Act),
+      .WgtBits(Wgt),
+      .ZeroCode(element_size(e, 3) != 0)
     ) u_pe (
       .act_i(pe_act_i[Act-1:0]),
       .wgt_i(pe_wgt_i[Wgt-1:0]),
@@ -308,15 +308,15 @@ module leaves #(
     localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(5, t), 1);
     logic [3:0] result;
     rst_lane #(
-      .MULS(5),
-      .ACT_BITS(4),
-      .WGT_BITS(3),
-      .ACC_BITS(12),
-      .OVERFLOW(ristretto_pkg::OverflowSaturate),
-      .FIRST_LEVEL(t % 2),
-      .TREE_REGS(t),
-      .ROUNDING(ristretto_pkg::RoundNearest),
-      .LANE(2 * t)
+      .Muls(5),
+      .ActBits(4),
+      .WgtBits(3),
+      .AccBits(12),
+      .Overflow(ristretto_pkg::OverflowSaturate),
+      .FirstLevel(t % 2),
+      .TreeRegisters(t),
+      .Rounding(ristretto_pkg::RoundNearest),
+      .Lane(2 * t)
     ) u_lane (
       .clk_i,
       .operand_en_i(ln_operand_en_i),
@@ -344,8 +344,8 @@ module leaves #(
   end
 
   rst_pool_max #(
-    .ACT_BITS(16),
-    .UNSIGNED(1)
+    .ActBits(16),
+    .UnsignedActivations(1'b1)
   ) u_pool_unsigned (
     .clk_i,
     .en_i(pm_en_i),
@@ -355,7 +355,7 @@ module leaves #(
     .max_o(pm_max_unsigned_o)
   );
 
-  rst_pool_max #(.ACT_BITS(16)) u_pool (
+  rst_pool_max #(.ActBits(16)) u_pool (
     .clk_i,
     .en_i(pm_en_i),
     .first_i(pm_first_i),
@@ -364,7 +364,7 @@ module leaves #(
     .max_o(pm_max_o)
   );
 
-  rst_flag_count #(.LANES(64)) u_count (
+  rst_flag_count #(.Lanes(64)) u_count (
     .clk_i,
     .en_i(fc_en_i),
     .first_i(fc_first_i),
@@ -373,7 +373,7 @@ module leaves #(
     .count_o(fc_count_o)
   );
 
-  rst_flag_count #(.LANES(5)) u_count_narrow (
+  rst_flag_count #(.Lanes(5)) u_count_narrow (
     .clk_i,
     .en_i(fc_en_i),
     .first_i(fc_first_i),

@@ -6,9 +6,9 @@
 module smoke_tb;
   localparam int Lanes = 2;
   localparam int Muls = 3;
-  parameter int PE = ristretto_pkg::PeMultiplier;
-  localparam bit Minifloat = (PE == ristretto_pkg::PeMinifloat);  // e4m3
-  localparam int WgtBits = (PE == ristretto_pkg::PeShifter) ? 4 : 8;
+  parameter int Pe = ristretto_pkg::PeMultiplier;
+  localparam bit Minifloat = (Pe == ristretto_pkg::PeMinifloat);  // e4m3
+  localparam int WgtBits = (Pe == ristretto_pkg::PeShifter) ? 4 : 8;
   localparam int AccBits = Minifloat ? 48 : 24;
   localparam int BusBits = 32;
   localparam int Latency = 3;
@@ -29,7 +29,7 @@ module smoke_tb;
   localparam int WeightBeats = BiasBeats + StepBeats * Steps + BiasBeatsLast + StepBeatsLast * Steps;
   localparam int OutAddr = WeightAddr + WeightBeats;
   localparam int OutElements = (Size / 2) * (Size / 2) * Outputs;
-  localparam int Shift = (PE == ristretto_pkg::PeMultiplier) ? 7 : 9;  // e4m3: a product has twice the 9 places of a number
+  localparam int Shift = (Pe == ristretto_pkg::PeMultiplier) ? 7 : 9;  // e4m3: a product has twice the 9 places of a number
 
   logic clk = 1'b0;
   logic rst_n = 1'b1;
@@ -48,19 +48,19 @@ module smoke_tb;
   ristretto_array u_dut (  // as Yosys wrote it, with these parameters built in
 `else
   ristretto_array #(
-    .LANES(Lanes),
-    .MULS(Muls),
-    .ACT_BITS(8),
-    .WGT_BITS(WgtBits),
-    .ACC_BITS(AccBits),
-    .PE(PE),
-    .AVERAGE(Minifloat ? 0 : 1),
-    .ACT_DEPTH(64),
-    .OUT_DEPTH(64),
-    .WGT_DEPTH(16),
-    .BUS_BITS(BusBits),
-    .OUTSTANDING(4),
-    .PROG_DEPTH(4)
+    .Lanes(Lanes),
+    .Muls(Muls),
+    .ActBits(8),
+    .WgtBits(WgtBits),
+    .AccBits(AccBits),
+    .Pe(Pe),
+    .AveragePooling(!Minifloat),
+    .ActDepth(64),
+    .OutDepth(64),
+    .WgtDepth(16),
+    .BusBits(BusBits),
+    .Outstanding(4),
+    .ProgDepth(4)
   ) u_dut (
 `endif
     .clk_i(clk),
@@ -116,7 +116,7 @@ module smoke_tb;
 
   function automatic int weight(input int o, input int k);
     weight = Minifloat ? 40 + (o * 71 + k * 29) % 32 + 128 * ((o + k) % 2)
-           : (PE == ristretto_pkg::PeShifter) ? (o * 71 + k * 29 + 5) % 16
+           : (Pe == ristretto_pkg::PeShifter) ? (o * 71 + k * 29 + 5) % 16
            : (o * 71 + k * 29 + 5) % 200 - 100;
   endfunction
 
@@ -134,7 +134,7 @@ module smoke_tb;
 
   function automatic int weight_value(input int code);
     weight_value = Minifloat ? minifloat(code)
-                 : (PE != ristretto_pkg::PeShifter) ? code
+                 : (Pe != ristretto_pkg::PeShifter) ? code
                  : (code >= 8) ? -(1 << (code - 8)) : 1 << code;
   endfunction
 

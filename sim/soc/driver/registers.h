@@ -62,50 +62,50 @@
 #define RS_REG_SATURATIONS 0x040u
 /* read only: accumulations of the job that did not fit the accumulator, modulo 2^32 */
 #define RS_REG_OVERFLOWS 0x044u
-/* read only: parameter LANES of the array */
+/* read only: parameter Lanes of the array */
 #define RS_REG_LANES 0x080u
-/* read only: parameter MULS */
+/* read only: parameter Muls */
 #define RS_REG_MULS 0x084u
 /* read only: widths in bits */
 #define RS_REG_WIDTHS 0x088u
-/* ACT_BITS */
+/* ActBits */
 #define RS_REG_WIDTHS_ACTIVATION_SHIFT 0
 #define RS_REG_WIDTHS_ACTIVATION_MASK 0x000000ffu
-/* WGT_BITS */
+/* WgtBits */
 #define RS_REG_WIDTHS_WEIGHT_SHIFT 8
 #define RS_REG_WIDTHS_WEIGHT_MASK 0x0000ff00u
-/* ACC_BITS */
+/* AccBits */
 #define RS_REG_WIDTHS_ACCUMULATOR_SHIFT 16
 #define RS_REG_WIDTHS_ACCUMULATOR_MASK 0x00ff0000u
 /* read only: how the array computes */
 #define RS_REG_RULES 0x08cu
-/* OVERFLOW */
+/* Overflow */
 #define RS_REG_RULES_OVERFLOW_SHIFT 0
 #define RS_REG_RULES_OVERFLOW_MASK 0x0000000fu
-/* FIRST_LEVEL */
+/* FirstLevel */
 #define RS_REG_RULES_FIRST_LEVEL_SHIFT 4
 #define RS_REG_RULES_FIRST_LEVEL_MASK 0x000000f0u
-/* TREE_REGS */
-#define RS_REG_RULES_TREE_REGS_SHIFT 8
-#define RS_REG_RULES_TREE_REGS_MASK 0x00000f00u
-/* ROUNDING */
+/* TreeRegisters */
+#define RS_REG_RULES_TREE_REGISTERS_SHIFT 8
+#define RS_REG_RULES_TREE_REGISTERS_MASK 0x00000f00u
+/* Rounding */
 #define RS_REG_RULES_ROUNDING_SHIFT 12
 #define RS_REG_RULES_ROUNDING_MASK 0x0000f000u
-/* PE */
+/* Pe */
 #define RS_REG_RULES_PE_SHIFT 16
 #define RS_REG_RULES_PE_MASK 0x000f0000u
-/* ZERO_CODE */
+/* ZeroCode */
 #define RS_REG_RULES_ZERO_CODE_SHIFT 20
 #define RS_REG_RULES_ZERO_CODE_MASK 0x00100000u
-/* UNSIGNED */
-#define RS_REG_RULES_UNSIGNED_SHIFT 21
-#define RS_REG_RULES_UNSIGNED_MASK 0x00200000u
-/* AVERAGE */
-#define RS_REG_RULES_AVERAGE_SHIFT 22
-#define RS_REG_RULES_AVERAGE_MASK 0x00400000u
-/* CHANNEL_SHIFT */
-#define RS_REG_RULES_CHANNEL_SHIFT_SHIFT 23
-#define RS_REG_RULES_CHANNEL_SHIFT_MASK 0x00800000u
+/* UnsignedActivations */
+#define RS_REG_RULES_UNSIGNED_ACTIVATIONS_SHIFT 21
+#define RS_REG_RULES_UNSIGNED_ACTIVATIONS_MASK 0x00200000u
+/* AveragePooling */
+#define RS_REG_RULES_AVERAGE_POOLING_SHIFT 22
+#define RS_REG_RULES_AVERAGE_POOLING_MASK 0x00400000u
+/* ChannelShifts */
+#define RS_REG_RULES_CHANNEL_SHIFTS_SHIFT 23
+#define RS_REG_RULES_CHANNEL_SHIFTS_MASK 0x00800000u
 /* read only: elements of one half of the activation buffer */
 #define RS_REG_ACT_DEPTH 0x090u
 /* read only: elements of one half of the output buffer */
@@ -120,16 +120,16 @@
 #define RS_REG_PROG_DEPTH 0x0a4u
 /* read only: the numbers of an array of minifloats; 0 for others */
 #define RS_REG_MINIFLOAT 0x0a8u
-/* EXPONENT_BITS */
+/* ExponentBits */
 #define RS_REG_MINIFLOAT_EXPONENT_SHIFT 0
 #define RS_REG_MINIFLOAT_EXPONENT_MASK 0x0000000fu
-/* MANTISSA_BITS */
+/* MantissaBits */
 #define RS_REG_MINIFLOAT_MANTISSA_SHIFT 4
 #define RS_REG_MINIFLOAT_MANTISSA_MASK 0x000000f0u
-/* SUBNORMALS */
+/* Subnormals */
 #define RS_REG_MINIFLOAT_SUBNORMALS_SHIFT 8
 #define RS_REG_MINIFLOAT_SUBNORMALS_MASK 0x00000100u
-/* SPECIAL */
+/* Special */
 #define RS_REG_MINIFLOAT_SPECIAL_SHIFT 12
 #define RS_REG_MINIFLOAT_SPECIAL_MASK 0x00003000u
 

@@ -54,31 +54,31 @@ accelerator::accelerator(sc_core::sc_module_name name, const rs_array_config *co
     };
     value_[RS_REG_ID / 4] = identity;
     value_[RS_REG_VERSION / 4] = map_version;
-    value_[RS_REG_LANES / 4] = parameter("LANES");
-    value_[RS_REG_MULS / 4] = parameter("MULS");
-    value_[RS_REG_WIDTHS / 4] = parameter("ACT_BITS") << RS_REG_WIDTHS_ACTIVATION_SHIFT |
-                                parameter("WGT_BITS") << RS_REG_WIDTHS_WEIGHT_SHIFT |
-                                parameter("ACC_BITS") << RS_REG_WIDTHS_ACCUMULATOR_SHIFT;
-    value_[RS_REG_RULES / 4] = parameter("OVERFLOW") << RS_REG_RULES_OVERFLOW_SHIFT |
-                               parameter("FIRST_LEVEL") << RS_REG_RULES_FIRST_LEVEL_SHIFT |
-                               parameter("TREE_REGS") << RS_REG_RULES_TREE_REGS_SHIFT |
-                               parameter("ROUNDING") << RS_REG_RULES_ROUNDING_SHIFT |
-                               parameter("PE") << RS_REG_RULES_PE_SHIFT |
-                               parameter("ZERO_CODE") << RS_REG_RULES_ZERO_CODE_SHIFT |
-                               parameter("UNSIGNED") << RS_REG_RULES_UNSIGNED_SHIFT |
-                               parameter("AVERAGE") << RS_REG_RULES_AVERAGE_SHIFT |
-                               parameter("CHANNEL_SHIFT") << RS_REG_RULES_CHANNEL_SHIFT_SHIFT;
-    value_[RS_REG_ACT_DEPTH / 4] = parameter("ACT_DEPTH");
-    value_[RS_REG_OUT_DEPTH / 4] = parameter("OUT_DEPTH");
-    value_[RS_REG_WGT_DEPTH / 4] = parameter("WGT_DEPTH");
-    value_[RS_REG_BUS_BITS / 4] = parameter("BUS_BITS");
-    value_[RS_REG_OUTSTANDING / 4] = parameter("OUTSTANDING");
+    value_[RS_REG_LANES / 4] = parameter("Lanes");
+    value_[RS_REG_MULS / 4] = parameter("Muls");
+    value_[RS_REG_WIDTHS / 4] = parameter("ActBits") << RS_REG_WIDTHS_ACTIVATION_SHIFT |
+                                parameter("WgtBits") << RS_REG_WIDTHS_WEIGHT_SHIFT |
+                                parameter("AccBits") << RS_REG_WIDTHS_ACCUMULATOR_SHIFT;
+    value_[RS_REG_RULES / 4] = parameter("Overflow") << RS_REG_RULES_OVERFLOW_SHIFT |
+                               parameter("FirstLevel") << RS_REG_RULES_FIRST_LEVEL_SHIFT |
+                               parameter("TreeRegisters") << RS_REG_RULES_TREE_REGISTERS_SHIFT |
+                               parameter("Rounding") << RS_REG_RULES_ROUNDING_SHIFT |
+                               parameter("Pe") << RS_REG_RULES_PE_SHIFT |
+                               parameter("ZeroCode") << RS_REG_RULES_ZERO_CODE_SHIFT |
+                               parameter("UnsignedActivations") << RS_REG_RULES_UNSIGNED_ACTIVATIONS_SHIFT |
+                               parameter("AveragePooling") << RS_REG_RULES_AVERAGE_POOLING_SHIFT |
+                               parameter("ChannelShifts") << RS_REG_RULES_CHANNEL_SHIFTS_SHIFT;
+    value_[RS_REG_ACT_DEPTH / 4] = parameter("ActDepth");
+    value_[RS_REG_OUT_DEPTH / 4] = parameter("OutDepth");
+    value_[RS_REG_WGT_DEPTH / 4] = parameter("WgtDepth");
+    value_[RS_REG_BUS_BITS / 4] = parameter("BusBits");
+    value_[RS_REG_OUTSTANDING / 4] = parameter("Outstanding");
     if (config->pe == RS_PE_MINIFLOAT)
-        value_[RS_REG_MINIFLOAT / 4] = parameter("EXPONENT_BITS") << RS_REG_MINIFLOAT_EXPONENT_SHIFT |
-                                       parameter("MANTISSA_BITS") << RS_REG_MINIFLOAT_MANTISSA_SHIFT |
-                                       parameter("SUBNORMALS") << RS_REG_MINIFLOAT_SUBNORMALS_SHIFT |
-                                       parameter("SPECIAL") << RS_REG_MINIFLOAT_SPECIAL_SHIFT;
-    value_[RS_REG_PROG_DEPTH / 4] = parameter("PROG_DEPTH");
+        value_[RS_REG_MINIFLOAT / 4] = parameter("ExponentBits") << RS_REG_MINIFLOAT_EXPONENT_SHIFT |
+                                       parameter("MantissaBits") << RS_REG_MINIFLOAT_MANTISSA_SHIFT |
+                                       parameter("Subnormals") << RS_REG_MINIFLOAT_SUBNORMALS_SHIFT |
+                                       parameter("Special") << RS_REG_MINIFLOAT_SPECIAL_SHIFT;
+    value_[RS_REG_PROG_DEPTH / 4] = parameter("ProgDepth");
     SC_HAS_PROCESS(accelerator);
     SC_THREAD(run);
     SC_METHOD(drive_irq);
