@@ -80,6 +80,7 @@ UNIT     := $(sort $(wildcard tests/unit/test_*.c))
 
 PB_CC   := $(PROTO:model/%.proto=$(GEN)/%.pb.cc)
 PB_H    := $(PROTO:model/%.proto=$(GEN)/%.pb.h)
+CSS     := $(GEN)/report/css.inc
 PB_OBJ  := $(PROTO:model/%.proto=$(B)/obj/gen/%.pb.o)
 OBJ     := $(SRC_C:%.c=$(B)/obj/%.o) $(SRC_CXX:%.cc=$(B)/obj/%.o) $(PB_OBJ)
 TEST_OBJ  := $(SRC_TEST:%.c=$(B)/obj/%.o)
@@ -95,7 +96,7 @@ EXE       := $(if $(MAIN),$(B)/ristretto)
 all: $(LIB) $(EXE) $(if $(and $(EXE),$(filter release,$(VARIANT))),build/ristretto)
 lib: $(LIB)
 tests: all $(UNIT_BIN)
-generated: $(PB_H)
+generated: $(PB_H) $(CSS)
 # `make -s print VARIABLE=CFLAGS`, for scripts
 print:
 	@printf '%s\n' '$(subst ','\'',$($(VARIABLE)))'
@@ -158,6 +159,12 @@ $(B)/obj/gen/%.pb.o: $(GEN)/%.pb.cc $(STAMP) | $(PB_H)
 $(GEN)/%.pb.cc $(GEN)/%.pb.h &: model/%.proto
 	$(say) PROTO '$<'
 	$(Q)mkdir -p $(GEN) && protoc --proto_path=model --cpp_out=$(GEN) $<
+
+# The page's style as a C string, a line per line.
+$(CSS): sim/report/report.css
+	$(say) GEN '$<'
+	$(Q)mkdir -p $(@D) && sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(B)/obj/sim/report/html.o: $(CSS)
 
 $(LIB): $(OBJ) $(B)/objects
 	$(say) AR '$@'

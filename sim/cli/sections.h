@@ -2,7 +2,7 @@
 #ifndef RISTRETTO_CLI_SECTIONS_H
 #define RISTRETTO_CLI_SECTIONS_H
 
-#include "report/section.h"
+#include "report/sections/sections.h"
 
 /* Arguments are those of rs_stage_NAME (sim/flow). *section: a new reference; it is there after RS_MISMATCH as well,
  * and NULL after any other failure. */

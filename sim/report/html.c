@@ -8,46 +8,10 @@
 #include "report/svg.h"
 #include "report/table.h"
 
+/* report.css, as one string. */
 static const char style[] =
-    ":root{color-scheme:light "
-    "dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2430;--soft:#5b6675;--line:#e2e6ec;--good:#177245;--bad:#b3261e;"
-    "--c0:#2f6fdb;--c1:#e08a1e;--c2:#2a9d6f;--c3:#8c5bd6;--c4:#d64f5c;--c5:#3aa6c4;--c6:#9a8f2b;--c7:#c35ea8;--c8:#"
-    "7a8794}\n"
-    "@media(prefers-color-scheme:dark){:root{--bg:#12151a;--card:#1b2028;--ink:#e7ebf0;--soft:#9ba7b6;--line:#2e3641;--"
-    "good:#5fd39a;"
-    "--bad:#ff8a80;--c0:#6ea2ff;--c1:#f0a94e;--c2:#52c796;--c3:#b48cf2;--c4:#f2808a;--c5:#6fcbe4;--c6:#cfc35a;--c7:#"
-    "e492cc;--c8:#9aa7b5}}\n"
-    "*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 "
-    "system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}\n"
-    "main{max-width:1120px;margin:0 auto;padding:28px 20px 60px}h1{font-size:28px;margin:0 0 "
-    "4px}h2{font-size:20px;margin:0 0 6px}"
-    "h3{font-size:15px;margin:22px 0 6px}p{margin:6px 0 10px;max-width:78ch}.soft{color:var(--soft)}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:12px;margin:22px 0}"
-    ".tile,section{background:var(--card);border:1px solid var(--line);border-radius:10px}.tile{padding:12px 16px 10px}"
-    ".tile b{display:block;font-size:23px;line-height:1.35;white-space:nowrap;font-variant-numeric:tabular-nums}.tile "
-    "span{color:var(--soft);font-size:13px;display:block}\n"
-    "section{padding:20px 22px 18px;margin:16px "
-    "0}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));gap:8px 26px}"
-    ".pair>*{min-width:0}\n"
-    ".plot{overflow-x:auto;margin:6px 0}svg{display:block;width:100%;height:auto}.plot svg{min-width:480px}\n"
-    "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:var(--ink)}svg .tick,svg "
-    ".axis{fill:var(--soft)}"
-    "svg .level-label{fill:var(--bad)}.grid{stroke:var(--line)}.level{stroke:var(--bad);stroke-dasharray:5 "
-    "4}.roof{stroke:var(--bad);stroke-width:1.6;fill:none}"
-    ".leader{stroke:var(--soft);stroke-width:.6;opacity:.7}.halo{paint-order:stroke;stroke:var(--card);stroke-width:3}."
-    "faint{opacity:.5}\n"
-    ".ring{fill:var(--card)!important;stroke-width:2.6}\n"
-    ".legend{display:flex;flex-wrap:wrap;gap:4px 18px;list-style:none;padding:0;margin:8px 0 "
-    "4px;font-size:13px}.legend li{display:flex;gap:6px;align-items:center}"
-    ".legend svg{width:12px;height:12px}\n"
-    ".wide{overflow-x:auto;margin:8px "
-    "0}table{border-collapse:collapse;font-size:13.5px;width:100%;font-variant-numeric:tabular-nums}"
-    "th,td{padding:5px 10px;text-align:right;border-bottom:1px solid "
-    "var(--line);white-space:nowrap}th{font-weight:600;color:var(--soft)}"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}td.l,th.l{text-align:left}tr.sum "
-    "td{font-weight:600;border-bottom:0}\n"
-    ".yes{color:var(--good)}.no{color:var(--bad)}ul.sources{padding-left:18px;font-size:13.5px}"
-    "@media print{body{background:#fff}section,.tile{break-inside:avoid}}\n";
+#include "report/css.inc"
+    ;
 
 /* Classes c0... fill and s0... stroke with the palette. */
 static void print_style(FILE *out)
@@ -61,48 +25,28 @@ static void print_style(FILE *out)
 
 /* ------------------------------------------------------------------------------------------------------- tables */
 
-static void open_table(const char *const *heads, int n, const char *align, FILE *out)
-{
-    fputs("<div class=\"wide\"><table><thead><tr>", out);
-    for (int i = 0; i < n; i++) {
-        fprintf(out, "<th%s>", align[i] == 'l' ? " class=\"l\"" : "");
-        rs_html_text(heads[i], out);
-        fputs("</th>", out);
-    }
-    fputs("</tr></thead><tbody>\n", out);
-}
-
-static void close_table(FILE *out)
-{
-    fputs("</tbody></table></div>\n", out);
-}
-
-static void cell(const char *text, bool left, FILE *out)
-{
-    fputs(left ? "<td class=\"l\">" : "<td>", out);
-    rs_html_text(text, out);
-    fputs("</td>", out);
-}
-
-static void bytes_cell(int64_t bytes, FILE *out)
-{
-    char text[RS_COUNT_TEXT + 4], number[RS_COUNT_TEXT];
-    snprintf(text, sizeof text, "%s B", rs_count_text(bytes, number));
-    cell(text, false, out);
-}
-
-static void count_cell(int64_t n, FILE *out)
+static void count_cell(rs_table *t, int64_t n)
 {
     char text[RS_COUNT_TEXT];
-    cell(rs_count_text(n, text), false, out);
+    rs_table_cell(t, "%s", rs_count_text(n, text));
 }
 
-static void real_cell(const char *format, double value, FILE *out) __attribute__((format(printf, 1, 0)));
-static void real_cell(const char *format, double value, FILE *out)
+static void bytes_cell(rs_table *t, int64_t bytes)
 {
-    char text[64];
-    snprintf(text, sizeof text, format, value);
-    cell(text, false, out);
+    char text[RS_COUNT_TEXT];
+    rs_table_cell(t, "%s B", rs_count_text(bytes, text));
+}
+
+static void empty_cells(rs_table *t, int n)
+{
+    for (int i = 0; i < n; i++)
+        rs_table_cell(t, "%s", "");
+}
+
+static void show_table(rs_table *t, FILE *out)
+{
+    rs_table_html(t, out);
+    rs_table_free(t);
 }
 
 static void tile(const char *what, const char *value, const char *more, FILE *out)
@@ -188,13 +132,13 @@ static void print_tiles(const json_t *r, FILE *out)
 
 /* ----------------------------------------------------------------------------------------------------- quantize */
 
-enum { MOST_WIDTHS = 32 };
+enum { MAX_WIDTH = 32 };
 
 /* Accuracy of a group's trials by width, widths rising. */
 static int trial_points(const json_t *quantize, size_t group, const char *name, double *x, double *y)
 {
     int n = 0;
-    for (int bits = 1; bits <= MOST_WIDTHS; bits++) {
+    for (int bits = 1; bits <= MAX_WIDTH; bits++) {
         size_t i;
         json_t *trial;
         json_array_foreach(json_object_get(quantize, "trials"), i, trial)
@@ -213,7 +157,7 @@ static int trial_points(const json_t *quantize, size_t group, const char *name, 
 static void print_curves(const json_t *s, FILE *out)
 {
     enum { GROUPS = 3 };
-    static double x[GROUPS][MOST_WIDTHS], y[GROUPS][MOST_WIDTHS];
+    double x[GROUPS][MAX_WIDTH], y[GROUPS][MAX_WIDTH];
     rs_plot_line lines[GROUPS];
     const char *names[GROUPS];
     int n = 0;
@@ -268,7 +212,7 @@ static void print_scores(const json_t *s, FILE *out)
 {
     static const char *const heads[] = { "Images", "number", "float", "fixed point", "change", "lost to ties" };
     fputs("<h3>Accuracy of the integers</h3>\n", out);
-    open_table(heads, 6, "lrrrrr", out);
+    rs_table *t = rs_table_new(heads, 6, "lrrrrr");
     size_t i;
     json_t *score;
     json_array_foreach(json_object_get(s, "scores"), i, score)
@@ -276,44 +220,40 @@ static void print_scores(const json_t *s, FILE *out)
         const double images = rs_j_real(score, "images");
         const double before = rs_percent(rs_j_real(score, "float_hits"), images),
                      after = rs_percent(rs_j_real(score, "hits"), images);
-        fputs("<tr>", out);
-        cell(rs_j_text(score, "name"), true, out);
-        count_cell(rs_j_int(score, "images"), out);
-        real_cell("%.2f %%", before, out);
-        real_cell("%.2f %%", after, out);
-        real_cell("%+.2f", after - before, out);
-        count_cell(rs_j_int(score, "ties"), out);
-        fputs("</tr>\n", out);
+        rs_table_cell(t, "%s", rs_j_text(score, "name"));
+        count_cell(t, rs_j_int(score, "images"));
+        rs_table_cell(t, "%.2f %%", before);
+        rs_table_cell(t, "%.2f %%", after);
+        rs_table_cell(t, "%+.2f", after - before);
+        count_cell(t, rs_j_int(score, "ties"));
     }
-    close_table(out);
+    show_table(t, out);
 }
 
 static void print_formats(const json_t *s, FILE *out)
 {
     static const char *const heads[] = { "Layer", "kind", "weights", "fl", "largest weight", "shift", "output", "fl" };
     fputs("<h3>Formats</h3>\n", out);
-    open_table(heads, 8, "llrrrrrr", out);
+    rs_table *t = rs_table_new(heads, 8, "llrrrrrr");
     size_t i;
     json_t *layer;
     json_array_foreach(json_object_get(s, "layers"), i, layer)
     {
         const bool weighted = rs_j_int(layer, "weight_bits") > 0;
-        fputs("<tr>", out);
-        cell(rs_j_text(layer, "name"), true, out);
-        cell(rs_j_text(layer, "type"), true, out);
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        rs_table_cell(t, "%s", rs_j_text(layer, "type"));
         if (weighted) {
-            real_cell("%.0f bits", rs_j_real(layer, "weight_bits"), out);
-            count_cell(rs_j_int(layer, "weight_fl"), out);
-            real_cell("%.4f", rs_j_real(layer, "weight_max"), out);
-            count_cell(rs_j_int(layer, "shift"), out);
+            rs_table_cell(t, "%.0f bits", rs_j_real(layer, "weight_bits"));
+            count_cell(t, rs_j_int(layer, "weight_fl"));
+            rs_table_cell(t, "%.4f", rs_j_real(layer, "weight_max"));
+            count_cell(t, rs_j_int(layer, "shift"));
         } else {
-            fputs("<td></td><td></td><td></td><td></td>", out);
+            empty_cells(t, 4);
         }
-        real_cell("%.0f bits", rs_j_real(layer, "output_bits"), out);
-        count_cell(rs_j_int(layer, "output_fl"), out);
-        fputs("</tr>\n", out);
+        rs_table_cell(t, "%.0f bits", rs_j_real(layer, "output_bits"));
+        count_cell(t, rs_j_int(layer, "output_fl"));
     }
-    close_table(out);
+    show_table(t, out);
 }
 
 static void print_quantize(const json_t *s, FILE *out)
@@ -333,10 +273,19 @@ static void print_quantize(const json_t *s, FILE *out)
 
 /* ----------------------------------------------------------------------------------------------------- simulate */
 
-enum { MOST_LAYERS = 256 };
+/* Bars for `per_item` of each item of a list; NULL: no memory, and then nothing is drawn. */
+static rs_plot_bar *new_bars(const json_t *items, size_t per_item)
+{
+    return RS_NEW_ARRAY(rs_plot_bar, per_item * json_array_size(items) + 1);
+}
 
-/* Bars are static: a report is printed by one thread. */
-static rs_plot_bar bars[2 * MOST_LAYERS + 2];
+/* Draws them and lets them go. */
+static void show_bars(const rs_bar_chart *chart, rs_plot_bar *bars, size_t n, FILE *out)
+{
+    if (bars != NULL)
+        rs_svg_bars(chart, bars, n, out);
+    rs_free(bars);
+}
 
 static void print_cycles(const json_t *s, FILE *out)
 {
@@ -346,68 +295,66 @@ static void print_cycles(const json_t *s, FILE *out)
         "draining",  "fetching descriptors"
     };
     enum { PARTS = 5 };
-    int n = 0;
+    const json_t *layers = json_object_get(s, "layers");
+    rs_plot_bar *bars = new_bars(layers, 1);
     char text[RS_SHORT_TEXT];
-    size_t i;
-    json_t *layer;
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
-        if (n == MOST_LAYERS)
-            break;
-        rs_plot_bar *b = &bars[n++];
-        *b = (rs_plot_bar) { .label = rs_j_text(layer, "name") };
+    for (size_t i = 0; i < json_array_size(layers) && bars != NULL; i++) {
+        const json_t *layer = json_array_get(layers, i);
+        rs_plot_bar *b = &bars[i];
+        b->label = rs_j_text(layer, "name");
         double known = 0.0;
         for (int k = 0; k < PARTS; k++) {
             b->parts[k] = rs_j_real(layer, keys[k]);
             known += b->parts[k];
         }
-        const double rest = rs_j_real(layer, "cycles") - known;
-        b->parts[PARTS] = rest > 0.0 ? rest : 0.0;
+        b->parts[PARTS] = fmax(0.0, rs_j_real(layer, "cycles") - known);
         snprintf(b->note, sizeof b->note, "%s cycles", rs_short_text(rs_j_real(layer, "cycles"), text));
     }
+    const rs_bar_chart chart = {
+        .label = "Cycles by layer", .axis_label = "cycles", .unit = "cycles", .names = all, .n_parts = PARTS + 1
+    };
     fputs("<h3>Cycles by layer</h3>\n", out);
-    rs_svg_bars("Cycles by layer", "cycles", "cycles", all, PARTS + 1, 0, bars, n, 0.0, out);
+    show_bars(&chart, bars, json_array_size(layers), out);
     rs_svg_legend(all, PARTS + 1, 0, out);
 }
 
 static void print_utilisation(const json_t *s, FILE *out)
 {
     static const char *const names[] = { "products that count, of those possible in all cycles of the layer" };
-    int n = 0;
-    size_t i;
-    json_t *layer;
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
-        if (n == MOST_LAYERS)
-            break;
-        rs_plot_bar *b = &bars[n++];
+    const json_t *layers = json_object_get(s, "layers");
+    rs_plot_bar *bars = new_bars(layers, 1);
+    for (size_t i = 0; i < json_array_size(layers) && bars != NULL; i++) {
+        const json_t *layer = json_array_get(layers, i);
         const double slots = rs_ratio(rs_j_real(layer, "mac_slots"), rs_j_real(layer, "compute_cycles")) *
                              rs_j_real(layer, "cycles");
-        *b = (rs_plot_bar) { .label = rs_j_text(layer, "name") };
-        b->parts[0] = rs_percent(rs_j_real(layer, "macs"), slots);
-        snprintf(b->note, sizeof b->note, "%.1f %%", b->parts[0]);
+        bars[i].label = rs_j_text(layer, "name");
+        bars[i].parts[0] = rs_percent(rs_j_real(layer, "macs"), slots);
+        snprintf(bars[i].note, sizeof bars[i].note, "%.1f %%", bars[i].parts[0]);
     }
+    const rs_bar_chart chart = { .label = "Utilisation of the multipliers by layer",
+                                 .axis_label = "% of all multipliers in all cycles",
+                                 .unit = "%",
+                                 .names = names,
+                                 .n_parts = 1,
+                                 .color = 2,
+                                 .limit = 100.0 };
     fputs("<h3>Utilisation of the multipliers</h3>\n", out);
-    rs_svg_bars("Utilisation of the multipliers by layer", "% of all multipliers in all cycles", "%", names, 1, 2, bars,
-                n, 100.0, out);
+    show_bars(&chart, bars, json_array_size(layers), out);
 }
 
 static void print_roofline(const json_t *s, FILE *out)
 {
-    static rs_roof_point points[MOST_LAYERS];
     static const char *const names[] = { "bound by the multipliers", "bound by the bus" };
     const json_t *a = json_object_get(s, "array");
     const double peak = rs_j_real(a, "lanes") * rs_j_real(a, "multipliers"), bytes = rs_j_real(a, "bus_bits") / 8.0;
-    if (!(peak > 0.0) || !(bytes > 0.0))
-        return;
-    int n = 0;
-    size_t i;
-    json_t *layer;
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
+    const json_t *layers = json_object_get(s, "layers");
+    rs_roof_point *points = peak > 0.0 && bytes > 0.0 ? RS_NEW_ARRAY(rs_roof_point, json_array_size(layers)) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(layers) && points != NULL; i++) {
+        const json_t *layer = json_array_get(layers, i);
         const double beats = rs_j_real(layer, "ifmap_beats") + rs_j_real(layer, "weight_beats") +
                              rs_j_real(layer, "bias_beats") + rs_j_real(layer, "ofmap_beats");
-        if (n == MOST_LAYERS || !(rs_j_real(layer, "macs") > 0.0) || !(beats > 0.0))
+        if (!(rs_j_real(layer, "macs") > 0.0) || !(beats > 0.0))
             continue;
         const double intensity = rs_j_real(layer, "macs") / (beats * bytes);
         points[n++] = (rs_roof_point) { .name = rs_j_text(layer, "name"),
@@ -415,29 +362,72 @@ static void print_roofline(const json_t *s, FILE *out)
                                         .rate = rs_ratio(rs_j_real(layer, "macs"), rs_j_real(layer, "cycles")),
                                         .color = intensity * bytes < peak };
     }
-    if (n == 0)
-        return;
-    fputs("<h3>Against the limits of the array</h3>\n", out);
-    rs_svg_roofline("Multiply-accumulates a cycle by layer, against what multipliers and bus allow", peak, bytes,
-                    points, n, out);
-    rs_svg_legend(names, 2, 0, out);
-    fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy in "
-          "every cycle, on the flat every multiplier is. "
-          "What lies below the line waits, or has lanes and multipliers without work; the bars above say which. A "
-          "layer whose weights "
-          "come while the one before still computes can lie a little above the slope.</p>\n",
-          out);
+    const rs_roofline roofline = { .label = "Multiply-accumulates a cycle by layer, against what multipliers and bus "
+                                            "allow",
+                                   .peak = peak,
+                                   .bytes = bytes };
+    if (n > 0) {
+        fputs("<h3>Against the limits of the array</h3>\n", out);
+        rs_svg_roofline(&roofline, points, n, out);
+        rs_svg_legend(names, 2, 0, out);
+        fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy "
+              "in "
+              "every cycle, on the flat every multiplier is. "
+              "What lies below the line waits, or has lanes and multipliers without work; the bars above say which. A "
+              "layer whose weights "
+              "come while the one before still computes can lie a little above the slope.</p>\n",
+              out);
+    }
+    rs_free(points);
+}
+
+static void print_layer_table(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Layer",   "MACs",  "cycles",      "computing", "ifmap",
+                                         "weights", "ofmap", "saturations", "overflows" };
+    const int64_t beat = rs_j_int(json_object_get(s, "array"), "bus_bits") / 8;
+    size_t i;
+    json_t *layer;
+    rs_table *t = rs_table_new(heads, 9, "lrrrrrrrr");
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        count_cell(t, rs_j_int(layer, "macs"));
+        count_cell(t, rs_j_int(layer, "cycles"));
+        rs_table_cell(t, "%.1f %%", rs_percent(rs_j_real(layer, "compute_cycles"), rs_j_real(layer, "cycles")));
+        const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat,
+                                  (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
+                                  rs_j_int(layer, "ofmap_beats") * beat };
+        for (size_t k = 0; k < 3; k++)
+            bytes_cell(t, bytes[k]);
+        count_cell(t, rs_j_int(layer, "saturations"));
+        count_cell(t, rs_j_int(layer, "overflows"));
+    }
+    show_table(t, out);
+}
+
+static void print_buffer_table(const json_t *s, FILE *out)
+{
+    static const char *const heads[] = { "Buffers", "activations read", "written", "weights read",
+                                         "written", "outputs read",     "written" };
+    size_t i;
+    json_t *layer;
+    rs_table *t = rs_table_new(heads, 7, "lrrrrrr");
+    json_array_foreach(json_object_get(s, "layers"), i, layer)
+    {
+        int64_t bytes[RS_BUFFER_BYTES];
+        rs_buffer_bytes(json_object_get(s, "array"), layer, bytes);
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        for (int k = 0; k < RS_BUFFER_BYTES; k++)
+            bytes_cell(t, bytes[k]);
+    }
+    show_table(t, out);
 }
 
 static void print_simulate(const json_t *s, FILE *out)
 {
-    static const char *const heads[] = { "Layer",   "MACs",  "cycles",      "computing", "ifmap",
-                                         "weights", "ofmap", "saturations", "overflows" };
-    static const char *const buffers[] = { "Buffers", "activations read", "written", "weights read",
-                                           "written", "outputs read",     "written" };
     char text[RS_COUNT_TEXT];
     const json_t *a = json_object_get(s, "array");
-    const int64_t beat = rs_j_int(a, "bus_bits") / 8;
     fputs("<section><h2>On the array</h2>\n<p>Array <b>", out);
     rs_html_text(rs_j_text(a, "name"), out);
     fprintf(out,
@@ -453,38 +443,8 @@ static void print_simulate(const json_t *s, FILE *out)
     print_cycles(s, out);
     print_utilisation(s, out);
     print_roofline(s, out);
-    open_table(heads, 9, "lrrrrrrrr", out);
-    size_t i;
-    json_t *layer;
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
-        fputs("<tr>", out);
-        cell(rs_j_text(layer, "name"), true, out);
-        count_cell(rs_j_int(layer, "macs"), out);
-        count_cell(rs_j_int(layer, "cycles"), out);
-        real_cell("%.1f %%", rs_percent(rs_j_real(layer, "compute_cycles"), rs_j_real(layer, "cycles")), out);
-        const int64_t bytes[] = { rs_j_int(layer, "ifmap_beats") * beat,
-                                  (rs_j_int(layer, "weight_beats") + rs_j_int(layer, "bias_beats")) * beat,
-                                  rs_j_int(layer, "ofmap_beats") * beat };
-        for (size_t k = 0; k < 3; k++)
-            bytes_cell(bytes[k], out);
-        count_cell(rs_j_int(layer, "saturations"), out);
-        count_cell(rs_j_int(layer, "overflows"), out);
-        fputs("</tr>\n", out);
-    }
-    close_table(out);
-    open_table(buffers, 7, "lrrrrrr", out);
-    json_array_foreach(json_object_get(s, "layers"), i, layer)
-    {
-        int64_t bytes[RS_BUFFER_BYTES];
-        rs_buffer_bytes(a, layer, bytes);
-        fputs("<tr>", out);
-        cell(rs_j_text(layer, "name"), true, out);
-        for (int k = 0; k < RS_BUFFER_BYTES; k++)
-            bytes_cell(bytes[k], out);
-        fputs("</tr>\n", out);
-    }
-    close_table(out);
+    print_layer_table(s, out);
+    print_buffer_table(s, out);
     fputs("</section>\n", out);
 }
 
@@ -503,37 +463,36 @@ static void print_cosim(const json_t *s, FILE *out)
     fputs("<section><h2>Lockstep with the RTL</h2>\n<p>", out);
     fprintf(out, "%s whole images through the Verilated RTL and the C model: <b class=\"%s\">%s</b>.</p>\n",
             rs_count_text(rs_j_int(s, "images"), text), equal ? "yes" : "no", equal ? "all equal" : "different");
-    open_table(heads, 2, "lr", out);
+    rs_table *t = rs_table_new(heads, 2, "lr");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         if (!rs_j_has(s, rows[i][0]))
             continue;
-        fputs("<tr>", out);
-        cell(rows[i][1], true, out);
-        count_cell(rs_j_int(s, rows[i][0]), out);
-        fputs("</tr>\n", out);
+        rs_table_cell(t, "%s", rows[i][1]);
+        count_cell(t, rs_j_int(s, rows[i][0]));
     }
-    close_table(out);
+    show_table(t, out);
     fputs("</section>\n", out);
 }
 
 /* ----------------------------------------------------------------------------------------------------- estimate */
 
 /* Energies of a plot share a unit: uJ if the longest bar has 10 of them. */
-typedef struct unit {
+typedef struct energy_scale {
     double pj;
     const char *name;
-} unit;
+} energy_scale;
 
-static unit energy_unit(const json_t *layers, const char *longest)
+static energy_scale energy_unit(const json_t *layers, const char *longest)
 {
     double most = 0.0;
     size_t i;
     json_t *layer;
     json_array_foreach((json_t *)layers, i, layer) most = fmax(most, rs_j_real(layer, longest));
-    return most >= 1e7 ? (unit) { 1e6, "\xc2\xb5J" } : (unit) { 1e3, "nJ" };
+    return most >= 1e7 ? (energy_scale) { 1e6, "\xc2\xb5J" } : (energy_scale) { 1e3, "nJ" };
 }
 
-static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only, unit u)
+static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bool is_float, bool chip_only,
+                       energy_scale u)
 {
     char text[RS_SHORT_TEXT];
     size_t k;
@@ -542,7 +501,7 @@ static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bo
     *b = (rs_plot_bar) { .label = is_float ? "in float" : name, .gap = !is_float, .faint = is_float };
     json_array_foreach(json_object_get(layer, "parts"), k, part)
     {
-        if (k >= RS_MOST_PARTS || (chip_only && strcmp(rs_j_text(part, "name"), "off-chip memory") == 0))
+        if (k >= RS_BAR_MAX_PARTS || (chip_only && strcmp(rs_j_text(part, "name"), "off-chip memory") == 0))
             continue;
         b->parts[k] = rs_j_real(part, is_float ? "float_pj" : "pj") / u.pj;
         sum += b->parts[k];
@@ -554,26 +513,28 @@ static void print_energy(const json_t *s, FILE *out)
 {
     const json_t *layers = json_object_get(s, "layers");
     const json_t *parts = json_object_get(json_object_get(s, "total"), "parts");
-    const char *names[RS_MOST_PARTS];
+    const char *names[RS_BAR_MAX_PARTS];
     int n_parts = 0;
     size_t i;
     json_t *item;
-    json_array_foreach(parts, i, item) if (n_parts < RS_MOST_PARTS) names[n_parts++] = rs_j_text(item, "name");
+    json_array_foreach(parts, i, item) if (n_parts < RS_BAR_MAX_PARTS) names[n_parts++] = rs_j_text(item, "name");
     for (int chip_only = 0; chip_only < 2; chip_only++) {
-        int n = 0;
+        rs_plot_bar *bars = new_bars(layers, 2);
         char axis[32];
-        const unit u = energy_unit(layers, chip_only ? "chip_float_pj" : "float_pj");
-        json_array_foreach(layers, i, item)
-        {
-            if (n + 1 >= 2 * MOST_LAYERS)
-                break;
-            energy_bar(&bars[n++], item, rs_j_text(item, "name"), false, chip_only != 0, u);
-            energy_bar(&bars[n++], item, "", true, chip_only != 0, u);
+        const energy_scale u = energy_unit(layers, chip_only ? "chip_float_pj" : "float_pj");
+        for (i = 0; i < json_array_size(layers) && bars != NULL; i++) {
+            item = json_array_get(layers, i);
+            energy_bar(&bars[2 * i], item, rs_j_text(item, "name"), false, chip_only != 0, u);
+            energy_bar(&bars[2 * i + 1], item, "", true, chip_only != 0, u);
         }
         snprintf(axis, sizeof axis, "%s an image", u.name);
+        const rs_bar_chart chart = { .label = chip_only ? "Energy by layer, on the chip" : "Energy by layer",
+                                     .axis_label = axis,
+                                     .unit = u.name,
+                                     .names = names,
+                                     .n_parts = n_parts };
         fputs(chip_only ? "<h3>On the chip alone</h3>\n" : "<h3>By layer, with the off-chip memory</h3>\n", out);
-        rs_svg_bars(chip_only ? "Energy by layer, on the chip" : "Energy by layer", axis, u.name, names, n_parts, 0,
-                    bars, n, 0.0, out);
+        show_bars(&chart, bars, 2 * json_array_size(layers), out);
     }
     rs_svg_legend(names, n_parts, 0, out);
 }
@@ -581,21 +542,24 @@ static void print_energy(const json_t *s, FILE *out)
 static void print_area(const json_t *s, FILE *out)
 {
     static const char *const names[] = { "area" };
+    const json_t *blocks = json_object_get(s, "blocks");
+    rs_plot_bar *bars = new_bars(blocks, 1);
     char text[RS_COUNT_TEXT];
-    int n = 0;
-    size_t i;
-    json_t *block;
-    json_array_foreach(json_object_get(s, "blocks"), i, block)
-    {
-        if (n + 1 >= 2 * MOST_LAYERS)
-            break;
-        rs_plot_bar *b = &bars[n++];
-        *b = (rs_plot_bar) { .label = rs_j_text(block, "name") };
-        b->parts[0] = rs_j_real(block, "um2");
-        snprintf(b->note, sizeof b->note, "%s \xc2\xb5m\xc2\xb2", rs_count_text(rs_whole(b->parts[0]), text));
+    for (size_t i = 0; i < json_array_size(blocks) && bars != NULL; i++) {
+        const json_t *block = json_array_get(blocks, i);
+        bars[i].label = rs_j_text(block, "name");
+        bars[i].parts[0] = rs_j_real(block, "um2");
+        snprintf(bars[i].note, sizeof bars[i].note, "%s \xc2\xb5m\xc2\xb2",
+                 rs_count_text(rs_whole(bars[i].parts[0]), text));
     }
+    const rs_bar_chart chart = { .label = "Area by block",
+                                 .axis_label = "\xc2\xb5m\xc2\xb2",
+                                 .unit = "\xc2\xb5m\xc2\xb2",
+                                 .names = names,
+                                 .n_parts = 1,
+                                 .color = 3 };
     fputs("<h3>Area by block</h3>\n", out);
-    rs_svg_bars("Area by block", "\xc2\xb5m\xc2\xb2", "\xc2\xb5m\xc2\xb2", names, 1, 3, bars, n, 0.0, out);
+    show_bars(&chart, bars, json_array_size(blocks), out);
 }
 
 static void print_estimate(const json_t *s, FILE *out)
@@ -609,32 +573,29 @@ static void print_estimate(const json_t *s, FILE *out)
     rs_html_text(rs_j_text(technology, "name"), out);
     fputs(". The faint bars are the same array with 32-bit floating point operators and storage.</p>\n", out);
     print_energy(s, out);
-    open_table(heads, 5, "lrrrr", out);
+    rs_table *t = rs_table_new(heads, 5, "lrrrr");
     size_t i;
     json_t *part;
     json_array_foreach(json_object_get(total, "parts"), i, part)
     {
         char name[96];
         snprintf(name, sizeof name, "%s (%s)", rs_j_text(part, "name"), rs_j_text(part, "unit"));
-        fputs("<tr>", out);
-        cell(name, true, out);
-        count_cell(rs_whole(rs_j_real(part, "count")), out);
-        real_cell("%.1f nJ", rs_j_real(part, "pj") * 1e-3, out);
-        real_cell("%.1f nJ", rs_j_real(part, "float_pj") * 1e-3, out);
+        rs_table_cell(t, "%s", name);
+        count_cell(t, rs_whole(rs_j_real(part, "count")));
+        rs_table_cell(t, "%.1f nJ", rs_j_real(part, "pj") * 1e-3);
+        rs_table_cell(t, "%.1f nJ", rs_j_real(part, "float_pj") * 1e-3);
         if (rs_j_real(part, "float_pj") > 0.0)
-            real_cell("%.1f \xc3\x97", rs_ratio(rs_j_real(part, "float_pj"), rs_j_real(part, "pj")), out);
+            rs_table_cell(t, "%.1f \xc3\x97", rs_ratio(rs_j_real(part, "float_pj"), rs_j_real(part, "pj")));
         else
-            fputs("<td></td>", out);
-        fputs("</tr>\n", out);
+            empty_cells(t, 1);
     }
-    fputs("<tr class=\"sum\">", out);
-    cell("total", true, out);
-    fputs("<td></td>", out);
-    real_cell("%.1f nJ", rs_j_real(total, "pj") * 1e-3, out);
-    real_cell("%.1f nJ", rs_j_real(total, "float_pj") * 1e-3, out);
-    real_cell("%.1f \xc3\x97", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")), out);
-    fputs("</tr>\n", out);
-    close_table(out);
+    rs_table_rule(t);
+    rs_table_cell(t, "%s", "total");
+    empty_cells(t, 1);
+    rs_table_cell(t, "%.1f nJ", rs_j_real(total, "pj") * 1e-3);
+    rs_table_cell(t, "%.1f nJ", rs_j_real(total, "float_pj") * 1e-3);
+    rs_table_cell(t, "%.1f \xc3\x97", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
+    show_table(t, out);
     print_area(s, out);
     fputs("<h3>Sources of the numbers</h3>\n<ul class=\"sources\">", out);
     json_t *source;

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "report/access.h"
-#include "report/sections.h"
+#include "report/printers.h"
 
 const char *const rs_report_sections[] = { "test", "quantize", "finetune", "simulate", "cosim",
                                            "unit", "estimate", "export",   "pareto",   NULL };

@@ -35,29 +35,42 @@ typedef struct rs_plot {
 void rs_svg_lines(const rs_plot *plot, const rs_plot_line *lines, int n, FILE *stream);
 
 /* Horizontal bars, each a stack of parts. */
-enum { RS_MOST_PARTS = 12 };
+enum { RS_BAR_MAX_PARTS = 12 };
 typedef struct rs_plot_bar {
     const char *label;
-    bool gap;   /* room above: the first bar of a group */
+    bool gap;   /* space above: the first bar of a group */
     bool faint; /* a comparison */
-    double parts[RS_MOST_PARTS];
-    char note[48]; /* behind the bar */
+    double parts[RS_BAR_MAX_PARTS];
+    char note[48]; /* to the right of the bar */
 } rs_plot_bar;
+typedef struct rs_bar_chart {
+    const char *label, *axis_label;
+    const char *const *names; /* of the parts, and their unit: for the text under the pointer */
+    const char *unit;
+    int n_parts;
+    int color;    /* of the parts: color + part */
+    double limit; /* end of the axis; 0: the longest bar */
+} rs_bar_chart;
+void rs_svg_bars(const rs_bar_chart *chart, const rs_plot_bar *bars, size_t n, FILE *stream);
 
-/* names, unit: for the text under the pointer. limit: end of the axis, 0: the longest bar. color: of the parts (color +
- * part). */
-void rs_svg_bars(const char *label, const char *axis_label, const char *unit, const char *const *names, int n_parts,
-                 int color, const rs_plot_bar *bars, int n, double limit, FILE *stream);
-
-/* A roofline: how many operations a cycle a kernel can do (y), by the operations that it does with each byte (x), both
- * logarithmic. peak: operations a cycle; bytes: of the memory a cycle. Names stand beside their points where there is
- * room; elsewhere a number does, and a list behind the picture says whose it is. */
+/* A roofline: how many operations per cycle a kernel can do (y), by the operations that it does with each byte (x),
+ * both logarithmic. Names stand beside their points where there is space; elsewhere a number does, and a list below the
+ * picture says whose it is. */
 typedef struct rs_roof_point {
     const char *name;
     double intensity, rate;
     int color;
 } rs_roof_point;
-void rs_svg_roofline(const char *label, double peak, double bytes, const rs_roof_point *points, int n, FILE *stream);
+typedef struct rs_roofline {
+    const char *label;
+    double peak;  /* operations per cycle */
+    double bytes; /* of the memory per cycle */
+} rs_roofline;
+void rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, size_t n, FILE *stream);
+
+/* What plots are drawn with: the picture's opening tag, and a text. */
+void rs_svg_open(const char *label, double width, double height, FILE *stream);
+void rs_svg_text(double x, double y, const char *anchor, const char *class_name, const char *text, FILE *stream);
 
 /* The key to the colors, as HTML. */
 void rs_svg_legend(const char *const *names, int n, int color, FILE *stream);

@@ -1,3 +1,4 @@
+/* Tables, printed as aligned text or as HTML. */
 #include "report/table.h"
 
 #include <stdarg.h>
@@ -5,19 +6,16 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/svg.h"
 
-enum { MOST_COLUMNS = 16, CELL = 64 };
-
-typedef struct table_cell {
-    char text[CELL];
-} table_cell;
+enum { MAX_COLUMNS = 16 };
 
 struct rs_table {
     int columns;
-    char align[MOST_COLUMNS];
-    table_cell heads[MOST_COLUMNS];
-    size_t n, room; /* cells */
-    table_cell *cells;
+    char align[MAX_COLUMNS];
+    const char *heads[MAX_COLUMNS]; /* the caller's */
+    size_t n, capacity;             /* cells */
+    char **cells;
     size_t n_rules;
     size_t rules[16]; /* rows before which a line is drawn */
     bool failed;
@@ -25,13 +23,13 @@ struct rs_table {
 
 rs_table *rs_table_new(const char *const *heads, int n, const char *align)
 {
-    rs_table *t = n <= MOST_COLUMNS ? RS_NEW(rs_table) : NULL;
+    rs_table *t = n <= MAX_COLUMNS ? RS_NEW(rs_table) : NULL;
     if (t == NULL)
         return NULL;
     t->columns = n;
     for (int i = 0; i < n; i++) {
         t->align[i] = align[i];
-        snprintf(t->heads[i].text, CELL, "%s", heads[i]);
+        t->heads[i] = heads[i];
     }
     return t;
 }
@@ -40,6 +38,8 @@ void rs_table_free(rs_table *t)
 {
     if (t == NULL)
         return;
+    for (size_t i = 0; i < t->n; i++)
+        rs_free(t->cells[i]);
     rs_free(t->cells);
     rs_free(t);
 }
@@ -48,20 +48,24 @@ void rs_table_cell(rs_table *t, const char *format, ...)
 {
     if (t == NULL || t->failed)
         return;
-    if (t->n == t->room) {
-        const size_t room = t->room == 0 ? 64 : 2 * t->room;
-        table_cell *grown = rs_recalloc(t->cells, t->room, room, sizeof *grown);
+    if (t->n == t->capacity) {
+        const size_t capacity = t->capacity == 0 ? 64 : 2 * t->capacity;
+        char **grown = rs_recalloc(t->cells, t->capacity, capacity, sizeof *grown);
         if (grown == NULL) {
             t->failed = true;
             return;
         }
         t->cells = grown;
-        t->room = room;
+        t->capacity = capacity;
     }
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(t->cells[t->n++].text, CELL, format, arguments);
+    char *text = rs_vformat(format, arguments);
     va_end(arguments);
+    if (text == NULL)
+        t->failed = true;
+    else
+        t->cells[t->n++] = text;
 }
 
 void rs_table_rule(rs_table *t)
@@ -79,15 +83,15 @@ static int width(const char *text)
     return n;
 }
 
-static void print_row(const rs_table *t, const table_cell *cells, const int *widths, FILE *stream)
+static void print_row(const rs_table *t, const char *const *cells, const int *widths, FILE *stream)
 {
     int spaces = 0; /* owed before the next text: none at the end of the line */
     for (int i = 0; i < t->columns; i++) {
-        const int gap = widths[i] - width(cells[i].text);
+        const int gap = widths[i] - width(cells[i]);
         const bool right = t->align[i] == 'r';
         spaces += 2 + (right ? gap : 0);
-        if (cells[i].text[0] != '\0') {
-            fprintf(stream, "%*s%s", spaces, "", cells[i].text);
+        if (cells[i][0] != '\0') {
+            fprintf(stream, "%*s%s", spaces, "", cells[i]);
             spaces = 0;
         }
         spaces += right ? 0 : gap;
@@ -104,27 +108,62 @@ static void print_line(const rs_table *t, const int *widths, FILE *stream)
     putc('\n', stream);
 }
 
+/* Is there a line before row r? */
+static bool has_rule(const rs_table *t, size_t r)
+{
+    for (size_t k = 0; k < t->n_rules; k++)
+        if (t->rules[k] == r)
+            return true;
+    return false;
+}
+
 void rs_table_print(const rs_table *t, FILE *stream)
 {
     if (t == NULL || t->failed) {
         fputs("  (out of memory)\n", stream);
         return;
     }
-    int widths[MOST_COLUMNS] = { 0 };
+    int widths[MAX_COLUMNS] = { 0 };
     const size_t columns = (size_t)t->columns, rows = t->n / columns;
     for (size_t i = 0; i < columns; i++) {
-        widths[i] = width(t->heads[i].text);
+        widths[i] = width(t->heads[i]);
         for (size_t r = 0; r < rows; r++) {
-            const int w = width(t->cells[r * columns + i].text);
+            const int w = width(t->cells[r * columns + i]);
             widths[i] = w > widths[i] ? w : widths[i];
         }
     }
     print_row(t, t->heads, widths, stream);
     print_line(t, widths, stream);
     for (size_t r = 0; r < rows; r++) {
-        for (size_t k = 0; k < t->n_rules; k++)
-            if (t->rules[k] == r)
-                print_line(t, widths, stream);
-        print_row(t, t->cells + r * columns, widths, stream);
+        if (has_rule(t, r))
+            print_line(t, widths, stream);
+        print_row(t, (const char *const *)(t->cells + r * columns), widths, stream);
     }
+}
+
+void rs_table_html(const rs_table *t, FILE *stream)
+{
+    if (t == NULL || t->failed) {
+        fputs("<p>(out of memory)</p>\n", stream);
+        return;
+    }
+    const size_t columns = (size_t)t->columns, rows = t->n / columns;
+    fputs("<div class=\"wide\"><table><thead><tr>", stream);
+    for (size_t i = 0; i < columns; i++) {
+        fputs(t->align[i] == 'l' ? "<th class=\"l\">" : "<th>", stream);
+        rs_html_text(t->heads[i], stream);
+        fputs("</th>", stream);
+    }
+    fputs("</tr></thead><tbody>\n", stream);
+    for (size_t r = 0; r < rows; r++) {
+        fputs(has_rule(t, r) ? "<tr class=\"sum\">" : "<tr>", stream);
+        for (size_t i = 0; i < columns; i++) {
+            const char *text = t->cells[r * columns + i];
+            fputs(t->align[i] == 'l' ? "<td class=\"l\">" : "<td>", stream);
+            rs_html_text(text, stream);
+            fputs("</td>", stream);
+        }
+        fputs("</tr>\n", stream);
+    }
+    fputs("</tbody></table></div>\n", stream);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "report/access.h"
-#include "report/sections.h"
+#include "report/printers.h"
 #include "report/table.h"
 
 #define COLUMNS(heads) ((int)(sizeof(heads) / sizeof(heads)[0]))

@@ -45,6 +45,15 @@ static void check_table(void **state)
                              "  ----------------------\n"
                              "  total          5\n");
     free(out);
+    stream = open_memstream(&out, &size);
+    rs_table_html(t, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_string_equal(out, "<div class=\"wide\"><table><thead><tr><th class=\"l\">layer</th><th>n</th>"
+                             "<th class=\"l\">unit</th></tr></thead><tbody>\n"
+                             "<tr><td class=\"l\">conv1</td><td>1,234,567</td><td class=\"l\">\xc2\xb5m</td></tr>\n"
+                             "<tr class=\"sum\"><td class=\"l\">total</td><td>5</td><td class=\"l\"></td></tr>\n"
+                             "</tbody></table></div>\n");
+    free(out);
     rs_table_free(t);
     assert_string_equal(rs_count_text(0, text), "0");
     assert_string_equal(rs_count_text(-1000, text), "-1,000");
@@ -64,6 +73,49 @@ static void check_short_numbers(void **state)
     assert_string_equal(rs_short_text(1234, text), "1.23 k");
     assert_string_equal(rs_short_text(16500, text), "16.5 k");
     assert_string_equal(rs_short_text(2.5e6, text), "2.50 M");
+}
+
+static int count_of(const char *text, const char *word)
+{
+    int n = 0;
+    for (const char *p = text; (p = strstr(p, word)) != NULL; p += strlen(word))
+        n++;
+    return n;
+}
+
+/* No plot or table leaves out layers, however many there are. */
+static void check_many_layers(void **state)
+{
+    (void)state;
+    enum { LAYERS = 700 };
+    json_t *simulated = json_array(), *estimated = json_array();
+    for (int i = 0; i < LAYERS; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "a_layer_with_a_name_of_more_than_sixty_three_letters_which_is_long_%d_", i);
+        json_array_append_new(simulated,
+                              json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "name", name, "macs", 1000 + i, "mac_slots",
+                                        2000, "cycles", 90 + i, "compute_cycles", 80, "ifmap_beats", 10 + i % 7));
+        json_array_append_new(estimated,
+                              json_pack("{s:s, s:f, s:f, s:[{s:s, s:f, s:f}]}", "name", name, "pj", 1.0, "float_pj",
+                                        2.0, "parts", "name", "multiply", "pj", 1.0, "float_pj", 2.0));
+    }
+    json_t *report = json_pack("{s:s, s:i, s:s, s:s, s:{s:s, s:{s:i, s:i, s:i}, s:o}, s:{s:s, s:o, s:{s:[]}}}",
+                               "format", "ristretto-report", "version", 1, "name", "x", "tool", "y", "simulate",
+                               "network", "x", "array", "lanes", 4, "multipliers", 4, "bus_bits", 64, "layers",
+                               simulated, "estimate", "network", "x", "layers", estimated, "total", "parts");
+    assert_non_null(report);
+    char *html = capture(rs_report_html, report), *text = capture(rs_report_print, report);
+    for (int i = 0; i < LAYERS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "_long_%d_", i);
+        /* Cycles, utilisation, roofline, two tables; energy with and without memory. Bars have their names as text and
+         * under the pointer. */
+        assert_true(count_of(html, name) >= 8);
+        assert_true(count_of(text, name) >= 3);
+    }
+    free(html);
+    free(text);
+    json_decref(report);
 }
 
 /* The network's name is a stranger's text: it must not become markup, nor break a CSV line. */
@@ -165,8 +217,8 @@ static void check_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_table), cmocka_unit_test(check_short_numbers), cmocka_unit_test(check_quoting),
-        cmocka_unit_test(check_holes), cmocka_unit_test(check_file),
+        cmocka_unit_test(check_table),       cmocka_unit_test(check_short_numbers), cmocka_unit_test(check_quoting),
+        cmocka_unit_test(check_many_layers), cmocka_unit_test(check_holes),         cmocka_unit_test(check_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Building JSON with jansson, which gives NULL when memory is short. Private to sim/report/section_*.c. */
-#ifndef RISTRETTO_REPORT_PACK_H
-#define RISTRETTO_REPORT_PACK_H
+/* Building JSON with jansson, which gives NULL when memory is short. Private to sim/report/sections/. */
+#ifndef RISTRETTO_REPORT_SECTIONS_PACK_H
+#define RISTRETTO_REPORT_SECTIONS_PACK_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* The section "cosim". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 rs_status rs_section_cosim(const rs_cosimulation *c, json_t **section, rs_diag *diag)
 {

@@ -1,9 +1,9 @@
 /* The section "unit": cosim --dut. */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
 #include <string.h>
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 /* Where the sums came from, in their order. */
 static json_t *origins(const rs_unit_vectors *v)

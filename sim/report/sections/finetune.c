@@ -1,7 +1,7 @@
 /* The section "finetune". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 /* As stored; 0: float in training. */
 static int bits_of(const rs_finetune_options *o, const rs_finetune_result *r, rs_group group)

@@ -1,7 +1,7 @@
 /* The section "test". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 rs_status rs_section_test(const rs_test_outcome *o, json_t **section, rs_diag *diag)
 {

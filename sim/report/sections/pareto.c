@@ -1,7 +1,7 @@
 /* The section "pareto". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 /* "8/8/4/4", layer by layer; of layer outputs each format once, beginning with the input. */
 static void widths_text(const rs_net *net, const rs_widths *w, bool weights, char *text, size_t size)

@@ -1,9 +1,9 @@
 /* The section "simulate". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
 #include <string.h>
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 static json_t *array_json(const rs_array_config *c)
 {

@@ -1,6 +1,6 @@
 /* The sections of a report, made of what the stages found (docs/reference/report-format.md). */
-#ifndef RISTRETTO_REPORT_SECTION_H
-#define RISTRETTO_REPORT_SECTION_H
+#ifndef RISTRETTO_REPORT_SECTIONS_SECTIONS_H
+#define RISTRETTO_REPORT_SECTIONS_SECTIONS_H
 
 #include <jansson.h>
 

@@ -1,7 +1,7 @@
 /* The section "estimate". */
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 static json_t *energy_json(const rs_layer_energy *layer)
 {

@@ -1,8 +1,8 @@
 /* The section "export". */
 #include "flow/run_config.h"
-#include "report/section.h"
+#include "report/sections/sections.h"
 
-#include "report/pack.h"
+#include "report/sections/pack.h"
 
 rs_status rs_section_export(const rs_export_outcome *o, json_t **section, rs_diag *diag)
 {

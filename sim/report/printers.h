@@ -1,6 +1,6 @@
 /* The sections of a report as text; private to sim/report/. */
-#ifndef RISTRETTO_REPORT_SECTIONS_H
-#define RISTRETTO_REPORT_SECTIONS_H
+#ifndef RISTRETTO_REPORT_PRINTERS_H
+#define RISTRETTO_REPORT_PRINTERS_H
 
 #include <stdio.h>
 
