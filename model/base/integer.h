@@ -14,6 +14,22 @@ static inline int64_t rs_max64(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* |v|; sums and products of integers from 0 on. All of them: INT64_MAX where the result does not fit. */
+static inline int64_t rs_magnitude(int64_t v)
+{
+    return v < 0 ? (v == INT64_MIN ? INT64_MAX : -v) : v;
+}
+static inline int64_t rs_add_capped(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+static inline int64_t rs_multiply_capped(int64_t a, int64_t b)
+{
+    int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+
 /* a / b rounded up; a >= 0, b > 0, a + b fits. */
 static inline int64_t rs_divide_up(int64_t a, int64_t b)
 {

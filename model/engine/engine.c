@@ -7,6 +7,8 @@
 #include "base/threads.h"
 #include "engine/minifloat.h"
 #include "engine/ops.h"
+#include "engine/reference/reference.h"
+#include "qnet/rule.h"
 #include "base/memory.h"
 
 /* How one weighted op is computed. A window is walked as n_segments runs of segment_length elements that lie side by
@@ -183,7 +185,7 @@ static rs_status make_plan(const rs_qnet *q, const rs_qop *op, rs_storage input,
 /* Whether the op gives what it is given: its output has its input's storage. */
 static bool keeps_storage(const rs_qop *op)
 {
-    return op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP;
+    return rs_qop_has(op, RS_QOP_KEEPS);
 }
 
 static rs_storage natural_storage(const rs_qtensor *t)
@@ -619,7 +621,7 @@ static void run_chunk(const rs_engine *e, const uint8_t *pixels, int64_t images,
             rs_storage_clip(from, to, s, 0, INT32_MAX, images * count_of(in));
             break;
         case RS_QOP_CLIP:
-            rs_storage_clip(from, to, s, op->least, op->most, images * count_of(in));
+            rs_storage_clip(from, to, s, op->min, op->max, images * count_of(in));
             break;
         case RS_QOP_MAX_POOL:
             for (int64_t n = 0; n < images; n++)

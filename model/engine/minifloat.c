@@ -1,5 +1,6 @@
 #include "engine/minifloat.h"
 #include "base/memory.h"
+#include "engine/reference/reference.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -184,7 +185,8 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
                 if (encode(q, op, sums[o * positions + i] + p->bias[oc], error, &row[i], saturations))
                     continue;
                 rs_wide sum;
-                const int fl = rs_qop_sum_minifloat(q, op, in, oc, (int)(i / to->width), (int)(i % to->width), &sum);
+                const int fl = rs_reference_minifloat_sum(q, op, in, oc, (int)(i / to->width), (int)(i % to->width),
+                                                          &sum);
                 row[i] = rs_number_of_code(
                     rs_minifloat_requantize_wide(&sum, fl, op->relu, to->format.minifloat, q->rounding, saturations),
                     to->format.minifloat);

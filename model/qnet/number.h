@@ -26,9 +26,14 @@ typedef struct rs_number_format {
     };
 } rs_number_format;
 
+struct json_t;
+struct rs_qnet_reader;
+struct rs_qnet_writer;
+
 /* What is particular to one kind of numbers; every function takes a format of that kind. */
 typedef struct rs_number_ops {
     const char *name;    /* "fixed_point", "minifloat", "power_of_two" */
+    const char *word;    /* in qnet.json: "fixed", "minifloat", "power_of_two" */
     bool weights_only;   /* no tensor can have it */
     bool may_differ;     /* a tensor can be unsigned, and output channels of weights differ in fl */
     rs_rounding nearest; /* the mode in which weights, biases and the input are rounded */
@@ -40,7 +45,10 @@ typedef struct rs_number_ops {
     int (*bits)(const rs_number_format *format);                         /* that a value takes in memory */
     int64_t (*min)(const rs_number_format *format);                      /* smallest and largest integer, signed */
     int64_t (*max)(const rs_number_format *format);
-    bool (*holds)(const rs_number_format *format, int32_t integer); /* that lies between them */
+    /* Whether an integer between them is a number of the format, and what a message says of one that is not: ", powers
+     * of two only". NULL: all are. */
+    bool (*holds)(const rs_number_format *format, int32_t integer);
+    const char *holds_only;
     double (*value)(const rs_number_format *format, int32_t integer);
     int32_t (*quantize)(const rs_number_format *format, double x, rs_rounding mode, uint64_t *saturations);
     void (*quantize_array)(const rs_number_format *format, const float *x, size_t n, int32_t *integers);
@@ -51,6 +59,10 @@ typedef struct rs_number_ops {
     int (*bias_fl)(const rs_number_format *format, const rs_number_format *in, const float *bias, size_t n);
     int64_t (*bias)(const rs_number_format *format, const rs_number_format *in, int bias_fl, double bias,
                     rs_bias_rule rule);
+    /* Members of qnet.json beside bits and fl; `prefix`, "" or "weight_", begins their keys. NULL: none. */
+    void (*write)(struct rs_qnet_writer *w, struct json_t *object, const char *prefix, const rs_number_format *format);
+    void (*read)(struct rs_qnet_reader *r, const struct json_t *object, const char *where, const char *prefix,
+                 rs_number_format *format);
     /* For results: "8 bits, fl 5", "e4m3", "2^-8 to 2^-1 and 0". */
     void (*text)(const rs_number_format *format, bool is_unsigned, bool by_channel, char *text, size_t size);
 } rs_number_ops;

@@ -18,20 +18,17 @@ typedef struct rs_qtensor {
 } rs_qtensor;
 
 typedef enum rs_qop_type {
-    RS_QOP_CONVOLUTION,
-    RS_QOP_INNER_PRODUCT,
-    RS_QOP_MAX_POOL,
-    RS_QOP_RELU,
-    RS_QOP_AVERAGE_POOL,
-    RS_QOP_ADD,    /* of n_inputs tensors of one shape */
-    RS_QOP_CONCAT, /* of n_inputs tensors along the channels */
-    RS_QOP_LRN,    /* on the host: floating point, with a rule that gives the same bits on every machine */
-    RS_QOP_CLIP,   /* between two integers (ReLU6 and its like); on the host */
+#define OPERATION(name, word) RS_QOP_##name,
+#include "qnet/operations.def"
+#undef OPERATION
     RS_QOPS
 } rs_qop_type;
 
 /* "convolution", "inner product", "max pooling", ... */
 const char *rs_qop_type_name(rs_qop_type type);
+/* What is particular to each, by type: qnet/rule.h. */
+typedef struct rs_qop_rule rs_qop_rule;
+extern const rs_qop_rule *const rs_qop_rules[RS_QOPS];
 
 enum { RS_QOP_MAX_INPUTS = 64 };
 
@@ -69,7 +66,7 @@ typedef struct rs_qop {
      * RS_QOP_ADD: largest fl of the inputs - fl_out; RS_QOP_AVERAGE_POOL: fl_in - fl_out; elsewhere 0. */
     int shift;
     rs_qlrn lrn;
-    int32_t least, most; /* RS_QOP_CLIP: integers of the tensor */
+    int32_t min, max; /* RS_QOP_CLIP: integers of the tensor */
 } rs_qop;
 
 typedef struct rs_qnet {
@@ -103,51 +100,30 @@ static inline bool rs_qnet_minifloat(const rs_qnet *qnet)
 
 /* What an integer of the tensor stands for; exact. */
 double rs_qtensor_value(const rs_qtensor *tensor, int32_t q);
-/* Section 6, LRN: v^(beta * 2^-24), the same bits on every machine. */
-double rs_qop_power(double v, uint32_t beta);
-/* How rs_qop_run computes the ops of networks of one kind of numbers, by plain loops; the arguments are those of
- * rs_qop_run. What only compares (ReLU, max pooling) is the same for all. */
-typedef struct rs_qop_arithmetic {
-    void (*weighted)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
-    void (*average)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
-    void (*add)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
-    void (*concat)(const rs_qnet *, const rs_qop *, const int32_t *const *in, int32_t *out, uint64_t *saturations);
-    void (*normalize)(const rs_qnet *, const rs_qop *, const int32_t *in, int32_t *out, uint64_t *saturations);
-} rs_qop_arithmetic;
-extern const rs_qop_arithmetic rs_qop_minifloat;
-/* The exact sum of output channel oc at (oy, ox), at the fractional length that comes back. */
-int rs_qop_sum_minifloat(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, int oc, int oy, int ox,
-                         rs_wide *sum);
-
 /* A real number in a tensor's format, section 1 or 10; x must not be NaN. */
 int32_t rs_qtensor_quantize(const rs_qtensor *tensor, double x, rs_rounding mode, uint64_t *saturations);
 /* Section 7: the integer that byte `pixel` becomes at element `at` of the input (CHW); a whole image,
  * [channels][height][width]. */
 int32_t rs_qnet_pixel(const rs_qnet *qnet, int64_t at, uint8_t pixel);
 void rs_qnet_load(const rs_qnet *qnet, const uint8_t *pixels, int32_t *input);
-/* One op on one image by plain loops over 64-bit integers: inputs[i] is the op's input i, out its output, all CHW. Adds
- * the op's saturations to *saturations (may be NULL). The engines use it for what runs on the host. */
-void rs_qop_run(const rs_qnet *qnet, const rs_qop *op, const int32_t *const *inputs, int32_t *out,
-                uint64_t *saturations);
-
 /* Checks everything that the engines rely on: op i writes tensor i + 1 and reads an earlier one; sizes follow from the
  * geometry; formats are legal (1 to 16 bits); weights, biases and pixel table fit theirs; shifts are as section 2
  * says; accumulators need at most 48 bits. `path` (or NULL) is named in messages. RS_BAD_INPUT, one message for each
  * thing that is wrong. */
 rs_status rs_qnet_check(const rs_qnet *qnet, const char *path, rs_diag *diag);
 
-static inline bool rs_qop_weighted(const rs_qop *op)
-{
-    return op->type == RS_QOP_CONVOLUTION || op->type == RS_QOP_INNER_PRODUCT;
-}
-/* Ops that the array does not run. */
-static inline bool rs_qop_on_host(const rs_qop *op)
-{
-    return op->type == RS_QOP_LRN || op->type == RS_QOP_CLIP;
-}
+/* Whether the rule of the op has one of `what` (RS_QOP_WINDOW, ...); convolutions and inner products have weights. */
+bool rs_qop_has(const rs_qop *op, int what);
+bool rs_qop_weighted(const rs_qop *op);
 /* Smallest and largest integer of a tensor, and of an op's weights. */
 int64_t rs_qtensor_min(const rs_qtensor *tensor);
 int64_t rs_qtensor_max(const rs_qtensor *tensor);
+/* The larger magnitude of the two, and the number of integers. */
+int64_t rs_qtensor_magnitude(const rs_qtensor *tensor);
+static inline int64_t rs_qtensor_count(const rs_qtensor *tensor)
+{
+    return (int64_t)tensor->channels * tensor->height * tensor->width;
+}
 int64_t rs_qop_weight_min(const rs_qop *op);
 int64_t rs_qop_weight_max(const rs_qop *op);
 /* Bits of a two's complement integer that holds every value of a tensor: requantize behind a ReLU saturates to them,

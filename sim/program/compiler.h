@@ -4,6 +4,7 @@
 #define RISTRETTO_PROGRAM_COMPILER_H
 
 #include "base/integer.h"
+#include "qnet/rule.h"
 #include "program/weight_order.h"
 #include "program/program.h"
 
@@ -32,7 +33,7 @@ static inline void rs_compiler_note(rs_compiler *c, rs_status status)
 /* Averages of minifloats are taken in binary64. */
 static inline bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op)
 {
-    return rs_qop_on_host(op) || (op->type == RS_QOP_AVERAGE_POOL && c->config->pe == RS_PE_MINIFLOAT);
+    return rs_qop_has(op, RS_QOP_HOST) || (op->type == RS_QOP_AVERAGE_POOL && c->config->pe == RS_PE_MINIFLOAT);
 }
 
 /* Layers, segments, and where the elements of a pixel lie in every tensor (regions without addresses). */

@@ -1,4 +1,5 @@
 /* Tensors in the array's memory: channels fastest, a whole number of elements in a beat. */
+#include "engine/reference/reference.h"
 #include "program/program.h"
 
 #include "base/memory.h"

@@ -205,8 +205,8 @@ static void run_op(const rs_qnet *q, const rs_qop *op, int32_t *const *tensors, 
                     break;
                 }
                 case RS_QOP_CLIP: {
-                    const int32_t q_in = at(t, data, c, y, x), above = q_in > op->least ? q_in : op->least;
-                    *value = above < op->most ? above : op->most;
+                    const int32_t q_in = at(t, data, c, y, x), above = q_in > op->min ? q_in : op->min;
+                    *value = above < op->max ? above : op->max;
                     break;
                 }
                 case RS_QOP_LRN:

@@ -148,9 +148,9 @@ void rs_oracle_minifloat_net_run(const rs_qnet *q, const uint8_t *pixels, int32_
                 *value = tensors[op->input][k] > 0 ? tensors[op->input][k] : 0;
                 break;
             case RS_QOP_CLIP:
-                *value = tensors[op->input][k] > op->most    ? op->most
-                         : tensors[op->input][k] < op->least ? op->least
-                                                             : tensors[op->input][k];
+                *value = tensors[op->input][k] > op->max   ? op->max
+                         : tensors[op->input][k] < op->min ? op->min
+                                                           : tensors[op->input][k];
                 break;
             case RS_QOP_ADD:
                 *value = added(q, op, formats, tensors, k, &saturations[n]);

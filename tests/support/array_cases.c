@@ -275,8 +275,8 @@ static void make_minifloat(rs_rng *rng, rs_qnet *q, rs_minifloat f)
         rs_qop *op = &q->ops[i];
         op->shift = 0;
         if (op->type == RS_QOP_CLIP) {
-            op->most = pick(rng, 0, (int)rs_qtensor_max(&q->tensors[op->output]));
-            op->least = pick(rng, (int)rs_qtensor_min(&q->tensors[op->output]), op->most);
+            op->max = pick(rng, 0, (int)rs_qtensor_max(&q->tensors[op->output]));
+            op->min = pick(rng, (int)rs_qtensor_min(&q->tensors[op->output]), op->max);
         }
         if (!rs_qop_weighted(op))
             continue;

@@ -276,8 +276,8 @@ static void draw_other(rs_rng *rng, const rs_random_qnet *options, rs_qnet *q, r
         draw_lrn(rng, options, in, out, op);
         break;
     case RS_QOP_CLIP: /* the middle half, more or less */
-        op->least = (int32_t)between(rng, rs_qtensor_min(out), (rs_qtensor_min(out) + rs_qtensor_max(out)) / 2);
-        op->most = (int32_t)between(rng, op->least, rs_qtensor_max(out));
+        op->min = (int32_t)between(rng, rs_qtensor_min(out), (rs_qtensor_min(out) + rs_qtensor_max(out)) / 2);
+        op->max = (int32_t)between(rng, op->min, rs_qtensor_max(out));
         break;
     default:
         break;

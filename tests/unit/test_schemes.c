@@ -60,8 +60,8 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
         rs_qop *op = &q->ops[i];
         op->shift = 0;
         if (op->type == RS_QOP_CLIP) { /* the middle half of the codes */
-            op->most = (int32_t)rs_qtensor_max(&q->tensors[op->output]) / 2;
-            op->least = -op->most;
+            op->max = (int32_t)rs_qtensor_max(&q->tensors[op->output]) / 2;
+            op->min = -op->max;
         }
         if (!rs_qop_weighted(op))
             continue;

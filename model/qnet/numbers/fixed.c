@@ -37,13 +37,6 @@ static int64_t max(const rs_number_format *f)
     return rs_fxp_max(f->bits);
 }
 
-static bool holds(const rs_number_format *f, int32_t integer)
-{
-    (void)f;
-    (void)integer;
-    return true;
-}
-
 static double value(const rs_number_format *f, int32_t integer)
 {
     return rs_fxp_value(integer, f->fl);
@@ -86,6 +79,7 @@ static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, c
 }
 
 const rs_number_ops rs_number_fixed = { .name = "fixed_point",
+                                        .word = "fixed",
                                         .may_differ = true,
                                         .nearest = RS_ROUND_NEAREST,
                                         .aligned_bias = true,
@@ -94,7 +88,6 @@ const rs_number_ops rs_number_fixed = { .name = "fixed_point",
                                         .bits = bits,
                                         .min = min,
                                         .max = max,
-                                        .holds = holds,
                                         .value = value,
                                         .quantize = quantize,
                                         .quantize_array = quantize_array,

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "qnet/number.h"
+#include "qnet/json.h"
 
 rs_number_format rs_number_of_minifloat(rs_minifloat format)
 {
@@ -36,13 +36,6 @@ static int64_t max(const rs_number_format *f)
 static int64_t min(const rs_number_format *f)
 {
     return -max(f);
-}
-
-static bool holds(const rs_number_format *f, int32_t integer)
-{
-    (void)f;
-    (void)integer;
-    return true;
 }
 
 static double value(const rs_number_format *f, int32_t integer)
@@ -89,6 +82,40 @@ static int64_t bias(const rs_number_format *f, const rs_number_format *in, int f
     return rs_fxp_quantize(b, (rs_fxp) { 32, fl }, RS_ROUND_NEAREST, 0, NULL);
 }
 
+static const char *const special_words[] = { "none", "nan", "ieee" };
+
+static void write(rs_qnet_writer *w, json_t *object, const char *prefix, const rs_number_format *format)
+{
+    const rs_minifloat f = format->minifloat;
+    char key[32];
+    snprintf(key, sizeof key, "%sminifloat", prefix);
+    rs_qnet_put(w, object, key,
+                json_pack("{s:i, s:i, s:i, s:b, s:s}", "exponent_bits", f.exponent_bits, "mantissa_bits",
+                          f.mantissa_bits, "bias", f.bias, "subnormals", f.subnormals, "special",
+                          special_words[f.special]));
+}
+
+static void read(rs_qnet_reader *r, const json_t *object, const char *where, const char *prefix,
+                 rs_number_format *format)
+{
+    static const char *const keys[] = { "exponent_bits", "mantissa_bits", "bias", "subnormals", "special" };
+    rs_minifloat *f = &format->minifloat;
+    char key[32];
+    snprintf(key, sizeof key, "%sminifloat", prefix);
+    const json_t *own = rs_qnet_get(r, object, where, key, JSON_OBJECT, "an object");
+    if (!own)
+        return;
+    rs_qnet_check_keys(r, own, where, keys, sizeof keys / sizeof *keys);
+    f->exponent_bits = rs_qnet_get_integer(r, own, where, "exponent_bits", 1, 8);
+    f->mantissa_bits = rs_qnet_get_integer(r, own, where, "mantissa_bits", 0, 10);
+    f->bias = rs_qnet_get_integer(r, own, where, "bias", -64, 127);
+    f->subnormals = rs_qnet_get_boolean(r, own, where, "subnormals");
+    f->special = (rs_minifloat_special)rs_qnet_get_choice(r, own, where, "special", special_words, 3);
+    if (r->status == RS_OK && !rs_minifloat_legal(*f))
+        RS_QNET_MISREAD(r, NULL, "%s: '%s' is a format of %d bits, expected at most %d, and a number besides zero",
+                        where, key, rs_minifloat_bits(*f), RS_MINIFLOAT_MAX_BITS);
+}
+
 static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, char *to, size_t size)
 {
     (void)is_unsigned;
@@ -97,17 +124,19 @@ static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, c
 }
 
 const rs_number_ops rs_number_minifloat = { .name = "minifloat",
+                                            .word = "minifloat",
                                             .nearest = RS_ROUND_NEAREST_EVEN,
                                             .legal = legal,
                                             .equal = equal,
                                             .bits = bits,
                                             .min = min,
                                             .max = max,
-                                            .holds = holds,
                                             .value = value,
                                             .quantize = quantize,
                                             .quantize_array = quantize_array,
                                             .emulate = emulate,
                                             .bias_fl = bias_fl,
                                             .bias = bias,
+                                            .write = write,
+                                            .read = read,
                                             .text = text };

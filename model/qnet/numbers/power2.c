@@ -1,7 +1,7 @@
 /* Weights that are powers of two, kept as integers at fl = -min_exponent: arithmetic.md section 11. */
 #include <stdio.h>
 
-#include "qnet/number.h"
+#include "qnet/json.h"
 
 rs_number_format rs_number_of_power2(rs_power2 format)
 {
@@ -91,6 +91,31 @@ static int64_t bias(const rs_number_format *f, const rs_number_format *in, int f
     return rs_fxp_bias(b, rule, rs_number_fxp(*f), in->fl, RS_ROUND_NEAREST, NULL);
 }
 
+static void write(rs_qnet_writer *w, json_t *object, const char *prefix, const rs_number_format *f)
+{
+    (void)prefix; /* only weights have it */
+    rs_qnet_put_pair(w, object, "exponents", f->power2.min_exponent, f->power2.max_exponent);
+    rs_qnet_put(w, object, "zero_code", json_boolean(f->power2.zero));
+}
+
+static void read(rs_qnet_reader *r, const json_t *object, const char *where, const char *prefix, rs_number_format *f)
+{
+    (void)prefix;
+    const json_t *value = rs_qnet_get(r, object, where, "exponents", JSON_ARRAY, "an array of two integers");
+    const json_t *a = json_array_get(value, 0), *b = json_array_get(value, 1);
+    const json_int_t lo = json_integer_value(a), hi = json_integer_value(b);
+    if (!value)
+        return;
+    if (json_array_size(value) != 2 || !json_is_integer(a) || !json_is_integer(b) || lo < RS_FL_MIN || hi > RS_FL_MAX ||
+        lo > hi || hi - lo > RS_POWER2_MAX_RANGE) {
+        RS_QNET_MISREAD(r, NULL,
+                        "%s: 'exponents' must be two integers from %d to %d, the first at most %d below the second",
+                        where, RS_FL_MIN, RS_FL_MAX, RS_POWER2_MAX_RANGE);
+        return;
+    }
+    f->power2 = (rs_power2) { (int)lo, (int)hi, rs_qnet_get_boolean(r, object, where, "zero_code") };
+}
+
 static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, char *to, size_t size)
 {
     (void)is_unsigned;
@@ -100,6 +125,7 @@ static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, c
 }
 
 const rs_number_ops rs_number_power2 = { .name = "power_of_two",
+                                         .word = "power_of_two",
                                          .weights_only = true,
                                          .nearest = RS_ROUND_NEAREST,
                                          .aligned_bias = true,
@@ -109,10 +135,13 @@ const rs_number_ops rs_number_power2 = { .name = "power_of_two",
                                          .min = min,
                                          .max = max,
                                          .holds = holds,
+                                         .holds_only = ", powers of two only",
                                          .value = value,
                                          .quantize = quantize,
                                          .quantize_array = quantize_array,
                                          .emulate = emulate,
                                          .bias_fl = bias_fl,
                                          .bias = bias,
+                                         .write = write,
+                                         .read = read,
                                          .text = text };
