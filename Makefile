@@ -73,7 +73,7 @@ LDLIBS   := $(PKG_LIBS) -lm -ldl
 MAIN     := $(wildcard sim/cli/main.c)
 SRC_C    := $(filter-out sim/cli/main.c,$(sort $(shell find model sim -name '*.c' -not -path 'sim/verilate/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null)))
 SRC_CXX  := $(sort $(shell find model/import sim -name '*.cc' -not -path 'sim/verilate/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null))
-PROTO    := $(sort $(wildcard model/import/*.proto))
+PROTO    := $(sort $(wildcard model/import/*/*.proto))
 # Code shared by test programs: the slow oracles, and helpers.
 SRC_TEST := $(sort $(wildcard tests/oracle/*.c tests/support/*.c))
 UNIT     := $(sort $(wildcard tests/unit/test_*.c))
@@ -155,7 +155,7 @@ $(B)/obj/gen/%.pb.o: $(GEN)/%.pb.cc $(STAMP) | $(PB_H)
 	$(say) CXX '$<'
 	$(Q)mkdir -p $(@D) && $(CXX) $(CPPFLAGS) $(CXXFLAGS) -O1 -w -MMD -MP -c $< -o $@
 
-# Included as "import/NAME.pb.h".
+# Included as "import/FOLDER/NAME.pb.h".
 $(GEN)/%.pb.cc $(GEN)/%.pb.h &: model/%.proto
 	$(say) PROTO '$<'
 	$(Q)mkdir -p $(GEN) && protoc --proto_path=model --cpp_out=$(GEN) $<

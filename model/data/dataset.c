@@ -9,7 +9,7 @@
 #include "data/idx.h"
 #include "data/lmdb.h"
 #include "data/source.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 /* A description may name another one as its source; this many in a row are followed. */
 #define MAX_DEPTH 4

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Fields and wire types of model/import/caffe.proto. */
+/* Fields and wire types of model/import/caffe/caffe.proto. */
 enum { CHANNELS = 1, HEIGHT, WIDTH, DATA, LABEL, FLOATS, ENCODED };
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "import/onnx.h"
+#include "import/onnx/onnx.h"
 
 bool rs_is_onnx(const char *path)
 {

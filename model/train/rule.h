@@ -2,7 +2,7 @@
 #ifndef RISTRETTO_TRAIN_RULE_H
 #define RISTRETTO_TRAIN_RULE_H
 
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 /* What one update of one array needs. */
 typedef struct rs_update {

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "data/data.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 
 /* What happened, for a log. */

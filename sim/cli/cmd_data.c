@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "cli/commands.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "report/report.h"
 
 static rs_status info(const rs_args *args, const rs_dataset *set, rs_diag *diag)

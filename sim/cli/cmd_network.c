@@ -9,7 +9,7 @@
 #include "config/scalar.h"
 #include "base/npy.h"
 #include "import/import.h"
-#include "import/onnx.h"
+#include "import/onnx/onnx.h"
 #include "layers/exec.h"
 #include "net/cost.h"
 #include "report/report.h"

@@ -9,7 +9,7 @@
 #include "base/integer.h"
 #include "base/memory.h"
 #include "energy/technology.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "import/import.h"
 #include "net/cost.h"
 #include "train/score.h"

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "emulate/score.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "import/import.h"
 #include "train/score.h"
 

@@ -19,7 +19,7 @@
 #include "base/threads.h"
 #include "verilate/dut.h"
 #include "cosim/lockstep.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 #include "engine/engine.h"
 #include "search/quantize.h"

@@ -18,8 +18,8 @@
 #include "data/picture.h"
 #include "data/source.h"
 #include "energy/technology.h"
-#include "import/caffe.h"
-#include "import/onnx.h"
+#include "import/caffe/caffe.h"
+#include "import/onnx/onnx.h"
 #include "qnet/qnet.h"
 
 static rs_status prototxt(const char *path, const uint8_t *data, size_t size)

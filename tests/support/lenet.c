@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "support/test.h"
 
 const rs_data_param rs_test_lenet_data = { .scale = 0.00390625f };

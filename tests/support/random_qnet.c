@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "support/test.h"
 #include "oracle/fxp.h"
 #include "qnet/build.h"

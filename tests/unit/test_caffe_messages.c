@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 #define FOLDER "tests/golden/caffe/"
 

@@ -7,7 +7,7 @@
 #include "base/faults.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 static rs_net *read_text(const char *text, rs_phase phase, size_t warnings)
 {

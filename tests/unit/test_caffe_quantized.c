@@ -6,7 +6,7 @@
 
 #include "base/faults.h"
 #include "base/memory.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 static const char source_text[] = "# a comment that stays\n"
                                   "name: \"net\"\n"

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 /* -------------------------------------------------------------------- protocol buffers by hand, for wrong files */
 

@@ -11,7 +11,7 @@
 #include "base/faults.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 #include "layers/gemm.h"
 

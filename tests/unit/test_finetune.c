@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "engine/engine.h"
 #include "finetune/finetune.h"
 #include "support/corners.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 
 static rs_rng rng;

@@ -20,7 +20,7 @@
 #include "data/data.h"
 #include "data/datum.h"
 #include "data/picture.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 
 static rs_rng rng;
 

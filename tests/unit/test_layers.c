@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 #include "layers/functions.h"
 #include "oracle/layers.h"

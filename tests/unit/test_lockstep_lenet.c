@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "cosim/lockstep.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "engine/engine.h"
 #include "search/quantize.h"
 #include "support/test.h"

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "cosim/lockstep.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "search/quantize.h"
 #include "support/test.h"
 #include "qnet/build.h"

@@ -7,7 +7,7 @@
 
 #include "base/faults.h"
 #include "base/rng.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "net/net.h"
 #include "support/nets.h"
 

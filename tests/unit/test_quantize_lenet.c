@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "engine/engine.h"
 #include "search/quantize.h"
 #include "emulate/score.h"

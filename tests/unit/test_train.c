@@ -14,7 +14,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "import/caffe.h"
+#include "import/caffe/caffe.h"
 #include "layers/exec.h"
 #include "support/corners.h"
 #include "train/train.h"

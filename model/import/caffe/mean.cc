@@ -4,9 +4,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "import/caffe.h"
-#include "import/caffe_text.h"
-#include "import/caffe_wire.h"
+#include "import/caffe/caffe.h"
+#include "import/caffe/blob.h"
+#include "import/common.h"
 
 extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float **values, rs_diag *diag)
 {

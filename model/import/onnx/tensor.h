@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "import/onnx.pb.h"
+#include "import/onnx/onnx.pb.h"
 #include "net/net.h"
 
 namespace ristretto

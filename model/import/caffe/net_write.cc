@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/file.h"
-#include "import/caffe.h"
-#include "import/caffe.pb.h"
-#include "import/caffe_text.h"
+#include "import/caffe/caffe.h"
+#include "import/caffe/caffe.pb.h"
+#include "import/caffe/text.h"
 #include "net/rule.h"
 
 namespace ristretto

@@ -1,15 +1,11 @@
 // Binary protocol buffers, field by field (C++ side). Layers and blobs of a file are found this way, and only the blobs
 // that are needed are decoded: memory stays near the size of the file, and an error is located to the byte.
-#ifndef RISTRETTO_IMPORT_CAFFE_WIRE_H
-#define RISTRETTO_IMPORT_CAFFE_WIRE_H
+#ifndef RISTRETTO_IMPORT_WIRE_H
+#define RISTRETTO_IMPORT_WIRE_H
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
-
-#include "import/caffe.pb.h"
-#include "net/net.h"
 
 namespace ristretto
 {
@@ -56,17 +52,6 @@ class WireReader
 
 // Whether every field of a message can be walked through (messages inside are not entered).
 bool well_formed(const uint8_t *file, Span message, Fault *fault);
-
-// Decodes a blob: its shape (a legacy num x channels x height x width has four axes) and values, which must be as many
-// as the shape says, and finite. `who` names the blob in errors. On success param->data is allocated (rs_free).
-rs_status read_blob(const char *path, const uint8_t *file, Span blob, const std::string &who, rs_param *param,
-                    rs_diag *diag);
-
-// The shape and the values of a parameter as a blob.
-void write_blob(const rs_param &param, caffe::BlobProto *blob);
-
-// Reads a binary file of Caffe, refusing other kinds of file by name; HDF5 unless `hdf5`. rs_free releases *data.
-rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **data, std::size_t *size, rs_diag *diag);
 
 } // namespace ristretto
 

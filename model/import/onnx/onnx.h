@@ -1,6 +1,6 @@
 /* ONNX models (operator sets 7 to 17 of the default domain), in one file with their weights. */
-#ifndef RISTRETTO_IMPORT_ONNX_H
-#define RISTRETTO_IMPORT_ONNX_H
+#ifndef RISTRETTO_IMPORT_ONNX_ONNX_H
+#define RISTRETTO_IMPORT_ONNX_ONNX_H
 
 #include "net/net.h"
 

@@ -1,7 +1,7 @@
 /* Caffe's files. Prototxt is text (protobuf text format), caffemodel is binary; both forms of layers are read:
  * `layer` (LayerParameter) and the older V1 `layers`. */
-#ifndef RISTRETTO_IMPORT_CAFFE_H
-#define RISTRETTO_IMPORT_CAFFE_H
+#ifndef RISTRETTO_IMPORT_CAFFE_CAFFE_H
+#define RISTRETTO_IMPORT_CAFFE_CAFFE_H
 
 #include "net/net.h"
 

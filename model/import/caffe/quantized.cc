@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/file.h"
-#include "import/caffe.h"
-#include "import/caffe_layer.h"
-#include "import/caffe_text.h"
+#include "import/caffe/caffe.h"
+#include "import/caffe/upgrade.h"
+#include "import/caffe/text.h"
 
 namespace ristretto
 {

@@ -16,13 +16,13 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "fxp/fxp.h"
-#include "import/caffe_text.h"
+#include "import/common.h"
+#include "import/onnx/onnx.h"
+#include "import/onnx/onnx.pb.h"
+#include "import/onnx/build.h"
+#include "import/onnx/tensor.h"
+#include "import/wire.h"
 #include "net/rule.h"
-#include "import/caffe_wire.h"
-#include "import/onnx.h"
-#include "import/onnx.pb.h"
-#include "import/onnx_build.h"
-#include "import/onnx_tensor.h"
 
 namespace ristretto
 {
@@ -30,7 +30,6 @@ namespace
 {
 
 constexpr int64_t oldest_opset = 7, newest_opset = 17;
-constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension
 
 using TensorPtr = std::shared_ptr<const Tensor>;
 
@@ -1938,20 +1937,13 @@ class OnnxReader
     int index_ = 0;
 };
 
-struct FreeBlock {
-    void operator()(uint8_t *block) const
-    {
-        rs_free(block);
-    }
-};
-
 rs_status read_model(const char *path, onnx::ModelProto *model, std::size_t *size, rs_diag *diag)
 {
     uint8_t *data = nullptr;
     const rs_status st = rs_read_file(path, INT_MAX, false, &data, size, diag); // what protocol buffers can take
     if (st != RS_OK)
         return st;
-    const std::unique_ptr<uint8_t, FreeBlock> owner(data);
+    const Owned<uint8_t> owner(data);
     const rs_loc loc { path, 0, 0 };
     Fault fault;
     if (*size == 0)

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/diag.h"
+#include "import/common.h"
 
 namespace ristretto
 {
@@ -124,13 +125,6 @@ struct Range {
 };
 // The statement (name, value or block) that starts at a place of the text; an empty range if none does.
 Range statement_at(const Text &text, rs_loc loc);
-
-// "NAME" in quotation marks.
-std::string quoted(const std::string &name);
-// A did-you-mean hint for `word`, or an empty string.
-std::string did_you_mean(const std::string &word, const std::vector<std::string> &candidates);
-// Adds an error with status RS_BAD_INPUT; an empty hint is none. Returns RS_BAD_INPUT.
-rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::string &text);
 
 } // namespace ristretto
 

@@ -1,7 +1,7 @@
 /* Files are downloaded, and the HDF5 library is not made for hostile ones: this reads what Caffe, h5py and the library
  * write of such files, and nothing outside of the file's bytes. The numbers of sections are those of the HDF5 File
  * Format Specification, version 3.0. */
-#include "import/caffe_hdf5.h"
+#include "import/hdf5/weights.h"
 
 #include <math.h>
 #include <stdio.h>

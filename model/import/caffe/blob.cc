@@ -1,90 +1,15 @@
-#include "import/caffe_wire.h"
+// Blobs, and the binary files that hold them.
+#include "import/caffe/blob.h"
 
 #include <climits>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
-#include <memory>
 
-#include "base/file.h"
-#include "base/memory.h"
-#include "import/caffe_hdf5.h"
-#include "import/caffe_text.h"
+#include "import/hdf5/weights.h"
 
 namespace ristretto
 {
-
-bool WireReader::fail(Fault *fault, const uint8_t *at, const std::string &what) const
-{
-    fault->what = what;
-    fault->offset = static_cast<std::size_t>(at - file_);
-    return false;
-}
-
-bool WireReader::varint(uint64_t *value)
-{
-    *value = 0;
-    for (int shift = 0; shift < 64 && at_ < end_; shift += 7) {
-        const uint8_t byte = *at_++;
-        *value |= static_cast<uint64_t>(byte & 0x7f) << shift;
-        if (byte < 0x80)
-            return true;
-    }
-    return false;
-}
-
-bool WireReader::next(WireField *field, Fault *fault)
-{
-    if (at_ == end_)
-        return false;
-    const uint8_t *start = at_;
-    field->offset = static_cast<std::size_t>(start - file_);
-    uint64_t tag = 0;
-    if (!varint(&tag))
-        return fail(fault, start, at_ == end_ ? "the file ends inside a field" : "a field with a wrong tag");
-    const uint64_t number = tag >> 3;
-    if (number == 0 || number > 0x1fffffff)
-        return fail(fault, start, "a field with a wrong tag");
-    field->number = static_cast<int>(number);
-    field->type = static_cast<WireType>(tag & 7);
-
-    const std::size_t left = static_cast<std::size_t>(end_ - at_);
-    uint64_t size = 0;
-    switch (field->type) {
-    case WireType::VARINT:
-        if (!varint(&field->value))
-            return fail(fault, start, at_ == end_ ? "the file ends inside a field" : "a wrong number");
-        return true;
-    case WireType::FIXED64:
-        size = 8;
-        break;
-    case WireType::FIXED32:
-        size = 4;
-        break;
-    case WireType::BYTES:
-        if (!varint(&size))
-            return fail(fault, start, at_ == end_ ? "the file ends inside a field" : "a wrong length");
-        break;
-    default:
-        return fail(fault, start, "a field with a wrong tag");
-    }
-    if (size > static_cast<std::size_t>(end_ - at_))
-        return fail(fault, start,
-                    "a field of " + std::to_string(size) + " bytes, but only " +
-                        std::to_string(field->type == WireType::BYTES ? end_ - at_ : static_cast<long>(left)) +
-                        " are left");
-    field->bytes = Span { at_, static_cast<std::size_t>(size) };
-    at_ += size;
-    return true;
-}
-
-bool well_formed(const uint8_t *file, Span message, Fault *fault)
-{
-    WireReader reader(file, message);
-    WireField field;
-    while (reader.next(&field, fault))
-        ;
-    return fault->what.empty();
-}
 
 rs_status read_blob(const char *path, const uint8_t *file, Span span, const std::string &who, rs_param *param,
                     rs_diag *diag)
@@ -176,6 +101,24 @@ rs_status read_binary(const char *path, const char *kind, bool hdf5, uint8_t **d
     rs_free(*data);
     *data = nullptr;
     return bad(diag, rs_loc { path, 0, 0 }, hint, what + ", expected " + kind);
+}
+
+rs_status corrupt(rs_diag *diag, const char *path, const std::string &who, const Fault &fault)
+{
+    return bad(diag, rs_loc { path, 0, 0 }, "the file is truncated or corrupt",
+               who + fault.what + " at byte " + std::to_string(fault.offset));
+}
+
+bool writable(const rs_param &param)
+{
+    const int64_t count = rs_shape_count(&param.shape, 0);
+    return param.data != nullptr && count >= 0 && count < INT_MAX / static_cast<int64_t>(sizeof(float)) - 1024;
+}
+
+void MessageFile::write(const google::protobuf::Message &message)
+{
+    const std::string bytes = message.SerializeAsString();
+    std::fwrite(bytes.data(), 1, bytes.size(), rs_output_stream(out_));
 }
 
 } // namespace ristretto

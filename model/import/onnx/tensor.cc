@@ -1,10 +1,11 @@
-#include "import/onnx_tensor.h"
+// Constant tensors of an ONNX model.
+#include "import/onnx/tensor.h"
 
 #include <cmath>
 #include <cstring>
 #include <type_traits>
 
-#include "import/caffe_text.h"
+#include "import/common.h"
 
 namespace ristretto
 {

@@ -1,19 +1,13 @@
-#include "import/onnx_build.h"
+// Growing a net.
+#include "import/onnx/build.h"
 
 #include <new>
 
 #include "base/memory.h"
+#include "import/common.h"
 
 namespace ristretto
 {
-
-static char *copy(const std::string &text)
-{
-    char *c = rs_strndup(text.c_str(), text.size());
-    if (c == nullptr)
-        throw std::bad_alloc();
-    return c;
-}
 
 static int *indices(const std::vector<int> &from)
 {
@@ -55,7 +49,7 @@ NetBuilder::NetBuilder(const std::string &path, const std::string &name)
 int NetBuilder::new_blob(const std::string &name)
 {
     grow(&net_->blobs, net_->n_blobs, &blob_room_);
-    net_->blobs[net_->n_blobs].name = copy(name);
+    net_->blobs[net_->n_blobs].name = copy_text(name);
     return net_->n_blobs++;
 }
 
@@ -69,7 +63,7 @@ rs_layer &NetBuilder::add(rs_layer_type type, const std::string &name, const std
     rs_layer *layer = &net_->layers[net_->n_layers++];
     layer->type = type;
     layer->loc = rs_loc { net_->path, 0, 0 };
-    layer->name = copy(unique);
+    layer->name = copy_text(unique);
     layer->bottoms = indices(bottoms);
     layer->tops = indices(tops);
     layer->n_bottoms = static_cast<int>(bottoms.size());

@@ -10,17 +10,15 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "import/caffe.h"
-#include "import/caffe_layer.h"
-#include "import/caffe_text.h"
+#include "import/caffe/caffe.h"
+#include "import/caffe/upgrade.h"
+#include "import/caffe/text.h"
 #include "net/rule.h"
 
 namespace ristretto
 {
 namespace
 {
-
-constexpr int64_t max_size = 0x7fffffff; // of a kernel, stride, dimension, ...: Caffe's are 32-bit integers
 
 // One layer of the file in the present form, and its place.
 struct FileLayer {
@@ -192,32 +190,17 @@ class NetReader
 
     // ---- the graph
 
-    char *copy(const std::string &text)
-    {
-        char *c = rs_strndup(text.c_str(), text.size());
-        if (c == nullptr)
-            throw std::bad_alloc();
-        return c;
-    }
-    template <class T> T *array(std::size_t n)
-    {
-        T *a = static_cast<T *>(rs_calloc(n, sizeof(T)));
-        if (a == nullptr)
-            throw std::bad_alloc();
-        return a;
-    }
-
     void build(const caffe::NetParameter &file, const std::vector<FileLayer> &layers)
     {
-        net_ = array<rs_net>(1);
-        net_->name = copy(file.name());
-        net_->path = copy(text_.path);
+        net_ = new_array<rs_net>(1);
+        net_->name = copy_text(file.name());
+        net_->path = copy_text(text_.path);
         net_->phase = phase_;
         std::size_t tops = static_cast<std::size_t>(file.input_size());
         for (const FileLayer &l : layers)
             tops += static_cast<std::size_t>(l.param.top_size()) + 1;
-        net_->layers = array<rs_layer>(layers.size() + 1);
-        net_->blobs = array<rs_blob>(tops);
+        net_->layers = new_array<rs_layer>(layers.size() + 1);
+        net_->blobs = new_array<rs_blob>(tops);
 
         inputs(file);
         for (std::size_t i = 0; i < layers.size(); i++)
@@ -232,7 +215,7 @@ class NetReader
     int new_blob(const std::string &name, int producer)
     {
         rs_blob *blob = &net_->blobs[net_->n_blobs];
-        blob->name = copy(name);
+        blob->name = copy_text(name);
         produced_[name] = Produced { net_->n_blobs, producer, {} };
         return net_->n_blobs++;
     }
@@ -261,11 +244,11 @@ class NetReader
 
         rs_layer *layer = &net_->layers[net_->n_layers++];
         layer->type = RS_LAYER_INPUT;
-        layer->name = copy("input");
+        layer->name = copy_text("input");
         layer->loc = keep(root.at("input"));
         layer->data.scale = 1;
-        layer->tops = array<int>(static_cast<std::size_t>(n));
-        layer->bottoms = array<int>(1);
+        layer->tops = new_array<int>(static_cast<std::size_t>(n));
+        layer->bottoms = new_array<int>(1);
         for (int i = 0; i < n; i++) {
             if (produced_.count(file.input(i)) > 0) {
                 bad(root.at("input", i), "", "input " + quoted(file.input(i)) + " is given twice");
@@ -323,10 +306,10 @@ class NetReader
 
         rs_layer *out = &net_->layers[net_->n_layers++];
         out->type = type != nullptr ? type->type : RS_LAYER_RELU;
-        out->name = copy(p.name());
+        out->name = copy_text(p.name());
         out->loc = keep(l.node.loc());
-        out->bottoms = array<int>(static_cast<std::size_t>(p.bottom_size()) + 1);
-        out->tops = array<int>(static_cast<std::size_t>(p.top_size()) + 1);
+        out->bottoms = new_array<int>(static_cast<std::size_t>(p.bottom_size()) + 1);
+        out->tops = new_array<int>(static_cast<std::size_t>(p.top_size()) + 1);
 
         if (p.name().empty() && !l.spoiled)
             bad(l.node.loc(), "", "a layer without a name");
@@ -580,7 +563,7 @@ class NetReader
             if (spec.name().empty())
                 continue;
             rs_param *param = &out->params[i];
-            param->name = copy(spec.name());
+            param->name = copy_text(spec.name());
             param->permissive = spec.share_mode() == caffe::ParamSpec::PERMISSIVE;
             auto it = owners_.emplace(spec.name(),
                                       Owner { l.param.name(), param, spec.has_lr_mult(), spec.has_decay_mult() });
@@ -1043,7 +1026,7 @@ class NetReader
             bad(node.at("slice_dim"), "", layer_name(l.param) + ": both axis and slice_dim are given, expected axis");
         r->axis = p.has_slice_dim() ? static_cast<int64_t>(p.slice_dim()) : p.axis();
         not_batch(r->axis, l, node, p.has_slice_dim() ? "slice_dim" : "axis");
-        r->points = array<int64_t>(static_cast<std::size_t>(p.slice_point_size()) + 1);
+        r->points = new_array<int64_t>(static_cast<std::size_t>(p.slice_point_size()) + 1);
         for (int i = 0; i < p.slice_point_size(); i++)
             r->points[r->n_points++] = within(p.slice_point(i), 1, max_size, l, node, "slice_point", i);
     }
@@ -1071,7 +1054,7 @@ class NetReader
             bad(node.at("coeff"), "",
                 layer_name(l.param) + ": " + std::to_string(p.coeff_size()) + " values of coeff for " +
                     std::to_string(l.param.bottom_size()) + " bottoms, expected one each");
-        r->coefficients = array<float>(static_cast<std::size_t>(p.coeff_size()));
+        r->coefficients = new_array<float>(static_cast<std::size_t>(p.coeff_size()));
         for (int i = 0; i < p.coeff_size(); i++) {
             r->coefficients[i] = p.coeff(i);
             if (!std::isfinite(p.coeff(i)))
@@ -1161,16 +1144,16 @@ class NetReader
                 layer_name(p) + " has " + std::to_string(p.top_size()) + " tops, expected images and labels");
         if (p.type() == "Data") {
             const Node node = l.node.in("data_param");
-            d->source = copy(p.data_param().source());
+            d->source = copy_text(p.data_param().source());
             batch_size(p.data_param(), l, node, d);
             if (p.data_param().rand_skip() != 0)
                 bad(node.at("rand_skip"), "", layer_name(p) + ": rand_skip is not supported");
         } else if (p.type() == "ImageData") {
             const caffe::ImageDataParameter &images = p.image_data_param();
             const Node node = l.node.in("image_data_param");
-            d->source = copy(images.source());
+            d->source = copy_text(images.source());
             d->list = true;
-            d->root_folder = images.root_folder().empty() ? nullptr : copy(images.root_folder());
+            d->root_folder = images.root_folder().empty() ? nullptr : copy_text(images.root_folder());
             d->shuffle = images.shuffle();
             d->color = images.is_color() ? RS_COLOR_BGR : RS_COLOR_GRAY;
             d->new_height = within(images.new_height(), 0, max_size, l, node, "new_height");
@@ -1218,7 +1201,7 @@ class NetReader
         d->crop_size = within(t.crop_size(), 0, max_size, l, node, "crop_size");
         d->mirror = t.mirror();
         if (t.has_mean_file())
-            d->mean_file = copy(t.mean_file());
+            d->mean_file = copy_text(t.mean_file());
         if (t.has_mean_file() && t.mean_value_size() > 0)
             bad(node.at("mean_value"), "",
                 layer_name(l.param) + " has both mean_file and mean_value, expected one of them");

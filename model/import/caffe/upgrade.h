@@ -1,11 +1,11 @@
 // What is known of Caffe's layer types, and the older forms of layers brought into the present one (C++ side).
-#ifndef RISTRETTO_IMPORT_CAFFE_LAYER_H
-#define RISTRETTO_IMPORT_CAFFE_LAYER_H
+#ifndef RISTRETTO_IMPORT_CAFFE_UPGRADE_H
+#define RISTRETTO_IMPORT_CAFFE_UPGRADE_H
 
 #include <string>
 #include <vector>
 
-#include "import/caffe.pb.h"
+#include "import/caffe/caffe.pb.h"
 #include "net/net.h"
 
 namespace ristretto

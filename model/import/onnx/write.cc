@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/file.h"
-#include "import/caffe_text.h"
+#include "import/common.h"
+#include "import/onnx/onnx.h"
+#include "import/onnx/onnx.pb.h"
 #include "net/rule.h"
-#include "import/onnx.h"
-#include "import/onnx.pb.h"
 
 namespace ristretto
 {

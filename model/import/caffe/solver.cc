@@ -9,36 +9,22 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "import/caffe.h"
-#include "import/caffe.pb.h"
-#include "import/caffe_text.h"
+#include "import/caffe/caffe.h"
+#include "import/caffe/caffe.pb.h"
+#include "import/caffe/text.h"
 
 namespace ristretto
 {
 namespace
 {
 
-struct FreeBlock {
-    void operator()(char *block) const
-    {
-        rs_free(block);
-    }
-};
-using Block = std::unique_ptr<char, FreeBlock>;
+using Block = Owned<char>;
 struct FreeSolver {
     void operator()(rs_solver_param *solver) const
     {
         rs_solver_param_free(solver);
     }
 };
-
-char *copy(const std::string &text)
-{
-    char *c = rs_strndup(text.c_str(), text.size());
-    if (c == nullptr)
-        throw std::bad_alloc();
-    return c;
-}
 
 class SolverReader
 {
@@ -52,7 +38,7 @@ class SolverReader
 
     void read(rs_solver_param **solver)
     {
-        out_->path = copy(node_.text().path);
+        out_->path = copy_text(node_.text().path);
         unsupported();
         net();
         method();
@@ -137,7 +123,7 @@ class SolverReader
         if (path.empty())
             return missing("net");
         if (rs_file_exists(path.c_str())) {
-            out_->net_path = copy(path);
+            out_->net_path = copy_text(path);
             return;
         }
         const Block folder(rs_path_folder(out_->path));
@@ -145,7 +131,7 @@ class SolverReader
         if (beside == nullptr)
             throw std::bad_alloc();
         if (rs_file_exists(beside.get()))
-            out_->net_path = copy(beside.get());
+            out_->net_path = copy_text(beside.get());
         else
             bad(field, "a path is relative to the current folder or to the solver file's",
                 "there is no file " + quoted(path));
@@ -171,7 +157,7 @@ class SolverReader
             bad(field, hint.empty() ? "expected one of SGD, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam" : hint,
                 "unknown solver type " + quoted(type));
         }
-        out_->type = copy(type);
+        out_->type = copy_text(type);
         out_->momentum = number("momentum", file_.momentum(), 0, 1);
         out_->momentum2 = number("momentum2", file_.momentum2(), 0, 1);
         out_->delta = number("delta", file_.delta(), 0);
@@ -269,7 +255,7 @@ class SolverReader
         out_->snapshot = count("snapshot", file_.snapshot(), 0);
         out_->snapshot_after_train = file_.snapshot_after_train();
         if (file_.has_snapshot_prefix() && !file_.snapshot_prefix().empty()) {
-            out_->snapshot_prefix = copy(file_.snapshot_prefix());
+            out_->snapshot_prefix = copy_text(file_.snapshot_prefix());
             return;
         }
         // As Caffe does without one: the solver file's name less its ending.
@@ -279,7 +265,7 @@ class SolverReader
         const std::size_t dot = name.find_last_of('.');
         if (dot != std::string::npos && dot > 0)
             name.resize(dot);
-        out_->snapshot_prefix = copy(name);
+        out_->snapshot_prefix = copy_text(name);
     }
 
     const Node node_;

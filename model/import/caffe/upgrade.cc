@@ -1,10 +1,11 @@
-#include "import/caffe_layer.h"
+// Older forms of layers, brought into the present one.
+#include "import/caffe/upgrade.h"
 
 #include <google/protobuf/descriptor.h>
 
 #include <algorithm>
 
-#include "import/caffe_text.h"
+#include "import/caffe/text.h"
 
 namespace ristretto
 {

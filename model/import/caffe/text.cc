@@ -1,4 +1,5 @@
-#include "import/caffe_text.h"
+// Parsing prototxt: places of fields, and complaints in the words of the file's user.
+#include "import/caffe/text.h"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
@@ -11,29 +12,10 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "import/caffe.pb.h"
+#include "import/caffe/caffe.pb.h"
 
 namespace ristretto
 {
-
-std::string quoted(const std::string &name)
-{
-    return "'" + name + "'";
-}
-
-std::string did_you_mean(const std::string &word, const std::vector<std::string> &candidates)
-{
-    std::vector<const char *> list;
-    for (const std::string &c : candidates)
-        list.push_back(c.c_str());
-    const char *nearest = rs_nearest(word.c_str(), list.data(), list.size());
-    return nearest != nullptr ? "did you mean " + quoted(nearest) + "?" : "";
-}
-
-rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::string &text)
-{
-    return rs_error(diag, RS_BAD_INPUT, loc, hint.empty() ? nullptr : hint.c_str(), "%s", text.c_str());
-}
 
 void Report::add(rs_severity severity, rs_loc loc, const std::string &hint, const std::string &text)
 {

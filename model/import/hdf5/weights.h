@@ -1,7 +1,7 @@
 /* Weights in HDF5 form (.caffemodel.h5), as Caffe writes them with snapshot_format: HDF5: a group /data, in it a group
  * for each layer, in it data sets named 0, 1, ... for its parameters. */
-#ifndef RISTRETTO_IMPORT_CAFFE_HDF5_H
-#define RISTRETTO_IMPORT_CAFFE_HDF5_H
+#ifndef RISTRETTO_IMPORT_HDF5_WEIGHTS_H
+#define RISTRETTO_IMPORT_HDF5_WEIGHTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

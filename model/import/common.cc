@@ -1,0 +1,34 @@
+// Messages and memory.
+#include "import/common.h"
+
+namespace ristretto
+{
+
+std::string quoted(const std::string &name)
+{
+    return "'" + name + "'";
+}
+
+std::string did_you_mean(const std::string &word, const std::vector<std::string> &candidates)
+{
+    std::vector<const char *> list;
+    for (const std::string &c : candidates)
+        list.push_back(c.c_str());
+    const char *nearest = rs_nearest(word.c_str(), list.data(), list.size());
+    return nearest != nullptr ? "did you mean " + quoted(nearest) + "?" : "";
+}
+
+rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::string &text)
+{
+    return rs_error(diag, RS_BAD_INPUT, loc, hint.empty() ? nullptr : hint.c_str(), "%s", text.c_str());
+}
+
+char *copy_text(const std::string &text)
+{
+    char *copy = rs_strndup(text.c_str(), text.size());
+    if (copy == nullptr)
+        throw std::bad_alloc();
+    return copy;
+}
+
+} // namespace ristretto
