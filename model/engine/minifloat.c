@@ -1,3 +1,4 @@
+/* Weighted ops of minifloat networks in binary64, the inexact sums again in wide fixed point. */
 #include "engine/minifloat.h"
 #include "base/memory.h"
 #include "engine/reference/reference.h"
@@ -5,23 +6,18 @@
 #include <cblas.h>
 #include <math.h>
 
-typedef struct plan {
+typedef struct minifloat_plan {
     double *weights;   /* [out_channels][terms] */
     double *bias;      /* [out_channels] */
     double *magnitude; /* [out_channels]: the sum of the weights' magnitudes */
-} plan;
+} minifloat_plan;
 
 struct rs_minifloat_engine {
     const rs_qnet *qnet;
-    plan *plans;     /* per op */
-    double **values; /* per tensor: of the integers from the least to the largest; shared by tensors of one format */
+    minifloat_plan *plans; /* per op */
+    double **values; /* per tensor: of the integers from the smallest to the largest; shared by tensors of one format */
     size_t room;     /* doubles */
 };
-
-static int64_t count_of(const rs_qtensor *t)
-{
-    return (int64_t)t->channels * t->height * t->width;
-}
 
 static bool shares_values(const rs_qnet *q, int tensor, int *with)
 {
@@ -37,7 +33,7 @@ static bool make_plan(rs_minifloat_engine *e, int index)
     const rs_qop *op = &q->ops[index];
     const rs_qtensor *in = &q->tensors[op->input], *out = &q->tensors[op->output];
     const int64_t terms = rs_qop_terms(q, op);
-    plan *p = &e->plans[index];
+    minifloat_plan *p = &e->plans[index];
     p->weights = RS_NEW_ARRAY(double, (size_t)(terms * out->channels));
     p->bias = RS_NEW_ARRAY(double, (size_t)out->channels);
     p->magnitude = RS_NEW_ARRAY(double, (size_t)out->channels);
@@ -53,7 +49,7 @@ static bool make_plan(rs_minifloat_engine *e, int index)
         p->bias[o] = rs_fxp_value(op->bias[o], op->bias_fl);
     }
     const int64_t positions = (int64_t)out->height * out->width;
-    const size_t room = (size_t)(count_of(in) + terms * positions + out->channels / op->groups * positions);
+    const size_t room = (size_t)(rs_qtensor_count(in) + terms * positions + out->channels / op->groups * positions);
     e->room = room > e->room ? room : e->room;
     return true;
 }
@@ -65,22 +61,22 @@ rs_status rs_minifloat_engine_new(const rs_qnet *qnet, rs_minifloat_engine **eng
     bool ok = e != NULL;
     if (ok) {
         e->qnet = qnet;
-        e->plans = RS_NEW_ARRAY(plan, (size_t)qnet->n_ops);
+        e->plans = RS_NEW_ARRAY(minifloat_plan, (size_t)qnet->n_ops);
         e->values = RS_NEW_ARRAY(double *, (size_t)qnet->n_tensors);
         ok = e->plans != NULL && e->values != NULL;
     }
     for (int t = 0; ok && t < qnet->n_tensors; t++) {
         const rs_qtensor *tensor = &qnet->tensors[t];
-        const int64_t least = rs_qtensor_min(tensor), most = rs_qtensor_max(tensor);
+        const int64_t min = rs_qtensor_min(tensor), max = rs_qtensor_max(tensor);
         int with;
         if (shares_values(qnet, t, &with)) {
             e->values[t] = e->values[with];
             continue;
         }
-        e->values[t] = RS_NEW_ARRAY(double, (size_t)(most - least + 1));
+        e->values[t] = RS_NEW_ARRAY(double, (size_t)(max - min + 1));
         ok = e->values[t] != NULL;
-        for (int64_t v = least; ok && v <= most; v++)
-            e->values[t][v - least] = rs_qtensor_value(tensor, (int32_t)v);
+        for (int64_t v = min; ok && v <= max; v++)
+            e->values[t][v - min] = rs_qtensor_value(tensor, (int32_t)v);
     }
     for (int i = 0; ok && i < qnet->n_ops; i++)
         if (rs_qop_weighted(&qnet->ops[i]))
@@ -154,23 +150,23 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
 {
     const rs_qnet *q = e->qnet;
     const rs_qop *op = &q->ops[index];
-    const plan *p = &e->plans[index];
+    const minifloat_plan *p = &e->plans[index];
     const rs_qtensor *from = &q->tensors[op->input], *to = &q->tensors[op->output];
     const int64_t terms = rs_qop_terms(q, op), positions = (int64_t)to->height * to->width;
     const int outputs = to->channels / op->groups;
-    double *values = room, *columns = values + count_of(from), *sums = columns + terms * positions;
+    double *values = room, *columns = values + rs_qtensor_count(from), *sums = columns + terms * positions;
     const double *table = e->values[op->input] - rs_qtensor_min(from);
-    double most = 0; /* magnitude of the image's activations */
-    for (int64_t k = 0; k < count_of(from); k++) {
+    double max = 0; /* magnitude of the image's activations */
+    for (int64_t k = 0; k < rs_qtensor_count(from); k++) {
         values[k] = table[in[k]];
-        most = fabs(values[k]) > most ? fabs(values[k]) : most;
+        max = fabs(values[k]) > max ? fabs(values[k]) : max;
     }
     /* Every number is a multiple of this one; up to 2^53 of it are exact. */
     const double exact = ldexp(0x1p53,
                                -rs_minifloat_fl(from->format.minifloat) - rs_minifloat_fl(op->weight_format.minifloat));
     int64_t twice = 0;
     for (int g = 0; g < op->groups; g++) {
-        unfold(op, from, to, values + count_of(from) / op->groups * g, columns);
+        unfold(op, from, to, values + rs_qtensor_count(from) / op->groups * g, columns);
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)outputs, (blasint)positions, (blasint)terms, 1,
                     p->weights + (int64_t)g * outputs * terms, (blasint)terms, columns, (blasint)positions, 0, sums,
                     (blasint)positions);
@@ -178,7 +174,7 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
             const int oc = g * outputs + o;
             /* terms + 1 additions, each of relative error 2^-53 of a partial sum that is at most `bound`; doubled for
              * what the bound itself has lost. */
-            const double bound = most * p->magnitude[oc] + fabs(p->bias[oc]);
+            const double bound = max * p->magnitude[oc] + fabs(p->bias[oc]);
             const double error = bound <= exact ? 0 : (double)(terms + 2) * 0x1p-52 * bound;
             int32_t *row = out + oc * positions;
             for (int64_t i = 0; i < positions; i++) {

@@ -42,7 +42,7 @@ typedef struct rs_rows {
     int64_t steps;
 } rs_rows;
 
-/* Kernels multiply what is stored: the caller takes the products with the storage's zero off through the bias.
+/* Kernels multiply stored codes; the caller folds the storage offset (+128 or -2^15) into the bias.
  * sums[position][lane] = bias[lane] + sum of products, for vectors * lanes lanes. Rows of sums past n are scratch.
  * weights: [segment][step][lane][element of the group]. bias and sums: int32, or double for kernels of doubles. All
  * 64-byte aligned. */
@@ -52,7 +52,7 @@ typedef struct rs_kernel {
     int size;                        /* bytes of an activation and a weight: 1, 2, or 8 for double */
     int group;                       /* elements summed by one instruction */
     int lanes;                       /* output channels of a vector */
-    int vectors;                     /* most vectors of one call */
+    int vectors;                     /* max vectors per call */
     rs_dot *dot[RS_MAX_VECTORS + 1]; /* by number of vectors, from 1 */
 } rs_kernel;
 
@@ -67,16 +67,9 @@ void rs_storage_unpack(const void *from, rs_storage s, int32_t *to, int64_t n);
  * elements apart. */
 void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_stride, void *to, rs_storage s,
                      int64_t to_stride);
-/* Max pooling of one image in HWC order; ReLU of n elements. */
-void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
-                         rs_storage s);
-void rs_storage_clip(const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n);
+/* n elements cut to [min, max]. */
+void rs_storage_clip(const void *from, void *to, rs_storage s, int32_t min, int32_t max, int64_t n);
 /* sums[i] += integer i, shifted to the left. */
 void rs_storage_accumulate(const void *from, rs_storage s, int shift, int32_t *sums, int64_t n);
-
-/* Local response normalization of one image in HWC order, by the operations of rs_qop_run in the same order. squares:
- * scratch, a double for each integer of the image; room: 4 doubles a channel. */
-void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
-                   int32_t *out, uint64_t *saturations);
 
 #endif

@@ -1,4 +1,4 @@
-/* What happens to activations between the inner products: storage, max pooling, ReLU. Loops are compiled for each
+/* What happens to activations between the inner products: how they are stored. Loops are compiled for each
  * level of vector instructions; they give the same integers at all of them. */
 #include <string.h>
 
@@ -143,101 +143,26 @@ void rs_storage_pack(const int32_t *from, int64_t rows, int64_t n, int64_t from_
     rs_storage_pack_plain(from, rows, n, from_stride, to, s, to_stride);
 }
 
-/* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 bytes at a
- * time; what is read and written behind the last one is overwritten by the next position, or lies in the slack behind
- * the buffer. */
-#if defined(__SSE2__)
-typedef __m128i bytes16;
-RS_INLINE bytes16 load16(const char *p)
-{
-    return _mm_loadu_si128((const __m128i *)(const void *)p);
-}
-RS_INLINE void store16(char *p, bytes16 v)
-{
-    _mm_storeu_si128((__m128i *)(void *)p, v);
-}
-RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
-{
-    return rs_storage_size(s) == 1 ? _mm_max_epu8(a, b) : _mm_max_epi16(a, b);
-}
-#else
-typedef union bytes16 {
-    uint8_t u8[16];
-    int16_t s16[8];
-} bytes16;
-RS_INLINE bytes16 load16(const char *p)
-{
-    bytes16 v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-RS_INLINE void store16(char *p, bytes16 v)
-{
-    memcpy(p, &v, sizeof v);
-}
-RS_INLINE bytes16 maximum(bytes16 a, bytes16 b, rs_storage s)
-{
-    if (rs_storage_size(s) == 1)
-        for (int i = 0; i < 16; i++)
-            a.u8[i] = b.u8[i] > a.u8[i] ? b.u8[i] : a.u8[i];
-    else
-        for (int i = 0; i < 8; i++)
-            a.s16[i] = b.s16[i] > a.s16[i] ? b.s16[i] : a.s16[i];
-    return a;
-}
-#endif
-
-RS_INLINE void max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const char *from, char *to,
-                        rs_storage s)
-{
-    const int64_t h = in->height, w = in->width, pixel = (int64_t)in->channels * rs_storage_size(s);
-    for (int oy = 0; oy < out->height; oy++) {
-        const int64_t top = (int64_t)oy * op->stride_h - op->pad_h;
-        const int64_t y0 = top > 0 ? top : 0, y1 = top + op->kernel_h < h ? top + op->kernel_h : h;
-        for (int ox = 0; ox < out->width; ox++, to += pixel) {
-            const int64_t left = (int64_t)ox * op->stride_w - op->pad_w;
-            const int64_t x0 = left > 0 ? left : 0, x1 = left + op->kernel_w < w ? left + op->kernel_w : w;
-            for (int64_t c = 0; c < pixel; c += (int64_t)sizeof(bytes16)) {
-                const char *row = from + (y0 * w + x0) * pixel + c;
-                bytes16 most = load16(row);
-                for (int64_t y = y0; y < y1; y++, row += w * pixel)
-                    for (int64_t x = 0; x < x1 - x0; x++)
-                        most = maximum(most, load16(row + x * pixel), s);
-                store16(to + c, most);
-            }
-        }
-    }
-}
-
-void rs_storage_max_pool(const rs_qop *op, const rs_qtensor *in, const rs_qtensor *out, const void *from, void *to,
-                         rs_storage s)
-{
-    if (rs_storage_size(s) == 1)
-        max_pool(op, in, out, from, to, RS_STORE_U8);
-    else
-        max_pool(op, in, out, from, to, RS_STORE_S16);
-}
-
 /* An integer as it is stored, or the closest that can be. */
 static int32_t stored(int32_t q, rs_storage s)
 {
-    const int64_t value = (int64_t)q + rs_storage_zero(s), least = rs_storage_size(s) == 1 ? 0 : INT16_MIN,
-                  most = rs_storage_size(s) == 1 ? UINT8_MAX : INT16_MAX;
-    return (int32_t)(value < least ? least : value > most ? most : value);
+    const int64_t value = (int64_t)q + rs_storage_zero(s), min = rs_storage_size(s) == 1 ? 0 : INT16_MIN,
+                  max = rs_storage_size(s) == 1 ? UINT8_MAX : INT16_MAX;
+    return (int32_t)(value < min ? min : value > max ? max : value);
 }
 
-RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to, rs_storage s, int32_t least,
-                                    int32_t most, int64_t n)
+RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to, rs_storage s, int32_t min,
+                                    int32_t max, int64_t n)
 {
     if (rs_storage_size(s) == 1) {
-        const uint8_t *a = from, low = (uint8_t)stored(least, s), high = (uint8_t)stored(most, s);
+        const uint8_t *a = from, low = (uint8_t)stored(min, s), high = (uint8_t)stored(max, s);
         uint8_t *b = to;
         for (int64_t i = 0; i < n; i++) {
             const uint8_t q = a[i] < low ? low : a[i];
             b[i] = q > high ? high : q;
         }
     } else {
-        const int16_t *a = from, low = (int16_t)stored(least, s), high = (int16_t)stored(most, s);
+        const int16_t *a = from, low = (int16_t)stored(min, s), high = (int16_t)stored(max, s);
         int16_t *b = to;
         for (int64_t i = 0; i < n; i++) {
             const int16_t q = a[i] < low ? low : a[i];
@@ -245,8 +170,8 @@ RS_INLINE void rs_storage_clip_body(const void *restrict from, void *restrict to
         }
     }
 }
-RS_DISPATCH_VOID(, rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t least, int32_t most, int64_t n),
-                 (from, to, s, least, most, n))
+RS_DISPATCH_VOID(, rs_storage_clip, (const void *from, void *to, rs_storage s, int32_t min, int32_t max, int64_t n),
+                 (from, to, s, min, max, n))
 
 RS_INLINE void rs_storage_accumulate_body(const void *restrict from, rs_storage s, int shift, int32_t *restrict sums,
                                           int64_t n)

@@ -1,10 +1,10 @@
-/* Local response normalization with vector instructions: each element goes through the operations of rs_qop_run in
+/* Local response normalization with vector instructions: each element goes through the operations of the reference in
  * their order (docs/arithmetic.md section 6), only many elements at a time. Sums of squares are integers below 2^53,
  * exact in double in any order. */
 #include <math.h>
 
 #include "fxp/dispatch.h"
-#include "engine/ops.h"
+#include "engine/parts.h"
 
 /* n values: from x (integers) and their sums of squares to y = x * 2^-fl / (k + alpha * sum * 2^-2fl)^beta. */
 RS_INLINE void normalize_body(const int32_t *restrict x, const double *restrict sums, int64_t n, const rs_qlrn *p,
@@ -61,8 +61,9 @@ static void sum_squares(const rs_qtensor *t, const rs_qlrn *p, const double *squ
                 add(sums, squares + ((int64_t)v * t->width + u) * channels, channels);
 }
 
-void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
-                   int32_t *out, uint64_t *saturations)
+/* One image in HWC order. squares: scratch, a double per integer of the image; room: 4 doubles per channel. */
+static void normalize_image(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
+                            int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *t = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
     const int64_t channels = t->channels, count = channels * t->height * t->width;
@@ -79,3 +80,22 @@ void rs_engine_lrn(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, dou
         rs_fxp_quantize_doubles(y, (size_t)channels, format, qnet->rounding, out + at, saturations);
     }
 }
+
+static void run(const rs_engine *e, int index, int64_t images, rs_engine_scratch *w)
+{
+    const rs_qop *op = &e->qnet->ops[index];
+    const int64_t count = rs_qtensor_count(&e->qnet->tensors[op->output]);
+    for (int64_t n = 0; n < images; n++) {
+        rs_storage_unpack(rs_engine_at(e, w, op->input, n * count), e->storage[op->input], w->chw[0], count);
+        normalize_image(e->qnet, op, w->chw[0], w->room, w->room + count, w->chw[1], &w->saturations[index]);
+        rs_storage_pack(w->chw[1], 1, count, 0, rs_engine_at(e, w, op->output, n * count), e->storage[op->output], 0);
+    }
+}
+
+static int64_t doubles(const rs_qnet *qnet, const rs_qop *op)
+{
+    const rs_qtensor *out = &qnet->tensors[op->output];
+    return rs_qtensor_count(out) + 4 * out->channels;
+}
+
+const rs_engine_fast rs_engine_fast_lrn = { .run = run, .doubles = doubles };

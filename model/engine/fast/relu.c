@@ -1,0 +1,11 @@
+/* ReLU on its own, fast: on stored values. */
+#include "engine/parts.h"
+
+static void run(const rs_engine *e, int index, int64_t images, rs_engine_scratch *w)
+{
+    const rs_qop *op = &e->qnet->ops[index];
+    rs_storage_clip(w->tensors[op->input], w->tensors[op->output], e->storage[op->input], 0, INT32_MAX,
+                    images * rs_qtensor_count(&e->qnet->tensors[op->input]));
+}
+
+const rs_engine_fast rs_engine_fast_relu = { .run = run };
