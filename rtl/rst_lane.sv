@@ -1,6 +1,6 @@
 // One output lane: Muls processing elements, the adder tree, the accumulator and requantization. In direct modes lane number
 // Lane passes activation Lane on, shifted into place.
-// The enables belong to the stages of docs/reference/microarchitecture.md section 5; a stage that is not enabled holds its registers.
+// The enables belong to the stages of docs/reference/array-timing.md section 5; a stage that is not enabled holds its registers.
 module rst_lane #(
   parameter int Muls = 16,
   parameter int ActBits = 8,

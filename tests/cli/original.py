@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the original Ristretto gets wrong and this one does not (docs/user/quantizer.md lists the cases), on LeNet and the first digits in the tree.
+"""What the original Ristretto gets wrong and this one does not (docs/reference/original-ristretto.md lists the cases), on LeNet and the first digits in the tree.
 
 test-options: variants=release
 """

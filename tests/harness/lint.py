@@ -106,6 +106,22 @@ bad("banned", "a file that is too large", {"docs/a.bin": b"\0" * 3000001}, "3000
 bad("banned", "text that is not UTF-8", {"docs/a.md": b"\xe9t\xe9\n"}, "not UTF-8")
 bad("banned", "a conflict", {"docs/a.md": "<" * 7 + " HEAD\n"}, "conflict")
 
+# ---- documents
+PAGE = "# Title\n\n## 1. Rules\n\nText, and `model/fxp/b.c`.\n"
+LINKS = "See [it](a.md), [its rules](a.md#1-rules), [a site](https://site.example/x) and `tests/test_NAME.c`, `rtl/*.sv`.\n"
+good("docs", "a tree in order", {"docs/a.md": PAGE, "docs/b.md": LINKS})
+good("docs", "a section in a comment", {"docs/a.md": PAGE, "scripts/good.sh": "#!/bin/sh\n# docs/a.md section 1; a.md, \"Rules\"\n"})
+good("docs", "long rows and blocks", {"docs/a.md": f"| {'X y. ' * 50}|\n\n```\n{'x ' * 100}\n```\n"})
+bad("docs", "a link to nowhere", {"docs/a.md": "See [it](b.md).\n"}, "docs/a.md:1: error: the link to b.md leads nowhere")
+bad("docs", "a link to no heading", {"docs/a.md": PAGE, "docs/b.md": "See [it](a.md#rules).\n"}, "docs/b.md:1", "no heading for #rules")
+bad("docs", "a page that a comment names", {"docs/a.md": PAGE, "scripts/good.sh": "#!/bin/sh\n# docs/b.md\n"}, "there is no docs/b.md")
+bad("docs", "a section that a comment names", {"docs/a.md": PAGE, "scripts/good.sh": "#!/bin/sh\n# a.md\n# section 2\n"}, "has no section 2")
+bad("docs", "a heading that a comment names", {"docs/a.md": PAGE, "scripts/good.sh": "#!/bin/sh\n# a.md, \"Laws\"\n"}, "no heading 'Laws'")
+bad("docs", "a path of the tree", {"docs/a.md": "Run `scripts/none`.\n"}, "there is no scripts/none")
+bad("docs", "a path in a command", {"docs/a.md": "Run\n```\nscripts/none\n```\n"}, "docs/a.md:3", "there is no scripts/none")
+bad("docs", "a sentence that is too long", {"docs/a.md": "A short one. " + "so\nit goes on and " * 9 + "on.\n"}, "docs/a.md:1", "a sentence of 49 words")
+bad("docs", "a line that is too long", {"docs/a.md": "Short ones. " * 11 + "\n"}, "132 columns, at most 120")
+
 # ---- format
 good("format", "a tree in order")
 bad("format", "a brace in the wrong place", {"model/fxp/c.c": "int rs_c(int x);\nint rs_c(int x) {\n    return x;\n}\n"}, "c.c:2:")
@@ -156,7 +172,7 @@ bad("rtl", "a module not named like its file", {"rtl/other.sv": GOOD["rtl/good.s
 
 check("an unknown step", run(LINT, "nonsense").returncode == 2)
 steps = run(LINT, "--list").stdout.split()
-check("every step has a test here", set(steps) == set("layering banned format headers symbols clang tidy shell python rtl".split()),
+check("every step has a test here", set(steps) == set("layering banned docs format headers symbols clang tidy shell python rtl".split()),
       steps)
 
 shutil.rmtree(scratch)
