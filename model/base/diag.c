@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 /* A hostile file can be wrong in a million places, or hold a name of a megabyte: what is kept and printed is bounded.
  */
@@ -154,23 +155,6 @@ const rs_message *rs_diag_message(const rs_diag *diag, size_t i)
     return i == diag->n && diag->short_of_memory ? &diag->fallback : NULL;
 }
 
-/* Text may quote a file that somebody else wrote: control characters, which could drive the terminal, are shown as
- * \xNN. */
-static void print_text(const char *text, FILE *stream)
-{
-    size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-        if (++n > LONGEST_TEXT && (*p & 0xc0) != 0x80) {
-            fputs("...", stream);
-            return;
-        }
-        if ((*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-            fprintf(stream, "\\x%02x", *p);
-        else
-            putc(*p, stream);
-    }
-}
-
 static bool wants_color(FILE *stream)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -187,7 +171,7 @@ static void print_message(const rs_message *m, bool color, FILE *stream)
         [RS_NOTE] = "\033[1;36m", [RS_WARNING] = "\033[1;35m", [RS_ERROR] = "\033[1;31m"
     };
     if (m->loc.file != NULL) {
-        print_text(m->loc.file, stream);
+        rs_text_print(m->loc.file, LONGEST_TEXT, stream);
         if (m->loc.line > 0)
             fprintf(stream, ":%d", m->loc.line);
         if (m->loc.line > 0 && m->loc.column > 0)
@@ -195,11 +179,11 @@ static void print_message(const rs_message *m, bool color, FILE *stream)
         fputs(": ", stream);
     }
     fprintf(stream, "%s%s:%s ", color ? colors[m->severity] : "", names[m->severity], color ? "\033[0m" : "");
-    print_text(m->text, stream);
+    rs_text_print(m->text, LONGEST_TEXT, stream);
     putc('\n', stream);
     if (m->hint != NULL) {
         fprintf(stream, "%shint:%s ", color ? "\033[1;32m" : "", color ? "\033[0m" : "");
-        print_text(m->hint, stream);
+        rs_text_print(m->hint, LONGEST_TEXT, stream);
         putc('\n', stream);
     }
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/integer.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "energy/technology.h"
 #include "import/caffe/caffe.h"
 #include "import/import.h"
@@ -83,6 +84,15 @@ static double cost_of(const void *context, const rs_net *net, const rs_widths *w
 
 /* ------------------------------------------------------------------------------------------------------- output */
 
+/* A comma and a column's head. */
+static void csv_column(const char *name, const char *what, FILE *f)
+{
+    char head[512];
+    snprintf(head, sizeof head, "%s%s", name, what);
+    putc(',', f);
+    rs_text_csv(head, f);
+}
+
 /* A column for each layer's weights, and for each blob that has a width. */
 static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const char *unit, const char *path,
                            rs_diag *diag)
@@ -96,10 +106,10 @@ static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const c
     fprintf(f, "cost_%s,hits,ties,accuracy,front,chosen", unit);
     for (int i = 0; i < net->n_layers; i++)
         if (first->weights[i] > 0)
-            fprintf(f, ",%s weights", net->layers[i].name);
+            csv_column(net->layers[i].name, " weights", f);
     for (int b = 0; b < net->n_blobs; b++)
         if (first->activations[b] > 0)
-            fprintf(f, ",%s", net->blobs[b].name);
+            csv_column(net->blobs[b].name, "", f);
     fputc('\n', f);
     for (int k = 0; k < r->n_points; k++) {
         const rs_pareto_point *p = &r->points[k];

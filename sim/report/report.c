@@ -1,9 +1,12 @@
 #include "report/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "report/access.h"
 #include "report/printers.h"
 
@@ -79,7 +82,8 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
     return rs_json_write(report, path, diag);
 }
 
-rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag)
+/* A report with a section put in. */
+static rs_status merge(const char *path, const char *name, json_t *section, rs_diag *diag)
 {
     json_t *report = NULL;
     rs_status status = RS_OK;
@@ -98,11 +102,44 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
     return status;
 }
 
+rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag)
+{
+    if (rs_file_exists(path) && !rs_file_is_regular(path))
+        return merge(path, name, section, diag);
+    /* The folder is locked, not the file: that one is replaced. Of a link, the folder where it leads. */
+    char *real = realpath(path, NULL), *folder = rs_path_folder(real != NULL ? real : path);
+    free(real); /* banned-ok: the C library's */
+    int lock = -1;
+    rs_status status = folder != NULL ? rs_make_folder(folder, diag) : rs_out_of_memory(diag);
+    if (status == RS_OK)
+        status = rs_lock_take(folder, &lock, diag);
+    if (status == RS_OK)
+        status = merge(path, name, section, diag);
+    rs_lock_release(lock);
+    rs_free(folder);
+    return status;
+}
+
+/* A section as text in which names cannot control the terminal. */
+static void print_section(int i, const json_t *section, FILE *stream)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (memory != NULL)
+        printers[i](section, memory);
+    if (memory == NULL || fclose(memory) != 0)
+        fputs("(out of memory)\n", stream);
+    else
+        rs_text_print(text, 0, stream);
+    free(text); /* banned-ok: the C library took it */
+}
+
 void rs_report_print_section(const char *name, const json_t *section, FILE *stream)
 {
     for (int i = 0; rs_report_sections[i] != NULL; i++)
         if (strcmp(name, rs_report_sections[i]) == 0)
-            printers[i](section, stream);
+            print_section(i, section, stream);
 }
 
 void rs_report_print(const json_t *report, FILE *stream)
@@ -115,37 +152,22 @@ void rs_report_print(const json_t *report, FILE *stream)
         if (!first)
             putc('\n', stream);
         first = false;
-        printers[i](section, stream);
+        print_section(i, section, stream);
     }
 }
 
 /* ---------------------------------------------------------------------------------------------------------- CSV */
 
-static void csv_text(const char *text, FILE *stream)
-{
-    if (text[strcspn(text, ",\"\r\n")] == '\0') {
-        fputs(text, stream);
-        return;
-    }
-    putc('"', stream);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            putc('"', stream);
-        putc(*text, stream);
-    }
-    putc('"', stream);
-}
-
 static void csv_value(const char *section, const char *row, const char *column, const json_t *value, FILE *stream)
 {
-    csv_text(section, stream);
+    rs_text_csv(section, stream);
     putc(',', stream);
-    csv_text(row, stream);
+    rs_text_csv(row, stream);
     putc(',', stream);
-    csv_text(column, stream);
+    rs_text_csv(column, stream);
     putc(',', stream);
     if (json_is_string(value))
-        csv_text(json_string_value(value), stream);
+        rs_text_csv(json_string_value(value), stream);
     else if (json_is_integer(value))
         fprintf(stream, "%lld", (long long)json_integer_value(value));
     else if (json_is_real(value))

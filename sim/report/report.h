@@ -25,7 +25,8 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
 /* Any JSON value, indented, with a final newline. */
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
 void rs_json_print(const json_t *value, FILE *stream);
-/* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back.
+/* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back;
+ * commands that do so at the same time wait for each other.
  * Keeps a reference to `section`. */
 rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag);
 

@@ -3,8 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "report/report.h"
 #include "report/svg.h"
 #include "report/table.h"
@@ -118,6 +121,83 @@ static void check_many_layers(void **state)
     json_decref(report);
 }
 
+/* What is a command to a terminal or a spreadsheet must not reach it. */
+static void check_text(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *printed, *csv;
+    } cases[] = {
+        { "conv1", "conv1", "conv1" },
+        { "\033]0;x\007", "\\x1b]0;x\\x07", "\033]0;x\007" },
+        { "\xc2\x9b"
+          "31m \xc2\xb5 \xc3\x9b\x7f",
+          "\\x9b31m \xc2\xb5 \xc3\x9b\\x7f",
+          "\xc2\x9b"
+          "31m \xc2\xb5 \xc3\x9b\x7f" },
+        { "a\tb\nc", "a\tb\nc", "\"a\tb\nc\"" },
+        { "=1+1", "=1+1", "\"'=1+1\"" },
+        { "@x", "@x", "\"'@x\"" },
+        { "-a\"b", "-a\"b", "\"'-a\"\"b\"" },
+        { "+1,2", "+1,2", "\"'+1,2\"" },
+        { "a=b", "a=b", "a=b" },
+        { "", "", "" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *out = NULL;
+        size_t size = 0;
+        FILE *stream = open_memstream(&out, &size);
+        rs_text_print(cases[i].text, 0, stream);
+        assert_int_equal(fclose(stream), 0);
+        assert_string_equal(out, cases[i].printed);
+        free(out);
+        stream = open_memstream(&out, &size);
+        rs_text_csv(cases[i].text, stream);
+        assert_int_equal(fclose(stream), 0);
+        assert_string_equal(out, cases[i].csv);
+        free(out);
+    }
+    json_t *section = json_pack("{s:s, s:{s:s}}", "network", "\033[31mred", "array", "name", "\007");
+    char *shown = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&shown, &size);
+    rs_report_print_section("simulate", section, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_null(strchr(shown, '\033'));
+    assert_non_null(strstr(shown, "'\\x1b[31mred' on the array '\\x07'"));
+    free(shown);
+    json_decref(section);
+}
+
+/* Two commands at once: every section is in the end there. */
+static void check_at_once(void **state)
+{
+    (void)state;
+    const char *path = rs_test_path("both.json");
+    rs_diag *diag = rs_diag_new();
+    enum { PROCESSES = 8 };
+    pid_t children[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            json_t *section = json_pack("{s:s, s:i}", "network", "n", "cycles", i);
+            _exit(rs_report_put(path, rs_report_sections[i], section, diag) == RS_OK ? 0 : 1);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    json_t *report = NULL;
+    rs_assert_ok(rs_report_read(path, &report, diag), diag);
+    for (int i = 0; i < PROCESSES; i++)
+        assert_non_null(json_object_get(report, rs_report_sections[i]));
+    json_decref(report);
+    rs_diag_free(diag);
+}
+
 /* The network's name is a stranger's text: it must not become markup, nor break a CSV line. */
 static void check_quoting(void **state)
 {
@@ -218,7 +298,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_table),       cmocka_unit_test(check_short_numbers), cmocka_unit_test(check_quoting),
-        cmocka_unit_test(check_many_layers), cmocka_unit_test(check_holes),         cmocka_unit_test(check_file),
+        cmocka_unit_test(check_many_layers), cmocka_unit_test(check_text),          cmocka_unit_test(check_at_once),
+        cmocka_unit_test(check_holes),       cmocka_unit_test(check_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
