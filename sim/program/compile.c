@@ -33,8 +33,7 @@ static int accumulator_bits(const rs_compiler *c, bool from_weights, const char 
         /* Everything passes the accumulator, poolings too. */
         const rs_qtensor *in = &c->qnet->tensors[op->input];
         int here = rs_qtensor_signed_bits(in);
-        if (rs_qop_weighted(op) || op->type == RS_QOP_ADD || op->type == RS_QOP_AVERAGE_POOL ||
-            c->config->pe == RS_PE_MINIFLOAT) {
+        if (rs_qop_has(op, RS_QOP_SUMS) || c->config->pe == RS_PE_MINIFLOAT) {
             const int sum = rs_qop_accumulator_bits(c->qnet, op, from_weights);
             here = sum > here ? sum : here;
         }

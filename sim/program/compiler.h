@@ -30,11 +30,8 @@ static inline void rs_compiler_note(rs_compiler *c, rs_status status)
         c->status = status;
 }
 
-/* Averages of minifloats are taken in binary64. */
-static inline bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op)
-{
-    return rs_qop_has(op, RS_QOP_HOST) || (op->type == RS_QOP_AVERAGE_POOL && c->config->pe == RS_PE_MINIFLOAT);
-}
+/* Whether the host runs an op of the net, rather than the array. */
+bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op);
 
 /* Layers, segments, and where the elements of a pixel lie in every tensor (regions without addresses). */
 rs_status rs_compiler_plan(rs_compiler *c);

@@ -69,34 +69,6 @@ static void refuse(rs_compiler *c, const rs_qop *op, const char *hint, const cha
     rs_compiler_note(c, rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, hint, "layer '%s': %s", op->name, what));
 }
 
-/* What the array cannot do, named. */
-static void check_op(rs_compiler *c, const rs_qop *op)
-{
-    const rs_qnet *qnet = c->qnet;
-    const rs_qtensor *out = &qnet->tensors[op->output];
-    if (rs_compiler_on_host(c, op))
-        return;
-    if (c->config->unsigned_activations == RS_YES && c->config->activation_bits > 15)
-        refuse(c, op, "15 bits are enough for unsigned ones",
-               "an array of 16-bit activations cannot take unsigned ones");
-    if (out->format.bits > RS_QNET_MAX_BITS)
-        refuse(c, op, "quantize the scores to at most 16 bits", "outputs of more than 16 bits cannot run on the array");
-    if (op->type == RS_QOP_ADD) {
-        if (op->n_inputs != 2)
-            refuse(c, op, "add two at a time", "the array adds two blobs, not more");
-        else if (qnet->tensors[op->inputs[0]].is_unsigned != qnet->tensors[op->inputs[1]].is_unsigned)
-            refuse(c, op, NULL, "the array cannot add a signed and an unsigned blob");
-    }
-    if (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_AVERAGE_POOL) {
-        const rs_qtensor *in = &qnet->tensors[op->input];
-        if ((int64_t)(out->height - 1) * op->stride_h - op->pad_h >= in->height ||
-            (int64_t)(out->width - 1) * op->stride_w - op->pad_w >= in->width)
-            refuse(c, op, NULL,
-                   "its last window lies outside the map; expected strides of at most the kernel's size, or a map that "
-                   "they divide");
-    }
-}
-
 static rs_status add_layer(rs_compiler *c, rs_program_kind kind, int op, const char *name, int input, int output,
                            rs_program_layer **layer)
 {
@@ -166,45 +138,6 @@ static rs_status plan_concat(rs_compiler *c, int index)
     return status;
 }
 
-static rs_status plan_op(rs_compiler *c, int i, bool *taken)
-{
-    const rs_qop *op = &c->qnet->ops[i];
-    rs_program_layer *layer;
-    rs_status status;
-    switch (op->type) {
-    case RS_QOP_CONCAT:
-        return plan_concat(c, i);
-    case RS_QOP_LRN:
-    case RS_QOP_CLIP:
-        return add_layer(c, RS_KIND_HOST, i, op->name, op->input, op->output, &layer);
-    case RS_QOP_CONVOLUTION:
-    case RS_QOP_INNER_PRODUCT:
-        status = add_layer(c, RS_KIND_WEIGHTS, i, op->name, op->input, op->output, &layer);
-        break;
-    case RS_QOP_MAX_POOL:
-        status = add_layer(c, RS_KIND_MAX_POOL, i, op->name, op->input, op->output, &layer);
-        break;
-    case RS_QOP_AVERAGE_POOL:
-        if (rs_compiler_on_host(c, op))
-            return add_layer(c, RS_KIND_HOST, i, op->name, op->input, op->output, &layer);
-        status = add_layer(c, RS_KIND_AVERAGE_POOL, i, op->name, op->input, op->output, &layer);
-        break;
-    case RS_QOP_ADD:
-        status = add_layer(c, RS_KIND_ADD, i, op->name, op->input, op->output, &layer);
-        layer->second = op->inputs[1];
-        break;
-    case RS_QOP_RELU:
-        status = add_layer(c, RS_KIND_COPY, i, op->name, op->input, op->output, &layer);
-        break;
-    default:
-        return rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': %s cannot run on the array", op->name,
-                        rs_qop_type_name(op->type));
-    }
-    if (status == RS_OK)
-        fuse_followers(c, layer, taken);
-    return status;
-}
-
 /* ------------------------------------------------------------------------------------------------ layouts */
 
 /* places[c] of `to` from those of `from` (or none), `channels` of them, moved by `offset`. */
@@ -260,7 +193,120 @@ static bool same_places(const rs_region *a, const rs_region *b, int channels)
     return true;
 }
 
-/* Direct layers keep what lies in a pixel; all others make it dense. */
+/* A layer with weights makes a dense pixel. */
+static rs_status lay_out_weights(rs_compiler *c, const rs_qop *op)
+{
+    if (op->groups > 1 && c->program->tensors[op->input].place)
+        refuse(c, op, "parts that fill whole beats are not padded",
+               "the array cannot run a convolution in groups on a concatenation whose parts are padded to whole beats");
+    return RS_OK;
+}
+
+/* Direct layers keep what lies in a pixel. */
+static rs_status lay_out_direct(rs_compiler *c, const rs_qop *op)
+{
+    const rs_region *in = &c->program->tensors[op->input];
+    rs_region *out = &c->program->tensors[op->output];
+    const int channels = c->qnet->tensors[op->output].channels;
+    out->pixel = c->widths[op->output] = in->pixel;
+    return in->place ? place(c, out, 0, channels, in->place, 0, channels) : RS_OK;
+}
+
+static rs_status lay_out_add(rs_compiler *c, const rs_qop *op)
+{
+    const rs_region *tensors = c->program->tensors;
+    const rs_status status = lay_out_direct(c, op);
+    if (op->n_inputs == 2 &&
+        !same_places(&tensors[op->input], &tensors[op->inputs[1]], c->qnet->tensors[op->output].channels))
+        refuse(c, op, "concatenations whose parts fill whole beats lie as other blobs do",
+               "the array cannot add a concatenation whose parts are padded to whole beats and a blob that is not");
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------- operations */
+
+static void check_add(rs_compiler *c, const rs_qop *op)
+{
+    const rs_qtensor *tensors = c->qnet->tensors;
+    if (op->n_inputs != 2)
+        refuse(c, op, "add two at a time", "the array adds two blobs, not more");
+    else if (tensors[op->inputs[0]].is_unsigned != tensors[op->inputs[1]].is_unsigned)
+        refuse(c, op, NULL, "the array cannot add a signed and an unsigned blob");
+}
+
+static void check_pooling(rs_compiler *c, const rs_qop *op)
+{
+    const rs_qtensor *in = &c->qnet->tensors[op->input], *out = &c->qnet->tensors[op->output];
+    if ((int64_t)(out->height - 1) * op->stride_h - op->pad_h >= in->height ||
+        (int64_t)(out->width - 1) * op->stride_w - op->pad_w >= in->width)
+        refuse(
+            c, op, NULL,
+            "its last window lies outside the map; expected strides of at most the kernel's size, or a map that they "
+            "divide");
+}
+
+/* How the array runs a type of ops. */
+typedef struct array_step {
+    rs_program_kind kind;                                   /* of the layer that it becomes */
+    bool integers_only;                                     /* of minifloats the host runs it */
+    void (*check)(rs_compiler *c, const rs_qop *op);        /* what the array cannot do; NULL: nothing */
+    rs_status (*plan)(rs_compiler *c, int op);              /* NULL: one layer */
+    rs_status (*lay_out)(rs_compiler *c, const rs_qop *op); /* its output, which is dense so far */
+} array_step;
+
+/* By type; without `lay_out` the array does not have it. Averages of minifloats are taken in binary64. */
+static const array_step steps[RS_QOPS] = {
+    [RS_QOP_CONVOLUTION] = { .kind = RS_KIND_WEIGHTS, .lay_out = lay_out_weights },
+    [RS_QOP_INNER_PRODUCT] = { .kind = RS_KIND_WEIGHTS, .lay_out = lay_out_weights },
+    [RS_QOP_MAX_POOL] = { .kind = RS_KIND_MAX_POOL, .check = check_pooling, .lay_out = lay_out_direct },
+    [RS_QOP_RELU] = { .kind = RS_KIND_COPY, .lay_out = lay_out_direct },
+    [RS_QOP_AVERAGE_POOL] = { .kind = RS_KIND_AVERAGE_POOL,
+                              .integers_only = true,
+                              .check = check_pooling,
+                              .lay_out = lay_out_direct },
+    [RS_QOP_ADD] = { .kind = RS_KIND_ADD, .check = check_add, .lay_out = lay_out_add },
+    [RS_QOP_CONCAT] = { .plan = plan_concat, .lay_out = lay_out_concat },
+};
+
+bool rs_compiler_on_host(const rs_compiler *c, const rs_qop *op)
+{
+    return rs_qop_has(op, RS_QOP_HOST) || (steps[op->type].integers_only && c->config->pe == RS_PE_MINIFLOAT);
+}
+
+/* What the array cannot do, named. */
+static void check_op(rs_compiler *c, const rs_qop *op)
+{
+    if (rs_compiler_on_host(c, op))
+        return;
+    if (c->config->unsigned_activations == RS_YES && c->config->activation_bits > 15)
+        refuse(c, op, "15 bits are enough for unsigned ones",
+               "an array of 16-bit activations cannot take unsigned ones");
+    if (c->qnet->tensors[op->output].format.bits > RS_QNET_MAX_BITS)
+        refuse(c, op, "quantize the scores to at most 16 bits", "outputs of more than 16 bits cannot run on the array");
+    if (steps[op->type].check)
+        steps[op->type].check(c, op);
+}
+
+static rs_status plan_op(rs_compiler *c, int index, bool *taken)
+{
+    const rs_qop *op = &c->qnet->ops[index];
+    const array_step *step = &steps[op->type];
+    rs_program_layer *layer;
+    if (rs_compiler_on_host(c, op))
+        return add_layer(c, RS_KIND_HOST, index, op->name, op->input, op->output, &layer);
+    if (!step->lay_out)
+        return rs_error(c->diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "layer '%s': %s cannot run on the array", op->name,
+                        rs_qop_type_name(op->type));
+    if (step->plan)
+        return step->plan(c, index);
+    const rs_status status = add_layer(c, step->kind, index, op->name, op->input, op->output, &layer);
+    if (step->kind == RS_KIND_ADD)
+        layer->second = op->inputs[1];
+    if (status == RS_OK)
+        fuse_followers(c, layer, taken);
+    return status;
+}
+
 static rs_status lay_out(rs_compiler *c)
 {
     const rs_qnet *qnet = c->qnet;
@@ -269,25 +315,9 @@ static rs_status lay_out(rs_compiler *c)
     rs_status status = RS_OK;
     for (int i = 0; i < qnet->n_ops && status == RS_OK; i++) {
         const rs_qop *op = &qnet->ops[i];
-        const rs_region *in = &tensors[op->input];
-        rs_region *out = &tensors[op->output];
-        const int channels = qnet->tensors[op->output].channels;
-        out->pixel = c->widths[op->output] = channels;
-        if (op->type == RS_QOP_CONCAT) {
-            status = lay_out_concat(c, op);
-        } else if (!rs_qop_weighted(op) && !rs_compiler_on_host(c, op)) {
-            out->pixel = c->widths[op->output] = in->pixel;
-            if (in->place)
-                status = place(c, out, 0, channels, in->place, 0, channels);
-            if (op->type == RS_QOP_ADD && op->n_inputs == 2 && !same_places(in, &tensors[op->inputs[1]], channels))
-                refuse(c, op, "concatenations whose parts fill whole beats lie as other blobs do",
-                       "the array cannot add a concatenation whose parts are padded to whole beats and a blob that is "
-                       "not");
-        } else if (op->groups > 1 && in->place) {
-            refuse(c, op, "parts that fill whole beats are not padded",
-                   "the array cannot run a convolution in groups on a concatenation whose parts are padded to whole "
-                   "beats");
-        }
+        tensors[op->output].pixel = c->widths[op->output] = qnet->tensors[op->output].channels;
+        if (!rs_compiler_on_host(c, op))
+            status = steps[op->type].lay_out(c, op);
     }
     return status;
 }
