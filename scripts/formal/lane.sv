@@ -30,7 +30,8 @@ module lane #(
     .Overflow(ristretto_pkg::OverflowSaturate),
     .FirstLevel(FirstLevel),
     .TreeRegisters(TreeRegisters),
-    .Rounding(ristretto_pkg::RoundTruncate)
+    .Rounding(ristretto_pkg::RoundTruncate),
+    .AveragePooling(1'b0)
   ) u_dut (
     .clk_i(clk),
     .operand_en_i(1'b1),

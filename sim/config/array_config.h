@@ -3,55 +3,32 @@
 #define RISTRETTO_CONFIG_ARRAY_CONFIG_H
 
 #include "base/diag.h"
+#include "config/array_parameters.def"
 #include "config/yaml.h"
 #include "config/weight_code.h"
 #include "fxp/fxp.h"
 #include "fxp/minifloat.h"
 
-typedef enum rs_first_level { RS_FIRST_LEVEL_EXACT = 0, RS_FIRST_LEVEL_PAPER = 1 } rs_first_level;
-typedef enum rs_tree_registers { RS_TREE_NONE = 0, RS_TREE_EVERY = 1, RS_TREE_EVERY_SECOND = 2 } rs_tree_registers;
-typedef enum rs_pe { RS_PE_MULTIPLIER = 0, RS_PE_SHIFTER = 1, RS_PE_MINIFLOAT = 2 } rs_pe;
-typedef enum rs_overflow { RS_OVERFLOW_WRAP = 0, RS_OVERFLOW_SATURATE = 1 } rs_overflow;
-
+#define RS_ENUMERATOR(constant, rtl, value, word, meaning) constant = (value),
+typedef enum rs_first_level { RS_FIRST_LEVEL_WORDS(RS_ENUMERATOR) } rs_first_level;
+typedef enum rs_tree_registers { RS_TREE_REGISTERS_WORDS(RS_ENUMERATOR) } rs_tree_registers;
+typedef enum rs_pe { RS_PE_WORDS(RS_ENUMERATOR) } rs_pe;
+typedef enum rs_overflow { RS_OVERFLOW_WORDS(RS_ENUMERATOR) } rs_overflow;
 /* Whether the array has something that not every net needs. */
-typedef enum rs_choice { RS_AUTO = 0 /* as the net needs */, RS_NO, RS_YES } rs_choice;
+typedef enum rs_choice { RS_CHOICE_WORDS(RS_ENUMERATOR) } rs_choice;
+/* What activation_bits, weight_bits and accumulator_bits can be beside a width, and a number of banks. */
+enum { RS_ACCUMULATOR_WORDS(RS_ENUMERATOR) };
+enum { RS_BANKS_WORDS(RS_ENUMERATOR) };
 
-enum {
-    RS_BITS_AUTO = 0, /* activation_bits, weight_bits: as the net needs; accumulator_bits: derived from the widths */
-    RS_BITS_WEIGHTS = -1, /* accumulator_bits: derived from the actual weights */
-    RS_BANKS_AUTO = 0
-};
-
-/* Names are those of the YAML keys; units and ranges as in docs/reference/microarchitecture.md section 1. */
+/* A field per key, with its name; units and ranges are in config/array_parameters.def. Of a minifloat that the net is
+ * to choose, exponent_bits is 0. */
+#define RS_NO_FIELD(...)
+#define RS_FIELD(kind, type, name, lowest, highest, words, fallback, unit, meaning) type name;
 typedef struct rs_array_config {
     char *path, *name;
-    /* array: */
-    int lanes, multipliers;           /* 1 to 64 */
-    rs_pe pe;                         /* what multiplies */
-    rs_choice zero_code;              /* of a shifter: a code for the weight zero */
-    rs_minifloat minifloat;           /* numbers of RS_PE_MINIFLOAT; exponent_bits 0: as the net needs */
-    int activation_bits, weight_bits; /* 1 to 16, or RS_BITS_AUTO */
-    int accumulator_bits; /* 2 to 48 (minifloat: RS_MINIFLOAT_ACCUMULATOR_MAX_BITS), RS_BITS_AUTO or RS_BITS_WEIGHTS */
-    rs_overflow overflow;
-    rs_first_level first_level;
-    rs_tree_registers tree_registers;
-    rs_rounding rounding;           /* not stochastic */
-    rs_choice unsigned_activations; /* descriptors say which blobs are unsigned */
-    rs_choice average_pooling;      /* requantize has a multiplier */
-    rs_choice channel_shifts;       /* requantize shifts by channel */
-    int program_depth;              /* descriptors */
-    double clock_mhz;
-    /* buffers: one half of each */
-    int64_t activation_elements, output_elements;
-    int weight_steps;
-    int activation_banks,
-        output_banks; /* of one element each, a power of two; RS_BANKS_AUTO: as many as a cycle needs */
-    /* memory: */
-    int bus_bits;      /* power of two, 16 to 1024 */
-    int latency;       /* cycles, >= 1 */
-    int outstanding;   /* reads in flight, 1 to 256 */
-    int stall_percent; /* 0 to 99 */
-    uint64_t stall_seed;
+    RS_ARRAY_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
+    RS_BUFFER_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
+    RS_MEMORY_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
     rs_arena *arena;     /* of the tree */
     const rs_yaml *tree; /* for the places of keys; NULL: none, or no longer what the file says */
 } rs_array_config;
@@ -80,14 +57,12 @@ int rs_array_parameters(const rs_array_config *config, rs_array_parameter parame
 int rs_array_levels(const rs_array_config *config);               /* of the tree: ceil(log2 multipliers) */
 int rs_array_tree_stages(const rs_array_config *config);          /* T */
 int rs_array_tree_bits(const rs_array_config *config, int level); /* width behind level 1..levels; level 0: products */
-/* What a lane has of a group's biases: the bias, and what its channel adds to the shift. */
-/* Sums of minifloats may be wider than others. */
-enum { RS_MINIFLOAT_ACCUMULATOR_MAX_BITS = 112 };
 static inline int rs_array_accumulator_max_bits(const rs_array_config *config)
 {
-    return config->pe == RS_PE_MINIFLOAT ? RS_MINIFLOAT_ACCUMULATOR_MAX_BITS : (int)RS_ACCUMULATOR_MAX_BITS;
+    return config->pe == RS_PE_MINIFLOAT ? RS_MINIFLOAT_ACCUMULATOR_MAX_BITS : RS_ACCUMULATOR_MAX_BITS;
 }
 enum { RS_CHANNEL_SHIFT_BITS = 7, RS_SHIFTER_MAX_BITS = 5 /* of weight_bits; at least 2 */ };
+/* What a lane has of a group's biases: the bias, and with channel_shifts what its channel adds to the shift. */
 int rs_array_bias_bits(const rs_array_config *config);
 rs_weight_code rs_array_weight_code(const rs_array_config *config);
 int rs_array_elements_per_beat(const rs_array_config *config); /* E */

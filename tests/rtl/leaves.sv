@@ -316,6 +316,7 @@ module leaves #(
       .FirstLevel(t % 2),
       .TreeRegisters(t),
       .Rounding(ristretto_pkg::RoundNearest),
+      .AveragePooling(1'b0),
       .Lane(2 * t)
     ) u_lane (
       .clk_i,
