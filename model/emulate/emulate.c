@@ -1,3 +1,4 @@
+/* Trials on one batch of images: the float net with parts rounded. */
 #include "emulate/emulate.h"
 
 #include <stdatomic.h>
@@ -342,7 +343,7 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
 }
 
 rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule,
-                          rs_rounding rounding, int top_k, int64_t *hits, int64_t *ties, rs_diag *diag)
+                          rs_rounding rounding, int top_k, rs_counts *counts, rs_diag *diag)
 {
     rs_emulator *e = emulator;
     const rs_plan *plan = e->plan;
@@ -371,8 +372,8 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
     st = start < plan->n_layers ? rs_exec_forward(e->exec, start, plan->n_layers, e->n, NULL, diag) : RS_OK;
     e->valid = st == RS_OK ? changed : 0;
     if (st == RS_OK)
-        *hits = rs_count_hits(rs_exec_blob(e->exec, plan->scores), e->labels, e->n,
-                              rs_plan_count(e->source, plan->scores), top_k, ties);
+        counts->hits = rs_count_hits(rs_exec_blob(e->exec, plan->scores), e->labels, e->n,
+                                     rs_plan_count(e->source, plan->scores), top_k, &counts->ties);
     return st;
 }
 

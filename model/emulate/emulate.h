@@ -4,8 +4,9 @@
 #ifndef RISTRETTO_EMULATE_EMULATE_H
 #define RISTRETTO_EMULATE_EMULATE_H
 
-#include "layers/exec.h"
+#include "emulate/calibration.h"
 #include "emulate/plan.h"
+#include "layers/exec.h"
 
 typedef struct rs_emulator rs_emulator;
 
@@ -30,10 +31,10 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
 /* What blob `blob` holds after a run: [n][elements]. */
 const float *rs_emulator_blob(const rs_emulator *emulator, int blob);
 
-/* Runs the batch with the formats (NULL: float) and counts hits and ties; starts at the first layer that the formats
+/* Runs the batch with the formats (NULL: float) and counts what is right; starts at the first layer that the formats
  * change. */
 rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_bias_rule bias_rule,
-                          rs_rounding rounding, int top_k, int64_t *hits, int64_t *ties, rs_diag *diag);
+                          rs_rounding rounding, int top_k, rs_counts *counts, rs_diag *diag);
 
 /* The scores of the last run, [n][classes]; valid until the next one. */
 const float *rs_emulator_scores(const rs_emulator *emulator);

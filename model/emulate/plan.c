@@ -1,3 +1,4 @@
+/* Which blobs share a format, and where a float net is rounded as its integers will be. */
 #include "emulate/plan.h"
 
 /* One value is what one layer writes into its top; a blob that is worked on in place holds several, one after the

@@ -1,6 +1,9 @@
 /* Scores of data sets, on the exact engine and in float emulation (docs/arithmetic.md sections 6 and 8). */
 #include "emulate/score.h"
 
+#include <math.h>
+
+#include "base/integer.h"
 #include "base/progress.h"
 #include "emulate/emulate.h"
 
@@ -56,39 +59,45 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
     return status;
 }
 
-rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
-                           int64_t *hits, int64_t *ties, rs_diag *diag)
+rs_status rs_emulate_score(const rs_calibration *on, const rs_formats *formats, int top_k, rs_counts *counts,
+                           rs_diag *diag)
 {
     rs_plan *plan = NULL;
     rs_emulator *emulator = NULL;
-    images = images <= 0 || images > set->count ? set->count : images;
-    rs_status st = rs_plan_new(net, &plan, diag);
+    const int64_t images = rs_calibration_images(on);
+    rs_status st = rs_plan_new(on->net, &plan, diag);
     if (st == RS_OK)
-        st = rs_plan_check_set(plan, net, set, diag);
+        st = rs_plan_check_set(plan, on->net, on->set, diag);
     if (st == RS_OK)
-        st = rs_emulator_new(net, plan, data, images, &emulator, diag);
+        st = rs_emulator_new(on->net, plan, on->data, images, &emulator, diag);
     const int64_t batch = st == RS_OK ? rs_emulator_batch(emulator) : 1;
     rs_progress *progress = rs_progress_begin("scoring", (uint64_t)images, "images");
-    int64_t right = 0, tied = 0;
+    *counts = (rs_counts) { 0, 0 };
     for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
         if (rs_interrupted()) {
             st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted after %lld of %lld images",
                           (long long)first, (long long)images);
             break;
         }
-        int64_t some = 0, even = 0;
-        rs_emulator_load(emulator, set, first, images - first < batch ? images - first : batch);
-        st = rs_emulator_run(emulator, formats, bias_rule, rounding, top_k, &some, &even, diag);
-        right += some;
-        tied += even;
-        rs_progress_update(progress, (uint64_t)(first + batch < images ? first + batch : images), NULL);
+        rs_counts some = { 0, 0 };
+        rs_emulator_load(emulator, on->set, first, rs_min64(batch, images - first));
+        st = rs_emulator_run(emulator, formats, on->bias_rule, on->rounding, top_k, &some, diag);
+        counts->hits += some.hits;
+        counts->ties += some.ties;
+        rs_progress_update(progress, (uint64_t)rs_min64(first + batch, images), NULL);
     }
     rs_progress_end(progress);
     rs_emulator_free(emulator);
     rs_plan_free(plan);
-    *hits = right;
-    if (ties != NULL)
-        *ties = tied;
     return st;
+}
+
+double rs_cross_entropy(const float *scores, int64_t classes, int32_t label)
+{
+    double max = (double)scores[0], sum = 0.0;
+    for (int64_t c = 1; c < classes; c++)
+        max = (double)scores[c] > max ? (double)scores[c] : max;
+    for (int64_t c = 0; c < classes; c++)
+        sum += exp((double)scores[c] - max);
+    return log(sum) + max - (double)scores[label];
 }

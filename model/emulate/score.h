@@ -2,7 +2,7 @@
 #ifndef RISTRETTO_EMULATE_SCORE_H
 #define RISTRETTO_EMULATE_SCORE_H
 
-#include "data/data.h"
+#include "emulate/calibration.h"
 #include "engine/engine.h"
 #include "qnet/formats.h"
 
@@ -15,11 +15,9 @@ typedef struct rs_score {
  * else is set. RS_BAD_INPUT: images or labels that do not fit the network. RS_USAGE: top_k below 1. */
 rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, rs_score *score, rs_diag *diag);
 
-/* Scores the first `images` of a set (0: all) in float, with whatever has a format (bits > 0) rounded to it as
- * arithmetic.md section 8 says; formats NULL: plain float. Weights with 25 bits and more, which binary32 cannot hold,
- * are refused. *ties may be NULL. */
-rs_status rs_emulate_score(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           const rs_formats *formats, rs_bias_rule bias_rule, rs_rounding rounding, int top_k,
-                           int64_t *hits, int64_t *ties, rs_diag *diag);
+/* Scores images in float, with whatever has a format (bits > 0) rounded to it as arithmetic.md section 8 says; formats
+ * NULL: plain float. Weights with 25 bits and more, which binary32 cannot hold, are refused. */
+rs_status rs_emulate_score(const rs_calibration *on, const rs_formats *formats, int top_k, rs_counts *counts,
+                           rs_diag *diag);
 
 #endif

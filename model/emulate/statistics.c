@@ -1,3 +1,4 @@
+/* Samples and means of blobs over the calibration images. */
 #include "emulate/statistics.h"
 
 #include <math.h>

@@ -164,17 +164,20 @@ static rs_status refine(tuner *t, const rs_data_param *data, rs_diag *diag)
 {
     enum { PASSES = 3 };
     const rs_finetune_options *o = t->options;
-    rs_status st = rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding,
-                                     false, PASSES, t->formats, NULL, diag);
+    const rs_calibration on = { .net = t->test_net,
+                                .data = data,
+                                .set = &t->validation,
+                                .images = o->refine_images,
+                                .bias_rule = o->bias_rule,
+                                .rounding = o->rounding };
+    rs_status st = rs_formats_refine(&on, false, PASSES, t->formats, NULL, diag);
     float constant = 0.0f;
     if (st == RS_OK)
-        st = rs_formats_place_scores(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding,
-                                     t->formats, &constant, diag);
+        st = rs_formats_place_scores(&on, t->formats, &constant, diag);
     if (st != RS_OK || constant == 0.0f)
         return st;
     move_scores(t, constant);
-    return rs_formats_refine(t->test_net, data, &t->validation, o->refine_images, o->bias_rule, o->rounding, false,
-                             PASSES, t->formats, NULL, diag);
+    return rs_formats_refine(&on, false, PASSES, t->formats, NULL, diag);
 }
 
 /* The widths by group; those of minifloats must leave a mantissa. */

@@ -1,3 +1,4 @@
+/* Rounding of weights by what it does to the outputs of their layer, behind inputs that are rounded already. */
 #include "formats/adapt.h"
 
 #include <math.h>
@@ -12,12 +13,12 @@
 #include "emulate/emulate.h"
 
 enum {
-    MOST_INPUTS = 2048,  /* of an output, whose covariance is taken; beyond that, weights are rounded to nearest */
-    MOST_ROWS = 1 << 14, /* inputs of outputs that are looked at, of a layer */
+    MAX_INPUTS = 2048,   /* of an output, whose covariance is taken; beyond that, weights are rounded to nearest */
+    MAX_ROWS = 1 << 14,  /* inputs of outputs that are looked at, of a layer */
     ROWS_OF_PRODUCT = 64 /* of the covariance that one task computes */
 };
-static const double most_bytes = 256e6; /* of the blobs of one net */
-static const double damping = 0.01;     /* added to the diagonal, of its mean */
+static const double max_bytes = 256e6; /* of the blobs of one net */
+static const double damping = 0.01;    /* added to the diagonal, of its mean */
 
 /* --------------------------------------------------------------------------------------------------- one output */
 
@@ -228,7 +229,7 @@ static rs_status look(const adapter *a, int layer, int group, const rs_patches *
     const int64_t n = patches != NULL ? patches->depth : rs_exec_blob_size(a->exec[0], blob),
                   positions = patches != NULL ? patches->positions : 1;
     const int64_t all = a->images * positions;
-    rs_status st = sight_new(s, n, all < MOST_ROWS ? all : MOST_ROWS, diag);
+    rs_status st = sight_new(s, n, all < MAX_ROWS ? all : MAX_ROWS, diag);
     float **patch_room = rooms_new((size_t)(n * positions + RS_PATCH_SLACK));
     float **room = rooms_new((size_t)(ROWS_OF_PRODUCT * s->rows + 1024) + rs_gemm_scratch());
     if (st == RS_OK && (patch_room == NULL || room == NULL))
@@ -455,7 +456,7 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     layer_state s = { .groups = convolution ? (int)l->convolution.groups : 1 };
     s.outputs = l->params[0].shape.dim[0] / s.groups;
     s.n = rs_shape_count(&l->params[0].shape, 1);
-    if (s.n > MOST_INPUTS)
+    if (s.n > MAX_INPUTS)
         return RS_OK;
     const int64_t all = s.groups * s.outputs;
     rs_patches patches = { 0 };
@@ -523,7 +524,7 @@ static int64_t images_that_fit(const rs_net *net, int64_t images)
     double bytes = 1;
     for (int b = 0; b < net->n_blobs; b++)
         bytes += (double)sizeof(float) * (double)rs_plan_count(net, b);
-    const double room = most_bytes / bytes;
+    const double room = max_bytes / bytes;
     return room >= (double)images ? images : room < 1 ? 1 : (int64_t)room;
 }
 
@@ -589,21 +590,21 @@ static void load(const adapter *a, const rs_data_param *data, const rs_dataset *
         rs_number_emulate(blob[1], n, format, rs_number_nearest(format), 0, 0);
 }
 
-rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, rs_diag *diag)
+rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_diag *diag)
 {
+    const rs_net *net = on->net;
     const rs_data_param plain = { .scale = 1.0f };
     rs_plan *plan = NULL;
     rs_status st = rs_plan_new(net, &plan, diag);
-    adapter a = { .net = net, .plan = plan, .formats = formats, .bias_rule = bias_rule, .rounding = rounding };
+    adapter a = { .net = net, .plan = plan, .formats = formats, .bias_rule = on->bias_rule, .rounding = on->rounding };
     if (st == RS_OK)
-        st = rs_plan_check_set(plan, net, set, diag);
+        st = rs_plan_check_set(plan, net, on->set, diag);
     if (st == RS_OK) {
-        a.images = images_that_fit(net, images > 0 && images < set->count ? images : set->count);
+        a.images = images_that_fit(net, rs_calibration_images(on));
         st = adapter_init(&a, diag);
     }
     if (st == RS_OK)
-        load(&a, data != NULL ? data : &plain, set);
+        load(&a, on->data != NULL ? on->data : &plain, on->set);
     rs_progress *progress = st == RS_OK ? rs_progress_begin("rounding", (uint64_t)plan->n_layers, "layers") : NULL;
     for (int i = 0; st == RS_OK && i < plan->n_layers; i++) {
         if (net->layers[i].type == RS_LAYER_INPUT)

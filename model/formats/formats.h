@@ -2,6 +2,7 @@
 #ifndef RISTRETTO_FORMATS_FORMATS_H
 #define RISTRETTO_FORMATS_FORMATS_H
 
+#include "emulate/calibration.h"
 #include "emulate/ranges.h"
 #include "qnet/formats.h"
 
@@ -49,7 +50,7 @@ rs_status rs_format_rules_check(const rs_format_rules *rules, rs_diag *diag);
 /* The narrowest and widest words that the rules have for a group, for these ranges (which minifloat asks for the
  * exponent). */
 void rs_format_rules_widths(const rs_format_rules *rules, const rs_net *net, const rs_ranges *ranges, rs_group group,
-                            int *least, int *most);
+                            int *min, int *max);
 
 /* Formats for the given widths (0: the group stays float, its formats have bits = 0) by arithmetic.md section 1. Blobs
  * that hold the same integers share a format: those around max pooling, ReLU, dropout, flatten and split, and a
@@ -80,20 +81,14 @@ rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_dia
  * near to the float net's: one weight after the other is rounded, and those that follow take over what its error does
  * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), behind inputs that are rounded already; the mean that remains
  * goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and moves the fractional lengths
- * of weights where others lose less. Takes the first `images` of the set (0: all), fewer if their blobs need more than
- * 256 MB. Layers of more than 2,048 inputs an output stay as they are. The result depends on no number of threads. */
-rs_status rs_formats_adapt(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                           rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, rs_diag *diag);
+ * of weights where others lose less. Takes fewer images if their blobs need more than 256 MB. Layers of more than 2,048
+ * inputs an output stay as they are. The result depends on no number of threads. */
+rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_diag *diag);
 
 /* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked
  * for; fractional lengths and the place of the scores by rs_formats_refine and rs_formats_place_scores
- * (finetune/finetune.h), on the first `refine` images (0: not at all). */
-rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt,
-                             int64_t refine, rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats,
-                             rs_diag *diag);
-
-/* The weighted layer with biases that writes the scores, if they have a format; -1: there is none. */
-int rs_scores_layer(const rs_net *net, const rs_formats *formats);
+ * (formats/refine.h), on the first `refine` images (0: not at all). How many images each takes is said here alone. */
+rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag);
 
 /* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are
  * powers of two and whose zero points are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for

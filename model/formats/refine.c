@@ -1,10 +1,12 @@
-/* Better fractional lengths than those that follow from the largest magnitude: coordinate descent on the score. */
+/* Better fractional lengths and places of scores for given widths, by what they do to labelled images. */
 #include <math.h>
 #include <string.h>
 
+#include "base/integer.h"
+#include "base/memory.h"
 #include "base/progress.h"
-#include "formats/refine.h"
 #include "emulate/emulate.h"
+#include "formats/refine.h"
 
 typedef struct quality {
     int64_t hits;
@@ -12,57 +14,50 @@ typedef struct quality {
 } quality;
 
 typedef struct refiner {
-    const rs_net *net;
-    const rs_dataset *set;
+    const rs_calibration *on;
     int64_t images;
-    rs_bias_rule bias_rule;
-    rs_rounding rounding;
     rs_plan *plan;
     rs_emulator *emulator;
     rs_formats *formats;
     bool keep_weights;
 } refiner;
 
-/* Scores of `images` images, float where their format has no bits, into y. */
-static rs_status collect(refiner *r, float *y, rs_diag *diag)
+/* *r is to be released by refiner_clear in any case. */
+static rs_status refiner_init(refiner *r, const rs_calibration *on, rs_formats *formats, rs_diag *diag)
 {
-    const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(r->net, r->plan->scores);
-    rs_status st = RS_OK;
-    for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
-        const int64_t n = r->images - first < batch ? r->images - first : batch;
-        int64_t hits = 0, ties = 0;
-        rs_emulator_load(r->emulator, r->set, first, n);
-        st = rs_emulator_run(r->emulator, r->formats, r->bias_rule, r->rounding, 1, &hits, &ties, diag);
-        if (st == RS_OK)
-            memcpy(y + first * classes, rs_emulator_scores(r->emulator), (size_t)(n * classes) * sizeof *y);
-    }
+    *r = (refiner) { .on = on, .images = rs_calibration_images(on), .formats = formats };
+    rs_status st = rs_plan_new(on->net, &r->plan, diag);
+    if (st == RS_OK)
+        st = rs_plan_check_set(r->plan, on->net, on->set, diag);
+    if (st == RS_OK)
+        st = rs_emulator_new(on->net, r->plan, on->data, r->images, &r->emulator, diag);
     return st;
 }
 
-double rs_cross_entropy(const float *scores, int64_t classes, int32_t label)
+static void refiner_clear(refiner *r)
 {
-    double most = (double)scores[0], sum = 0.0;
-    for (int64_t c = 1; c < classes; c++)
-        most = (double)scores[c] > most ? (double)scores[c] : most;
-    for (int64_t c = 0; c < classes; c++)
-        sum += exp((double)scores[c] - most);
-    return log(sum) + most - (double)scores[label];
+    rs_emulator_free(r->emulator);
+    rs_plan_free(r->plan);
 }
 
-static rs_status judge(refiner *r, quality *q, rs_diag *diag)
+/* All images with the formats as they are. Gives the scores as well, [images][classes], unless `y` is NULL. */
+static rs_status judge(refiner *r, quality *q, float *y, rs_diag *diag)
 {
-    const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(r->net, r->plan->scores);
+    const rs_calibration *on = r->on;
+    const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(on->net, r->plan->scores);
     *q = (quality) { 0, 0.0 };
     rs_status st = RS_OK;
     for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
-        const int64_t n = r->images - first < batch ? r->images - first : batch;
-        int64_t hits = 0, ties = 0;
-        rs_emulator_load(r->emulator, r->set, first, n);
-        st = rs_emulator_run(r->emulator, r->formats, r->bias_rule, r->rounding, 1, &hits, &ties, diag);
+        const int64_t n = rs_min64(r->images - first, batch);
+        rs_counts counts = { 0, 0 };
+        rs_emulator_load(r->emulator, on->set, first, n);
+        st = rs_emulator_run(r->emulator, r->formats, on->bias_rule, on->rounding, 1, &counts, diag);
         const float *scores = rs_emulator_scores(r->emulator);
         for (int64_t i = 0; i < n && st == RS_OK; i++)
-            q->loss += rs_cross_entropy(scores + i * classes, classes, r->set->labels[first + i]);
-        q->hits += hits;
+            q->loss += rs_cross_entropy(scores + i * classes, classes, on->set->labels[first + i]);
+        q->hits += counts.hits;
+        if (st == RS_OK && y != NULL)
+            memcpy(y + first * classes, scores, (size_t)(n * classes) * sizeof *y);
         if (st == RS_OK && rs_interrupted())
             st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted while formats were chosen");
     }
@@ -78,25 +73,25 @@ static bool better(quality a, quality b)
  * nothing to move. */
 static bool move(refiner *r, int k, int by)
 {
-    if (k < r->net->n_layers) {
+    if (k < r->on->net->n_layers) {
         rs_number_format *f = &r->formats->weights[k];
         if (r->keep_weights || f->bits == 0 || f->number != RS_NUMBER_FIXED || k >= r->plan->n_layers ||
             f->fl + by < RS_FL_MIN || f->fl + by > RS_FL_MAX)
             return false;
         f->fl += by;
-        const int64_t channels = r->formats->weight_fl[k] != NULL ? r->net->layers[k].params[0].shape.dim[0] : 0;
+        const int64_t channels = r->formats->weight_fl[k] != NULL ? r->on->net->layers[k].params[0].shape.dim[0] : 0;
         for (int64_t o = 0; o < channels; o++)
             r->formats->weight_fl[k][o] += by;
         return true;
     }
-    const int blob = k - r->net->n_layers;
+    const int blob = k - r->on->net->n_layers;
     if (r->plan->format_class[blob] != blob || r->formats->activations[blob].bits == 0 ||
         r->formats->activations[blob].number != RS_NUMBER_FIXED)
         return false;
     const int fl = r->formats->activations[blob].fl + by;
     if (fl < RS_FL_MIN || fl > RS_FL_MAX)
         return false;
-    for (int b = 0; b < r->net->n_blobs; b++)
+    for (int b = 0; b < r->on->net->n_blobs; b++)
         if (r->plan->format_class[b] == blob)
             r->formats->activations[b].fl = fl;
     return true;
@@ -104,8 +99,8 @@ static bool move(refiner *r, int k, int by)
 
 static void move_all(refiner *r, bool weights, int by)
 {
-    const int from = weights ? 0 : r->net->n_layers,
-              to = weights ? r->net->n_layers : r->net->n_layers + r->net->n_blobs;
+    const int from = weights ? 0 : r->on->net->n_layers,
+              to = weights ? r->on->net->n_layers : r->on->net->n_layers + r->on->net->n_blobs;
     for (int k = from; k < to; k++)
         (void)move(r, k, by);
 }
@@ -114,36 +109,36 @@ static void move_all(refiner *r, bool weights, int by)
  * first made finer together. */
 static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
 {
-    enum { MOST = 3 }; /* steps; far from the limits of a fractional length */
+    enum { STEPS = 3 }; /* steps; far from the limits of a fractional length */
     rs_status st = RS_OK;
-    for (int i = 0; i < r->net->n_layers; i++)
-        if (r->formats->weights[i].fl > RS_FL_MAX - MOST)
+    for (int i = 0; i < r->on->net->n_layers; i++)
+        if (r->formats->weights[i].fl > RS_FL_MAX - STEPS)
             return st; /* no room */
-    for (int b = 0; b < r->net->n_blobs; b++)
-        if (r->formats->activations[b].fl > RS_FL_MAX - MOST)
+    for (int b = 0; b < r->on->net->n_blobs; b++)
+        if (r->formats->activations[b].fl > RS_FL_MAX - STEPS)
             return st;
     for (int kind = 0; kind < 2 && st == RS_OK; kind++) {
         int at = 0;
-        for (int by = 1; by <= MOST && st == RS_OK; by++) {
+        for (int by = 1; by <= STEPS && st == RS_OK; by++) {
             quality q;
             move_all(r, kind == 1, 1);
-            st = judge(r, &q, diag);
+            st = judge(r, &q, NULL, diag);
             ++*trials;
             if (st == RS_OK && better(q, *best)) {
                 *best = q;
                 at = by;
             }
         }
-        move_all(r, kind == 1, at - MOST);
+        move_all(r, kind == 1, at - STEPS);
     }
     return st;
 }
 
 static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
 {
-    const int coordinates = r->net->n_layers + r->net->n_blobs;
+    const int coordinates = r->on->net->n_layers + r->on->net->n_blobs;
     quality best;
-    rs_status st = judge(r, &best, diag);
+    rs_status st = judge(r, &best, NULL, diag);
     *trials = 1;
     if (st == RS_OK)
         st = shift(r, &best, trials, diag);
@@ -156,7 +151,7 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
                 bool improved = false;
                 while (st == RS_OK && move(r, k, by)) {
                     quality q;
-                    st = judge(r, &q, diag);
+                    st = judge(r, &q, NULL, diag);
                     ++*trials;
                     if (st != RS_OK || !better(q, best)) {
                         (void)move(r, k, -by);
@@ -175,67 +170,44 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
     return st;
 }
 
-rs_status rs_formats_refine(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                            rs_bias_rule bias_rule, rs_rounding rounding, bool keep_weights, int passes,
-                            rs_formats *formats, int *trials, rs_diag *diag)
+rs_status rs_formats_refine(const rs_calibration *on, bool keep_weights, int passes, rs_formats *formats, int *trials,
+                            rs_diag *diag)
 {
-    refiner r = { .keep_weights = keep_weights,
-                  .net = net,
-                  .set = set,
-                  .bias_rule = bias_rule,
-                  .rounding = rounding,
-                  .formats = formats };
-    r.images = images > 0 && images < set->count ? images : set->count;
+    refiner r;
     int scored = 0;
-    rs_status st = rs_plan_new(net, &r.plan, diag);
-    if (st == RS_OK)
-        st = rs_plan_check_set(r.plan, net, set, diag);
-    if (st == RS_OK)
-        st = rs_emulator_new(net, r.plan, data, r.images, &r.emulator, diag);
+    rs_status st = refiner_init(&r, on, formats, diag);
+    r.keep_weights = keep_weights;
     if (st == RS_OK)
         st = descend(&r, passes, &scored, diag);
     if (trials != NULL)
         *trials = scored;
-    rs_emulator_free(r.emulator);
-    rs_plan_free(r.plan);
+    refiner_clear(&r);
     return st;
 }
 
 /* ------------------------------------------------------------------------------------------------------- scores */
 
-int rs_scores_layer(const rs_net *net, const rs_formats *formats)
-{
-    const int scores = rs_net_scores(net);
-    for (int i = 0; i < net->n_layers && scores >= 0; i++)
-        if (net->layers[i].n_tops == 1 && net->layers[i].tops[0] == scores)
-            return rs_layer_group(&net->layers[i]) != RS_GROUPS && net->layers[i].n_params == 2 &&
-                           formats->activations[scores].bits > 0
-                       ? i
-                       : -1;
-    return -1;
-}
-
 /* Every constant in steps of half of the format's, over the range of the scores. */
 static void place(const refiner *r, const float *y, float *rounded, rs_fxp *format, float *constant)
 {
-    const int64_t classes = rs_plan_count(r->net, r->plan->scores), n = r->images * classes;
+    const int64_t classes = rs_plan_count(r->on->net, r->plan->scores), n = r->images * classes;
     const rs_fxp given = *format;
-    double most = 0.0;
+    double max = 0.0;
     for (int64_t i = 0; i < n; i++)
-        most = fabs((double)y[i]) > most ? fabs((double)y[i]) : most;
+        max = fabs((double)y[i]) > max ? fabs((double)y[i]) : max;
     quality best = { -1, 0.0 };
     for (int by = 0; by <= 4; by++) {
         const rs_fxp f = { given.bits, given.fl + (by <= 2 ? by : 2 - by) }; /* as given, then finer, then coarser */
         if (f.fl > RS_FL_MAX || f.fl < RS_FL_MIN)
             continue;
         const double half = ldexp(0.5, -f.fl);
-        for (int k = 0; (double)k * half <= most && k <= 256; k++) {
+        for (int k = 0; (double)k * half <= max && k <= 256; k++) {
             quality q = { 0, 0.0 };
             int64_t ties = 0;
             for (int64_t i = 0; i < n; i++)
                 rounded[i] = y[i] - (float)((double)k * half);
-            rs_fxp_emulate_array(rounded, (size_t)n, f, r->rounding, 0, 0);
-            q.hits = rs_count_hits(rounded, r->set->labels, r->images, classes, 1, &ties);
+            rs_fxp_emulate_array(rounded, (size_t)n, f, r->on->rounding, 0, 0);
+            q.hits = rs_count_hits(rounded, r->on->set->labels, r->images, classes, 1, &ties);
             if (q.hits <= best.hits)
                 continue;
             best = q;
@@ -245,33 +217,27 @@ static void place(const refiner *r, const float *y, float *rounded, rs_fxp *form
     }
 }
 
-rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, const rs_dataset *set, int64_t images,
-                                  rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats, float *constant,
-                                  rs_diag *diag)
+rs_status rs_formats_place_scores(const rs_calibration *on, rs_formats *formats, float *constant, rs_diag *diag)
 {
     *constant = 0.0f;
-    const int scores = rs_net_scores(net);
-    if (formats->wide_scores || rs_scores_layer(net, formats) < 0)
+    const int scores = rs_net_scores(on->net);
+    if (formats->wide_scores || rs_scores_layer(on->net, formats) < 0)
         return RS_OK;
-    refiner r = { .net = net, .set = set, .bias_rule = bias_rule, .rounding = rounding, .formats = formats };
-    r.images = images > 0 && images < set->count ? images : set->count;
+    refiner r;
     const rs_number_format given = formats->activations[scores];
     rs_fxp format = rs_number_fxp(given);
     float *y = NULL, *rounded = NULL;
-    rs_status st = rs_plan_new(net, &r.plan, diag);
-    if (st == RS_OK)
-        st = rs_plan_check_set(r.plan, net, set, diag);
-    if (st == RS_OK)
-        st = rs_emulator_new(net, r.plan, data, r.images, &r.emulator, diag);
+    rs_status st = refiner_init(&r, on, formats, diag);
     if (st == RS_OK) {
-        const size_t n = (size_t)(r.images * rs_plan_count(net, r.plan->scores));
+        const size_t n = (size_t)(r.images * rs_plan_count(on->net, r.plan->scores));
         y = RS_NEW_ARRAY(float, n);
         rounded = RS_NEW_ARRAY(float, n);
         st = y == NULL || rounded == NULL ? rs_out_of_memory(diag) : RS_OK;
     }
     if (st == RS_OK) {
+        quality q;
         formats->activations[scores].bits = 0;
-        st = collect(&r, y, diag);
+        st = judge(&r, &q, y, diag);
         formats->activations[scores] = given;
     }
     if (st == RS_OK) {
@@ -280,49 +246,6 @@ rs_status rs_formats_place_scores(const rs_net *net, const rs_data_param *data, 
     }
     rs_free(y);
     rs_free(rounded);
-    rs_emulator_free(r.emulator);
-    rs_plan_free(r.plan);
-    return st;
-}
-
-/* ------------------------------------------------------------------------------------------------- all together */
-
-/* Takes the constant off the scores by the biases of the formats. */
-static rs_status move_scores(const rs_net *net, float constant, rs_formats *formats, rs_diag *diag)
-{
-    const int i = rs_scores_layer(net, formats);
-    const rs_layer *layer = &net->layers[i];
-    const size_t n = (size_t)rs_shape_count(&layer->params[1].shape, 0);
-    if (formats->bias[i] == NULL) {
-        formats->bias[i] = RS_NEW_ARRAY(float, n);
-        if (formats->bias[i] == NULL)
-            return rs_out_of_memory(diag);
-        memcpy(formats->bias[i], layer->params[1].data, n * sizeof(float));
-    }
-    for (size_t o = 0; o < n; o++)
-        formats->bias[i][o] -= constant;
-    return RS_OK;
-}
-
-rs_status rs_formats_improve(const rs_net *net, const rs_data_param *data, const rs_dataset *set, bool adapt,
-                             int64_t refine, rs_bias_rule bias_rule, rs_rounding rounding, rs_formats *formats,
-                             rs_diag *diag)
-{
-    enum { PASSES = 3, ADAPT_IMAGES = 1024 };
-    rs_status st = RS_OK;
-    if (adapt)
-        st = rs_formats_adapt(net, data, set, ADAPT_IMAGES, bias_rule, rounding, formats, diag);
-    if (st != RS_OK || refine <= 0)
-        return st;
-    st = rs_formats_refine(net, data, set, refine, bias_rule, rounding, adapt, PASSES, formats, NULL, diag);
-    if (st == RS_OK && adapt)
-        st = rs_formats_adapt(net, data, set, ADAPT_IMAGES, bias_rule, rounding, formats, diag);
-    float constant = 0.0f;
-    if (st == RS_OK)
-        st = rs_formats_place_scores(net, data, set, refine, bias_rule, rounding, formats, &constant, diag);
-    if (st == RS_OK && constant != 0.0f)
-        st = move_scores(net, constant, formats, diag);
-    if (st == RS_OK && constant != 0.0f)
-        st = rs_formats_refine(net, data, set, refine, bias_rule, rounding, adapt, PASSES, formats, NULL, diag);
+    refiner_clear(&r);
     return st;
 }

@@ -60,3 +60,15 @@ void rs_formats_free(rs_formats *formats)
     rs_free(formats->rounded);
     rs_free(formats);
 }
+
+int rs_scores_layer(const rs_net *net, const rs_formats *formats)
+{
+    const int scores = rs_net_scores(net);
+    for (int i = 0; i < net->n_layers && scores >= 0; i++)
+        if (net->layers[i].n_tops == 1 && net->layers[i].tops[0] == scores)
+            return rs_layer_group(&net->layers[i]) != RS_GROUPS && net->layers[i].n_params == 2 &&
+                           formats->activations[scores].bits > 0
+                       ? i
+                       : -1;
+    return -1;
+}

@@ -27,5 +27,7 @@ typedef struct rs_formats {
 } rs_formats;
 rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag);
 void rs_formats_free(rs_formats *formats);
+/* The weighted layer with biases that writes the scores, if they have a format; -1: there is none. */
+int rs_scores_layer(const rs_net *net, const rs_formats *formats);
 
 #endif

@@ -9,10 +9,6 @@
 
 #include "search/quantize.h"
 
-typedef struct rs_counts {
-    int64_t hits, ties;
-} rs_counts;
-
 typedef struct rs_search_state {
     uint64_t key;
     int64_t images, images_done; /* by every trial; images_done <= images */

@@ -62,9 +62,11 @@ static rs_status make_formats(const search *s, bool improve, rs_formats **format
         (*formats)->wide_scores = o->wide_scores;
     if (st == RS_OK && o->channel_weights)
         st = rs_formats_use_channels(s->net, *formats, diag);
+    const rs_calibration on = {
+        .net = s->net, .data = s->data, .set = s->calibration, .bias_rule = o->bias_rule, .rounding = o->rounding
+    };
     if (st == RS_OK && improve)
-        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule,
-                                o->rounding, *formats, diag);
+        st = rs_formats_improve(&on, o->adaptive_weights, o->refine_images, *formats, diag);
     return st;
 }
 
@@ -103,9 +105,9 @@ static rs_status loss_of(search *s, double *loss, rs_diag *diag)
     *loss = 0;
     for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
         const int64_t n = images - first < batch ? images - first : batch;
-        int64_t hits = 0, ties = 0;
+        rs_counts counts = { 0, 0 };
         rs_emulator_load(s->emulator, s->set, first, n);
-        st = rs_emulator_run(s->emulator, f, s->options->bias_rule, s->options->rounding, 1, &hits, &ties, diag);
+        st = rs_emulator_run(s->emulator, f, s->options->bias_rule, s->options->rounding, 1, &counts, diag);
         const float *scores = rs_emulator_scores(s->emulator);
         for (int64_t i = 0; i < n && st == RS_OK; i++)
             *loss += rs_cross_entropy(scores + i * classes, classes, s->set->labels[first + i]);
@@ -257,6 +259,13 @@ static rs_status run(search *s, rs_diag *diag)
 {
     const rs_format_rules *rules = &s->options->rules;
     rs_pareto_result *r = s->result;
+    rs_counts counts = { 0, 0 };
+    const rs_calibration scored = { .net = s->net,
+                                    .data = s->data,
+                                    .set = s->set,
+                                    .images = r->images,
+                                    .bias_rule = s->options->bias_rule,
+                                    .rounding = s->options->rounding };
     const bool all = rules->activation_range != RS_RANGE_MAX || rules->bias_correction;
     rs_status st = rs_plan_new(s->net, &s->plan, diag);
     if (st == RS_OK)
@@ -266,8 +275,8 @@ static rs_status run(search *s, rs_diag *diag)
     if (st == RS_OK)
         st = list_coordinates(s, diag);
     if (st == RS_OK)
-        st = rs_emulate_score(s->net, s->data, s->set, r->images, NULL, s->options->bias_rule, s->options->rounding, 1,
-                              &r->float_hits, NULL, diag);
+        st = rs_emulate_score(&scored, NULL, 1, &counts, diag);
+    r->float_hits = counts.hits;
     if (st == RS_OK)
         st = rs_emulator_new(s->net, s->plan, s->data, r->images, &s->emulator, diag);
     r->needed_hits = rs_hits_needed(r->float_hits, r->images, s->options->error_margin);

@@ -166,9 +166,11 @@ static rs_status score_exact(search *s, rs_trial *trial, bool improve, rs_qnet *
     rs_engine *engine = NULL;
     rs_score score = { .images = 0 };
     rs_status st = choose_formats(s, trial->bits, trial->fl, &f, diag);
+    const rs_calibration on = {
+        .net = s->net, .data = s->data, .set = s->calibration, .bias_rule = o->bias_rule, .rounding = o->rounding
+    };
     if (st == RS_OK && improve)
-        st = rs_formats_improve(s->net, s->data, s->calibration, o->adaptive_weights, o->refine_images, o->bias_rule,
-                                o->rounding, f, diag);
+        st = rs_formats_improve(&on, o->adaptive_weights, o->refine_images, f, diag);
     if (st == RS_OK)
         st = rs_qnet_build(s->net, f, s->data, s->options->bias_rule, s->options->rounding, &q, diag);
     if (st == RS_OK && trial->images > 0) {
@@ -290,7 +292,7 @@ static rs_status run_batch(search *s, rs_emulator *emulator, int64_t n, rs_progr
     const rs_rounding rounding = s->options->rounding;
     const uint64_t done = (uint64_t)s->state.images_done * (uint64_t)s->state.n_counts;
     rs_emulator_load(emulator, s->set, s->state.images_done, n);
-    rs_status st = rs_emulator_run(emulator, NULL, rule, rounding, 1, &counts[0].hits, &counts[0].ties, diag);
+    rs_status st = rs_emulator_run(emulator, NULL, rule, rounding, 1, &counts[0], diag);
     for (int k = 0; k < s->n_singles && st == RS_OK; k++) {
         const int i = s->order[k];
         const single *t = &s->singles[i];
@@ -300,7 +302,7 @@ static rs_status run_batch(search *s, rs_emulator *emulator, int64_t n, rs_progr
         }
         if (rs_interrupted())
             return RS_INTERRUPTED;
-        st = rs_emulator_run(emulator, t->formats, rule, rounding, 1, &counts[i + 1].hits, &counts[i + 1].ties, diag);
+        st = rs_emulator_run(emulator, t->formats, rule, rounding, 1, &counts[i + 1], diag);
         char detail[64];
         snprintf(detail, sizeof detail, "%s, %d bits", rs_group_name(t->trial.group), t->trial.bits[t->trial.group]);
         rs_progress_update(progress, done + (uint64_t)(k + 2) * (uint64_t)n, detail);

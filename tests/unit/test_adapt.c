@@ -164,9 +164,8 @@ static void check_lenet(void **state)
                 rs_assert_ok(rs_formats_use_channels(f->net, *g, f->diag), f->diag);
             before = distance(f, *g);
             rs_set_threads(threads);
-            rs_assert_ok(rs_formats_adapt(f->net, &rs_test_lenet_data, &f->set, 0, RS_BIAS_ACCUMULATOR,
-                                          RS_ROUND_NEAREST, *g, f->diag),
-                         f->diag);
+            const rs_calibration on = { .net = f->net, .data = &rs_test_lenet_data, .set = &f->set };
+            rs_assert_ok(rs_formats_adapt(&on, *g, f->diag), f->diag);
             rs_set_threads(0);
         }
         const double after = distance(f, formats[0]);

@@ -46,16 +46,15 @@ static void label(fixture *f, rs_rng *rng)
         const uint64_t draw = rs_rng_next(rng);
         int best = (int)(draw >> 8 & 0xff) % CLASSES;
         for (int c = 0; c < CLASSES && draw % 8 != 0; c++) {
-            int64_t hits = 0;
+            rs_counts counts;
             int32_t guess = c;
             rs_dataset one = f->set;
             one.pixels += n * PIXELS;
             one.labels = &guess;
             one.count = 1;
-            rs_assert_ok(rs_emulate_score(f->net, &f->data, &one, 1, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1,
-                                          &hits, NULL, f->diag),
-                         f->diag);
-            best = hits == 1 ? c : best;
+            const rs_calibration on = { .net = f->net, .data = &f->data, .set = &one };
+            rs_assert_ok(rs_emulate_score(&on, NULL, 1, &counts, f->diag), f->diag);
+            best = counts.hits == 1 ? c : best;
         }
         f->set.labels[n] = best;
     }
@@ -419,15 +418,14 @@ static void test_reuse(void **state)
         for (int i = 0; i < r->n_trials; i++) {
             const rs_trial *t = &r->trials[i];
             rs_formats *formats = NULL;
-            int64_t hits, ties;
+            rs_counts counts;
             if (t->group == RS_GROUPS)
                 continue;
             rs_assert_ok(rs_formats_choose(f.net, &ranges, t->bits, &formats, f.diag), f.diag);
-            rs_assert_ok(rs_emulate_score(f.net, &f.data, &f.set, 0, formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1,
-                                          &hits, &ties, f.diag),
-                         f.diag);
-            assert_int_equal(t->hits, hits);
-            assert_int_equal(t->ties, ties);
+            const rs_calibration on = { .net = f.net, .data = &f.data, .set = &f.set };
+            rs_assert_ok(rs_emulate_score(&on, formats, 1, &counts, f.diag), f.diag);
+            assert_int_equal(t->hits, counts.hits);
+            assert_int_equal(t->ties, counts.ties);
             rs_formats_free(formats);
             compared++;
         }

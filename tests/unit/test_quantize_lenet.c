@@ -97,11 +97,10 @@ static void test_embedded_digits(void **state)
 
     /* Emulated in float, the chosen formats score about what the integers do: sums that are rounded differ in few
      * places. */
-    int64_t hits = 0;
-    rs_assert_ok(
-        rs_emulate_score(net, &data, &used, 0, r->formats, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag),
-        diag);
-    assert_true(llabs(hits - r->hits) <= used.count / 500 + 1);
+    rs_counts counts;
+    const rs_calibration on = { .net = net, .data = &data, .set = &used };
+    rs_assert_ok(rs_emulate_score(&on, r->formats, 1, &counts, diag), diag);
+    assert_true(llabs(counts.hits - r->hits) <= used.count / 500 + 1);
     rs_quantize_result_free(r);
     rs_dataset_free(set);
     rs_net_free(net);
@@ -122,13 +121,12 @@ static void test_mnist(void **state)
     rs_dataset *set = NULL;
     rs_assert_ok(rs_dataset_open(images, NULL, false, &set, diag), diag);
     assert_int_equal(set->count, 10000);
-    int64_t hits = 0;
+    rs_counts counts;
     const rs_dataset scored = rs_dataset_slice(set, 0, images_for(10000));
-    rs_assert_ok(
-        rs_emulate_score(net, &data, &scored, 0, NULL, RS_BIAS_ACCUMULATOR, RS_ROUND_NEAREST, 1, &hits, NULL, diag),
-        diag);
+    const rs_calibration on = { .net = net, .data = &data, .set = &scored };
+    rs_assert_ok(rs_emulate_score(&on, NULL, 1, &counts, diag), diag);
     if (scored.count == set->count)
-        assert_in_range(hits, 9904, 9906); /* 99.05 % elsewhere */
+        assert_in_range(counts.hits, 9904, 9906); /* 99.05 % elsewhere */
     const rs_dataset used = rs_dataset_slice(set, 0, images_for(full_level() ? 10000 : 2000));
     rs_quantize_result *r = search(net, &used, 1.0, diag);
     /* The program published with the paper ends at 2, 4 and 8 bits. */
