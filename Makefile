@@ -58,11 +58,12 @@ ifeq ($(VARIANT),fuzz)
 $(B)/obj/model/engine/kernels.o: CFLAGS += -fno-sanitize=undefined
 endif
 
-PKGS     := openblas yaml-0.1 protobuf jansson zlib hdf5-serial libturbojpeg libpng lmdb
+PKGS     := openblas yaml-0.1 protobuf jansson zlib libturbojpeg libpng lmdb
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 CPPFLAGS := -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -Imodel -Isim -isystem $(GEN) $(patsubst -I%,-isystem %,$(PKG_CFLAGS))
+TEST_CPPFLAGS := -Itests $(patsubst -I%,-isystem %,$(shell pkg-config --cflags hdf5-serial 2>/dev/null))
 CFLAGS   := -std=c17 $(MODE) $(MARCH) $(FLOAT) -pthread
 CXXFLAGS := -std=c++17 $(MODE) $(MARCH) $(FLOAT) -pthread
 LDFLAGS  := $(MODE) -pthread -Wl,--as-needed
@@ -144,7 +145,7 @@ $(B)/obj/sim/%.o: sim/%.c $(STAMP)
 
 $(B)/obj/tests/%.o: tests/%.c $(STAMP)
 	$(say) CC '$<'
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -Itests $(CFLAGS) $(WARN_C) -MMD -MP -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(TEST_CPPFLAGS) $(CFLAGS) $(WARN_C) -MMD -MP -c $< -o $@
 
 $(B)/obj/%.o: %.cc $(STAMP) | $(PB_H)
 	$(say) CXX '$<'
@@ -185,6 +186,9 @@ build/ristretto: build/release/ristretto
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(TEST_LIB) $(LIB)
 	$(say) LINK '$@'
 	$(Q)mkdir -p $(@D) && $(CXX) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(LIB) $(LDLIBS) -lcmocka -lgmp
+
+# Our reader of weights in HDF5 is compared with libhdf5, here alone.
+$(B)/tests/test_caffe_weights: LDLIBS += $(shell pkg-config --libs hdf5-serial 2>/dev/null)
 
 $(B)/bench: $(B)/obj/tests/bench/bench.o $(LIB)
 	$(say) LINK '$@'

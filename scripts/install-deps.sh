@@ -11,14 +11,14 @@ set -eu
 # What `make demo` needs: compilers, libraries, the RTL simulator.
 demo_packages='
 gcc g++ make pkg-config
-libopenblas-dev libyaml-dev libprotobuf-dev protobuf-compiler libjansson-dev zlib1g-dev libhdf5-dev
+libopenblas-dev libyaml-dev libprotobuf-dev protobuf-compiler libjansson-dev zlib1g-dev
 libturbojpeg0-dev libpng-dev liblmdb-dev
 verilator clang
 '
 
 # What the tests and checks need on top.
 check_packages='
-libcmocka-dev libgmp-dev libclang-rt-14-dev
+libcmocka-dev libgmp-dev libhdf5-dev libclang-rt-14-dev
 clang-tidy clang-format shellcheck
 yosys iverilog libsystemc-dev
 python3 python3-numpy python3-onnx python3-h5py git curl ca-certificates

@@ -68,14 +68,10 @@ static bool store(rs_diag *diag, rs_severity severity, rs_status status, rs_loc 
 {
     if (diag == &emergency)
         return false;
-    if (diag->n == diag->capacity) {
-        const size_t capacity = diag->capacity == 0 ? 8 : diag->capacity * 2;
-        rs_message *grown = rs_recalloc(diag->messages, diag->n, capacity, sizeof *grown);
-        if (grown == NULL)
-            return false;
-        diag->messages = grown;
-        diag->capacity = capacity;
-    }
+    rs_message *grown = rs_grow(diag->messages, diag->n, &diag->capacity, sizeof *grown);
+    if (grown == NULL)
+        return false;
+    diag->messages = grown;
     char *text = rs_vformat(format, arguments);
     char *file = loc.file != NULL ? rs_strdup(loc.file) : NULL;
     char *hint_copy = hint != NULL ? rs_strdup(hint) : NULL;

@@ -49,8 +49,8 @@ void rs_warn(rs_diag *diag, rs_loc loc, const char *hint, const char *format, ..
 /* RS_RESOURCE with the standard out-of-memory message. */
 rs_status rs_out_of_memory(rs_diag *diag);
 
-/* clang's analyzer looks into one file at a time: without this it would follow paths on which an error returns RS_OK.
- */
+/* clang's analyzer looks into one file at a time: it would follow paths on which an error returns RS_OK. For it alone,
+ * macros of the functions' names show that they return what was passed; a compiler never sees them. */
 #ifdef __clang_analyzer__
 #define rs_error(diag, status, ...) ((void)rs_error((diag), (status), __VA_ARGS__), (status))
 #define rs_out_of_memory(diag) ((void)rs_out_of_memory(diag), RS_RESOURCE)

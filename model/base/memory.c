@@ -1,3 +1,4 @@
+/* Blocks of memory, zeroed and aligned; arenas. */
 #include "base/memory.h"
 
 #include <stdbool.h>
@@ -40,6 +41,18 @@ void *rs_recalloc(void *block, size_t old_count, size_t new_count, size_t size)
     if (block != NULL && kept * size > 0)
         memcpy(grown, block, kept * size);
     rs_free(block);
+    return grown;
+}
+
+void *rs_grow(void *array, size_t count, size_t *capacity, size_t size)
+{
+    enum { FIRST = 64 };
+    if (count < *capacity)
+        return array;
+    const size_t more = *capacity > 0 ? 2 * *capacity : FIRST;
+    void *grown = rs_recalloc(array, *capacity, more, size);
+    if (grown != NULL)
+        *capacity = more;
     return grown;
 }
 

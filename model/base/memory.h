@@ -15,6 +15,10 @@ extern "C" {
 void *rs_calloc(size_t count, size_t size);
 /* Grows or shrinks a block of rs_calloc; what is new is zeroed. The old block stays valid on failure. */
 void *rs_recalloc(void *block, size_t old_count, size_t new_count, size_t size);
+/* Room for one more element in an array of rs_calloc with *capacity elements of `size` bytes, `count` of them in use:
+ * the array itself, or if it is full one of twice the length, *capacity raised. NULL: memory is short, the old array
+ * stays valid. An empty array may be NULL with a capacity of 0. */
+void *rs_grow(void *array, size_t count, size_t *capacity, size_t size);
 char *rs_strdup(const char *text);
 char *rs_strndup(const char *text, size_t n);
 /* printf into a block of its own; NULL if memory is short. */

@@ -20,7 +20,8 @@ typedef struct list {
     rs_source source;
     char *path, *text, *root; /* root: put before a name that is not absolute; "": nothing */
     entry *entries;
-    int64_t count, room;
+    int64_t count;
+    size_t capacity;
 } list;
 
 static void list_free(rs_source *source)
@@ -94,14 +95,10 @@ static rs_status add_line(list *l, char *line, char *stop, int32_t number, rs_di
         return rs_error(diag, RS_BAD_INPUT, (rs_loc) { l->path, number, (int)(label - line) + 1 }, NULL,
                         "the label %s is too large", label);
     *name_end = '\0';
-    if (l->count == l->room) {
-        const int64_t room = l->room > 0 ? 2 * l->room : 256;
-        entry *grown = rs_recalloc(l->entries, (size_t)l->room, (size_t)room, sizeof *grown);
-        if (grown == NULL)
-            return rs_out_of_memory(diag);
-        l->entries = grown;
-        l->room = room;
-    }
+    entry *grown = rs_grow(l->entries, (size_t)l->count, &l->capacity, sizeof *grown);
+    if (grown == NULL)
+        return rs_out_of_memory(diag);
+    l->entries = grown;
     l->entries[l->count++] = (entry) { line, number, (int32_t)value };
     return RS_OK;
 }

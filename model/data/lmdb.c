@@ -54,7 +54,8 @@ typedef struct database {
     int fd;
     uint64_t size, page, pages_left; /* pages_left: of the walk, which sees none twice in a good file */
     record *records;
-    int64_t count, room;
+    int64_t count;
+    size_t capacity;
 } database;
 
 static uint64_t number(const uint8_t *p, int bytes)
@@ -92,14 +93,10 @@ static rs_status wrong(const database *d, uint64_t at, const char *what, rs_diag
 
 static rs_status add_record(database *d, uint64_t at, uint64_t size, rs_diag *diag)
 {
-    if (d->count == d->room) {
-        const int64_t room = d->room > 0 ? 2 * d->room : 256;
-        record *grown = rs_recalloc(d->records, (size_t)d->room, (size_t)room, sizeof *grown);
-        if (grown == NULL)
-            return rs_out_of_memory(diag);
-        d->records = grown;
-        d->room = room;
-    }
+    record *grown = rs_grow(d->records, (size_t)d->count, &d->capacity, sizeof *grown);
+    if (grown == NULL)
+        return rs_out_of_memory(diag);
+    d->records = grown;
     d->records[d->count++] = (record) { at, size };
     return RS_OK;
 }

@@ -22,11 +22,6 @@ static bool is_png(const uint8_t *bytes, size_t size)
     return size >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
 }
 
-bool rs_picture_known(const uint8_t *bytes, size_t size)
-{
-    return is_jpeg(bytes, size) || is_png(bytes, size);
-}
-
 /* Neither format packs more than so many pixels into a byte: DC coefficients alone, of 2 bits a block of 16 x 16
  * pixels; one row of bits after the other, all the same. A header that claims more belongs to a file that is cut off.
  */

@@ -17,9 +17,6 @@ typedef struct rs_picture {
 /* The largest file of one picture, in bytes. */
 #define RS_PICTURE_MOST_BYTES ((size_t)1 << 28)
 
-/* Whether the bytes begin like a JPEG or PNG file. */
-bool rs_picture_known(const uint8_t *bytes, size_t size);
-
 /* Decodes a JPEG (baseline or progressive; gray, YCbCr, RGB, CMYK, YCCK) or a PNG (every form; alpha is dropped), into
  * 3 channels, 1 channel or, with RS_COLOR_AS_IS, what the file has (CMYK: 3). Which of the two it is, the first bytes
  * say, not the name. `what` names the picture in errors. RS_BAD_INPUT at `loc`: another format, corrupt, cut off, more

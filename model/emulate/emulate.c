@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "base/rng.h"
+#include "base/hash.h"
 #include "base/threads.h"
 
 enum {
@@ -287,7 +287,7 @@ rs_status rs_emulator_hash_params(rs_emulator *emulator, const rs_formats *forma
                 uint32_t bits;
                 const float x = layer->params[p].data[k] + 0.0f; /* -0 becomes 0, the same number */
                 memcpy(&bits, &x, sizeof bits);
-                h = rs_mix64(h ^ bits);
+                h = rs_hash_number(h, bits);
             }
         }
     }

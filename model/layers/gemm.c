@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/progress.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -330,25 +329,4 @@ void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const fl
                   int64_t column_stride, const float *start, float *c, int64_t ldc, float *scratch)
 {
     product(m, n, k, packed, b, k_stride, column_stride, c, ldc, false, start, scratch);
-}
-
-double rs_gemm_rate(void)
-{
-    enum { N = 512, ROUNDS = 4 };
-    float *a = RS_NEW_ARRAY(float, N *N), *b = RS_NEW_ARRAY(float, N *N), *c = RS_NEW_ARRAY(float, N *N);
-    float *scratch = RS_NEW_ARRAY(float, rs_gemm_scratch());
-    double best = 0.0;
-    if (a != NULL && b != NULL && c != NULL && scratch != NULL)
-        for (const double begin = rs_seconds(); rs_seconds() - begin < 0.1;) {
-            const double start = rs_seconds();
-            for (int i = 0; i < ROUNDS; i++)
-                rs_gemm(N, N, N, a, b, N, 1, c, N, false, scratch);
-            const double rate = (double)ROUNDS * N * N * N / (rs_seconds() - start);
-            best = rate > best ? rate : best;
-        }
-    rs_free(a);
-    rs_free(b);
-    rs_free(c);
-    rs_free(scratch);
-    return best;
 }

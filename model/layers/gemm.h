@@ -42,8 +42,4 @@ void rs_gemm(int64_t m, int64_t n, int64_t k, const float *packed, const float *
 void rs_gemm_from(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
                   int64_t column_stride, const float *start, float *c, int64_t ldc, float *scratch);
 
-/* For benchmarks: multiply-adds a second of the kernel in use, one thread, on 512 x 512 x 512; 0 if memory is short.
- * Takes 0.1 s. */
-double rs_gemm_rate(void);
-
 #endif

@@ -5,110 +5,86 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/rng.h"
+#include "base/hash.h"
 
 enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
 static const char format_name[] = "ristretto-search";
 
 /* ---------------------------------------------------------------------------------------------------------- key */
 
-static uint64_t hash_bytes(uint64_t h, const void *data, size_t n)
-{
-    const uint8_t *bytes = data;
-    h = rs_mix64(h ^ n);
-    for (; n >= sizeof h; n -= sizeof h, bytes += sizeof h) {
-        uint64_t word;
-        memcpy(&word, bytes, sizeof word);
-        h = rs_mix64(h ^ word);
-    }
-    uint64_t last = 0;
-    for (size_t i = 0; i < n; i++)
-        last |= (uint64_t)bytes[i] << (8 * i);
-    return rs_mix64(h ^ last);
-}
-
-static uint64_t hash_number(uint64_t h, int64_t x)
-{
-    return rs_mix64(h ^ (uint64_t)x);
-}
-
-static uint64_t hash_real(uint64_t h, double x)
-{
-    return hash_bytes(h, &x, sizeof x);
-}
-
 static uint64_t hash_set(uint64_t h, const rs_dataset *set, int64_t images)
 {
     const size_t pixels = (size_t)images * (size_t)set->channels * (size_t)set->height * (size_t)set->width;
-    return hash_bytes(hash_bytes(h, set->pixels, pixels), set->labels, (size_t)images * sizeof *set->labels);
+    return rs_hash_bytes(rs_hash_bytes(h, set->pixels, pixels), set->labels, (size_t)images * sizeof *set->labels);
 }
 
 static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
 {
-    h = hash_number(hash_bytes(h, layer->name, strlen(layer->name)), (int64_t)layer->type);
+    h = rs_hash_number(rs_hash_text(h, layer->name), (int64_t)layer->type);
     for (int i = 0; i < layer->n_bottoms; i++)
-        h = hash_number(h, layer->bottoms[i]);
+        h = rs_hash_number(h, layer->bottoms[i]);
     for (int i = 0; i < layer->n_tops; i++)
-        h = hash_number(h, layer->tops[i]);
+        h = rs_hash_number(h, layer->tops[i]);
     const rs_convolution_param *c = &layer->convolution;
     const rs_pooling_param *p = &layer->pooling;
     switch (layer->type) {
     case RS_LAYER_CONVOLUTION: {
         const int64_t fields[] = { c->groups, c->kernel_h, c->kernel_w,   c->stride_h,  c->stride_w,
                                    c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
-        h = hash_bytes(h, fields, sizeof fields);
+        h = rs_hash_bytes(h, fields, sizeof fields);
         break;
     }
     case RS_LAYER_POOLING: {
         const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h,
                                    p->stride_w,        p->pad_h,  p->pad_w,    p->floor,    p->exclude_padding };
-        h = hash_bytes(h, fields, sizeof fields);
+        h = rs_hash_bytes(h, fields, sizeof fields);
         break;
     }
     case RS_LAYER_RELU:
-        h = hash_real(h, (double)layer->relu_slope);
+        h = rs_hash_real(h, (double)layer->relu_slope);
         break;
     case RS_LAYER_DECONVOLUTION: {
         const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w,   c->stride_h,
                                    c->stride_w,     c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
-        h = hash_bytes(h, fields, sizeof fields);
+        h = rs_hash_bytes(h, fields, sizeof fields);
         break;
     }
     case RS_LAYER_LRN:
-        h = hash_number(hash_number(h, layer->lrn.across), layer->lrn.size);
-        h = hash_real(hash_real(hash_real(h, (double)layer->lrn.alpha), (double)layer->lrn.beta), (double)layer->lrn.k);
+        h = rs_hash_number(rs_hash_number(h, layer->lrn.across), layer->lrn.size);
+        h = rs_hash_real(rs_hash_real(rs_hash_real(h, (double)layer->lrn.alpha), (double)layer->lrn.beta),
+                         (double)layer->lrn.k);
         break;
     case RS_LAYER_BATCH_NORM:
-        h = hash_real(hash_number(h, layer->batch_norm.global_stats), (double)layer->batch_norm.eps);
+        h = rs_hash_real(rs_hash_number(h, layer->batch_norm.global_stats), (double)layer->batch_norm.eps);
         break;
     case RS_LAYER_SCALE:
     case RS_LAYER_BIAS:
-        h = hash_number(hash_number(h, layer->scale.axis), layer->scale.num_axes);
+        h = rs_hash_number(rs_hash_number(h, layer->scale.axis), layer->scale.num_axes);
         break;
     case RS_LAYER_ELU:
-        h = hash_real(h, (double)layer->elu_alpha);
+        h = rs_hash_real(h, (double)layer->elu_alpha);
         break;
     case RS_LAYER_CLIP:
-        h = hash_real(hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
+        h = rs_hash_real(rs_hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
         break;
     case RS_LAYER_QUANTIZE_LINEAR:
-        h = hash_real(
-            hash_number(hash_number(hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
-                        layer->quantize_linear.most),
+        h = rs_hash_real(
+            rs_hash_number(rs_hash_number(rs_hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
+                           layer->quantize_linear.most),
             (double)layer->quantize_linear.scale);
         break;
     case RS_LAYER_CONCAT:
-        h = hash_number(h, layer->concat.axis);
+        h = rs_hash_number(h, layer->concat.axis);
         break;
     case RS_LAYER_SLICE:
-        h = hash_number(h, layer->slice.axis);
+        h = rs_hash_number(h, layer->slice.axis);
         for (int i = 0; i < layer->slice.n_points; i++)
-            h = hash_number(h, layer->slice.points[i]);
+            h = rs_hash_number(h, layer->slice.points[i]);
         break;
     case RS_LAYER_ELTWISE:
-        h = hash_number(h, (int64_t)layer->eltwise.method);
+        h = rs_hash_number(h, (int64_t)layer->eltwise.method);
         for (int i = 0; i < layer->n_bottoms && layer->eltwise.coefficients != NULL; i++)
-            h = hash_real(h, (double)layer->eltwise.coefficients[i]);
+            h = rs_hash_real(h, (double)layer->eltwise.coefficients[i]);
         break;
     case RS_LAYER_INPUT:
     case RS_LAYER_INNER_PRODUCT:
@@ -127,7 +103,7 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
         break;
     }
     for (int i = 0; i < layer->n_params; i++)
-        h = hash_bytes(h, layer->params[i].data, (size_t)rs_shape_count(&layer->params[i].shape, 0) * sizeof(float));
+        h = rs_hash_bytes(h, layer->params[i].data, (size_t)rs_shape_count(&layer->params[i].shape, 0) * sizeof(float));
     return h;
 }
 
@@ -154,7 +130,7 @@ static uint64_t hash_rules(uint64_t h, const rs_format_rules *r)
                                a.bias,
                                a.subnormals,
                                (int64_t)a.special };
-    return hash_real(hash_bytes(h, fields, sizeof fields), r->percentile);
+    return rs_hash_real(rs_hash_bytes(h, fields, sizeof fields), r->percentile);
 }
 
 uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
@@ -166,16 +142,16 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
         h = hash_layer(h, &net->layers[i]);
     for (int b = 0; b < net->n_blobs; b++)
         for (int a = 1; a < net->blobs[b].shape.n_axes; a++)
-            h = hash_number(h, net->blobs[b].shape.dim[a]);
-    h = hash_real(h, data != NULL ? (double)data->scale : 1.0);
+            h = rs_hash_number(h, net->blobs[b].shape.dim[a]);
+    h = rs_hash_real(h, data != NULL ? (double)data->scale : 1.0);
     for (int i = 0; data != NULL && i < data->n_mean; i++)
-        h = hash_real(h, (double)data->mean[i]);
+        h = rs_hash_real(h, (double)data->mean[i]);
     if (data != NULL && data->mean_image != NULL)
-        h = hash_bytes(h, data->mean_image,
-                       (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
-    h = hash_number(h, data != NULL ? data->crop_size : 0);
+        h = rs_hash_bytes(h, data->mean_image,
+                          (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
+    h = rs_hash_number(h, data != NULL ? data->crop_size : 0);
     h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
-    h = hash_real(h, options->error_margin);
+    h = rs_hash_real(h, options->error_margin);
     const int64_t fields[] = { options->min_bits,
                                options->max_bits,
                                options->fixed_bits[0],
@@ -186,21 +162,17 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
                                options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores +
                                    8 * options->original_search + 16 * options->adaptive_weights,
                                options->refine_images };
-    return hash_rules(hash_bytes(h, fields, sizeof fields), &options->rules);
+    return hash_rules(rs_hash_bytes(h, fields, sizeof fields), &options->rules);
 }
 
 /* -------------------------------------------------------------------------------------------------------- state */
 
 rs_status rs_search_add(rs_search_state *state, const rs_trial *combination, rs_diag *diag)
 {
-    if (state->n_combinations == state->room) {
-        const int room = state->room + 16;
-        rs_trial *more = rs_recalloc(state->combinations, (size_t)state->room, (size_t)room, sizeof *more);
-        if (more == NULL)
-            return rs_out_of_memory(diag);
-        state->combinations = more;
-        state->room = room;
-    }
+    rs_trial *grown = rs_grow(state->combinations, (size_t)state->n_combinations, &state->capacity, sizeof *grown);
+    if (grown == NULL)
+        return rs_out_of_memory(diag);
+    state->combinations = grown;
     state->combinations[state->n_combinations++] = *combination;
     return RS_OK;
 }

@@ -14,7 +14,8 @@ typedef struct rs_search_state {
     int64_t images, images_done; /* by every trial; images_done <= images */
     int n_counts;
     rs_counts *counts; /* the float net's, then each trial's */
-    int n_combinations, room;
+    int n_combinations;
+    size_t capacity;
     rs_trial *combinations; /* in the order in which they were scored */
 } rs_search_state;
 

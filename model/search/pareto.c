@@ -28,7 +28,7 @@ typedef struct search {
     int n_coordinates;
     coordinate *coordinates;
     rs_widths widths;
-    int room;
+    size_t capacity;
     rs_pareto_result *result;
 } search;
 
@@ -123,13 +123,10 @@ static rs_status loss_of(search *s, double *loss, rs_diag *diag)
 static rs_status add_point(search *s, rs_diag *diag)
 {
     rs_pareto_result *r = s->result;
-    if (r->n_points == s->room) {
-        rs_pareto_point *more = rs_recalloc(r->points, (size_t)s->room, (size_t)s->room + 32, sizeof *more);
-        if (more == NULL)
-            return rs_out_of_memory(diag);
-        r->points = more;
-        s->room += 32;
-    }
+    rs_pareto_point *grown = rs_grow(r->points, (size_t)r->n_points, &s->capacity, sizeof *grown);
+    if (grown == NULL)
+        return rs_out_of_memory(diag);
+    r->points = grown;
     rs_pareto_point *p = &r->points[r->n_points];
     rs_formats *f = NULL;
     rs_qnet *q = NULL;

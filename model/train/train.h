@@ -106,12 +106,9 @@ typedef struct rs_test_result {
     double seconds, images_per_second; /* of the whole pass, transformation of pixels included */
 } rs_test_result;
 
-/* Scores the net described at net_path (TEST phase) with the weights at weights_path on a labelled data set. options
- * may be NULL. */
-rs_status rs_test(const char *net_path, const char *weights_path, const rs_dataset *set, const rs_test_options *options,
-                  rs_test_result *result, rs_diag *diag);
-/* The same for a net in memory, whose shapes have been inferred and whose parameters are there. */
-rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result,
-                      rs_diag *diag);
+/* Scores a net, whose shapes have been inferred and whose parameters are there, on a labelled data set. options may be
+ * NULL. */
+rs_status rs_score_dataset(const rs_net *net, const rs_dataset *set, const rs_test_options *options,
+                           rs_test_result *result, rs_diag *diag);
 
 #endif

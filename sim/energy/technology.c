@@ -315,14 +315,6 @@ void rs_technology_free(rs_technology *t)
     rs_free(t);
 }
 
-const char *rs_technology_reference(const rs_technology *t, const char *id)
-{
-    for (size_t i = 0; i < t->n_sources; i++)
-        if (strcmp(t->sources[i].id, id) == 0)
-            return t->sources[i].reference;
-    return id;
-}
-
 /* ------------------------------------------------------------------------------------------------- scaling laws */
 
 rs_cost rs_cost_linear(const rs_tech_operators *operators, int bits)

@@ -56,8 +56,6 @@ extern const rs_schema rs_technology_schema[];
 
 rs_status rs_technology_read(const char *path, rs_technology **technology, rs_diag *diag);
 void rs_technology_free(rs_technology *technology);
-/* The reference behind a source's short name; the name itself if it is not listed. */
-const char *rs_technology_reference(const rs_technology *technology, const char *id);
 
 /* An operator's cost at any width; docs/reference/area-and-energy.md gives the rules.
  * Linear operators (adders, shifters): piecewise linear through zero and the given widths, in proportion to the width

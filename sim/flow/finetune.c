@@ -43,7 +43,7 @@ static rs_status score_test(const rs_finetune_result *r, const rs_finetune_optio
     if (st == RS_OK && o->weights != NULL)
         st = rs_stage_load(r->net->path, o->weights, test->set, o->transform, &net, diag);
     if (st == RS_OK && net != NULL)
-        st = rs_test_net(net, test->set, NULL, &f, diag);
+        st = rs_score_dataset(net, test->set, NULL, &f, diag);
     rs_net_free(net);
     test->hits = after.hits;
     test->ties = after.ties;

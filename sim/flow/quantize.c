@@ -18,7 +18,7 @@ rs_status rs_slice_score_both(const rs_net *net, const rs_qnet *qnet, const rs_d
     rs_score q = { .saturations = NULL };
     rs_status status = rs_engine_new(qnet, false, &engine, diag);
     if (status == RS_OK)
-        status = rs_test_net(net, &part, NULL, &f, diag);
+        status = rs_score_dataset(net, &part, NULL, &f, diag);
     if (status == RS_OK)
         status = rs_engine_score(engine, &part, 1, &q, diag);
     rs_engine_free(engine);

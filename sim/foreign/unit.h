@@ -24,7 +24,8 @@ typedef struct rs_unit_sum {
 typedef struct rs_unit_vectors {
     rs_arena *arena;
     int products;
-    int64_t n, room;
+    int64_t n;
+    size_t capacity;
     rs_unit_sum *sums;
 } rs_unit_vectors;
 

@@ -30,14 +30,10 @@ void rs_unit_vectors_free(rs_unit_vectors *v)
 /* A sum of so many groups, its operands zero. NULL: no memory. */
 static rs_unit_sum *add(rs_unit_vectors *v, const char *layer, int groups, int32_t **activations, int32_t **weights)
 {
-    if (v->n == v->room) {
-        const int64_t room = v->room > 0 ? 2 * v->room : 256;
-        rs_unit_sum *sums = rs_recalloc(v->sums, (size_t)v->room, (size_t)room, sizeof *sums);
-        if (sums == NULL)
-            return NULL;
-        v->sums = sums;
-        v->room = room;
-    }
+    rs_unit_sum *sums = rs_grow(v->sums, (size_t)v->n, &v->capacity, sizeof *sums);
+    if (sums == NULL)
+        return NULL;
+    v->sums = sums;
     const size_t n = (size_t)groups * (size_t)v->products;
     *activations = rs_arena_calloc(v->arena, n, sizeof **activations);
     *weights = rs_arena_calloc(v->arena, n, sizeof **weights);

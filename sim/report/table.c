@@ -48,16 +48,12 @@ void rs_table_cell(rs_table *t, const char *format, ...)
 {
     if (t == NULL || t->failed)
         return;
-    if (t->n == t->capacity) {
-        const size_t capacity = t->capacity == 0 ? 64 : 2 * t->capacity;
-        char **grown = rs_recalloc(t->cells, t->capacity, capacity, sizeof *grown);
-        if (grown == NULL) {
-            t->failed = true;
-            return;
-        }
-        t->cells = grown;
-        t->capacity = capacity;
+    char **grown = rs_grow(t->cells, t->n, &t->capacity, sizeof *grown);
+    if (grown == NULL) {
+        t->failed = true;
+        return;
     }
+    t->cells = grown;
     va_list arguments;
     va_start(arguments, format);
     char *text = rs_vformat(format, arguments);

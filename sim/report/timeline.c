@@ -12,7 +12,7 @@
 struct rs_timeline {
     const rs_program *program;
     rs_activity *items;
-    size_t n, room;
+    size_t n, capacity;
     bool failed;
 };
 
@@ -52,16 +52,12 @@ void rs_timeline_free(rs_timeline *t)
 void rs_timeline_add(void *timeline, const rs_activity *activity)
 {
     rs_timeline *t = timeline;
-    if (t->n == t->room) {
-        const size_t room = t->room > 0 ? 2 * t->room : 256;
-        rs_activity *items = rs_recalloc(t->items, t->room, room, sizeof *items);
-        if (items == NULL) {
-            t->failed = true;
-            return;
-        }
-        t->items = items;
-        t->room = room;
+    rs_activity *grown = rs_grow(t->items, t->n, &t->capacity, sizeof *grown);
+    if (grown == NULL) {
+        t->failed = true;
+        return;
     }
+    t->items = grown;
     t->items[t->n++] = *activity;
 }
 

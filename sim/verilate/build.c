@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "base/rng.h"
 #include "verilate/shim/shim.h"
 #include "verilate/process.h"
 
@@ -66,7 +66,7 @@ typedef struct build {
     list rtl;    /* paths */
     list design; /* Verilator's arguments that name the design: parameters, folders, sources */
     list flags;  /* of the compiler, for model and runtime alike */
-    uint64_t key[2], runtime_key[2];
+    uint64_t key, runtime_key;
     char *library, *runtime, *folder, *log;
 } build;
 
@@ -170,30 +170,13 @@ static rs_status find_tools(build *b, rs_diag *diag)
 
 /* ---------------------------------------------------------------------------------------------------------- key */
 
-static void hash(uint64_t key[2], const void *bytes, size_t n)
-{
-    /* Two FNV-1a sums (Fowler, Noll, Vo) with different starts, the length mixed in. */
-    const uint8_t *p = bytes;
-    for (size_t i = 0; i < n; i++) {
-        key[0] = (key[0] ^ p[i]) * UINT64_C(0x100000001b3);
-        key[1] = (key[1] ^ p[i]) * UINT64_C(0x100000001b3) + (key[1] >> 47);
-    }
-    key[0] = rs_mix64(key[0] ^ n);
-    key[1] = rs_mix64(key[1] + n);
-}
-
-static void hash_text(uint64_t key[2], const char *text)
-{
-    hash(key, text, strlen(text));
-}
-
-static rs_status hash_file(uint64_t key[2], const char *path, rs_diag *diag)
+static rs_status hash_file(uint64_t *key, const char *path, rs_diag *diag)
 {
     uint8_t *data = NULL;
     size_t size = 0;
     rs_status status = rs_read_file(path, MAX_SOURCE_BYTES, false, &data, &size, diag);
     if (status == RS_OK)
-        hash(key, data, size);
+        *key = rs_hash_bytes(*key, data, size);
     rs_free(data);
     return status;
 }
@@ -234,9 +217,9 @@ static rs_status run_and_read(build *b, const char *const *argv, rs_status wrong
 }
 
 /* Adds a text; the first line of it can be had, too. */
-static rs_status hash_answer(uint64_t key[2], const char *text, size_t n, char **line, rs_diag *diag)
+static rs_status hash_answer(uint64_t *key, const char *text, size_t n, char **line, rs_diag *diag)
 {
-    hash(key, text, n);
+    *key = rs_hash_bytes(*key, text, n);
     size_t length = 0;
     while (length < n && text[length] != '\r' && text[length] != '\n')
         length++;
@@ -290,7 +273,7 @@ static void remember(const char *tool, const char *option, const struct stat *fi
     memcpy(place->text, text, n);
 }
 
-static rs_status hash_output(build *b, uint64_t key[2], const char *tool, const char *option, const char *argument,
+static rs_status hash_output(build *b, uint64_t *key, const char *tool, const char *option, const char *argument,
                              char **line, rs_diag *diag)
 {
     struct stat file;
@@ -438,7 +421,7 @@ static rs_status set_flags(build *b, rs_diag *diag)
 }
 
 /* A file of sim/verilate/shim/. */
-static rs_status hash_part(build *b, uint64_t key[2], const char *name, rs_diag *diag)
+static rs_status hash_part(build *b, uint64_t *key, const char *name, rs_diag *diag)
 {
     char *path = rs_format("%s/sim/verilate/shim/%s", b->home, name);
     const rs_status status = path != NULL ? hash_file(key, path, diag) : rs_out_of_memory(diag);
@@ -459,25 +442,24 @@ static rs_status hash_foreign(build *b, rs_diag *diag)
     if (command.failed)
         return rs_out_of_memory(diag);
     if (b->recipe->language != NULL)
-        hash_text(b->key, b->recipe->language);
+        b->key = rs_hash_text(b->key, b->recipe->language);
     char *text = NULL;
     size_t n = 0;
     rs_status status = run_and_read(b, command.items, RS_BAD_INPUT, &text, &n, diag);
     if (status == RS_OK)
-        status = hash_answer(b->key, text, n, NULL, diag);
+        status = hash_answer(&b->key, text, n, NULL, diag);
     rs_free(text);
     if (status == RS_OK)
-        status = hash_part(b, b->key, "unit_adapter.h", diag);
+        status = hash_part(b, &b->key, "unit_adapter.h", diag);
     if (status == RS_OK && b->recipe->code != NULL)
-        status = hash_file(b->key, b->recipe->code, diag);
+        status = hash_file(&b->key, b->recipe->code, diag);
     return status;
 }
 
 static rs_status make_keys(build *b, rs_diag *diag)
 {
-    uint64_t *key = b->runtime_key;
-    key[0] = UINT64_C(0xcbf29ce484222325);
-    key[1] = rs_mix64(RS_SHIM_INTERFACE);
+    uint64_t *key = &b->runtime_key;
+    *key = rs_hash_number(0, RS_SHIM_INTERFACE);
     rs_status status = hash_output(b, key, b->verilator, "--version", NULL, NULL, diag);
     if (status == RS_OK)
         status = hash_output(b, key, b->verilator, "--getenv", "VERILATOR_ROOT", &b->root, diag);
@@ -490,22 +472,21 @@ static rs_status make_keys(build *b, rs_diag *diag)
     /* Flags name folders, which do not matter: two copies of the same sources share their models. */
     for (size_t i = 0; i < b->flags.n; i++)
         if (b->flags.items[i][0] == '-')
-            hash_text(key, b->flags.items[i]);
+            *key = rs_hash_text(*key, b->flags.items[i]);
     static const char *const common[] = { "runtime.h", "model.h", "wave.h" };
     const char *const shim[] = { b->recipe->header, b->recipe->shim };
     for (size_t i = 0; status == RS_OK && i < sizeof common / sizeof common[0]; i++)
         status = hash_part(b, key, common[i], diag);
-    b->key[0] = key[0];
-    b->key[1] = key[1];
+    b->key = *key;
     if (b->quick)
-        hash_text(b->key, quick_flag);
-    hash_text(b->key, b->recipe->top);
+        b->key = rs_hash_text(b->key, quick_flag);
+    b->key = rs_hash_text(b->key, b->recipe->top);
     for (size_t i = 0; b->recipe->parameters != NULL && b->recipe->parameters[i] != NULL; i++)
-        hash_text(b->key, b->recipe->parameters[i]);
+        b->key = rs_hash_text(b->key, b->recipe->parameters[i]);
     for (size_t i = 0; status == RS_OK && i < sizeof shim / sizeof shim[0]; i++)
-        status = hash_part(b, b->key, shim[i], diag);
+        status = hash_part(b, &b->key, shim[i], diag);
     for (size_t i = 0; status == RS_OK && i < b->rtl.n; i++)
-        status = hash_file(b->key, b->rtl.items[i], diag);
+        status = hash_file(&b->key, b->rtl.items[i], diag);
     if (status == RS_OK && b->recipe->sources != NULL)
         status = hash_foreign(b, diag);
     return status;
@@ -869,8 +850,8 @@ rs_status rs_dut_build_recipe(const rs_dut_recipe *recipe, const rs_dut_build_op
     if (status == RS_OK)
         status = make_keys(&b, diag);
     if (status == RS_OK) {
-        b.library = rs_format("%s/dut-%016" PRIx64 "%016" PRIx64 ".so", b.cache, b.key[0], b.key[1]);
-        b.runtime = rs_format("%s/runtime-%016" PRIx64 "%016" PRIx64 ".o", b.cache, b.runtime_key[0], b.runtime_key[1]);
+        b.library = rs_format("%s/dut-%016" PRIx64 ".so", b.cache, b.key);
+        b.runtime = rs_format("%s/runtime-%016" PRIx64 ".o", b.cache, b.runtime_key);
         if (b.library == NULL || b.runtime == NULL)
             status = rs_out_of_memory(diag);
     }

@@ -128,7 +128,7 @@ static double float_rate(const rs_net *net, const rs_dataset *set)
     double rate = 0.0;
     for (int i = 0; i < 3; i++) {
         rs_test_result r;
-        must(rs_test_net(net, set, NULL, &r, diag));
+        must(rs_score_dataset(net, set, NULL, &r, diag));
         rate = best(rate, r.images_per_second);
     }
     return rate;

@@ -272,6 +272,15 @@ static void write_changed(const char *path, const char *from, const char *to)
     free(text);
 }
 
+/* The reference of a source's short name; the name itself if it is not listed. */
+static const char *reference(const rs_technology *t, const char *id)
+{
+    for (size_t i = 0; i < t->n_sources; i++)
+        if (strcmp(t->sources[i].id, id) == 0)
+            return t->sources[i].reference;
+    return id;
+}
+
 static void check_reader(void **state)
 {
     (void)state;
@@ -303,8 +312,8 @@ static void check_reader(void **state)
         rs_diag_free(diag);
     }
     /* Every number of the shipped file resolves to a reference of some length. */
-    assert_true(strlen(rs_technology_reference(technology, technology->dram_source)) > 20);
-    assert_true(strlen(rs_technology_reference(technology, technology->mux_source)) > 20);
+    assert_true(strlen(reference(technology, technology->dram_source)) > 20);
+    assert_true(strlen(reference(technology, technology->mux_source)) > 20);
 }
 
 int main(void)

@@ -17,6 +17,7 @@
 #include "import/caffe/caffe.h"
 #include "layers/exec.h"
 #include "support/corners.h"
+#include "support/score_files.h"
 #include "train/train.h"
 
 enum { IMAGES = 150, TEST_IMAGES = 40 };
@@ -394,7 +395,7 @@ static void test_scores(void **state)
     rs_dataset *set = NULL;
     rs_assert_ok(rs_dataset_open(folder, NULL, false, &set, diag), diag);
     rs_test_result r, again;
-    rs_assert_ok(rs_test(net_path, trained.weights_path, set, NULL, &r, diag), diag);
+    rs_assert_ok(rs_test_score_files(net_path, trained.weights_path, set, NULL, &r, diag), diag);
     assert_int_equal(r.images, TEST_IMAGES);
     assert_int_equal(r.top_k, 1);
     assert_true(r.accuracy == (double)r.hits / TEST_IMAGES);
@@ -402,16 +403,16 @@ static void test_scores(void **state)
                 fabs(r.loss - trained.test_loss) < 1e-6); /* 5 batches of 8 are all of them */
     for (int64_t batch = 1; batch < 50; batch += 13) {
         const rs_test_options o = { .batch = batch };
-        rs_assert_ok(rs_test(net_path, trained.weights_path, set, &o, &again, diag), diag);
+        rs_assert_ok(rs_test_score_files(net_path, trained.weights_path, set, &o, &again, diag), diag);
         assert_true(again.hits == r.hits && again.ties == r.ties && fabs(again.loss - r.loss) < 1e-6);
     }
     const rs_test_options all = { .top_k = RS_CORNERS_CLASSES, .images = 17 };
-    rs_assert_ok(rs_test(net_path, trained.weights_path, set, &all, &again, diag), diag);
+    rs_assert_ok(rs_test_score_files(net_path, trained.weights_path, set, &all, &again, diag), diag);
     assert_int_equal(again.hits, 17);
     const rs_test_options many = { .top_k = RS_CORNERS_CLASSES + 1 };
-    rs_assert_error(rs_test(net_path, trained.weights_path, set, &many, &again, diag), RS_USAGE, diag,
+    rs_assert_error(rs_test_score_files(net_path, trained.weights_path, set, &many, &again, diag), RS_USAGE, diag,
                     "top 5 of 4 classes");
-    rs_assert_error(rs_test(net_path, "/no/such.caffemodel", set, NULL, &again, diag), RS_BAD_INPUT, diag,
+    rs_assert_error(rs_test_score_files(net_path, "/no/such.caffemodel", set, NULL, &again, diag), RS_BAD_INPUT, diag,
                     "/no/such.caffemodel");
     rs_dataset_free(set);
     rs_diag_free(diag);

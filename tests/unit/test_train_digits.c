@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/train.h"
+#include "support/score_files.h"
 
 static const char ZOO[] = "model/zoo/lenet/";
 
@@ -71,7 +71,7 @@ static void test_trained_weights(void **state)
     rs_dataset *set = NULL;
     rs_test_result r;
     rs_assert_ok(rs_dataset_open(digits, NULL, false, &set, diag), diag);
-    rs_assert_ok(rs_test(net, weights, set, NULL, &r, diag), diag);
+    rs_assert_ok(rs_test_score_files(net, weights, set, NULL, &r, diag), diag);
     print_message("%lld of %lld embedded digits, %lld ties, loss %.4f\n", (long long)r.hits, (long long)r.images,
                   (long long)r.ties, r.loss);
     assert_int_equal(r.images, 2000);
@@ -101,10 +101,10 @@ static void test_mnist(void **state)
     rs_dataset *set = NULL;
     rs_test_result r;
     rs_assert_ok(rs_dataset_open(folder, NULL, false, &set, diag), diag);
-    rs_assert_ok(rs_test(net, ours, set, NULL, &r, diag), diag);
+    rs_assert_ok(rs_test_score_files(net, ours, set, NULL, &r, diag), diag);
     assert_int_equal(r.images, 10000);
     assert_int_equal(r.hits, 9903);
-    rs_assert_ok(rs_test(net, caffe, set, NULL, &r, diag), diag);
+    rs_assert_ok(rs_test_score_files(net, caffe, set, NULL, &r, diag), diag);
     assert_int_equal(r.hits, 9905);
     rs_dataset_free(set);
     rs_free(folder);

@@ -46,7 +46,8 @@ struct rs_hdf5_weights {
     const uint8_t *data;
     size_t size;
     int visits;
-    int n_layers, capacity;
+    int n_layers;
+    size_t capacity;
     h5_layer *layers;
 };
 
@@ -232,14 +233,10 @@ static rs_status add_layer(rs_hdf5_weights *w, const char *name, rs_diag *diag)
 {
     if (w->n_layers == MAX_LAYERS)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(w->path), NULL, "more than %d layers", MAX_LAYERS);
-    if (w->n_layers == w->capacity) {
-        const int more = w->capacity == 0 ? 64 : 2 * w->capacity;
-        h5_layer *grown = (h5_layer *)rs_recalloc(w->layers, (size_t)w->capacity, (size_t)more, sizeof *grown);
-        if (grown == NULL)
-            return rs_out_of_memory(diag);
-        w->layers = grown;
-        w->capacity = more;
-    }
+    h5_layer *grown = rs_grow(w->layers, (size_t)w->n_layers, &w->capacity, sizeof *grown);
+    if (grown == NULL)
+        return rs_out_of_memory(diag);
+    w->layers = grown;
     char *copy = rs_strdup(name);
     if (copy == NULL)
         return rs_out_of_memory(diag);

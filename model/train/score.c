@@ -117,8 +117,8 @@ rs_status rs_score_net(rs_exec *exec, const rs_net *net, int layer, const rs_dat
     return st;
 }
 
-rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_options *options, rs_test_result *result,
-                      rs_diag *diag)
+rs_status rs_score_dataset(const rs_net *net, const rs_dataset *set, const rs_test_options *options,
+                           rs_test_result *result, rs_diag *diag)
 {
     enum { BATCH = 100 };
     const rs_test_options o = options != NULL ? *options : (rs_test_options) { 0 };
@@ -137,22 +137,5 @@ rs_status rs_test_net(const rs_net *net, const rs_dataset *set, const rs_test_op
     if (st == RS_OK)
         st = rs_score_net(exec, net, layer, set, batch, &o, result, diag);
     rs_exec_free(exec);
-    return st;
-}
-
-rs_status rs_test(const char *net_path, const char *weights_path, const rs_dataset *set, const rs_test_options *options,
-                  rs_test_result *result, rs_diag *diag)
-{
-    *result = (rs_test_result) { 0 };
-    rs_net *net = NULL;
-    rs_status st = rs_import_net(net_path, NULL, NULL, &net, diag);
-    int layer = 0;
-    if (st == RS_OK)
-        st = rs_fit_data(net, set, NULL, 1, &layer, diag);
-    if (st == RS_OK)
-        st = rs_import_weights(net_path, weights_path, net, diag);
-    if (st == RS_OK)
-        st = rs_test_net(net, set, options, result, diag);
-    rs_net_free(net);
     return st;
 }
