@@ -1,3 +1,4 @@
+/* OpenBLAS, told how many threads to use. */
 #include "base/blas.h"
 
 #include <cblas.h>

@@ -1,3 +1,4 @@
+/* Located messages: kept, printed, and words that were meant. */
 #include "base/diag.h"
 
 #include <assert.h>
@@ -12,13 +13,13 @@
 
 /* A hostile file can be wrong in a million places, or hold a name of a megabyte: what is kept and printed is bounded.
  */
-enum { MOST_MESSAGES = 200, LONGEST_TEXT = 4000 };
+enum { MAX_MESSAGES = 200, MAX_TEXT = 4000 };
 
 struct rs_diag {
     rs_message *messages;
     size_t n, capacity;
     size_t errors;        /* all of them, also those that are not kept */
-    size_t warnings_lost; /* beyond MOST_MESSAGES */
+    size_t warnings_lost; /* beyond MAX_MESSAGES */
     size_t errors_lost;
     rs_status first;
     bool short_of_memory; /* a message could not be stored: `fallback` stands for it */
@@ -98,7 +99,7 @@ rs_status(rs_error)(rs_diag *diag, rs_status status, rs_loc loc, const char *hin
         return status;
     if (diag->errors++ == 0)
         diag->first = status;
-    if (diag->n >= MOST_MESSAGES) {
+    if (diag->n >= MAX_MESSAGES) {
         diag->errors_lost++;
         return status;
     }
@@ -116,7 +117,7 @@ void rs_warn(rs_diag *diag, rs_loc loc, const char *hint, const char *format, ..
 {
     if (diag == NULL)
         return;
-    if (diag->n >= MOST_MESSAGES) {
+    if (diag->n >= MAX_MESSAGES) {
         diag->warnings_lost++;
         return;
     }
@@ -167,7 +168,7 @@ static void print_message(const rs_message *m, bool color, FILE *stream)
         [RS_NOTE] = "\033[1;36m", [RS_WARNING] = "\033[1;35m", [RS_ERROR] = "\033[1;31m"
     };
     if (m->loc.file != NULL) {
-        rs_text_print(m->loc.file, LONGEST_TEXT, stream);
+        rs_text_print(m->loc.file, MAX_TEXT, stream);
         if (m->loc.line > 0)
             fprintf(stream, ":%d", m->loc.line);
         if (m->loc.line > 0 && m->loc.column > 0)
@@ -175,11 +176,11 @@ static void print_message(const rs_message *m, bool color, FILE *stream)
         fputs(": ", stream);
     }
     fprintf(stream, "%s%s:%s ", color ? colors[m->severity] : "", names[m->severity], color ? "\033[0m" : "");
-    rs_text_print(m->text, LONGEST_TEXT, stream);
+    rs_text_print(m->text, MAX_TEXT, stream);
     putc('\n', stream);
     if (m->hint != NULL) {
         fprintf(stream, "%shint:%s ", color ? "\033[1;32m" : "", color ? "\033[0m" : "");
-        rs_text_print(m->hint, LONGEST_TEXT, stream);
+        rs_text_print(m->hint, MAX_TEXT, stream);
         putc('\n', stream);
     }
 }
@@ -200,8 +201,8 @@ void rs_diag_print(rs_diag *diag, FILE *stream)
 }
 
 /* Distance with insertions, deletions, substitutions and swaps of neighbours ("optimal string alignment"), without
- * case. Words longer than LONGEST_WORD are never near. */
-enum { LONGEST_WORD = 63 };
+ * case. Words longer than MAX_WORD are never near. */
+enum { MAX_WORD = 63 };
 
 static int lower(char c)
 {
@@ -210,7 +211,7 @@ static int lower(char c)
 
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
 {
-    size_t rows[3][LONGEST_WORD + 1];
+    size_t rows[3][MAX_WORD + 1];
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= nb; j++)
         last[j] = j;
@@ -238,14 +239,14 @@ static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb)
 
 const char *rs_nearest(const char *word, const char *const *candidates, size_t n)
 {
-    const size_t length = strnlen(word, LONGEST_WORD + 1);
-    if (length > LONGEST_WORD)
+    const size_t length = strnlen(word, MAX_WORD + 1);
+    if (length > MAX_WORD)
         return NULL;
     const char *nearest = NULL;
     size_t best = length / 3 + 1; /* a word of 3 letters may have one wrong, of 6 two, ... */
     for (size_t i = 0; i < n; i++) {
-        const size_t other = strnlen(candidates[i], LONGEST_WORD + 1);
-        if (other > LONGEST_WORD)
+        const size_t other = strnlen(candidates[i], MAX_WORD + 1);
+        if (other > MAX_WORD)
             continue;
         const size_t distance = edit_distance(word, length, candidates[i], other);
         /* Something must be left of the word: 'x' is not near 'y'. */

@@ -1,3 +1,4 @@
+/* Faults injected for tests: the n-th allocation or the like fails. */
 #include "base/faults.h"
 
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* Files: paths, whole files in and out, gzip. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -83,7 +84,7 @@ rs_status rs_make_folder(const char *path, rs_diag *diag)
 /* "did you mean 'lenet.yaml'?" from what lies in the folder, or NULL; rs_free releases it. */
 static char *similar_file(const char *path)
 {
-    enum { MOST = 1000 };
+    enum { MAX_ENTRIES = 1000 };
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     char *folder = rs_path_folder(path);
@@ -93,7 +94,7 @@ static char *similar_file(const char *path)
         return NULL;
     char *best = NULL;
     struct dirent *entry;
-    for (int i = 0; i < MOST && (entry = readdir(d)) != NULL; i++) {
+    for (int i = 0; i < MAX_ENTRIES && (entry = readdir(d)) != NULL; i++) {
         /* The nearest of this one and the best so far: in the end, of all. */
         const char *const pair[] = { entry->d_name, best };
         if (entry->d_name[0] == '.' || rs_nearest(name, pair, best != NULL ? 2 : 1) != entry->d_name)

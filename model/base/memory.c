@@ -97,7 +97,7 @@ void rs_free(void *block)
 }
 
 /* Blocks are cut from chunks that double in size, so that an arena costs few allocations whatever it holds. */
-enum { FIRST_CHUNK = 4096, LARGEST_CHUNK = 1 << 20, ARENA_ALIGNMENT = 16 };
+enum { FIRST_CHUNK = 4096, MAX_CHUNK = 1 << 20, ARENA_ALIGNMENT = 16 };
 
 typedef struct chunk {
     struct chunk *next;
@@ -146,7 +146,7 @@ void *rs_arena_calloc(rs_arena *arena, size_t count, size_t size)
         c->size = room;
         c->next = arena->chunks;
         arena->chunks = c;
-        if (arena->next_size < LARGEST_CHUNK)
+        if (arena->next_size < MAX_CHUNK)
             arena->next_size *= 2;
     }
     void *block = c->bytes + c->used;

@@ -1,3 +1,4 @@
+/* Arrays in NumPy's format (.npy). */
 #include "base/npy.h"
 
 #include <stdio.h>

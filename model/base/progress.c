@@ -1,3 +1,4 @@
+/* Progress of long loops on a terminal, and the clock. */
 #include "base/progress.h"
 
 #include <signal.h>
@@ -106,7 +107,7 @@ void rs_progress_update(rs_progress *progress, uint64_t done, const char *detail
     const double now = rs_seconds();
     if (progress->visible && now - progress->drawn < interval)
         return;
-    enum { BAR = 24, LONGEST = 512 };
+    enum { BAR = 24, MAX_LINE = 512 };
     const uint64_t total = progress->total > 0 ? progress->total : 1;
     const uint64_t shown = done < total ? done : total;
     const double part = (double)shown / (double)total, elapsed = now - progress->begin;
@@ -122,7 +123,7 @@ void rs_progress_update(rs_progress *progress, uint64_t done, const char *detail
         snprintf(rate, sizeof rate, "  %.4g %s/s  %llu:%02llu left", (double)shown / elapsed, progress->unit, s / 60,
                  s % 60);
     }
-    char line[LONGEST];
+    char line[MAX_LINE];
     snprintf(line, sizeof line, "%s [%s] %3d %%  %llu/%llu%s%s%s", progress->what, bar, (int)(part * 100),
              (unsigned long long)shown, (unsigned long long)progress->total, rate, detail != NULL ? "  " : "",
              detail != NULL ? detail : "");

@@ -1,3 +1,4 @@
+/* Random numbers from (seed, stream, counter): Philox4x32-10. */
 #include "base/rng.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Files that a process makes for a while. */
 #include "base/temporary.h"
 
 #include <pthread.h>

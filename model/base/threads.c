@@ -1,3 +1,4 @@
+/* A pool of threads for loops whose parts are independent. */
 #include "base/threads.h"
 
 #include <pthread.h>
@@ -11,7 +12,7 @@
 
 #include "base/blas.h"
 
-enum { MOST_THREADS = 256 };
+enum { MAX_THREADS = 256 };
 
 /* One job at a time. Sleeping helpers join a job only while it is open: the caller, who works too, closes it when no
  * index is left, and so never waits for a helper that was slow to wake. */
@@ -26,7 +27,7 @@ static struct {
     void *context;
     atomic_size_t next;
     int helpers;
-    pthread_t threads[MOST_THREADS];
+    pthread_t threads[MAX_THREADS];
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER };
 
 /* Held by the thread whose job the pool runs. */
@@ -44,11 +45,11 @@ static int quota(void)
     long long limit = 0, period = 0;
     FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
     if (f == NULL)
-        return MOST_THREADS;
+        return MAX_THREADS;
     const int fields = fscanf(f, "%lld %lld", &limit, &period); /* "max 100000" where there is none */
     fclose(f);
-    if (fields != 2 || limit <= 0 || period <= 0 || limit / period >= MOST_THREADS)
-        return MOST_THREADS;
+    if (fields != 2 || limit <= 0 || period <= 0 || limit / period >= MAX_THREADS)
+        return MAX_THREADS;
     return limit < period ? 1 : (int)((limit + period - 1) / period);
 }
 
@@ -59,18 +60,18 @@ static int default_threads(void)
         char *end;
         const long n = strtol(text, &end, 10);
         if (*text != '\0' && *end == '\0' && n >= 1)
-            return n < MOST_THREADS ? (int)n : MOST_THREADS;
+            return n < MAX_THREADS ? (int)n : MAX_THREADS;
     }
     cpu_set_t set;
     int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     if (quota() < n)
         n = quota();
-    return n < 1 ? 1 : n < MOST_THREADS ? n : MOST_THREADS;
+    return n < 1 ? 1 : n < MAX_THREADS ? n : MAX_THREADS;
 }
 
 void rs_set_threads(int n)
 {
-    atomic_store(&chosen, n < 0 ? 0 : n < MOST_THREADS ? n : MOST_THREADS);
+    atomic_store(&chosen, n < 0 ? 0 : n < MAX_THREADS ? n : MAX_THREADS);
     atomic_store(&usual, 0); /* RISTRETTO_THREADS is read again */
 }
 

@@ -6,7 +6,7 @@
 #include "base/npy.h"
 #include "data/source.h"
 
-#define MOST_BYTES ((size_t)16 << 30)
+#define MAX_BYTES ((size_t)16 << 30)
 
 /* Channels first or last: the axis of 1, 3 or 4; if both could be, the first. */
 static bool is_depth(int64_t n)
@@ -74,13 +74,13 @@ static rs_status take_labels(const char *path, const rs_npy *a, const char *imag
 rs_status rs_arrays_read(const char *images_path, const char *labels_path, rs_dataset *set, rs_diag *diag)
 {
     rs_npy a;
-    rs_status st = rs_npy_read(images_path, MOST_BYTES, &a, NULL, diag);
+    rs_status st = rs_npy_read(images_path, MAX_BYTES, &a, NULL, diag);
     if (st != RS_OK)
         return st;
     st = take_images(images_path, &a, set, diag);
     rs_npy_free(&a);
     if (st == RS_OK)
-        st = rs_npy_read(labels_path, MOST_BYTES, &a, NULL, diag);
+        st = rs_npy_read(labels_path, MAX_BYTES, &a, NULL, diag);
     if (st != RS_OK)
         return st;
     st = take_labels(labels_path, &a, images_path, set, diag);

@@ -8,7 +8,7 @@
 
 enum { SIDE = 32, PLANES = 3, IMAGE = PLANES * SIDE * SIDE, CLASSES_10 = 10, CLASSES_100 = 100, COARSE = 20 };
 /* Far above any data set in this format. */
-#define MOST_BYTES ((size_t)4 << 30)
+#define MAX_BYTES ((size_t)4 << 30)
 
 /* Label bytes a record: 1 or 2, whichever divides the file and has labels in range throughout; 0: neither. */
 static int label_bytes(const uint8_t *data, size_t size)
@@ -56,7 +56,7 @@ rs_status rs_cifar_read(const char *const *paths, int n_paths, rs_dataset *set, 
     for (int f = 0; f < n_paths; f++) {
         uint8_t *data = NULL;
         size_t size = 0;
-        rs_status one = rs_read_file(paths[f], MOST_BYTES, false, &data, &size, diag);
+        rs_status one = rs_read_file(paths[f], MAX_BYTES, false, &data, &size, diag);
         const int n = one == RS_OK ? label_bytes(data, size) : 0;
         if (one == RS_OK && n == 0)
             one = neither(paths[f], data, size, diag);

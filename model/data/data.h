@@ -108,8 +108,8 @@ void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint6
 /* The images of a set as they enter a net for testing, read, decoded, resized and cropped, in memory, on all threads;
  * so that they can be taken again and again, and as bytes. The result is a set of its own. With it go the same `param`:
  * resizing and cropping then change nothing more, the means still apply. RS_RESOURCE: it would take more than
- * RS_LOADED_MOST bytes. */
-#define RS_LOADED_MOST ((uint64_t)16 << 30)
+ * RS_LOADED_MAX_BYTES bytes. */
+#define RS_LOADED_MAX_BYTES ((uint64_t)16 << 30)
 rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_dataset **loaded, rs_diag *diag);
 /* Whether they are in memory as they enter the net already, so that loading changes nothing; and: loads a set in its
  * own place if they are not. */

@@ -1,3 +1,4 @@
+/* Datum records of Caffe's databases. */
 #include "data/datum.h"
 
 #include <string.h>
@@ -6,7 +7,7 @@
 enum { CHANNELS = 1, HEIGHT, WIDTH, DATA, LABEL, FLOATS, ENCODED };
 enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
-enum { WINDOW = 512, LONGEST_VARINT = 10 };
+enum { WINDOW = 512, MAX_VARINT = 10 };
 
 /* A window of the record that moves with the place. */
 typedef struct walker {
@@ -38,7 +39,7 @@ static bool byte(walker *w, uint8_t *value)
 static bool varint(walker *w, uint64_t *value)
 {
     *value = 0;
-    for (int i = 0; i < LONGEST_VARINT; i++) {
+    for (int i = 0; i < MAX_VARINT; i++) {
         uint8_t b;
         if (!byte(w, &b))
             return false;

@@ -6,7 +6,7 @@
 #include "data/source.h"
 #include "data/window.h"
 
-enum { PIECE = 16, MOST_READERS = 16 };
+enum { PIECE = 16, MAX_READERS = 16 };
 
 typedef struct slot {
     rs_window at;
@@ -24,7 +24,7 @@ struct rs_feed {
     int64_t next;   /* the next image for rs_feed_next */
     /* For sets that are not ready in memory. */
     int readers;
-    pthread_t threads[MOST_READERS];
+    pthread_t threads[MAX_READERS];
     pthread_mutex_t lock;
     pthread_cond_t done, room;
     int64_t issued; /* the next image for a reader */
@@ -97,7 +97,7 @@ rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const u
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->done, NULL);
     pthread_cond_init(&f->room, NULL);
-    const int wanted = rs_threads() < MOST_READERS ? rs_threads() : MOST_READERS;
+    const int wanted = rs_threads() < MAX_READERS ? rs_threads() : MAX_READERS;
     while (f->readers < wanted && pthread_create(&f->threads[f->readers], NULL, reader, f) == 0)
         f->readers++;
     *feed = f;

@@ -1,3 +1,4 @@
+/* IDX files, the format of MNIST. */
 #include "data/idx.h"
 
 #include <inttypes.h>
@@ -24,8 +25,8 @@ static void put_big_endian(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
-/* Checks the header, with least to most axes, and that the elements fill the rest of the file exactly. */
-static rs_status check(const char *path, const char *what, const uint8_t *data, size_t size, int least, int most,
+/* Checks the header, with min_axes to max_axes axes, and that the elements fill the rest of the file exactly. */
+static rs_status check(const char *path, const char *what, const uint8_t *data, size_t size, int min_axes, int max_axes,
                        int64_t dim[4], size_t *header, rs_diag *diag)
 {
     const rs_loc loc = RS_FILE(path);
@@ -33,11 +34,11 @@ static rs_status check(const char *path, const char *what, const uint8_t *data, 
         return rs_error(diag, RS_BAD_INPUT, loc, NULL, "the file ends at byte %zu, expected an IDX header", size);
     const uint32_t magic = big_endian(data);
     const int axes = (int)(magic & 0xff);
-    if (magic >> 16 != 0 || (magic >> 8 & 0xff) != IDX_U8 || axes < least || axes > most)
+    if (magic >> 16 != 0 || (magic >> 8 & 0xff) != IDX_U8 || axes < min_axes || axes > max_axes)
         return rs_error(diag, RS_BAD_INPUT, loc, NULL,
                         "the magic number at byte 0 is 0x%08" PRIx32 ", expected 0x%08x "
                         "(%s in an IDX file)",
-                        magic, (unsigned)(IDX_U8 << 8 | least), what);
+                        magic, (unsigned)(IDX_U8 << 8 | min_axes), what);
     *header = IDX_MAGIC_BYTES + (size_t)axes * IDX_AXIS_BYTES;
     if (size < *header)
         return rs_error(diag, RS_BAD_INPUT, loc, "the file is cut off",

@@ -8,8 +8,8 @@
 #include "base/rng.h"
 #include "data/source.h"
 
-#define MOST_BYTES ((size_t)1 << 30)
-#define MOST_IMAGES ((int64_t)1 << 28)
+#define MAX_BYTES ((size_t)1 << 30)
+#define MAX_IMAGES ((int64_t)1 << 28)
 
 typedef struct entry {
     const char *name; /* in the text */
@@ -56,7 +56,7 @@ static rs_status list_read(const rs_source *source, int64_t index, rs_color colo
     if (!rs_file_exists(path) || rs_folder_exists(path))
         st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "there is no image '%s'", path);
     else
-        st = rs_read_file(path, RS_PICTURE_MOST_BYTES, false, &bytes, &size, diag);
+        st = rs_read_file(path, RS_PICTURE_MAX_BYTES, false, &bytes, &size, diag);
     if (st == RS_OK)
         st = rs_picture_decode(bytes, size, color == RS_COLOR_AS_IS ? RS_COLOR_BGR : color, loc, path, picture, diag);
     rs_free(bytes);
@@ -113,9 +113,9 @@ static rs_status read_lines(list *l, size_t size, rs_diag *diag)
         char *stop = memchr(line, '\n', (size_t)(end - line));
         if (stop == NULL)
             stop = end; /* rs_read_file leaves a byte behind the last */
-        if (number == INT32_MAX || l->count == MOST_IMAGES)
+        if (number == INT32_MAX || l->count == MAX_IMAGES)
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(l->path), NULL, "the list has more than %lld images",
-                            (long long)MOST_IMAGES);
+                            (long long)MAX_IMAGES);
         number++;
         const rs_status one = add_line(l, line, stop, number, diag);
         if (st == RS_OK || one == RS_RESOURCE)
@@ -161,7 +161,7 @@ rs_status rs_list_open(const char *path, const rs_open_options *options, rs_data
 {
     size_t size = 0;
     uint8_t *text = NULL;
-    rs_status st = rs_read_file(path, MOST_BYTES, false, &text, &size, diag);
+    rs_status st = rs_read_file(path, MAX_BYTES, false, &text, &size, diag);
     if (st != RS_OK)
         return st;
     list *l = RS_NEW(list);

@@ -37,9 +37,9 @@ enum {
     DB_DEPTH = 6,
     DB_ENTRIES = 32,
     DB_ROOT = 40,
-    LEAST_PAGE = 512,
-    MOST_PAGE = 65536,
-    MOST_DEPTH = 32
+    MIN_PAGE = 512,
+    MAX_PAGE = 65536,
+    MAX_DEPTH = 32
 };
 #define MAGIC UINT32_C(0xbeefc0de)
 #define EMPTY UINT64_MAX
@@ -130,7 +130,7 @@ static rs_status walk(database *d, uint64_t number_of_page, int depth, rs_diag *
     if (number_of_page >= d->size / d->page)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt",
                         "page %llu is not there", (unsigned long long)number_of_page);
-    if (depth == MOST_DEPTH || d->pages_left-- == 0)
+    if (depth == MAX_DEPTH || d->pages_left-- == 0)
         return wrong(d, at, "a page that is met twice", diag);
     uint8_t *page = rs_calloc((size_t)d->page, 1);
     if (page == NULL)
@@ -161,7 +161,7 @@ static rs_status read_meta(database *d, uint64_t *root, uint64_t *entries, rs_di
     if (!read_at(d, 0, META_BYTES, meta[0]) || number(meta[0] + META_MAGIC, 4) != MAGIC)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "this is not an LMDB database");
     d->page = number(meta[0] + META_DBS, 4);
-    if (d->page < LEAST_PAGE || d->page > MOST_PAGE || (d->page & (d->page - 1)) != 0)
+    if (d->page < MIN_PAGE || d->page > MAX_PAGE || (d->page & (d->page - 1)) != 0)
         return wrong(d, META_DBS, "a page size that LMDB does not have", diag);
     if (!read_at(d, d->page, META_BYTES, meta[1]) || number(meta[1] + META_MAGIC, 4) != MAGIC)
         return wrong(d, d->page, "no second meta page", diag);
@@ -220,9 +220,9 @@ static rs_status read_image(const rs_source *source, int64_t index, rs_color col
         return st;
     char name[64];
     const rs_loc loc = where(source, index, name, sizeof name);
-    if (datum.bytes > RS_PICTURE_MOST_BYTES)
+    if (datum.bytes > RS_PICTURE_MAX_BYTES)
         return rs_error(diag, RS_BAD_INPUT, loc, NULL, "%s has an image of %llu bytes, expected at most %zu", name,
-                        (unsigned long long)datum.bytes, RS_PICTURE_MOST_BYTES);
+                        (unsigned long long)datum.bytes, RS_PICTURE_MAX_BYTES);
     uint8_t *bytes = rs_calloc((size_t)datum.bytes, 1);
     if (bytes == NULL)
         return rs_out_of_memory(diag);

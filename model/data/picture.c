@@ -1,3 +1,4 @@
+/* Pictures: JPEG and PNG, decoded. */
 #include "data/picture.h"
 
 #include <math.h>
@@ -30,10 +31,10 @@ enum { JPEG_DENSITY = 1024, PNG_DENSITY = 8400, SMALL = 1 << 16 };
 static rs_status check_size(int64_t height, int64_t width, size_t bytes, int density, rs_loc loc, const char *what,
                             rs_diag *diag)
 {
-    if (height < 1 || width < 1 || height > RS_PICTURE_MOST / width)
+    if (height < 1 || width < 1 || height > RS_PICTURE_MAX_PIXELS / width)
         return rs_error(diag, RS_BAD_INPUT, loc, NULL,
                         "'%s' has %lldx%lld pixels (height x width), expected at most %lld in all", what,
-                        (long long)height, (long long)width, (long long)RS_PICTURE_MOST);
+                        (long long)height, (long long)width, (long long)RS_PICTURE_MAX_PIXELS);
     if ((uint64_t)(height * width) > SMALL + (uint64_t)density * bytes)
         return rs_error(diag, RS_BAD_INPUT, loc, "the file is cut off, or its header is wrong",
                         "'%s' says that it has %lldx%lld pixels (height x width), in only %zu bytes", what,
@@ -92,9 +93,9 @@ static rs_status decode_jpeg(tjhandle jpeg, const uint8_t *bytes, size_t size, r
                              const char *what, rs_picture *picture, rs_diag *diag)
 {
     int width = 0, height = 0, sampling = 0, space = 0;
-    if (size > RS_PICTURE_MOST_BYTES)
+    if (size > RS_PICTURE_MAX_BYTES)
         return rs_error(diag, RS_BAD_INPUT, loc, NULL, "'%s' has %zu bytes, expected at most %zu", what, size,
-                        RS_PICTURE_MOST_BYTES);
+                        RS_PICTURE_MAX_BYTES);
     if (tjDecompressHeader3(jpeg, bytes, (unsigned long)size, &width, &height, &sampling, &space) != 0)
         return jpeg_error(jpeg, loc, what, diag);
     rs_status st = check_size(height, width, size, JPEG_DENSITY, loc, what, diag);
@@ -222,7 +223,7 @@ static void halve(const uint8_t *from, int64_t from_width, uint8_t *to, int64_t 
 rs_status rs_picture_resize(const rs_picture *from, int64_t height, int64_t width, rs_picture *to, rs_diag *diag)
 {
     *to = (rs_picture) { from->channels, (int)height, (int)width, NULL };
-    if (height < 1 || width < 1 || height > RS_PICTURE_MOST / width)
+    if (height < 1 || width < 1 || height > RS_PICTURE_MAX_PIXELS / width)
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "images cannot be resized to %lldx%lld (height x width)",
                         (long long)height, (long long)width);
     const size_t area = (size_t)(height * width), from_area = (size_t)from->height * (size_t)from->width;

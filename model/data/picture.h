@@ -13,14 +13,14 @@ typedef struct rs_picture {
 } rs_picture;
 
 /* The most pixels (height x width) that a picture may have. */
-#define RS_PICTURE_MOST ((int64_t)1 << 26)
+#define RS_PICTURE_MAX_PIXELS ((int64_t)1 << 26)
 /* The largest file of one picture, in bytes. */
-#define RS_PICTURE_MOST_BYTES ((size_t)1 << 28)
+#define RS_PICTURE_MAX_BYTES ((size_t)1 << 28)
 
 /* Decodes a JPEG (baseline or progressive; gray, YCbCr, RGB, CMYK, YCCK) or a PNG (every form; alpha is dropped), into
  * 3 channels, 1 channel or, with RS_COLOR_AS_IS, what the file has (CMYK: 3). Which of the two it is, the first bytes
  * say, not the name. `what` names the picture in errors. RS_BAD_INPUT at `loc`: another format, corrupt, cut off, more
- * pixels than RS_PICTURE_MOST, or far more than a file of this size can hold. */
+ * pixels than RS_PICTURE_MAX_PIXELS, or far more than a file of this size can hold. */
 rs_status rs_picture_decode(const uint8_t *bytes, size_t size, rs_color color, rs_loc loc, const char *what,
                             rs_picture *picture, rs_diag *diag);
 

@@ -266,10 +266,10 @@ rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_
     const int64_t image = rs_shape_count(&shape, 0);
     if (set->count < 1)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
-    if (image < 1 || (uint64_t)set->count > RS_LOADED_MOST / (uint64_t)image)
+    if (image < 1 || (uint64_t)set->count > RS_LOADED_MAX_BYTES / (uint64_t)image)
         return rs_error(diag, RS_RESOURCE, RS_FILE(set->path), "take fewer images",
                         "%lld images of %lld bytes do not fit %llu bytes, the most that is held in memory",
-                        (long long)set->count, (long long)image, (unsigned long long)RS_LOADED_MOST);
+                        (long long)set->count, (long long)image, (unsigned long long)RS_LOADED_MAX_BYTES);
     rs_dataset *s = RS_NEW(rs_dataset);
     if (s == NULL)
         return rs_out_of_memory(diag);

@@ -1,7 +1,50 @@
-/* A net made ready: for its data, and from another net. */
+/* A net made ready: its data layer and labels, for its data, and from another net. */
 #include <string.h>
 
 #include "train/score.h"
+
+rs_status rs_data_layer(const rs_net *net, int *layer, rs_diag *diag)
+{
+    const int input = rs_net_input(net);
+    for (int i = 0; i < net->n_layers; i++)
+        for (int t = 0; t < net->layers[i].n_tops && net->layers[i].type == RS_LAYER_INPUT; t++)
+            if (net->layers[i].tops[t] == input) {
+                *layer = i;
+                return RS_OK;
+            }
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "the net has no data layer");
+}
+
+int rs_label_blob(const rs_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].type == RS_LAYER_ACCURACY || net->layers[i].type == RS_LAYER_SOFTMAX_LOSS)
+            return net->layers[i].bottoms[1];
+    return -1;
+}
+
+rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, const rs_data_param *transform,
+                        rs_diag *diag)
+{
+    const rs_status st = rs_dataset_check(set, transform, net->layers[layer].loc, diag);
+    if (st != RS_OK)
+        return st;
+    const rs_shape *in = &net->blobs[rs_net_input(net)].shape, images = rs_dataset_shape(set, transform, in->dim[0]);
+    char wanted[96], given[96];
+    if (!rs_shape_equal(in, &images))
+        return rs_error(
+            diag, RS_BAD_INPUT, net->layers[layer].loc, NULL, "the net takes images of %s, but those of '%s' make %s",
+            rs_shape_text(in, wanted, sizeof wanted), set->path, rs_shape_text(&images, given, sizeof given));
+    if (set->count < 1)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
+    const int scores = rs_net_scores(net);
+    const int64_t classes = scores < 0 ? -1 : rs_shape_count(&net->blobs[scores].shape, 1);
+    if (classes >= 0 && set->classes > classes)
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL,
+                        "'%s' has labels up to %d, but the net scores only %lld classes", set->path, set->classes - 1,
+                        (long long)classes);
+    return RS_OK;
+}
 
 rs_status rs_fit_data(rs_net *net, const rs_dataset *set, const rs_data_override *over, int64_t batch, int *layer,
                       rs_diag *diag)

@@ -1,3 +1,4 @@
+/* Training told line by line, as Caffe does. */
 #include <inttypes.h>
 
 #include "train/train.h"

@@ -1,3 +1,4 @@
+/* The update rules of the solvers. */
 #include "train/rule.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Training by a solver: the loop, its state, snapshots. */
 #include "train/train.h"
 
 #include <inttypes.h>
