@@ -9,11 +9,11 @@ package ristretto_pkg;
   parameter int OverflowSaturate = 1;         // after each accumulation, in the array's order
 
   parameter int FirstLevelExact = 0;          // every level of the tree is one bit wider than the one before
-  parameter int FirstLevelPaper = 1;          // one bit more behind every level, as Figure 1 of the paper draws it
+  parameter int FirstLevelPaper = 1;          // one bit more after every level, as Figure 1 of the paper draws it
 
   parameter int TreeRegistersNone = 0;
-  parameter int TreeRegistersEvery = 1;       // behind every level
-  parameter int TreeRegistersEverySecond = 2;  // behind levels 2, 4, ...
+  parameter int TreeRegistersEvery = 1;       // after every level
+  parameter int TreeRegistersEverySecond = 2;  // after levels 2, 4, ...
 
   parameter int RoundNearest = 0;             // ties away from zero
   parameter int RoundNearestEven = 1;

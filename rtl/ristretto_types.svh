@@ -82,7 +82,7 @@ typedef struct packed {
   logic [15:0] scale_bottom;  // for windows in the tile's last row
   logic [15:0] scale_right;  // the same for windows in the last column
   logic [15:0] scale;  // requantize: the sum is multiplied by this; 1 but for average pooling
-  logic [4:0] align_second;  // the same in outer segments behind the first
+  logic [4:0] align_second;  // the same in outer segments after the first
   // direct: activations are shifted left by this, at most the width of a product less ActBits
   logic [4:0] align;
   logic [15:0] steps;  // steps of a window: seg1_count * seg2_count * chunks

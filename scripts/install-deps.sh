@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh                 everything (the same as --for check)
 #   scripts/install-deps.sh --for demo      only what `make` and `make demo` need
-#   scripts/install-deps.sh --list [...]    print the package names instead, one a line
+#   scripts/install-deps.sh --list [...]    print the package names instead, one per line
 #
 # Needs root or sudo; without either it prints what to install and exits with status 1.
 set -eu
@@ -67,7 +67,7 @@ if [ "$list" = yes ]; then
     exit 0
 fi
 
-# The packages of $packages that are not installed, one a line. RISTRETTO_DPKG_QUERY replaces dpkg-query in tests.
+# The packages of $packages that are not installed, one per line. RISTRETTO_DPKG_QUERY replaces dpkg-query in tests.
 missing() {
     # shellcheck disable=SC2016,SC2086 # dpkg-query expands its own format; the list is split on purpose
     "${RISTRETTO_DPKG_QUERY:-dpkg-query}" -W -f '${Package} ${db:Status-Status}\n' $packages 2>/dev/null |

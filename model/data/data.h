@@ -88,8 +88,8 @@ typedef struct rs_data_override {
 } rs_data_override;
 rs_status rs_data_override_apply(const rs_data_override *over, rs_data_param *param, rs_diag *diag);
 
-/* Whether a transformation fits the images: crop_size not larger than they are, one mean or one a channel, a mean image
- * of their size. RS_BAD_INPUT at `loc` (of the data layer) if not. */
+/* Whether a transformation fits the images: crop_size not larger than they are, one mean or one per channel, a mean
+ * image of their size. RS_BAD_INPUT at `loc` (of the data layer) if not. */
 rs_status rs_dataset_check(const rs_dataset *set, const rs_data_param *param, rs_loc loc, rs_diag *diag);
 
 /* The shape of n transformed images: n x channels x height x width, resized and cropped. */

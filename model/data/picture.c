@@ -23,7 +23,7 @@ static bool is_png(const uint8_t *bytes, size_t size)
     return size >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;
 }
 
-/* Neither format packs more than so many pixels into a byte: DC coefficients alone, of 2 bits a block of 16 x 16
+/* Neither format packs more than so many pixels into a byte: DC coefficients alone, of 2 bits per block of 16 x 16
  * pixels; one row of bits after the other, all the same. A header that claims more belongs to a file that is cut off.
  */
 enum { JPEG_DENSITY = 1024, PNG_DENSITY = 8400, SMALL = 1 << 16 };

@@ -10,7 +10,7 @@
 
 typedef struct rs_emulator rs_emulator;
 
-/* At most `images` images a batch, fewer if the blobs would take too much memory. `formats` of the trials are read
+/* At most `images` images per batch, fewer if the blobs would take too much memory. `formats` of the trials are read
  * until the emulator is freed, as are net and plan. */
 rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_param *data, int64_t images,
                           rs_emulator **emulator, rs_diag *diag);
@@ -25,7 +25,8 @@ void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t firs
 typedef struct rs_extremes {
     int32_t min, max;
 } rs_extremes;
-/* Runs the float net on the batch and widens extremes[blob], one a blob of the net, for those that are activations. */
+/* Runs the float net on the batch and widens extremes[blob], one per blob of the net, for those that are activations.
+ */
 rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_diag *diag);
 
 /* What blob `blob` holds after a run: [n][elements]. */
@@ -48,7 +49,7 @@ double rs_cross_entropy(const float *scores, int64_t classes, int32_t label);
 void rs_emulate_bias(const float *from, float *to, size_t n, rs_number_format weights, const int *weight_fl,
                      rs_number_format input, rs_bias_rule rule);
 
-/* What a blob is rounded to in float emulation: unsigned values behind their ReLU, as signed ones of one bit more;
+/* What a blob is rounded to in float emulation: unsigned values after their ReLU, as signed ones of one bit more;
  * scores as wide as their accumulator stay as they are (no bits). */
 rs_number_format rs_emulated_activation(const rs_formats *formats, const rs_plan *plan, int blob);
 

@@ -126,7 +126,7 @@ static bool inputs_share(const rs_plan *plan, const rs_layer *layer)
     return true;
 }
 
-/* Whether layer k is `from`, or one of the layers in a row behind it that lead to layer `to`. */
+/* Whether layer k is `from`, or one of the layers in a row after it that lead to layer `to`. */
 static bool chain_holds(const rs_net *net, int from, int k, int to)
 {
     int blob = net->layers[from].tops[0];
@@ -150,8 +150,8 @@ static void hide(const rs_net *net, rs_plan *plan, int from, int to)
             plan->in_range[net->layers[k].tops[0]] = false;
 }
 
-/* A value is rounded by the layer that makes it, or, where nobody else reads it, behind the pooling and ReLU that
- * follow: there are fewer values behind a pooling, and they come out the same. */
+/* A value is rounded by the layer that makes it, or, where nobody else reads it, after the pooling and ReLU that
+ * follow: there are fewer values after a pooling, and they come out the same. */
 static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in,
                            const int *value_out)
 {
@@ -170,8 +170,8 @@ static void place_rounding(const rs_net *net, rs_plan *plan, const value *values
         }
         int at = i;
         const value *v = &values[value_out[i]];
-        /* A ReLU behind such a layer is fused into it, also through max pooling: what lies before the ReLU is never
-         * seen. */
+        /* A ReLU that follows such a layer is fused into it, also through max pooling: what lies before the ReLU is
+         * never seen. */
         bool fuses = weighted(layer) || layer->type == RS_LAYER_ELTWISE;
         while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer]) &&
                net->layers[v->consumer].n_tops == 1) {
@@ -251,7 +251,7 @@ rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
     *plan = NULL;
     int input = rs_net_input(net), scores = rs_net_scores(net);
     if (input < 0 || scores < 0) {
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), "a net needs an input blob and a layer behind it",
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), "a net needs an input blob and a layer after it",
                         "net '%s' has no %s", net->name ? net->name : "", input < 0 ? "input" : "class scores");
     }
     size_t layers = (size_t)net->n_layers, blobs = (size_t)net->n_blobs, tops = 0;

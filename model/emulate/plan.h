@@ -7,7 +7,7 @@
 
 typedef struct rs_plan {
     int input, scores; /* blobs */
-    int n_layers; /* layers [0, n_layers) lead to the scores; softmax, loss and accuracy behind them do not count */
+    int n_layers;      /* layers [0, n_layers) lead to the scores; softmax, loss and accuracy after them do not count */
     int n_blobs;
     int first_layer;   /* the first one that computes: before it there are only layers that take data from outside */
     int *last_writer;  /* per blob: the last layer that writes it, -1: none below n_layers */

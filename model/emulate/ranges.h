@@ -20,7 +20,7 @@ typedef struct rs_ranges {
     rs_statistics *statistics; /* or NULL: not asked for */
     double *weight_max;        /* per layer: largest magnitude of its weights, biases apart; 0 without weights */
     double *blob_min,
-        *blob_max; /* per blob, of what it holds in the end (behind a ReLU in place); 0 and 0: not an activation */
+        *blob_max; /* per blob, of what it holds in the end (after a ReLU in place); 0 and 0: not an activation */
 } rs_ranges;
 
 /* `net`: TEST phase or deploy, shapes and weights loaded. Runs the first `images` of the set (0, or more than there

@@ -30,7 +30,7 @@ const rs_qnet *rs_engine_qnet(const rs_engine *engine);
 /* The path that an op takes; RS_PATHS for an op without weights. */
 rs_engine_path rs_engine_op_path(const rs_engine *engine, int op);
 
-/* Runs n images ([n][channels][height][width] bytes). scores: [n][classes]. saturations: one counter an op, added to;
+/* Runs n images ([n][channels][height][width] bytes). scores: [n][classes]. saturations: one counter per op, added to;
  * may be NULL. One run at a time on an engine. RS_RESOURCE, RS_INTERRUPTED (the scores are then incomplete). */
 rs_status rs_engine_run(rs_engine *engine, const uint8_t *pixels, int64_t n, int32_t *scores, uint64_t *saturations,
                         rs_diag *diag);

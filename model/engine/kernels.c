@@ -1,6 +1,6 @@
 /* The inner products of the exact engine, for each processor. A kernel keeps `rows` positions times `vectors` vectors
  * of output channels in registers and walks the window once: each step broadcasts one group of activations a position
- * against one group of weights a channel.
+ * against one group of weights per channel.
  *
  * Why each is exact. int8: an instruction adds four products u8 * s8, each below 2^15, to a 32-bit sum, modulo 2^32;
  * the engine chooses it only if the true sum fits 32 bits, and the offset of 128 that makes activations unsigned is

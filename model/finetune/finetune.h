@@ -47,7 +47,7 @@ typedef struct rs_finetune_options {
      * powers of two, and of minifloats that the rules name, are not looked at. */
     rs_format_rules rules;
     bool channel_weights;      /* a fractional length for the weights of each output channel: rs_formats_use_channels */
-    bool unsigned_activations; /* behind ReLUs: rs_formats_use_unsigned */
+    bool unsigned_activations; /* after ReLUs: rs_formats_use_unsigned */
     bool wide_scores; /* the last layer's outputs as wide as its accumulator: not rounded, and no width of theirs counts
                        */
     bool quantized_activations; /* in training, with a straight-through estimator; false: float, as in the paper */

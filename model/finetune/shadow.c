@@ -73,7 +73,7 @@ static rs_number_format widened(const rs_tuned_format *f, int by)
 static rs_number_format format_now(const rs_shadow *s, int i)
 {
     rs_number_format format = widened(&s->formats[i], rs_shadow_wider(s->options, s->iteration));
-    format.bits += s->formats[i].is_unsigned; /* behind a ReLU: rounded as signed values of one bit more */
+    format.bits += s->formats[i].is_unsigned; /* after a ReLU: rounded as signed values of one bit more */
     return format;
 }
 

@@ -66,7 +66,7 @@ typedef struct rs_widths {
 } rs_widths;
 rs_status rs_formats_make(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
                           const rs_widths *widths, int fl, rs_formats **formats, rs_diag *diag);
-/* One width a group. */
+/* One width per group. */
 rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, const rs_format_rules *rules,
                                  const int bits[RS_GROUPS], int fl, rs_formats **formats, rs_diag *diag);
 
@@ -79,7 +79,7 @@ rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_dia
 
 /* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come
  * near to the float net's: one weight after the other is rounded, and those that follow take over what its error does
- * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), behind inputs that are rounded already; the mean that remains
+ * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), on inputs that are rounded already; the mean that remains
  * goes into the biases. Labels are not looked at. Fills formats->rounded and ->bias, and moves the fractional lengths
  * of weights where others lose less. Takes fewer images if their blobs need more than 256 MB. Layers of more than 2,048
  * inputs an output stay as they are. The result depends on no number of threads. */

@@ -52,7 +52,7 @@ static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const g
 {
     const int class = plan->format_class[net->layers[layer].tops[0]];
     if (class < 0)
-        return RS_OK; /* behind the scores */
+        return RS_OK; /* after the scores */
     if (by[class] >= 0) {
         const rs_number_format old = f->activations[class];
         if (old.bits == g->format.bits && old.fl == g->format.fl && f->is_unsigned[class] == g->is_unsigned)

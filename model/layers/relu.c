@@ -1,5 +1,5 @@
 /* Rectified linear unit: max(x, 0) + slope min(x, 0). In place, the sign of the output stands for that of the input; a
- * dropout behind it, in place too, leaves the sign or makes the gradient zero. */
+ * dropout after it, in place too, leaves the sign or makes the gradient zero. */
 #include "layers/layer.h"
 
 static rs_status plan(rs_op *op, rs_diag *diag)

@@ -95,7 +95,7 @@ typedef struct rs_scale_param {
     rs_filler filler, bias_filler;
 } rs_scale_param;
 
-/* Slopes for negative values: one a channel, or one for all. */
+/* Slopes for negative values: one per channel, or one for all. */
 typedef struct rs_prelu_param {
     bool shared;
     rs_filler filler;

@@ -87,7 +87,7 @@ static int behind(const rs_qnet_builder *b, int i, bool *pooled)
     return consumer;
 }
 
-/* Whether nothing below zero comes through the layer behind layer i: its sums can be cut at zero, for an unsigned
+/* Whether nothing below zero comes through the layer after layer i: its sums can be cut at zero, for an unsigned
  * output. */
 static bool clipped_at_zero(const rs_qnet_builder *b, int i)
 {
@@ -224,7 +224,7 @@ static bool accepted(rs_qnet_builder *b, const rs_layer *layer, const rs_qop_rul
     case RS_LAYER_BATCH_NORM:
     case RS_LAYER_SCALE:
     case RS_LAYER_BIAS:
-        RS_QNET_REFUSE(b, layer, "directly behind a convolution or inner product it is folded into that layer",
+        RS_QNET_REFUSE(b, layer, "directly after a convolution or inner product it is folded into that layer",
                        "layer '%s' of type %s stands alone, which has no integer rule", layer->name,
                        rs_layer_type_name(layer->type));
         return false;
@@ -237,7 +237,7 @@ static bool accepted(rs_qnet_builder *b, const rs_layer *layer, const rs_qop_rul
     }
 }
 
-/* Whether the blob has the sizes of the tensor that holds it: not behind a flatten or reshape of maps. */
+/* Whether the blob has the sizes of the tensor that holds it: not after a flatten or reshape of maps. */
 static bool same_sizes(const rs_qnet_builder *b, int blob)
 {
     const rs_shape *shape = &b->net->blobs[blob].shape;

@@ -7,7 +7,7 @@
 
 /* Builds the integers from a float net (a TEST-phase or deploy net with shapes and weights) and formats. Softmax, loss
  * and accuracy layers are left to the host. A layer that has no integer rule is an error that names it and its line.
- * ReLU behind a weighted layer or an addition is fused, also through max pooling, with which it commutes. pixel
+ * ReLU after a weighted layer or an addition is fused, also through max pooling, with which it commutes. pixel
  * transform: from `data`, NULL for scale 1 and no mean. */
 rs_status rs_qnet_build(const rs_net *net, const rs_formats *formats, const rs_data_param *data, rs_bias_rule bias_rule,
                         rs_rounding rounding, rs_qnet **qnet, rs_diag *diag);

@@ -54,7 +54,7 @@ typedef struct rs_number_ops {
     void (*quantize_array)(const rs_number_format *format, const float *x, size_t n, int32_t *integers);
     void (*emulate)(const rs_number_format *format, float *x, size_t n, rs_rounding mode, uint64_t seed,
                     uint64_t stream);
-    /* Of weights in this format, behind activations of format `in`: the fractional length that n biases (or NULL) are
+    /* Of weights in this format, with activations of format `in`: the fractional length that n biases (or NULL) are
      * kept with, 0 for the accumulator's; and the integer of one of them. */
     int (*bias_fl)(const rs_number_format *format, const rs_number_format *in, const float *bias, size_t n);
     int64_t (*bias)(const rs_number_format *format, const rs_number_format *in, int bias_fl, double bias,

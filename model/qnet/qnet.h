@@ -12,7 +12,7 @@ typedef struct rs_qtensor {
     char *name; /* the blob's name */
     int channels, height, width;
     rs_number_format format;
-    /* Integers from 0 to 2^bits - 1 instead of two's complement: behind a ReLU, or of an input that is never below
+    /* Integers from 0 to 2^bits - 1 instead of two's complement: after a ReLU, or of an input that is never below
      * zero. */
     bool is_unsigned;
 } rs_qtensor;
@@ -126,7 +126,7 @@ static inline int64_t rs_qtensor_count(const rs_qtensor *tensor)
 }
 int64_t rs_qop_weight_min(const rs_qop *op);
 int64_t rs_qop_weight_max(const rs_qop *op);
-/* Bits of a two's complement integer that holds every value of a tensor: requantize behind a ReLU saturates to them,
+/* Bits of a two's complement integer that holds every value of a tensor: requantize after a ReLU saturates to them,
  * which for an unsigned tensor is its own range. */
 static inline int rs_qtensor_signed_bits(const rs_qtensor *tensor)
 {

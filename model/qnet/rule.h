@@ -34,7 +34,7 @@ struct rs_qop_rule {
     void (*check)(struct rs_qnet_checker *c, const rs_qop *op);
     /* The largest magnitude of a sum (rs_qop_bound), not of minifloats; NULL: it does not sum. */
     int64_t (*bound)(const rs_qnet *qnet, const rs_qop *op, bool from_weights);
-    /* Its own members of qnet.json, behind those that several operations have; keys end with NULL. NULL: none. */
+    /* Its own members of qnet.json, after those that several operations have; keys end with NULL. NULL: none. */
     const char *const *keys;
     void (*write)(struct rs_qnet_writer *w, struct json_t *object, const rs_qnet *qnet, int op);
     void (*read)(struct rs_qnet_reader *r, const struct json_t *object, const char *where, const rs_qnet *qnet,

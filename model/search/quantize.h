@@ -11,7 +11,7 @@ typedef struct rs_quantize_options {
     int64_t search_images;      /* images that score a trial; 0: all of the set */
     int min_bits, max_bits;     /* 1 and 16; 1 <= min_bits <= max_bits <= 16 */
     int fixed_bits[RS_GROUPS];  /* > 0: this width, up to 16, no search for the group */
-    bool unsigned_activations;  /* behind ReLUs */
+    bool unsigned_activations;  /* after ReLUs */
     bool channel_weights;       /* a fractional length for the weights of each output channel */
     bool wide_scores;           /* the last layer's outputs as wide as its accumulator */
     /* Of the calibration images: combinations are improved on so many before they are scored (rs_formats_improve); 0:

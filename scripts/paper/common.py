@@ -44,7 +44,7 @@ class Net:
         self.refine = refine
 
 
-# Without training, and without labels: unsigned numbers where nothing is negative, a format an output channel, class scores as wide as the
+# Without training, and without labels: unsigned numbers where nothing is negative, a format per output channel, class scores as wide as the
 # accumulator, weights rounded by what they do to the outputs.
 UNTUNED = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
 # Where only the outputs are narrow, fractional lengths that are improved on training images may do better than other weights.

@@ -23,7 +23,7 @@ static rs_status run_segment(rs_array_state *r, const rs_program_segment *segmen
     if (status != RS_OK || r->stopped)
         return status;
     const uint64_t end = array->stored[segment->first + segment->count - 1];
-    r->layer = segment->first_layer + segment->count_layers; /* behind the last group everything is drain */
+    r->layer = segment->first_layer + segment->count_layers; /* after the last group everything is drain */
     const uint64_t drained = rs_array_drain(r, r->sequencer, end);
     assert(drained == end);
     (void)drained;

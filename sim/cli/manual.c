@@ -59,7 +59,7 @@ static bool is_numeric(const rs_option *o)
     return o->type == RS_OPTION_INT || o->type == RS_OPTION_REAL;
 }
 
-/* The help sentence with range, choices and default behind it. */
+/* The help sentence with range, choices and default after it. */
 static void describe(const rs_option *o, char *buffer, size_t size)
 {
     char range[160] = "", fallback[160] = "";
@@ -248,7 +248,7 @@ static void bash_words(const rs_option *options, FILE *stream)
             fprintf(stream, " --%s", o->name);
 }
 
-/* One arm of the case that completes the value behind an option. */
+/* One arm of the case that completes the value after an option. */
 static void bash_values(const rs_option *options, const char *command, FILE *stream)
 {
     for (const rs_option *o = options; o != NULL && o->name != NULL; o++) {

@@ -56,13 +56,13 @@ int rs_array_parameters(const rs_array_config *config, rs_array_parameter parame
 /* Derived sizes, defined once for model, compiler, RTL parameters and area. */
 int rs_array_levels(const rs_array_config *config);               /* of the tree: ceil(log2 multipliers) */
 int rs_array_tree_stages(const rs_array_config *config);          /* T */
-int rs_array_tree_bits(const rs_array_config *config, int level); /* width behind level 1..levels; level 0: products */
+int rs_array_tree_bits(const rs_array_config *config, int level); /* width after level 1..levels; level 0: products */
 static inline int rs_array_accumulator_max_bits(const rs_array_config *config)
 {
     return config->pe == RS_PE_MINIFLOAT ? RS_MINIFLOAT_ACCUMULATOR_MAX_BITS : RS_ACCUMULATOR_MAX_BITS;
 }
 enum { RS_CHANNEL_SHIFT_BITS = 7, RS_SHIFTER_MAX_BITS = 5 /* of weight_bits; at least 2 */ };
-/* What a lane has of a group's biases: the bias, and with channel_shifts what its channel adds to the shift. */
+/* Width of a lane's bias in memory: the bias and, with channel_shifts, its channel's shift offset above it. */
 int rs_array_bias_bits(const rs_array_config *config);
 rs_weight_code rs_array_weight_code(const rs_array_config *config);
 int rs_array_elements_per_beat(const rs_array_config *config); /* E */

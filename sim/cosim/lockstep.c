@@ -46,7 +46,7 @@ typedef struct check {
     /* A ring of the RTL's last events. */
     rs_lockstep_event got[RS_LOCKSTEP_LAST];
     uint64_t n_got;
-    /* For what comes behind the first difference. */
+    /* For what comes after the first difference. */
     bool found;
     rs_event_kind awaited;
     bool came;
@@ -260,7 +260,7 @@ static void missing(check *c)
 
 static bool take_event(check *c, const rs_event *got)
 {
-    if (c->found) { /* what comes behind the first difference */
+    if (c->found) { /* what comes after the first difference */
         if (!c->came && got->kind == c->awaited && got->cycle >= c->mismatch->cycle) {
             c->came = true;
             keep(c->w->program, &c->late, got);
@@ -583,7 +583,7 @@ static void image_task(void *context, size_t i, int number)
 {
     campaign *c = context;
     worker *w = &c->workers[number];
-    /* Images behind one that failed need not run; those before it must, so that the first one is always found. */
+    /* Images after one that failed need not run; those before it must, so that the first one is always found. */
     if ((long long)i > atomic_load(&c->failing))
         return;
     rs_lockstep_mismatch *m = RS_NEW(rs_lockstep_mismatch);
@@ -707,7 +707,7 @@ static rs_status write_wave(const campaign *c, rs_lockstep_mismatch *m, uint8_t 
     return status;
 }
 
-/* DONE comes in the cycle behind the last. */
+/* DONE comes in the cycle after the last. */
 static bool note_end(void *context, const rs_event *event)
 {
     if (event->kind == RS_EVENT_DONE)

@@ -23,16 +23,16 @@ typedef enum rs_divergence {
     RS_DIVERGENCE_ASSERTION /* an assertion of the RTL failed; the rs_diag has its message */
 } rs_divergence;
 
-/* Planted in what the model tells, in event `fault_event` (counted from 0 within its kind) of image `fault_image`: to
- * test that this comparison works. */
+/* Fault injected into the model's event stream, at event `fault_event` (counted from 0 within its kind) of image
+ * `fault_image`, to test that this comparison works. */
 typedef enum rs_lockstep_fault {
     RS_LOCKSTEP_FAULT_NONE,
     RS_LOCKSTEP_FAULT_FLIP,   /* OUTPUT: the lowest bit of the last lane's value. WRITE: of the last byte. READ: of the
                                  address */
     RS_LOCKSTEP_FAULT_LATE,   /* a cycle later */
     RS_LOCKSTEP_FAULT_DROP,   /* left out */
-    RS_LOCKSTEP_FAULT_DOUBLE, /* told twice */
-    RS_LOCKSTEP_FAULT_SILENT  /* the model tells nothing of this kind at all: a missing log */
+    RS_LOCKSTEP_FAULT_DOUBLE, /* the event is duplicated */
+    RS_LOCKSTEP_FAULT_SILENT  /* all events of this kind are suppressed: a missing log */
 } rs_lockstep_fault;
 
 /* All zero is a sensible choice. */

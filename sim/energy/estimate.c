@@ -29,7 +29,7 @@ const char *rs_energy_part_unit(rs_energy_part part)
 
 /* -------------------------------------------------------------------------------------------- shape of the tree */
 
-/* Values behind level l of the tree: pairs are added, an odd one passes through. */
+/* Values after level l of the tree: pairs are added, an odd one passes through. */
 static int nodes_behind(const rs_array_config *c, int level)
 {
     int n = c->multipliers;

@@ -30,7 +30,7 @@ const char *rs_energy_part_unit(rs_energy_part part);
 typedef struct rs_energy_cost {
     double count;       /* measured: counted by the cycle model, or derived from its counts */
     double pj;          /* modelled */
-    double float_count; /* of the baseline: the same operations; bits at 32 bits an element */
+    double float_count; /* of the baseline: the same operations; bits at 32 bits per element */
     double float_pj;
 } rs_energy_cost;
 

@@ -32,7 +32,7 @@ typedef struct rs_run_config {
     double percentile;
     char *minifloat, *minifloat_weights, *exponents;
     int formats_of_model;                  /* 1: nothing is searched */
-    int pareto;                            /* rs_cost_kind: widths layer by layer; -1: one a group */
+    int pareto;                            /* rs_cost_kind: widths layer by layer; -1: one per group */
     double budget;                         /* of its cost; 0: the least that keeps the error margin */
     int wide_scores;                       /* 1: as wide as the accumulator */
     char *array, *technology;              /* technology "": no estimate */

@@ -330,7 +330,7 @@ static const rs_schema unit_fields[] = {
           .doc = signed_doc },                                                                                 \
     {                                                                                                          \
         .key = "delay", .type = RS_SCHEMA_INT, .offset = AT(prefix.delay), .min = 0, .max = RS_UNIT_MAX_DELAY, \
-        .fallback = "0", .unit = "cycles", .doc = "so many cycles behind the group"                            \
+        .fallback = "0", .unit = "cycles", .doc = "so many cycles after the group"                             \
     }
 #define ORDER(prefix)                                                                                                 \
     {                                                                                                                 \
@@ -434,7 +434,7 @@ static const rs_schema output_fields[] = {
       .words = shift_delays,
       .fallback = "auto",
       .unit = "cycles",
-      .doc = "of shift_port and relu_port behind the last group" },
+      .doc = "of shift_port and relu_port after the last group" },
     { .key = "relu",
       .type = RS_SCHEMA_BOOL,
       .offset = AT(relu),
@@ -508,7 +508,7 @@ static void check_output(const rs_unit_config *c, const rs_unit_output *o, const
         return;
     if (o->latency == RS_UNIT_AUTO && o->valid[0] == '\0')
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key),
-                 "a register behind an adder: latency: 1; a wire: latency: 0",
+                 "a register after an adder: latency: 1; a wire: latency: 0",
                  "nothing says when '%s' is there: %s.latency or %s.valid is missing", o->port, name, name);
     if (o->ready[0] != '\0' && o->valid[0] == '\0')
         rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(c, key), NULL, "%s.ready needs %s.valid", name, name);

@@ -49,7 +49,7 @@ typedef struct rs_unit_input {
     char *port; /* "{}" in it stands for the number of the element: ports a0, a1, ... */
     int bits;   /* of one element; 0: the port's width, divided by the elements in it */
     bool is_signed;
-    int delay; /* cycles behind the group's other operands */
+    int delay; /* cycles after the group's other operands */
     rs_unit_order order;
     rs_unit_when when; /* bias: FIRST, BEFORE or ALWAYS */
 } rs_unit_input;
@@ -59,7 +59,7 @@ typedef struct rs_unit_output {
     char *port;
     int bits;
     bool is_signed;
-    int latency; /* cycles behind the group's operands; RS_UNIT_AUTO: valid says it */
+    int latency; /* cycles after the group's operands; RS_UNIT_AUTO: valid says it */
     char *valid;
     rs_unit_valid valid_when;
     char *ready; /* input of the unit: the result is taken */

@@ -48,7 +48,7 @@ static uint64_t ready_word(rs_port *port, uint64_t number)
     return port->words[slot];
 }
 
-/* Walks ready cycles from `from` on, before `end`: stops behind the (*beats)-th one and returns its cycle, or at `end`
+/* Walks ready cycles from `from` on, before `end`: stops after the (*beats)-th one and returns its cycle, or at `end`
  * and returns that. Takes what it found off *beats. Not-ready cycles passed are counted as stalled requests. */
 static uint64_t walk(rs_port *port, uint64_t from, uint64_t end, int64_t *beats)
 {
@@ -140,7 +140,7 @@ uint64_t rs_port_read(rs_port *port, uint64_t first, int64_t beats, rs_port_beat
     if (!limited && !beat)
         return walk_reads(port, first, beats);
     uint64_t at = first;
-    uint64_t regular = 0; /* reads in a row that came latency + 1 cycles behind read k - O */
+    uint64_t regular = 0; /* reads in a row that came latency + 1 cycles after read k - O */
     for (int64_t i = 0; i < beats; i++) {
         uint64_t from = i ? at + 1 : first;
         if (limited && port->reads >= outstanding) {

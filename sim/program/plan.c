@@ -39,8 +39,8 @@ static int64_t under_windows(int64_t outputs, int64_t conv, int64_t size, int64_
     return sum;
 }
 
-/* Whether a pooling takes less time behind its convolution (whose positions under several windows are then computed for
- * each of them) than on its own. */
+/* Whether a pooling takes less time fused into its convolution (whose positions under several windows are then computed
+ * for each of them) than on its own. */
 static bool fusing_pays(const rs_compiler *c, const rs_qop *op, const rs_qop *pool)
 {
     const rs_qtensor *conv = &c->qnet->tensors[pool->input], *out = &c->qnet->tensors[pool->output];
@@ -85,7 +85,7 @@ static rs_status add_layer(rs_compiler *c, rs_program_kind kind, int op, const c
     return (*layer)->name ? RS_OK : rs_out_of_memory(c->diag);
 }
 
-/* The ReLU and the pooling behind a layer that nothing else sees. */
+/* The ReLU and the pooling that follow a layer that nothing else sees. */
 static void fuse_followers(rs_compiler *c, rs_program_layer *layer, bool *taken)
 {
     const rs_qnet *qnet = c->qnet;
@@ -325,7 +325,7 @@ static rs_status lay_out(rs_compiler *c)
 /* A part's elements lie in the whole. */
 static void place_parts(rs_compiler *c)
 {
-    for (int t = c->qnet->n_tensors - 1; t >= 0; t--) /* wholes come behind their parts */
+    for (int t = c->qnet->n_tensors - 1; t >= 0; t--) /* wholes come after their parts */
         if (c->parts[t] >= 0)
             c->program->tensors[t].pixel = c->program->tensors[c->parts[t]].pixel;
 }

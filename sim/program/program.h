@@ -35,7 +35,7 @@ typedef struct rs_region {
     int32_t *place; /* [channels], or NULL; the program's */
 } rs_region;
 
-/* A layer of the program: an op with the pooling and the ReLU behind it, as one or more tiles. (A ReLU behind max
+/* A layer of the program: an op with the pooling and the ReLU that follow it, as one or more tiles. (A ReLU after max
  * pooling is done before it: the values are the same, since requantize is monotone and keeps 0.) */
 typedef struct rs_program_layer {
     char *name; /* the op's */

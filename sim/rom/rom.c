@@ -1,4 +1,5 @@
-/* The weights of a network as ROMs of the array: one file a layer and lane, in the order in which a lane takes them. */
+/* The weights of a network as ROMs of the array: one file per layer and lane, in the order in which a lane takes them.
+ */
 #include "rom/rom.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* ROM files: docs/reference/formats.md, "ROM files". One file a layer and lane, and a JSON file a layer that describes
- * them. */
+/* ROM files: docs/reference/formats.md, "ROM files". One file per layer and lane, and a JSON file per layer that
+ * describes them. */
 #ifndef RISTRETTO_ROM_ROM_H
 #define RISTRETTO_ROM_ROM_H
 
@@ -7,7 +7,7 @@
 #include "qnet/qnet.h"
 
 typedef enum rs_rom_format {
-    RS_ROM_HEX,  /* $readmemh: one full-width hexadecimal word a line, nothing else */
+    RS_ROM_HEX,  /* $readmemh: one full-width hexadecimal word per line, nothing else */
     RS_ROM_COE,  /* Xilinx */
     RS_ROM_MIF,  /* Altera */
     RS_ROM_IHEX, /* Intel HEX, words as bytes, little endian */

@@ -21,7 +21,7 @@ enum { RS_JOB_DESCRIPTOR_BYTES = 256, RS_JOB_LIST_MAX = 65535 };
 void rs_job_write_list(const struct rs_program *program, uint8_t *list);
 
 typedef struct rs_job_result {
-    uint64_t cycles;     /* register CYCLES: from the cycle behind START to the end */
+    uint64_t cycles;     /* register CYCLES: from the cycle after START to the end */
     uint64_t run_cycles; /* register RUN_CYCLES */
     uint32_t saturations, overflows;
 } rs_job_result;

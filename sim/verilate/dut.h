@@ -47,7 +47,7 @@ rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uin
 
 /* Clocks every cycle before `limit` that has not been clocked, and reports what happens, cycle by cycle; within a cycle
  * READ, OUTPUT, WRITE, DONE. *finished: the run is over and DONE was reported. A sink that returns false ends the call
- * behind that cycle; the run can go on. RS_MISMATCH: an assertion of the RTL failed, or it left the memory; the message
+ * after that cycle; the run can go on. RS_MISMATCH: an assertion of the RTL failed, or it left the memory; the message
  * says where. */
 rs_status rs_dut_advance(rs_dut *dut, uint64_t limit, rs_event_sink sink, void *context, bool *finished, rs_diag *diag);
 

@@ -316,7 +316,7 @@ static rs_qnet *random_qnet(const char *zoo, const char *file, rs_pe pe, const c
     return qnet;
 }
 
-/* An array of n x n that reads n bytes of weights a cycle; 8x8 bits, of a shifter 8x4. */
+/* An array of n x n that reads n bytes of weights per cycle; 8x8 bits, of a shifter 8x4. */
 static rs_array_config *square_array(const char *path, int n, rs_pe pe)
 {
     rs_array_config *c = NULL;

@@ -118,7 +118,7 @@ golden("YAML key that does not exist", simulate(path("key.yaml", array.replace("
            f"{len(array[:array.index('multipliers:')].rsplit(chr(10), 1)[-1]) + 1}: error: unknown key 'multiplers' in 'array'",
            "hint: did you mean 'multipliers'?",
            f"FOLDER/key.yaml:{array[:array.index('array:')].count(chr(10)) + 2}:3: error: the key 'array.multipliers' is missing, expected a whole number "
-           "from 1 to 64: multipliers a lane: products of one output summed in a cycle")])
+           "from 1 to 64: multipliers per lane: products of one output summed in a cycle")])
 golden("value out of range", simulate(more=["--set", "array.lanes=0"]), 2, "error: array.lanes must be a whole number from 1 to 64, not '0'")
 golden("missing YAML file", simulate(path("nothing.yaml")), 3, "FOLDER/nothing.yaml: error: cannot open: No such file or directory")
 golden("a folder where a YAML file is expected", simulate(folder), 3, "FOLDER: error: cannot open: Is a directory")

@@ -93,7 +93,7 @@ if shutil.which("verilator"):
 else:
     check.skip("shifters: a run file", "verilator is not installed")
 
-# A fractional length a channel.
+# A fractional length per channel.
 channels = quantize("channels", "--channel-weights")
 simulated = report("channels", "simulate", *channels, *ARRAY, *DIGITS, "--images", "20")
 check("channels: the model has the engine's scores", simulated.get("equal") is True and simulated.get("compared") == 200)

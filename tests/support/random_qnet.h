@@ -11,7 +11,7 @@ typedef struct rs_random_qnet {
     int max_size; /* of the input's height and width */
     int max_channels;
     bool branches; /* ops may read any earlier tensor, not only the last one */
-    bool graph; /* with branches: ops of every type, unsigned tensors, weights with a format a channel, wide scores */
+    bool graph; /* with branches: ops of every type, unsigned tensors, weights with a format per channel, wide scores */
     bool plain; /* stride 1, no padding, no dilation, one group */
 } rs_random_qnet;
 

@@ -132,7 +132,7 @@ static void check_area(void **state)
     const double registers = 32 + 2 * (32 + 64 + 34 + 18 + 24 + 16);
     assert_near(find(&e, "registers")->um2, registers * 4.522);
     assert_near(find(&e, "registers")->float_um2, (4 * 32 + 2 * (8 * 32 + 3 * 32 + 32 + 64)) * 4.522);
-    /* 64 / 8 = 8 elements a beat, more than the 4 that are read at once: 8 banks, 3 stages of multiplexers. */
+    /* 64 / 8 = 8 elements per beat, more than the 4 that are read at once: 8 banks, 3 stages of multiplexers. */
     assert_near(find(&e, "rotate network")->um2, 8 * 3 * 8 * 1.862);
     assert_near(find(&e, "activation buffer")->um2, 2 * 1024 * 8 / 0.826);
     assert_near(find(&e, "weight buffer")->um2, (2 * 64 * 8 * 8 + 2 * 2 * 24) / 0.826);

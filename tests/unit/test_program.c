@@ -66,7 +66,7 @@ static void test_derived_sizes(void **state)
     c.bus_bits = 128;
     assert_int_equal(rs_array_elements_per_beat(&c), 16);
     assert_int_equal(rs_array_activation_banks(&c), 16);
-    c.activation_bits = 5; /* 25 elements a beat: 32 banks */
+    c.activation_bits = 5; /* 25 elements per beat: 32 banks */
     assert_int_equal(rs_array_elements_per_beat(&c), 25);
     assert_int_equal(rs_array_activation_banks(&c), 32);
     assert_int_equal(rs_array_output_banks(&c), 32);

@@ -373,7 +373,7 @@ static void check_every_format(void **state)
             rs_assert_error(rs_rom_verify(q, folder, &compared, diag), RS_USAGE, diag, "cannot be read back");
         rs_free(folder);
     }
-    /* conv1: 4 groups * 5 rows * 1 chunk, conv2: 10 * 5 * 7, ip1: 100 * 50, ip2: 2 * 32 words a lane, and a bias a
+    /* conv1: 4 groups * 5 rows * 1 chunk, conv2: 10 * 5 * 7, ip1: 100 * 50, ip2: 2 * 32 words per lane, and a bias a
      * group. */
     assert_int_equal(expected, 5 * (4 * 5 + 10 * 5 * 7 + 100 * 50 + 2 * 32 + 4 + 10 + 100 + 2));
     rs_qnet_free(q);

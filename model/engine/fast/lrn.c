@@ -43,7 +43,7 @@ static void add(double *restrict sums, const double *restrict squares, int64_t n
         sums[i] += squares[i];
 }
 
-/* The sums of squares of pixel (y, x), one a channel. */
+/* The sums of squares of pixel (y, x), one per channel. */
 static void sum_squares(const rs_qtensor *t, const rs_qlrn *p, const double *squares, int y, int x, double *sums)
 {
     const int reach = (p->size - 1) / 2;

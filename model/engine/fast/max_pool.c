@@ -10,7 +10,7 @@
 #endif
 
 /* The maximum is taken on stored values: both storages keep the order of the integers. Channels are done 16 bytes at a
- * time; what is read and written behind the last one is overwritten by the next position, or lies in the slack behind
+ * time; what is read and written after the last one is overwritten by the next position, or lies in the slack behind
  * the buffer. */
 #if defined(__SSE2__)
 typedef __m128i bytes16;

@@ -185,7 +185,7 @@ struct rs_shim {
     }
 
 #if VM_TRACE
-    // Cycle t of the first run lies at time 2 t; those of later runs come behind it.
+    // Cycle t of the first run lies at time 2 t; those of later runs come after it.
     void dump(unsigned half)
     {
         if (!trace || cycle < options.trace_from || cycle > options.trace_to || !started)
