@@ -1,5 +1,5 @@
-// Structures that several modules share. In a header and not in the package, because Icarus Verilog 11 cannot use packed
-// structures of a package; sizes are in ristretto_pkg.sv.
+// Structures that several modules share. In a header and not in the package, because Icarus Verilog
+// 11 cannot use packed structures of a package; sizes are in ristretto_pkg.sv.
 `ifndef RISTRETTO_TYPES_SVH
 `define RISTRETTO_TYPES_SVH
 

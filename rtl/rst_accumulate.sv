@@ -9,6 +9,14 @@ module rst_accumulate #(
   output logic signed [AccBits-1:0] acc_o,
   output logic                      ovf_o  // the exact sum does not fit AccBits
 );
+  // verilator coverage_off
+  initial begin
+    if (AccBits < 2 || AddBits < 1) $fatal(1, "AccBits must be at least 2, AddBits at least 1");
+    if (Overflow != ristretto_pkg::OverflowWrap && Overflow != ristretto_pkg::OverflowSaturate)
+      $fatal(1, "Overflow is not known");
+  end
+  // verilator coverage_on
+
   localparam int Bits = ristretto_pkg::max_of(AccBits, AddBits) + 1;
 
   logic signed [Bits-1:0] sum;

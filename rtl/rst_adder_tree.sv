@@ -1,6 +1,7 @@
-// Sum of Inputs signed words. Each instance is one level: it adds neighbours and leaves the rest of the tree to an
-// instance of half the size, so that the words widen by one bit a level (FirstLevel paper: the first one by two).
-// An odd word at the end is passed on. TreeRegisters puts registers behind every level, or behind levels 2, 4, ...
+// Sum of Inputs signed words. Each instance is one level: it adds neighbours and leaves the rest of
+// the tree to an instance of half the size, so that the words widen by one bit a level (FirstLevel
+// paper: the first one by two). An odd word at the end is passed on. TreeRegisters puts registers
+// behind every level, or behind levels 2, 4, ...
 module rst_adder_tree #(
   parameter int Inputs = 16,
   parameter int InBits = 16,
@@ -15,6 +16,16 @@ module rst_adder_tree #(
   input  logic [Inputs*InBits-1:0]  data_i,
   output logic signed [OutBits-1:0] sum_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Inputs < 1 || InBits < 1 || Level < 1)
+      $fatal(1, "Inputs, InBits and Level must be at least 1");
+    if (TreeRegisters < ristretto_pkg::TreeRegistersNone ||
+        TreeRegisters > ristretto_pkg::TreeRegistersEverySecond)
+      $fatal(1, "TreeRegisters is not known");
+  end
+  // verilator coverage_on
+
   if (Inputs == 1) begin : gen_root
     logic unused;
     assign unused = clk_i ^ (^en_i);
@@ -22,8 +33,9 @@ module rst_adder_tree #(
   end else begin : gen_level
     localparam int Sums = (Inputs + 1) / 2;
     localparam int SumBits = InBits + 1 + ((FirstLevel == ristretto_pkg::FirstLevelPaper) ? 1 : 0);
-    localparam bit Registered = (TreeRegisters == ristretto_pkg::TreeRegistersEvery) ||
-                                (TreeRegisters == ristretto_pkg::TreeRegistersEverySecond && Level % 2 == 0);
+    localparam bit Registered =
+        (TreeRegisters == ristretto_pkg::TreeRegistersEvery) ||
+        (TreeRegisters == ristretto_pkg::TreeRegistersEverySecond && Level % 2 == 0);
     localparam int EnBelow = (Registered && EnBits > 1) ? 1 : 0;
 
     logic [Sums*SumBits-1:0] sums, sums_below;

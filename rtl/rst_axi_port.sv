@@ -1,10 +1,13 @@
-// The array's memory port as an AXI4 master. An access of the array goes out in the cycle in which the array asks, as a burst of
-// one beat; so in a system whose memory is always ready the array keeps its cycles. While the memory takes no address, accesses
-// that follow one another are gathered: the first waits as it was presented, the ones behind it become one burst (INCR, of up to
-// 256 beats to read and Writes to write, within 4 KiB). The descriptor list is read in bursts while the array is idle.
+// The array's memory port as an AXI4 master. An access of the array goes out in the cycle in which
+// the array asks, as a burst of one beat; so in a system whose memory is always ready the array
+// keeps its cycles. While the memory takes no address, accesses that follow one another are
+// gathered: the first waits as it was presented, the ones behind it become one burst (INCR, of up
+// to 256 beats to read and Writes to write, within 4 KiB). The descriptor list is read in bursts
+// while the array is idle.
 //
-// AXI does not order reads behind writes. So a read waits while its address lies between the lowest and the highest that
-// have been written without an answer; with an answer in the next cycle it never has to.
+// AXI does not order reads behind writes. So a read waits while its address lies between the lowest
+// and the highest that have been written without an answer; with an answer in the next cycle it
+// never has to.
 module rst_axi_port #(
   parameter int BusBits = 64,
   parameter int AddrBits = 64,
@@ -59,6 +62,16 @@ module rst_axi_port #(
   output logic                m_axi_bready_o,
   input  logic [1:0]          m_axi_bresp_i
 );
+  // verilator coverage_off
+  initial begin
+    if (BusBits < 16 || BusBits > 1024 || (BusBits & (BusBits - 1)) != 0)
+      $fatal(1, "BusBits must be 16 to 1024, a power of two");
+    if (AddrBits < 32 || AddrBits > 64) $fatal(1, "AddrBits must be 32 to 64");
+    if (Writes < 2 || Writes > 256 || (Writes & (Writes - 1)) != 0)
+      $fatal(1, "Writes must be 2 to 256, a power of two");
+  end
+  // verilator coverage_on
+
   localparam int OpenBits = 8;
   localparam int FetchBeats = 256 / Bytes;       // of a descriptor, 256 bytes; 2 to 128
 
@@ -71,20 +84,25 @@ module rst_axi_port #(
     logic [7:0]  len;                            // beats less one
   } burst_t;
 
-  function automatic logic [AddrBits-1:0] byte_address(input logic [AddrBits-1:0] base, input logic [31:0] beat);
+  function automatic logic [AddrBits-1:0] byte_address(input logic [AddrBits-1:0] base,
+                                                       input logic [31:0] beat);
     byte_address = base + (AddrBits'(beat) << ByteBits);
   endfunction
 
-  // Whether a beat may become the last one of a burst that is not presented yet. None crosses 4 KiB.
-  function automatic logic joins(input logic [31:0] addr, input logic [7:0] len, input logic [31:0] beat,
-                                 input logic [11:0] low_address);
+  // Whether a beat may become the last one of a burst that is not presented yet. None crosses 4
+  // KiB.
+  function automatic logic joins(input logic [31:0] addr, input logic [7:0] len,
+                                 input logic [31:0] beat, input logic [11:0] low_address);
     joins = (beat == addr + 32'(len) + 32'd1) && (len != Longest) && (low_address != '0);
   endfunction
 
-  // Writes. Without any that waits, a beat goes out at once. What the memory does not take in that cycle waits in `wr_head_q`,
-  // which is presented and stays as it is, and `wr_tail_q`, which grows; their beats wait in a queue. ------------------------
+  // Writes. --------------------------------------------------------------------------------------
+  // Without any that waits, a beat goes out at once. What the memory does not take in that cycle
+  // waits in `wr_head_q`, which is presented and stays as it is, and `wr_tail_q`, which grows;
+  // their beats wait in a queue.
   burst_t wr_head_q, wr_tail_q, wr_tail_now;
-  logic write_ready, write_take, write_joins, aw_taken_q, aw_done, w_taken, wr_head_done, push, pop, queue_valid;
+  logic write_ready, write_take, write_joins, aw_taken_q, aw_done, w_taken, wr_head_done;
+  logic push, pop, queue_valid;
   logic [CountBits-1:0] queued_q;
   logic [8:0] sent_q, sent_now;                  // beats of `wr_head_q` that the memory has
   logic [BusBits-1:0] queue_data;
@@ -93,8 +111,10 @@ module rst_axi_port #(
   logic [31:0] low_q, high_q;                    // of their beats
 
   assign write_address = byte_address(base_i, wr_addr_i);
-  assign write_joins = wr_tail_q.valid && joins(wr_tail_q.addr, wr_tail_q.len, wr_addr_i, write_address[11:0]);
-  assign write_ready = (open_q != '1) && (queued_q != CountBits'(Writes)) && (!wr_tail_q.valid || write_joins);
+  assign write_joins =
+      wr_tail_q.valid && joins(wr_tail_q.addr, wr_tail_q.len, wr_addr_i, write_address[11:0]);
+  assign write_ready = (open_q != '1) && (queued_q != CountBits'(Writes)) &&
+                       (!wr_tail_q.valid || write_joins);
   assign write_take = wr_valid_i && write_ready;
 
   assign m_axi_awvalid_o = wr_head_q.valid ? !aw_taken_q : write_take;
@@ -118,7 +138,9 @@ module rst_axi_port #(
     if (write_joins && write_take) begin
       wr_tail_now.len = wr_tail_q.len + 8'd1;
     end else if (write_take) begin
-      wr_tail_now = {1'b1, wr_addr_i, 8'd0};
+      wr_tail_now.valid = 1'b1;
+      wr_tail_now.addr = wr_addr_i;
+      wr_tail_now.len = 8'd0;
     end
   end
 
@@ -170,21 +192,26 @@ module rst_axi_port #(
     end
   end
 
-  // Reads, the same. The array may withdraw a read that was not accepted, AXI may not: `rd_head_q` keeps it. -------------------
+  // Reads. ---------------------------------------------------------------------------------------
+  // The same. The array may withdraw a read that was not accepted, AXI may not: `rd_head_q` keeps
+  // it.
   burst_t rd_head_q, rd_tail_q, rd_tail_now;
   logic hazard, read_ready, read_take, read_joins;
   logic [AddrBits-1:0] read_address;
 
   assign read_address = byte_address(base_i, rd_addr_i);
-  assign read_joins = rd_tail_q.valid && joins(rd_tail_q.addr, rd_tail_q.len, rd_addr_i, read_address[11:0]);
+  assign read_joins =
+      rd_tail_q.valid && joins(rd_tail_q.addr, rd_tail_q.len, rd_addr_i, read_address[11:0]);
   assign hazard = (open_q != '0) && (rd_addr_i >= low_q) && (rd_addr_i <= high_q);
   assign read_ready = !hazard && (!rd_tail_q.valid || read_joins);
   assign read_take = rd_valid_i && read_ready;
   assign mem_ready_o = rd_valid_i ? read_ready : write_ready;
 
   assign m_axi_arvalid_o = fetch_valid_i || rd_head_q.valid || read_take;
-  assign m_axi_araddr_o = fetch_valid_i ? fetch_addr_i : rd_head_q.valid ? byte_address(base_i, rd_head_q.addr) : read_address;
-  assign m_axi_arlen_o = fetch_valid_i ? 8'(FetchBeats - 1) : rd_head_q.valid ? rd_head_q.len : 8'd0;
+  assign m_axi_araddr_o = fetch_valid_i   ? fetch_addr_i :
+                          rd_head_q.valid ? byte_address(base_i, rd_head_q.addr) : read_address;
+  assign m_axi_arlen_o = fetch_valid_i   ? 8'(FetchBeats - 1) :
+                         rd_head_q.valid ? rd_head_q.len : 8'd0;
   assign fetch_ready_o = m_axi_arready_i;
 
   always_comb begin
@@ -192,7 +219,9 @@ module rst_axi_port #(
     if (read_joins && read_take) begin
       rd_tail_now.len = rd_tail_q.len + 8'd1;
     end else if (read_take) begin
-      rd_tail_now = {1'b1, rd_addr_i, 8'd0};
+      rd_tail_now.valid = 1'b1;
+      rd_tail_now.addr = rd_addr_i;
+      rd_tail_now.len = 8'd0;
     end
   end
 

@@ -1,6 +1,7 @@
-// A double buffer of elements in banks: element e of a half lies in bank e mod Banks, row e div Banks. Any Writes
-// consecutive elements are written, any Reads consecutive elements read in one cycle, from any element on.
-// Addresses wrap; what is read outside the buffer has no meaning, what is written behind its last row is dropped.
+// A double buffer of elements in banks: element e of a half lies in bank e mod Banks, row e div
+// Banks. Any Writes consecutive elements are written, any Reads consecutive elements read in one
+// cycle, from any element on. Addresses wrap; what is read outside the buffer has no meaning, what
+// is written behind its last row is dropped.
 module rst_banked_buffer #(
   parameter int Width = 8,
   parameter int Depth = 256,  // elements in a half
@@ -33,11 +34,15 @@ module rst_banked_buffer #(
 
   // verilator coverage_off
   initial begin
-    if (NumBanks < Reads || NumBanks < Writes || (1 << LogBanks) != NumBanks) $fatal(1, "Banks must be a power of two, enough for a cycle");
+    if (Width < 1 || Depth < 1 || Reads < 1 || Writes < 1)
+      $fatal(1, "Width, Depth, Reads and Writes must be at least 1");
+    if (NumBanks < Reads || NumBanks < Writes || (1 << LogBanks) != NumBanks)
+      $fatal(1, "Banks must be a power of two, enough for a cycle");
   end
   // verilator coverage_on
 
-  // A run begins in bank `base` and row `row`; banks below `base` hold its elements of the next row.
+  // A run begins in bank `base` and row `row`; banks below `base` hold its elements of the next
+  // row.
   logic [BankBits-1:0] wbase, rbase, rbase_q;
   logic [RowBits-1:0] wrow, rrow;
   logic [LineBits-1:0] wline, rline;

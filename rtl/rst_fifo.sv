@@ -1,4 +1,5 @@
-// A small queue in registers; the oldest word is at data_o. The user neither pushes into a full one nor pops an empty one.
+// A small queue in registers; the oldest word is at data_o. The user neither pushes into a full one
+// nor pops an empty one.
 module rst_fifo #(
   parameter int Width = 8,
   parameter int Depth = 4  // a power of two
@@ -13,6 +14,14 @@ module rst_fifo #(
   output logic [Width-1:0] data_o,
   output logic             valid_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Width < 1) $fatal(1, "Width must be at least 1");
+    if (Depth < 2 || (Depth & (Depth - 1)) != 0)
+      $fatal(1, "Depth must be a power of two, at least 2");
+  end
+  // verilator coverage_on
+
   localparam int IndexBits = ristretto_pkg::index_bits(Depth);
 
   logic [Width-1:0] words_q [Depth];

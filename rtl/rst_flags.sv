@@ -1,5 +1,6 @@
-// What the engines know of each other: which halves of the buffers are taken and which are full. Bit h belongs to half h.
-// Every flag is a register: set or cleared at the end of a cycle, seen from the next one on.
+// Handshake flags between loader, sequencer and storer. Per half of a buffer: `busy`, reserved by
+// its producer, and `full`, ready for its consumer. Bit h belongs to half h. Every flag is a
+// register: set or cleared at the end of a cycle, seen from the next one on.
 module rst_flags (
   input  logic        clk_i,
   input  logic        rst_ni,

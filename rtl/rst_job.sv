@@ -1,5 +1,6 @@
-// Runs a descriptor list: fetches as many descriptors as the program memory holds, runs the array, and goes on with the next
-// ones until the list is done. The memory's answers to all writes of a part are awaited before the next part and the end.
+// Runs a descriptor list: fetches as many descriptors as the program memory holds, runs the array,
+// and goes on with the next ones until the list is done. The memory's answers to all writes of a
+// part are awaited before the next part and the end.
 module rst_job #(
   parameter int BusBits = 64,
   parameter int AddrBits = 64,
@@ -36,6 +37,15 @@ module rst_job #(
   input  logic                read_error_i,
   input  logic                write_error_i
 );
+  // verilator coverage_off
+  initial begin
+    if (BusBits < 16 || BusBits > 1024 || (BusBits & (BusBits - 1)) != 0)
+      $fatal(1, "BusBits must be 16 to 1024, a power of two");
+    if (AddrBits < 32 || AddrBits > 64) $fatal(1, "AddrBits must be 32 to 64");
+    if (ProgDepth < 1 || ProgDepth > 65535) $fatal(1, "ProgDepth must be 1 to 65535");
+  end
+  // verilator coverage_on
+
   localparam logic [7:0] ErrorEmpty = 8'd1;
   localparam logic [7:0] ErrorAlignment = 8'd2;
   localparam logic [7:0] ErrorRead = 8'd3;
@@ -66,7 +76,7 @@ module rst_job #(
   logic unused_list;
   assign unused_list = ^list_i;
 
-  // Words out of beats. ---------------------------------------------------------------------------------------------
+  // Words out of beats. ---------------------------------------------------------------------------
   logic word_valid;
   logic [31:0] word;
   logic [5:0] word_q;
@@ -130,7 +140,7 @@ module rst_job #(
     else word_q <= word_q + 6'(word_valid);
   end
 
-  // ----------------------------------------------------------------------------------------------------------------------
+  //  ----------------------------------------------------------------------------------------------
   always_comb begin
     state_d = state_q;
     done_d = done_q;

@@ -1,7 +1,8 @@
 `include "ristretto_types.svh"
 
-// Requests what the array needs, descriptor by descriptor: weights of group 0, the ifmap, weights of groups 1, 2, ...
-// In direct modes there are no weights. A phase waits until the half of the buffer that it fills is free (GUARD), then reads its beats in order (ISSUE).
+// Requests what the array needs, descriptor by descriptor: weights of group 0, the ifmap, weights
+// of groups 1, 2, ... In direct modes there are no weights. A phase waits until the half of the
+// buffer that it fills is free (GUARD), then reads its beats in order (ISSUE).
 module rst_loader #(
   parameter int Outstanding = 8,
   parameter int ProgDepth = 16,
@@ -22,7 +23,7 @@ module rst_loader #(
   output logic [1:0]          wgt_busy_set_o,
   output logic [1:0]          act_busy_set_o,
 
-  output logic                phase_push_o,  // a phase begins: what the receiver needs to place its answers
+  output logic                phase_push_o,  // a phase begins; where its answers go
   output rst_phase_t          phase_o,
 
   input  logic                wr_valid_i,    // the storer presents a beat: it has priority
@@ -32,6 +33,13 @@ module rst_loader #(
   input  logic                rsp_valid_i,
   output logic [15:0]         obs_desc_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Outstanding < 1) $fatal(1, "Outstanding must be at least 1");
+    if (ProgDepth < 1 || ProgDepth > 65535) $fatal(1, "ProgDepth must be 1 to 65535");
+  end
+  // verilator coverage_on
+
   localparam int CountBits = ristretto_pkg::index_bits(Outstanding + 1);
 
   typedef enum logic [1:0] {Idle, Fetch, Guard, Issue} state_e;
@@ -68,15 +76,21 @@ module rst_loader #(
   assign ifmap_addr = desc_i.ifmap_addr;
 
   assign guard_ok = (state_q == Guard) &&
-                    (ifmap ? (!act_busy_i[act_half_q] && stored_i >= desc_i.wait_stored) : !wgt_busy_i[wgt_half_q]);
+                    (ifmap ? (!act_busy_i[act_half_q] && stored_i >= desc_i.wait_stored) :
+                             !wgt_busy_i[wgt_half_q]);
 
-  assign rd_valid_o = (state_q == Issue) && (outstanding_q < CountBits'(Outstanding)) && !wr_valid_i;
+  assign rd_valid_o =
+      (state_q == Issue) && (outstanding_q < CountBits'(Outstanding)) && !wr_valid_i;
   assign rd_addr_o = ifmap ? act_addr_q : wgt_addr_q;
   assign accept = rd_valid_o && mem_ready_i;
   assign phase_done = accept && beats_q == '0 && units_q == '0;
 
   assign phase_push_o = guard_ok;
-  assign phase_o = {ifmap, ifmap ? act_half_q : wgt_half_q, first_last, step_last, steps};
+  assign phase_o.ifmap = ifmap;
+  assign phase_o.half = ifmap ? act_half_q : wgt_half_q;
+  assign phase_o.first_last = first_last;
+  assign phase_o.step_last = step_last;
+  assign phase_o.steps = steps;
 
   assign wgt_busy_set_o = {guard_ok && !ifmap && wgt_half_q, guard_ok && !ifmap && !wgt_half_q};
   assign act_busy_set_o = {guard_ok && ifmap && act_half_q, guard_ok && ifmap && !act_half_q};

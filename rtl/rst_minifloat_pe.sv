@@ -1,6 +1,7 @@
-// A processing element for minifloats (docs/arithmetic.md section 10): the product of two numbers as a fixed-point integer. The
-// significands are multiplied, the exponents added, and the product is shifted to where it belongs. Combinational.
-// In direct modes the activation is passed on, shifted by `align_i`.
+// A processing element for minifloats (docs/arithmetic.md section 10): the product of two numbers
+// as a fixed-point integer. The significands are multiplied, the exponents added, and the product
+// is shifted to where it belongs. Combinational. In direct modes the activation is passed on,
+// shifted by `align_i`.
 module rst_minifloat_pe #(
   parameter int ExponentBits = 4,
   parameter int MantissaBits = 3,
@@ -14,6 +15,15 @@ module rst_minifloat_pe #(
   input  logic [4:0]                    align_i,
   output logic signed [ProductBits-1:0] product_o
 );
+  // verilator coverage_off
+  initial begin
+    if (ExponentBits < 1 || MantissaBits < 0)
+      $fatal(1, "ExponentBits must be at least 1, MantissaBits 0");
+    if (ProductBits < 2 * (MantissaBits + 1) + 1)
+      $fatal(1, "ProductBits must hold a product of significands");
+  end
+  // verilator coverage_on
+
   localparam int SignificandBits = MantissaBits + 1;
   localparam int PlaceBits = ristretto_pkg::max_of(ExponentBits, 5) + 1;
 
@@ -27,7 +37,8 @@ module rst_minifloat_pe #(
   assign act_field = act_i[MantissaBits +: ExponentBits];
   assign wgt_field = wgt_i[MantissaBits +: ExponentBits];
 
-  // The place of a significand's lowest bit, counted from the format's smallest number; whether it has a hidden one.
+  // The place of a significand's lowest bit, counted from the format's smallest number; whether it
+  // has a hidden one.
   logic act_hidden, wgt_hidden;
   if (Subnormals) begin : gen_subnormals
     assign act_hidden = (act_field != '0);

@@ -1,5 +1,6 @@
-// From a fixed-point sum to the minifloat that it is rounded to: docs/arithmetic.md section 10, requantize. Combinational.
-// The sum's lowest bit lies shift_i bits below the lowest bit of the format's smallest number.
+// From a fixed-point sum to the minifloat that it is rounded to: docs/arithmetic.md section 10,
+// requantize. Combinational. The sum's lowest bit lies shift_i bits below the lowest bit of the
+// format's smallest number.
 module rst_minifloat_round #(
   parameter int AccBits = 48,
   parameter int ExponentBits = 4,
@@ -16,10 +17,25 @@ module rst_minifloat_round #(
   output logic [Bits-1:0]           out_o,
   output logic                      sat_o
 );
-  localparam int PlaceBits = ristretto_pkg::index_bits(AccBits) + 2;                  // of a bit of the sum, and shift_i
-  localparam int MagnitudeBits = ristretto_pkg::max_of(AccBits, MantissaBits + 66);  // and of the first number, shifted
+  // verilator coverage_off
+  initial begin
+    if (ExponentBits < 1 || MantissaBits < 0)
+      $fatal(1, "ExponentBits must be at least 1, MantissaBits 0");
+    if (AccBits < 2) $fatal(1, "AccBits must be at least 2");
+    if (Special < ristretto_pkg::SpecialFinite || Special > ristretto_pkg::SpecialIeee)
+      $fatal(1, "Special is not known");
+    if (Rounding < ristretto_pkg::RoundNearest || Rounding > ristretto_pkg::RoundTruncate)
+      $fatal(1, "Rounding is not known");
+  end
+  // verilator coverage_on
+
+  // Of the place of a bit of the sum, and of shift_i.
+  localparam int PlaceBits = ristretto_pkg::index_bits(AccBits) + 2;
+  // Of the sum, and of the first number, shifted.
+  localparam int MagnitudeBits = ristretto_pkg::max_of(AccBits, MantissaBits + 66);
   localparam int CodeBits = PlaceBits + MantissaBits + 1;
-  localparam int MaxCodeInt = ristretto_pkg::minifloat_max_code(ExponentBits, MantissaBits, Special);
+  localparam int MaxCodeInt =
+      ristretto_pkg::minifloat_max_code(ExponentBits, MantissaBits, Special);
   localparam logic [CodeBits-1:0] MaxCode = CodeBits'(MaxCodeInt);  // Icarus 11 casts no call
 
   logic negative, clipped;
@@ -60,9 +76,13 @@ module rst_minifloat_round #(
     logic below;
     assign first = MagnitudeBits'((1 << MantissaBits) + 1) << shift_i;
     assign below = (magnitude < first);
-    assign floor = below ? '0 : (CodeBits'(extra) << MantissaBits) + CodeBits'(whole) - CodeBits'(1 << MantissaBits);
-    assign above = below ? ((MagnitudeBits+1)'(magnitude) << 1) > (MagnitudeBits+1)'(first) : (rest > half);
-    assign tie = below ? ((MagnitudeBits+1)'(magnitude) << 1) == (MagnitudeBits+1)'(first) : (rest == half) && (places != '0);
+    assign floor = below ? '0 :
+                   (CodeBits'(extra) << MantissaBits) + CodeBits'(whole) -
+                   CodeBits'(1 << MantissaBits);
+    assign above = below ? ((MagnitudeBits+1)'(magnitude) << 1) > (MagnitudeBits+1)'(first) :
+                   (rest > half);
+    assign tie = below ? ((MagnitudeBits+1)'(magnitude) << 1) == (MagnitudeBits+1)'(first) :
+                 (rest == half) && (places != '0);
     assign exact = below ? (magnitude == '0) : (rest == '0);
   end
 

@@ -1,7 +1,7 @@
 // A processing element: the product of an activation and a weight. Combinational.
 //   multiplier  two's complement weight
-//   shifter     the weight is +-2^c: its sign in the highest bit (1: negative), c below it. With ZeroCode the code 0 is the
-//               weight zero and c is the code less one.
+//   shifter     the weight is +-2^c: its sign in the highest bit (1: negative), c below it. With
+//               ZeroCode the code 0 is the weight zero and c is the code less one.
 module rst_pe #(
   parameter int Pe = ristretto_pkg::PeMultiplier,
   parameter int ActBits = 8,
@@ -13,6 +13,15 @@ module rst_pe #(
   input  logic [WgtBits-1:0]            wgt_i,
   output logic signed [ProductBits-1:0] product_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Pe != ristretto_pkg::PeMultiplier && Pe != ristretto_pkg::PeShifter)
+      $fatal(1, "Pe must be PeMultiplier or PeShifter");
+    if (ActBits < 1 || WgtBits < ((Pe == ristretto_pkg::PeShifter) ? 2 : 1))
+      $fatal(1, "ActBits or WgtBits is too small");
+  end
+  // verilator coverage_on
+
   if (Pe == ristretto_pkg::PeShifter) begin : gen_shifter
     localparam int CodeBits = WgtBits - 1;
     logic [CodeBits-1:0] code, places;

@@ -11,6 +11,12 @@ module rst_pool_max #(
   input  logic [ActBits-1:0] data_i,
   output logic [ActBits-1:0] max_o
 );
+  // verilator coverage_off
+  initial begin
+    if (ActBits < 1) $fatal(1, "ActBits must be at least 1");
+  end
+  // verilator coverage_on
+
   // Unsigned values have the order of signed ones whose highest bit is inverted.
   logic flip, greater;
   if (UnsignedActivations) begin : gen_unsigned

@@ -1,7 +1,7 @@
 `include "ristretto_types.svh"
 
-// Places the answers of the memory into the buffers. They come in the order of the requests, so that the phases wait in a
-// queue: at most one for each half of the weight and activation buffers.
+// Places the answers of the memory into the buffers. They come in the order of the requests, so
+// that the phases wait in a queue: at most one for each half of the weight and activation buffers.
 module rst_receiver #(
   parameter int Elements = 16,       // a beat of the ifmap
   parameter int ActAddrBits = 8,
@@ -25,6 +25,13 @@ module rst_receiver #(
   output logic [1:0]              act_full_set_o,
   output logic [1:0]              wgt_full_set_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Elements < 1 || ActAddrBits < 1 || StepAddrBits < 1)
+      $fatal(1, "Elements, ActAddrBits and StepAddrBits must be at least 1");
+  end
+  // verilator coverage_on
+
   rst_phase_t phase;
   logic [ristretto_pkg::PhaseBits-1:0] phase_bits;
   logic phase_valid, unit_done, phase_done;
@@ -48,7 +55,8 @@ module rst_receiver #(
   );
   assign phase = phase_bits;
 
-  assign unit_done = rsp_valid_i && (beat_q == ((unit_q == '0) ? phase.first_last : 24'(phase.step_last)));
+  assign unit_done =
+      rsp_valid_i && (beat_q == ((unit_q == '0) ? phase.first_last : 24'(phase.step_last)));
   assign phase_done = unit_done && (unit_q == phase.steps);
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -70,6 +78,8 @@ module rst_receiver #(
   assign wgt_bias_o = (unit_q == '0);
   assign wgt_step_o = StepAddrBits'(unit_q - 16'd1);
   assign wgt_beat_o = beat_q[15:0];
-  assign act_full_set_o = {phase_done && phase.ifmap && phase.half, phase_done && phase.ifmap && !phase.half};
-  assign wgt_full_set_o = {phase_done && !phase.ifmap && phase.half, phase_done && !phase.ifmap && !phase.half};
+  assign act_full_set_o = {phase_done && phase.ifmap && phase.half,
+                           phase_done && phase.ifmap && !phase.half};
+  assign wgt_full_set_o = {phase_done && !phase.ifmap && phase.half,
+                           phase_done && !phase.ifmap && !phase.half};
 endmodule

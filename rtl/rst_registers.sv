@@ -52,7 +52,7 @@ module rst_registers #(
   localparam logic [31:0] IdValue = 32'h5249_5354;
   localparam logic [31:0] VersionValue = 32'd1;
 
-  // Writes: address and data are taken apart, the write is done when both are there. ---------------------------------
+  // Writes: address and data are taken apart, the write is done when both are there. --------------
   logic aw_full_q, w_full_q, write, write_legal, b_full_q;
   logic [9:0] aw_word_q;
   logic [31:0] w_data_q, w_mask;
@@ -65,7 +65,8 @@ module rst_registers #(
   assign s_axil_bresp_o = b_resp_q;
   assign write = aw_full_q && w_full_q && (!b_full_q || s_axil_bready_i);
   assign write_legal = write && ristretto_regs_pkg::is_writable(aw_word_q) &&
-                       (!busy_i || aw_word_q == ristretto_regs_pkg::IrqEnable || aw_word_q == ristretto_regs_pkg::IrqStatus);
+                       (!busy_i || aw_word_q == ristretto_regs_pkg::IrqEnable ||
+                        aw_word_q == ristretto_regs_pkg::IrqStatus);
   assign w_mask = {{8{w_strb_q[3]}}, {8{w_strb_q[2]}}, {8{w_strb_q[1]}}, {8{w_strb_q[0]}}};
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -98,11 +99,12 @@ module rst_registers #(
     end
   end
 
-  function automatic logic [31:0] written(input logic [31:0] old, input logic [31:0] data, input logic [31:0] mask);
+  function automatic logic [31:0] written(input logic [31:0] old, input logic [31:0] data,
+                                          input logic [31:0] mask);
     written = (old & ~mask) | (data & mask);
   endfunction
 
-  // State. ---------------------------------------------------------------------------------------------------------------
+  // State. ----------------------------------------------------------------------------------------
   logic [1:0] irq_enable_q, irq_status_q, irq_set, irq_clear;
   logic [31:0] list_lo_q, list_hi_q, memory_lo_q, memory_hi_q, saturations_q, overflows_q;
   logic [15:0] count_q;
@@ -118,7 +120,8 @@ module rst_registers #(
   assign irq_o = |(irq_enable_q & irq_status_q);
 
   assign irq_set = {finish_i && error_i != '0, finish_i && error_i == '0};
-  assign irq_clear = (write_legal && aw_word_q == ristretto_regs_pkg::IrqStatus) ? w_data_q[1:0] & w_mask[1:0] : 2'b00;
+  assign irq_clear = (write_legal && aw_word_q == ristretto_regs_pkg::IrqStatus) ?
+                     w_data_q[1:0] & w_mask[1:0] : 2'b00;
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -139,7 +142,8 @@ module rst_registers #(
       irq_status_q <= (irq_status_q & ~irq_clear) | irq_set;
       if (write_legal) begin
         case (aw_word_q)
-          ristretto_regs_pkg::IrqEnable: irq_enable_q <= 2'(written(32'(irq_enable_q), w_data_q, w_mask));
+          ristretto_regs_pkg::IrqEnable:
+            irq_enable_q <= 2'(written(32'(irq_enable_q), w_data_q, w_mask));
           ristretto_regs_pkg::ListLo: list_lo_q <= written(list_lo_q, w_data_q, w_mask);
           ristretto_regs_pkg::ListHi: list_hi_q <= written(list_hi_q, w_data_q, w_mask);
           ristretto_regs_pkg::ListCount: count_q <= 16'(written(32'(count_q), w_data_q, w_mask));
@@ -170,7 +174,7 @@ module rst_registers #(
     end
   end
 
-  // Reads. ---------------------------------------------------------------------------------------------------------------
+  // Reads. ----------------------------------------------------------------------------------------
   logic r_full_q;
   logic [31:0] r_data_q, value;
   logic [1:0] r_resp_q;
@@ -187,7 +191,8 @@ module rst_registers #(
       ristretto_regs_pkg::Id: value = IdValue;
       ristretto_regs_pkg::Version: value = VersionValue;
       ristretto_regs_pkg::Status: begin
-        value = (32'(busy_i) << ristretto_regs_pkg::StatusBusyLsb) | (32'(done_q) << ristretto_regs_pkg::StatusDoneLsb) |
+        value = (32'(busy_i) << ristretto_regs_pkg::StatusBusyLsb) |
+                (32'(done_q) << ristretto_regs_pkg::StatusDoneLsb) |
                 (32'(error_q) << ristretto_regs_pkg::StatusErrorLsb);
       end
       ristretto_regs_pkg::IrqEnable: value = 32'(irq_enable_q);

@@ -1,5 +1,6 @@
-// ReLU, scale, shift-round and saturate: docs/arithmetic.md section 5. Combinational.
-// A right shift adds a rounding constant below the point and cuts; a left shift is never made where it would saturate.
+// ReLU, scale, shift-round and saturate: docs/arithmetic.md section 5. Combinational. A right shift
+// adds a rounding constant below the point and cuts; a left shift is never made where it would
+// saturate.
 module rst_requantize #(
   parameter int AccBits = 32,
   parameter int ActBits = 8,
@@ -13,10 +14,19 @@ module rst_requantize #(
   input  logic signed [6:0]         shift_i,     // ShiftMin to ShiftMax
   input  logic [4:0]                out_bits_i,  // 1 to ActBits
   input  logic                      lowest_i,    // the lowest value of the range, whatever the sum
-  input  logic                      unsigned_i,  // 0 to 2^out_bits - 1, else -2^(out_bits-1) to 2^(out_bits-1) - 1
+  input  logic                      unsigned_i,  // the result has no sign
   output logic [ActBits-1:0]        out_o,
   output logic                      sat_o
 );
+  // verilator coverage_off
+  initial begin
+    if (AccBits < 2 || ActBits < 1 || ActBits > 16)
+      $fatal(1, "AccBits must be at least 2, ActBits 1 to 16");
+    if (Rounding < ristretto_pkg::RoundNearest || Rounding > ristretto_pkg::RoundTruncate)
+      $fatal(1, "Rounding is not known");
+  end
+  // verilator coverage_on
+
   localparam int ScaledBits = AccBits + (AveragePooling ? 16 : 0);
   // Room for the largest rounding constant, and for its sum with the largest value.
   localparam int Bits = ristretto_pkg::max_of(ScaledBits, ristretto_pkg::ShiftMax + 1) + 1;
@@ -69,18 +79,22 @@ module rst_requantize #(
     assign no_sign = 1'b0;
   end
 
-  // The ends of the range, one bit wider than the output: -2^(out_bits-1) or 0, and 2^(out_bits-1) - 1 or 2^out_bits - 1.
+  // The ends of the range, one bit wider than the output: -2^(out_bits-1) or 0, and 2^(out_bits-1)
+  // - 1 or 2^out_bits - 1.
   logic [ActBits:0] power, top, bottom;
-  assign power = no_sign ? (ActBits+1)'(1) << out_bits_i : (ActBits+1)'(((ActBits+2)'(1) << out_bits_i) >> 1);
+  assign power = no_sign ? (ActBits+1)'(1) << out_bits_i :
+                 (ActBits+1)'(((ActBits+2)'(1) << out_bits_i) >> 1);
   assign top = power - (ActBits+1)'(1);
   assign bottom = no_sign ? '0 : -power;
 
-  // A left shift keeps a result in the range if the result lies in the range shifted right; both ends round towards zero.
+  // A left shift keeps a result in the range if the result lies in the range shifted right; both
+  // ends round towards zero.
   logic [ActBits:0] top_kept, power_kept;
   assign top_kept = top >> left;
   assign power_kept = power >> left;
   assign highest = Bits'(top_kept);
-  assign lowest = no_sign ? '0 : Bits'(0) - Bits'(power_kept);  // Yosys 0.23 takes -Bits'(x) for (-Bits)'(x)
+  // Yosys 0.23 takes -Bits'(x) for (-Bits)'(x).
+  assign lowest = no_sign ? '0 : Bits'(0) - Bits'(power_kept);
 
   always_comb begin
     if (lowest_i) begin

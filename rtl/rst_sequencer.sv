@@ -1,7 +1,8 @@
 `include "ristretto_types.svh"
 
-// Walks the loop nest of docs/reference/array-timing.md section 4, one step a cycle. Every loop keeps where it began; the
-// next iteration is there plus a stride of the descriptor, so that addresses are made by adding alone.
+// Walks the loop nest of docs/reference/array-timing.md section 4, one step a cycle. Every loop
+// keeps where it began; the next iteration is there plus a stride of the descriptor, so that
+// addresses are made by adding alone.
 module rst_sequencer #(
   parameter int Lanes = 16,
   parameter int Muls = 16,
@@ -30,10 +31,19 @@ module rst_sequencer #(
   output rst_step_t               step_o,
   output logic                    act_half_o,
   output logic [ActAddrBits-1:0]  act_addr_o,  // element under multiplier 0
-  output logic [MaskBits-1:0]     act_low_o,   // multipliers low, ..., high - 1 take elements, the others 0
+  output logic [MaskBits-1:0]     act_low_o,   // multipliers low to high - 1 take elements
   output logic [MaskBits-1:0]     act_high_o,
   output logic [StepAddrBits-1:0] wgt_step_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Lanes < 1 || Lanes > 64 || Muls < 1 || Muls > 64)
+      $fatal(1, "Lanes and Muls must be 1 to 64");
+    if (ProgDepth < 1 || ActAddrBits < 1 || StepAddrBits < 1)
+      $fatal(1, "ProgDepth, ActAddrBits and StepAddrBits must be at least 1");
+  end
+  // verilator coverage_on
+
   localparam int ColBits = ristretto_pkg::ColBits;
   localparam int RowBits = ristretto_pkg::RowBits;
 
@@ -84,11 +94,13 @@ module rst_sequencer #(
 
   assign fetch_o = (state_q == Fetch);
   assign fetch_addr_o = ProgBits'(desc_q);
-  assign wgt_full_clear_o = {group_done && !direct && wgt_half_q, group_done && !direct && !wgt_half_q};
+  assign wgt_full_clear_o = {group_done && !direct && wgt_half_q,
+                             group_done && !direct && !wgt_half_q};
   assign act_clear_o = {desc_done && act_half_q, desc_done && !act_half_q};
-  assign out_busy_set_o = {wait_ok && group_q == '0 && out_half_q, wait_ok && group_q == '0 && !out_half_q};
+  assign out_busy_set_o = {wait_ok && group_q == '0 && out_half_q,
+                           wait_ok && group_q == '0 && !out_half_q};
 
-  // The step. ----------------------------------------------------------------------------------------------------
+  // The step. -------------------------------------------------------------------------------------
   logic row_inside;
   logic signed [ColBits-1:0] low, high_row, high_seg, high;
 
@@ -113,15 +125,18 @@ module rst_sequencer #(
   end
 
   logic [6:0] lanes;  // Yosys 0.23 does not narrow by a cast inside of a concatenation
-  assign lanes = group_is_last ? desc_i.lanes_last[6:0] : set_is_last ? desc_i.lanes_set[6:0] : 7'(Lanes);
+  assign lanes = group_is_last ? desc_i.lanes_last[6:0] :
+                 set_is_last   ? desc_i.lanes_set[6:0] : 7'(Lanes);
 
-  // Max pooling on its own: the position is in the padding. Only the map's columns count, not which of its channels.
+  // Max pooling on its own: the position is in the padding. Only the map's columns count, not which
+  // of its channels.
   logic signed [ColBits-1:0] map_col;
   logic outside;
   assign map_col = col_q - set_col_q;
   assign outside = !row_inside || map_col < 0 || map_col >= $signed(ColBits'(desc_i.row_elems));
 
-  // Average pooling: the last windows of a row and the tile's last row may be clipped, and then have other divisors.
+  // Average pooling: the last windows of a row and the tile's last row may be clipped, and then
+  // have other divisors.
   logic [15:0] scale;
   logic signed [6:0] shift;
   always_comb begin
@@ -148,30 +163,28 @@ module rst_sequencer #(
   logic [4:0] align;
   assign align = (seg1_left_q == desc_i.seg1_count - 8'd1) ? desc_i.align : desc_i.align_second;
 
-  assign step_o = {
-    run,                    // valid
-    wgt_step_q == '0,       // first
-    pos_done,               // last
-    pos_first_q,            // pos_first
-    wx_last && wy_last,     // pos_last
-    group_done,             // group_last
-    desc_done,              // desc_last
-    wgt_half_q,             // wgt_half
-    out_half_q,             // out_half
-    direct,                 // direct
-    desc_i.mode == 2'(ristretto_pkg::ModeMax) && outside,  // outside
-    desc_i.in_unsigned,     // in_unsigned
-    desc_i.out_unsigned,    // out_unsigned
-    align,                  // align
-    desc_i.relu,            // relu
-    scale,                  // scale
-    shift,                  // shift
-    desc_i.out_bits,        // out_bits
-    lanes,                  // lanes
-    out_addr_q              // out_addr
-  };
+  assign step_o.valid = run;
+  assign step_o.first = wgt_step_q == '0;
+  assign step_o.last = pos_done;
+  assign step_o.pos_first = pos_first_q;
+  assign step_o.pos_last = wx_last && wy_last;
+  assign step_o.group_last = group_done;
+  assign step_o.desc_last = desc_done;
+  assign step_o.wgt_half = wgt_half_q;
+  assign step_o.out_half = out_half_q;
+  assign step_o.direct = direct;
+  assign step_o.outside = desc_i.mode == 2'(ristretto_pkg::ModeMax) && outside;
+  assign step_o.in_unsigned = desc_i.in_unsigned;
+  assign step_o.out_unsigned = desc_i.out_unsigned;
+  assign step_o.align = align;
+  assign step_o.relu = desc_i.relu;
+  assign step_o.scale = scale;
+  assign step_o.shift = shift;
+  assign step_o.out_bits = desc_i.out_bits;
+  assign step_o.lanes = lanes;
+  assign step_o.out_addr = out_addr_q;
 
-  // States. ------------------------------------------------------------------------------------------------------
+  // States. ---------------------------------------------------------------------------------------
   always_comb begin
     state_d = state_q;
     unique case (state_q)
@@ -234,7 +247,7 @@ module rst_sequencer #(
     end
   end
 
-  // Loops: in WAIT all stand at their beginning. ----------------------------------------------------------------------
+  // Loops: in WAIT all stand at their beginning. --------------------------------------------------
   // Icarus Verilog 11 forgets that members of structures are signed.
   logic signed [ColBits-1:0] origin_col;
   logic signed [RowBits-1:0] origin_row;

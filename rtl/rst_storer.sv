@@ -1,7 +1,8 @@
 `include "ristretto_types.svh"
 
-// Writes finished ofmaps to memory, descriptor by descriptor. The output buffer is read a cycle before a beat is
-// presented; in the cycle in which a beat is accepted the next one is read. Runs of beats go to consecutive addresses.
+// Writes finished ofmaps to memory, descriptor by descriptor. The output buffer is read a cycle
+// before a beat is presented; in the cycle in which a beat is accepted the next one is read. Runs
+// of beats go to consecutive addresses.
 module rst_storer #(
   parameter int ActBits = 8,
   parameter int BusBits = 128,
@@ -34,6 +35,13 @@ module rst_storer #(
   input  logic                        mem_ready_i,
   output logic [15:0]                 obs_desc_o
 );
+  // verilator coverage_off
+  initial begin
+    if (ActBits < 1 || BusBits < ActBits) $fatal(1, "a beat must hold an activation");
+    if (ProgDepth < 1 || OutAddrBits < 1) $fatal(1, "ProgDepth and OutAddrBits must be at least 1");
+  end
+  // verilator coverage_on
+
   typedef enum logic [2:0] {Idle, Fetch, Wait, Read, Send} state_e;
   state_e state_q, state_d;
 
@@ -41,8 +49,8 @@ module rst_storer #(
   logic half_q;
   logic [OutAddrBits-1:0] buf_addr_q;
   logic [31:0] wr_addr_q;
-  logic [23:0] beats_q;  // behind the one that is presented
-  logic [23:0] run_q;    // the same, of its run
+  logic [23:0] beats_q;  // of the ofmap, left after the current one
+  logic [23:0] run_q;    // of the run, left after the current one
   logic accept, last, run_last, ofmap_done;
 
   assign accept = (state_q == Send) && mem_ready_i;
@@ -117,7 +125,8 @@ module rst_storer #(
 
   // What a run does not fill of its last beat is zero.
   logic [Elements*ActBits-1:0] fill, filled;
-  assign fill = run_last ? ~({(Elements*ActBits){1'b1}} << (ActBits * desc_i.ofmap_last_elems)) : '1;
+  assign fill = run_last ?
+                ~({(Elements*ActBits){1'b1}} << (ActBits * desc_i.ofmap_last_elems)) : '1;
   assign filled = buf_data_i & fill;
   assign wr_data_o = BusBits'(filled);
 

@@ -1,5 +1,6 @@
-// Weights and biases, two halves of each. A step is a word of Lanes * Muls weights, written beat by beat into a memory
-// for each beat and read as a whole. Biases (with what else a lane has for a group) are registers.
+// Weights and biases, two halves of each. A step is a word of Lanes * Muls weights, written beat by
+// beat into a memory for each beat and read as a whole. Biases (with what else a lane has for a
+// group) are registers.
 module rst_weight_buffer #(
   parameter int Lanes = 16,
   parameter int Muls = 16,
@@ -28,6 +29,14 @@ module rst_weight_buffer #(
   input  logic                    bias_half_i,
   output logic [BiasBits-1:0]     bias_o
 );
+  // verilator coverage_off
+  initial begin
+    if (Lanes < 1 || Muls < 1 || WgtBits < 1 || LaneBits < 1)
+      $fatal(1, "Lanes, Muls, WgtBits and LaneBits must be at least 1");
+    if (Depth < 1 || BusBits < 1) $fatal(1, "Depth and BusBits must be at least 1");
+  end
+  // verilator coverage_on
+
   localparam int StepBeats = ristretto_pkg::ceil_div(StepBits, BusBits);
   localparam int BiasBeats = ristretto_pkg::ceil_div(BiasBits, BusBits);
   localparam int RamBits = ristretto_pkg::index_bits(2 * Depth);

@@ -1,8 +1,8 @@
 `include "ristretto_types.svh"
 
-// What must hold between the blocks of the array, bound into it under Verilator: the handshakes of the memory port, no
-// lost beat, addresses inside the buffers, legal shifts, and, with +no_overflow, an accumulator that is wide enough.
-// Signals have their names in ristretto_array.
+// What must hold between the blocks of the array, bound into it under Verilator: the handshakes of
+// the memory port, no lost beat, addresses inside the buffers, legal shifts, and, with
+// +no_overflow, an accumulator that is wide enough. Signals have their names in ristretto_array.
 module ristretto_array_check #(
   parameter int Lanes = 1,
   parameter int Muls = 1,
@@ -70,7 +70,8 @@ module ristretto_array_check #(
 );
   default clocking @(posedge clk_i); endclocking
 
-  // The reset is asynchronous and comes before the first clock edge; only what looks back must wait for a cycle.
+  // The reset is asynchronous and comes before the first clock edge; only what looks back must wait
+  // for a cycle.
   logic has_past_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) has_past_q <= 1'b0;
@@ -101,15 +102,19 @@ module ristretto_array_check #(
   a_drained: assert property (done_o |->
     outstanding_q == 0 && (wgt_busy | wgt_full | act_busy | act_full | out_busy | out_full) == '0);
 
-  // No beat is lost: a half is filled while it is taken, used while it is full, and given back once.
+  // No beat is lost: a half is filled while it is taken, used while it is full, and given back
+  // once.
   a_act_fill: assert property (act_we |-> act_busy[fill_half] && !act_full[fill_half]);
   a_wgt_fill: assert property (wgt_we |-> wgt_busy[fill_half] && !wgt_full[fill_half]);
   a_act_full: assert property ((act_full_set & (act_full | ~act_busy)) == '0);
   a_wgt_full: assert property ((wgt_full_set & (wgt_full | ~wgt_busy)) == '0);
   a_wgt_clear: assert property ((wgt_busy_clear & ~wgt_busy) == '0);
   a_step_has_data: assert property (step.valid |->
-    act_full[act_half] && (step.direct || wgt_full[step.wgt_half]) && out_busy[step.out_half] && !out_full[step.out_half]);
-  a_bias_there: assert property (at_accumulate.valid && at_accumulate.first && !at_accumulate.direct |-> wgt_busy[at_accumulate.wgt_half]);
+    act_full[act_half] && (step.direct || wgt_full[step.wgt_half]) &&
+    out_busy[step.out_half] && !out_full[step.out_half]);
+  a_bias_there: assert property (
+    at_accumulate.valid && at_accumulate.first && !at_accumulate.direct |->
+    wgt_busy[at_accumulate.wgt_half]);
   a_out_write: assert property (out_we |->
     out_busy[at_output.out_half] && !out_full[at_output.out_half]);
   a_out_full: assert property ((out_full_set & (out_full | ~out_busy)) == '0);
@@ -131,12 +136,15 @@ module ristretto_array_check #(
   // Values.
   a_lanes: assert property (step.valid |-> step.lanes != '0 && 32'(step.lanes) <= Lanes);
   a_shift: assert property (at_result.valid |->
-    32'(at_result.shift) >= ristretto_pkg::ShiftMin && 32'(at_result.shift) <= ristretto_pkg::ShiftMax);
-  a_places: assert property (at_result.valid && Pe == ristretto_pkg::PeMinifloat |-> 32'(at_result.shift) >= 0);
+    32'(at_result.shift) >= ristretto_pkg::ShiftMin &&
+    32'(at_result.shift) <= ristretto_pkg::ShiftMax);
+  a_places: assert property (at_result.valid && Pe == ristretto_pkg::PeMinifloat |->
+    32'(at_result.shift) >= 0);
   a_out_bits: assert property (at_result.valid |->
     at_result.out_bits != '0 && 32'(at_result.out_bits) <= ActBits);
 
-  a_signs: assert property (step.valid |-> UnsignedActivations || !(step.in_unsigned || step.out_unsigned));
+  a_signs: assert property (step.valid |->
+    UnsignedActivations || !(step.in_unsigned || step.out_unsigned));
   a_align: assert property (step.valid && step.direct && Pe != ristretto_pkg::PeMinifloat |->
     32'(step.align) + ActBits <= ristretto_pkg::product_bits(Pe, ActBits, WgtBits));
   a_direct_lanes: assert property (step.valid && step.direct |-> 32'(step.lanes) <= Muls);

@@ -1,7 +1,8 @@
 // One step of rst_lane from operands to result: products summed one after the other in a wide word,
-// against multipliers, tree and accumulator. The registers are made transparent (transparent.v); the first step of a position
-// takes the bias. Requantize is proven on its own: here it only truncates, by one Shift a proof; the shifts from 0 to
-// AccBits - ActBits together show every bit of the sum.
+// against multipliers, tree and accumulator. The registers are made transparent (transparent.v);
+// the first step of a position takes the bias. Requantize is proven on its own: here it only
+// truncates, by one Shift a proof; the shifts from 0 to AccBits - ActBits together show every bit
+// of the sum.
 module lane #(
   parameter int Muls = 4,
   parameter int ActBits = 4,
@@ -83,7 +84,8 @@ module lane #(
   logic [ActBits-1:0] wanted;
   assign too_high = (scaled > highest);
   assign too_low = (scaled < ~highest);
-  assign wanted = too_high ? {1'b0, {(ActBits-1){1'b1}}} : too_low ? {1'b1, {(ActBits-1){1'b0}}} : scaled[ActBits-1:0];
+  assign wanted = too_high ? {1'b0, {(ActBits-1){1'b1}}} :
+                  too_low  ? {1'b1, {(ActBits-1){1'b0}}} : scaled[ActBits-1:0];
 
   assign wrong = ovf || (sat != (too_high || too_low)) || (result != wanted);
 endmodule

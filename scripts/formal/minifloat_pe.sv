@@ -1,4 +1,5 @@
-// rst_minifloat_pe against the product of two integers, each made from its code by doubling the significand step by step.
+// rst_minifloat_pe against the product of two integers, each made from its code by doubling the
+// significand step by step.
 module minifloat_pe #(
   parameter int ExponentBits = 2,
   parameter int MantissaBits = 1,
@@ -33,7 +34,8 @@ module minifloat_pe #(
     .product_o(product)
   );
 
-  // value[p]: the significand doubled p times; the exponent's field says how often, one time less with subnormals.
+  // value[p]: the significand doubled p times; the exponent's field says how often, one time less
+  // with subnormals.
   logic [(Places+1)*Wide-1:0] act_values, wgt_values;
   logic [Wide-1:0] act_number, wgt_number;
   logic [ExponentBits-1:0] act_field, wgt_field;

@@ -1,5 +1,5 @@
-// rst_minifloat_round against thresholds: the magnitude's code is at least c exactly if the sum reaches the point between the
-// numbers of c - 1 and c from which it is rounded up.
+// rst_minifloat_round against thresholds: the magnitude's code is at least c exactly if the sum
+// reaches the point between the numbers of c - 1 and c from which it is rounded up.
 module minifloat_round #(
   parameter int AccBits = 10,
   parameter int ExponentBits = 2,
@@ -8,7 +8,7 @@ module minifloat_round #(
   parameter int Special = 0,
   parameter int Rounding = 1,
   parameter int Shift = 1,
-  parameter int Specified = Rounding,  // the rounding of the specification: another one must be refuted
+  parameter int Specified = Rounding,  // of the specification: another one must be refuted
   localparam int Bits = 1 + ExponentBits + MantissaBits
 ) (
   input  logic signed [AccBits-1:0] acc,
@@ -25,7 +25,8 @@ module minifloat_round #(
     logic [Wide-1:0] significand;
     field = code >> MantissaBits;
     significand = Wide'(code) & ((Wide'(1) << MantissaBits) - Wide'(1));
-    if (field > 0 || (Subnormals == 0 && code > 0)) significand = significand + (Wide'(1) << MantissaBits);
+    if (field > 0 || (!Subnormals && code > 0))
+      significand = significand + (Wide'(1) << MantissaBits);
     number = significand << ((Subnormals == 0) ? field : (field > 0) ? field - 1 : 0);
   endfunction
 
@@ -76,7 +77,8 @@ module minifloat_round #(
 
   logic least, rounded;
   assign least = out[Bits-1] && (32'(out[Bits-2:0]) == MaxCode) && !sat;
-  assign rounded = (&agrees) && (sat == reach[MaxCode+1]) && (out[Bits-1] == (negative && reach[1])) &&
+  assign rounded = (&agrees) && (sat == reach[MaxCode+1]) &&
+                   (out[Bits-1] == (negative && reach[1])) &&
                    (32'(out[Bits-2:0]) <= MaxCode);
   assign wrong = lowest ? !least : !rounded;
 endmodule

@@ -1,5 +1,5 @@
-// rst_pe against the sum of the activation shifted by each bit of the weight (multiplier), or by the place that the code names
-// (shifter).
+// rst_pe against the sum of the activation shifted by each bit of the weight (multiplier), or by
+// the place that the code names (shifter).
 module pe #(
   parameter int Pe = 0,
   parameter int ActBits = 6,
@@ -26,8 +26,8 @@ module pe #(
     .product_o(product)
   );
 
-  // Place t of the sum: for a multiplier bit t of the weight, the highest one negative; for a shifter one place counts, and the
-  // sign turns it round.
+  // Place t of the sum: for a multiplier bit t of the weight, the highest one negative; for a
+  // shifter one place counts, and the sign turns it round.
   logic [Wide-1:0] wide;
   logic [(Terms+1)*Wide-1:0] sums;
   assign wide = {{(Wide-ActBits){act[ActBits-1]}}, act};
@@ -42,7 +42,8 @@ module pe #(
       assign negative = (t == WgtBits - 1);
     end
     assign sums[(t+1)*Wide +: Wide] = !taken ? sums[t*Wide +: Wide]
-                                      : negative ? sums[t*Wide +: Wide] - (wide << t) : sums[t*Wide +: Wide] + (wide << t);
+                                      : negative ? sums[t*Wide +: Wide] - (wide << t)
+                                      : sums[t*Wide +: Wide] + (wide << t);
   end
 
   logic signed [Wide-1:0] got;

@@ -1,12 +1,13 @@
-// rst_requantize against thresholds: the result is at least k exactly if the exact quotient reaches the point from which
-// it is rounded to k or more. `wrong` must be 0 for every input with a legal shift and width.
+// rst_requantize against thresholds: the result is at least k exactly if the exact quotient reaches
+// the point from which it is rounded to k or more. `wrong` must be 0 for every input with a legal
+// shift and width.
 module requantize #(
   parameter int AccBits = 10,
   parameter int ActBits = 4,
   parameter int Rounding = 0,
   parameter bit UnsignedActivations = 1'b0,         // 1: signed and unsigned ranges
   parameter int Scale = 0,            // 0: no scale
-  parameter int Specified = Rounding  // the rounding of the specification: another one must be refuted
+  parameter int Specified = Rounding  // of the specification: another one must be refuted
 ) (
   input  logic signed [AccBits-1:0] acc,
   input  logic                      relu,
@@ -43,7 +44,8 @@ module requantize #(
   logic no_sign, legal;
   assign no_sign = (UnsignedActivations) && is_unsigned;
   assign out = {{2{out_code[ActBits-1] && !no_sign}}, out_code};
-  assign legal = (shift >= -7'sd15) && (shift <= 7'sd48) && (out_bits >= 5'd1) && (out_bits <= 5'(ActBits));
+  assign legal = (shift >= -7'sd15) && (shift <= 7'sd48) &&
+                 (out_bits >= 5'd1) && (out_bits <= 5'(ActBits));
 
   logic signed [AccBits-1:0] rectified;
   logic signed [Wide-1:0] value;
@@ -77,7 +79,8 @@ module requantize #(
 
   // The range: -2^(out_bits-1) to 2^(out_bits-1) - 1, or 0 to 2^out_bits - 1.
   logic signed [ActBits+2:0] limit, least;
-  assign limit = (ActBits + 3)'(1) <<< (no_sign ? out_bits : out_bits - 5'd1);  // the first value above the range
+  // The first value above the range.
+  assign limit = (ActBits + 3)'(1) <<< (no_sign ? out_bits : out_bits - 5'd1);
   assign least = no_sign ? '0 : -limit;
 
   logic [Values:0] agrees;
@@ -86,7 +89,8 @@ module requantize #(
     logic signed [ActBits+2:0] k;
     assign k = K;
     // Within the format the result reaches K if the quotient does; it never leaves the format.
-    assign agrees[n] = (k <= least) ? (out >= k) : (k >= limit) ? (out < k) : ((out >= k) == reach[n]);
+    assign agrees[n] = (k <= least) ? (out >= k) :
+                       (k >= limit) ? (out < k) : ((out >= k) == reach[n]);
   end
 
   logic above, below, sat_agrees;

@@ -1,4 +1,5 @@
-// rst_adder_tree against the sum taken word by word; registers are made transparent (transparent.v).
+// rst_adder_tree against the sum taken word by word; registers are made transparent
+// (transparent.v).
 module tree #(
   parameter int Inputs = 5,
   parameter int InBits = 3,
@@ -10,7 +11,8 @@ module tree #(
   output logic                     wrong
 );
   localparam int OutBits = ristretto_pkg::tree_bits(Inputs, InBits, FirstLevel);
-  localparam int EnBits = ristretto_pkg::max_of(ristretto_pkg::tree_stages(Inputs, TreeRegisters), 1);
+  localparam int EnBits =
+      ristretto_pkg::max_of(ristretto_pkg::tree_stages(Inputs, TreeRegisters), 1);
   localparam int Wide = OutBits + 2;
   logic signed [OutBits-1:0] sum;
 

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/checks.sh"
 cd "$RISTRETTO_ROOT" || exit 1
 
-rtl="rtl/ristretto_pkg.sv rtl/ristretto_regs_pkg.sv rtl/rst_*.sv rtl/ristretto_array.sv"
+rtl=$(tr '\n' ' ' <rtl/ristretto.f)
 
 # The parameters of tests/rtl/smoke_tb.sv.
 smoke="-set Lanes 2 -set Muls 3 -set ActBits 8 -set WgtBits 8 -set AccBits 24 -set ActDepth 64 -set OutDepth 64 \
@@ -34,6 +34,11 @@ gates() {
     check_grep "the lane's gates give the same bits, $element" '^ok - ' "$scratch/lane.txt"
 }
 
+sources_listed() {
+    printf '%s\n' rtl/*.sv | sort >"$scratch/sources"
+    sort rtl/ristretto.f | diff "$scratch/sources" -
+}
+check 'rtl/ristretto.f lists each source once' sources_listed
 check 'the parameters are up to date' scripts/gen-parameters --check
 check 'the descriptor in the RTL is up to date' scripts/gen-descriptor --check
 check 'the registers are up to date' scripts/gen-registers --check
@@ -64,13 +69,13 @@ lint 'minifloats, 3:0' -GPe=2 '-GAveragePooling=1'\''b0' -GExponentBits=3 -GMant
 # shellcheck disable=SC2086
 for bus in 16 32 512; do
     check "Verilator's lint, the top level with a bus of $bus bits" verilator --lint-only -Wall --assert -Irtl rtl/lint.vlt $rtl \
-        rtl/checks/*.sv rtl/ristretto_top.sv --top-module ristretto_top -GBusBits=$bus -GAddrBits=40 -GProgDepth=$((bus * 3))
+        rtl/checks/*.sv --top-module ristretto_top -GBusBits=$bus -GAddrBits=40 -GProgDepth=$((bus * 3))
 done
 
 # shellcheck disable=SC2086
 if command -v iverilog >/dev/null; then
     check 'Icarus Verilog compiles the array' iverilog -g2012 -Irtl -s smoke_tb -o "$scratch/smoke.vvp" $rtl tests/rtl/smoke_tb.sv
-    check 'Icarus Verilog compiles the top level' iverilog -g2012 -Irtl -s ristretto_top -o "$scratch/top.vvp" $rtl rtl/ristretto_top.sv
+    check 'Icarus Verilog compiles the top level' iverilog -g2012 -Irtl -s ristretto_top -o "$scratch/top.vvp" $rtl
     vvp "$scratch/smoke.vvp" >"$scratch/smoke.txt" 2>&1
     check_grep 'Icarus Verilog runs a layer' '^ok - ' "$scratch/smoke.txt"
     for element in 1 2; do
@@ -87,7 +92,7 @@ fi
 if command -v yosys >/dev/null; then
     check 'Yosys elaborates and checks the array' yosys -q -p "read_verilog -sv -Irtl $rtl; chparam $smoke ristretto_array;
         hierarchy -check -top ristretto_array; proc; check -assert; rename -top ristretto_array; write_verilog -noattr $scratch/netlist.v"
-    check 'Yosys elaborates and checks the top level' yosys -q -p "read_verilog -sv -Irtl $rtl rtl/ristretto_top.sv;
+    check 'Yosys elaborates and checks the top level' yosys -q -p "read_verilog -sv -Irtl $rtl;
         hierarchy -check -top ristretto_top; proc; check -assert"
     for element in "-set Pe 1 -set WgtBits 4 -set ZeroCode 1 -set ChannelShifts 1" "-set Pe 2 -set AveragePooling 0 -set AccBits 44"; do
         check "Yosys elaborates processing elements, $element" yosys -q -p "read_verilog -sv -Irtl $rtl; chparam -set Lanes 2 -set Muls 3 \

@@ -1,5 +1,5 @@
-// A lane beside its netlist (lane_netlist, written by Yosys for these parameters): random operands biased to the rails, random
-// enables; every output in every cycle.
+// A lane beside its netlist (lane_netlist, written by Yosys for these parameters): random operands
+// biased to the rails, random enables; every output in every cycle.
 `timescale 1ns / 1ps
 
 module lane_tb;
@@ -118,7 +118,8 @@ module lane_tb;
 
   // Words at a rail in half of the cases; of minifloats the largest and the least of their codes.
   function automatic logic [15:0] word(input int kind, input int bits);
-    word = (kind == 0) ? 16'd1 << (bits - 1) : (kind == 1) ? (16'd1 << (bits - 1)) - 16'd1 : 16'($random(seed));
+    word = (kind == 0) ? 16'd1 << (bits - 1) :
+           (kind == 1) ? (16'd1 << (bits - 1)) - 16'd1 : 16'($random(seed));
     if (Pe == ristretto_pkg::PeMinifloat && kind == 1) word = 16'h7e;
   endfunction
 
@@ -141,7 +142,8 @@ module lane_tb;
       for (int i = 0; i < Muls; i = i + 1) begin
         wgt[i*WgtBits +: WgtBits] = WgtBits'(word($unsigned($random(seed)) % 4, WgtBits));
         act[i*InBits +: ActBits] = ActBits'(word($unsigned($random(seed)) % 4, ActBits));
-        if (UnsignedActivations) act[i*InBits+InBits-1] = often(50) ? 1'b0 : act[i*InBits+ActBits-1];
+        if (UnsignedActivations)
+          act[i*InBits+InBits-1] = often(50) ? 1'b0 : act[i*InBits+ActBits-1];
       end
       bias = BiasBits'({$random(seed), $random(seed)});
       relu = often(30);
@@ -156,17 +158,20 @@ module lane_tb;
         compared = compared + 1;
         saturated = saturated + 32'(sat);
         overflowed = overflowed + 32'(ovf);
-        if ({result, sat, ovf} !== {result_netlist, sat_netlist, ovf_netlist} || (^{result, sat, ovf}) === 1'bx) begin
+        if ({result, sat, ovf} !== {result_netlist, sat_netlist, ovf_netlist} ||
+            (^{result, sat, ovf}) === 1'bx) begin
           wrong = wrong + 1;
           if (wrong < 5)
-            $display("# cycle %0d: expected result %h, sat %b, ovf %b; got %h, %b, %b", t, result, sat, ovf, result_netlist,
-                     sat_netlist, ovf_netlist);
+            $display("# cycle %0d: expected result %h, sat %b, ovf %b; got %h, %b, %b", t,
+                     result, sat, ovf, result_netlist, sat_netlist, ovf_netlist);
         end
       end
       #4 clk = 1'b0;
     end
-    if (wrong == 0 && compared == Cycles - 16 && saturated > 0 && overflowed > 0 && saturated < compared)
-      $display("ok - lane and its netlist: %0d cycles compared, %0d saturations, %0d overflows", compared, saturated, overflowed);
+    if (wrong == 0 && compared == Cycles - 16 && saturated > 0 && overflowed > 0 &&
+        saturated < compared)
+      $display("ok - lane and its netlist: %0d cycles compared, %0d saturations, %0d overflows",
+               compared, saturated, overflowed);
     else
       $display("not ok - lane and its netlist: %0d of %0d cycles differ", wrong, compared);
     $finish;

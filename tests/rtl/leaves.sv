@@ -1,5 +1,6 @@
-// The leaf modules of the array side by side, in several sizes each, for tests/rtl/leaves.cc. All instances of a kind share
-// their inputs and take the low bits that they need; outputs are sign-extended to 64 bits and packed.
+// The leaf modules of the array side by side, in several sizes each, for tests/rtl/leaves.cc. All
+// instances of a kind share their inputs and take the low bits that they need; outputs are
+// sign-extended to 64 bits and packed.
 module leaves #(
   // Sizes: one row for each instance. The test repeats these tables.
   localparam int RequantizeSizes = 6,
@@ -17,7 +18,7 @@ module leaves #(
 
   input  logic signed [47:0]         rq_acc_i,
   input  logic                       rq_relu_i,
-  input  logic [15:0]                rq_scale_i,  // of the instances with a scale; the others take 1
+  input  logic [15:0]                rq_scale_i,  // the instances without a scale take 1
   input  logic                       rq_unsigned_i,
   input  logic                       rq_lowest_i,
   input  logic signed [6:0]          rq_shift_i,
@@ -237,7 +238,8 @@ module leaves #(
     localparam int Reads = buffer_size(b, 2);
     localparam int Writes = buffer_size(b, 3);
     localparam int Banks = (b == 3) ? 32 : 0;  // more than are needed, or as many
-    localparam int AddrBits = ristretto_pkg::element_bits(Depth, ristretto_pkg::banks_of(Reads, Writes, Banks));
+    localparam int AddrBits =
+        ristretto_pkg::element_bits(Depth, ristretto_pkg::banks_of(Reads, Writes, Banks));
     localparam int CountBits = ristretto_pkg::index_bits(Writes + 1);
     logic [Reads*Width-1:0] data;
     rst_banked_buffer #(

@@ -1,6 +1,7 @@
-// A self-checking test bench in the plain Verilog of any simulator: one 3x3 convolution with padding, two groups of output
-// channels and 2x2 max pooling, with a memory that stalls, on each kind of processing element. Expected values come from plain
-// loops. With NETLIST it runs on a synthesized array (of multipliers).
+// A self-checking test bench in the plain Verilog of any simulator: one 3x3 convolution with
+// padding, two groups of output channels and 2x2 max pooling, with a memory that stalls, on each
+// kind of processing element. Expected values come from plain loops. With NETLIST it runs on a
+// synthesized array (of multipliers).
 `timescale 1ns / 1ps
 
 module smoke_tb;
@@ -26,10 +27,12 @@ module smoke_tb;
   localparam int StepBeats = (2 * Muls * WgtBits + BusBits - 1) / BusBits;
   localparam int StepBeatsLast = (Muls * WgtBits + BusBits - 1) / BusBits;
   // A full group, and one of a single lane.
-  localparam int WeightBeats = BiasBeats + StepBeats * Steps + BiasBeatsLast + StepBeatsLast * Steps;
+  localparam int WeightBeats =
+      BiasBeats + StepBeats * Steps + BiasBeatsLast + StepBeatsLast * Steps;
   localparam int OutAddr = WeightAddr + WeightBeats;
   localparam int OutElements = (Size / 2) * (Size / 2) * Outputs;
-  localparam int Shift = (Pe == ristretto_pkg::PeMultiplier) ? 7 : 9;  // e4m3: a product has twice the 9 places of a number
+  // e4m3: a product has twice the 9 places of a number.
+  localparam int Shift = (Pe == ristretto_pkg::PeMultiplier) ? 7 : 9;
 
   logic clk = 1'b0;
   logic rst_n = 1'b1;
@@ -163,7 +166,8 @@ module smoke_tb;
           x = cx + kx - 1;
           if (y >= 0 && y < Size && x >= 0 && x < Size) begin
             a = activation((y * Size + x) * Channels + c);
-            sum = sum + 64'(Minifloat ? minifloat(a) : a) * 64'(weight_value(weight(o, (ky * 3 + kx) * Channels + c)));
+            sum = sum + 64'(Minifloat ? minifloat(a) : a) *
+                        64'(weight_value(weight(o, (ky * 3 + kx) * Channels + c)));
           end
         end
     if (sum < 0) sum = 0;
@@ -220,7 +224,8 @@ module smoke_tb;
       at = at + ((g == 0) ? BiasBeats : BiasBeatsLast);
       for (int s = 0; s < Steps; s = s + 1) begin
         for (int l = 0; l < lanes; l = l + 1)
-          for (int i = 0; i < Muls; i = i + 1) put(at, WgtBits * (l * Muls + i), WgtBits, weight(2 * g + l, 3 * s + i));
+          for (int i = 0; i < Muls; i = i + 1)
+            put(at, WgtBits * (l * Muls + i), WgtBits, weight(2 * g + l, 3 * s + i));
         at = at + ((g == 0) ? StepBeats : StepBeatsLast);
       end
     end
@@ -309,14 +314,17 @@ module smoke_tb;
           if (got != $signed(memory[OutAddr][7:0])) different = different + 1;
           if (got !== pooled(o, oy, ox)) begin
             wrong = wrong + 1;
-            $display("# output (%0d, %0d, %0d): expected %0d, got %0d", o, oy, ox, pooled(o, oy, ox), got);
+            $display("# output (%0d, %0d, %0d): expected %0d, got %0d", o, oy, ox,
+                     pooled(o, oy, ox), got);
           end
         end
     if (done && !busy && wrong == 0 && beats == 8 && compared == OutElements && different > 2)
-      $display("ok - array in a plain test bench: %0d values compared, %0d cycles", compared, cycles);
+      $display("ok - array in a plain test bench: %0d values compared, %0d cycles", compared,
+               cycles);
     else
-      $display("not ok - array in a plain test bench: done %0d, %0d of %0d values wrong, %0d output beats", done, wrong,
-               compared, beats);
+      $display(
+          "not ok - array in a plain test bench: done %0d, %0d of %0d values wrong, %0d beats",
+          done, wrong, compared, beats);
     $finish;
   end
 endmodule

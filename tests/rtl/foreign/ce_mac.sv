@@ -1,5 +1,6 @@
-// Frozen as a whole by `ce`. The accumulator is emptied by a cycle of `sclr` of its own, begins with a bias, and wraps; the result is
-// cut by a shift, rounded half up, rectified and saturated to eight bits without a sign. Weights are a sign and a magnitude.
+// Frozen as a whole by `ce`. The accumulator is emptied by a cycle of `sclr` of its own, begins
+// with a bias, and wraps; the result is cut by a shift, rounded half up, rectified and saturated to
+// eight bits without a sign. Weights are a sign and a magnitude.
 `include "ce_mac.svh"
 module ce_mac #(parameter int N = 2) (
   input  logic                clk, ce, sclr,

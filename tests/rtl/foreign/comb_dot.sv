@@ -1,4 +1,5 @@
-// Nine products at once, no clock: pixels without a sign in ports of their own, weights in an unpacked array.
+// Nine products at once, no clock: pixels without a sign in ports of their own, weights in an
+// unpacked array.
 module comb_dot (
   input  logic [7:0]         p1, p2, p3, p4, p5, p6, p7, p8, p9,
   input  logic signed [7:0]  k [9],

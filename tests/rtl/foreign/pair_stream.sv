@@ -1,4 +1,5 @@
-// A stream whose one data port carries both operands, and whose result shares its port with a flag. Asynchronous reset, active low.
+// A stream whose one data port carries both operands, and whose result shares its port with a flag.
+// Asynchronous reset, active low.
 module pair_stream #(
   parameter int W = 12,
   parameter int ACC_W = 30
