@@ -9,10 +9,10 @@
 
 enum {
     SLICE = 32,           /* images that one task prepares */
-    MOST_IMAGES = 1024,   /* a batch */
+    MAX_IMAGES = 1024,    /* a batch */
     PARAM_SLICE = 1 << 14 /* weights that one task rounds */
 };
-static const double most_bytes = 256e6; /* of blobs */
+static const double max_bytes = 256e6; /* of blobs */
 static const rs_number_format no_format;
 
 struct rs_emulator {
@@ -48,16 +48,16 @@ float rs_float_of_key(int32_t key)
 
 static void extremes_of(const float *x, size_t n, int32_t *low, int32_t *high)
 {
-    int32_t least = INT32_MAX, most = INT32_MIN;
+    int32_t min = INT32_MAX, max = INT32_MIN;
     for (size_t i = 0; i < n; i++) {
         int32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         const int32_t key = rs_key_of_bits(bits);
-        least = key < least ? key : least;
-        most = key > most ? key : most;
+        min = key < min ? key : min;
+        max = key > max ? key : max;
     }
-    *low = least;
-    *high = most;
+    *low = min;
+    *high = max;
 }
 
 static void widen(rs_emulator *e, int blob, const float *x, size_t n)
@@ -102,8 +102,8 @@ rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_
     double bytes = 0;
     for (int b = 0; b < net->n_blobs; b++)
         bytes += (double)sizeof(float) * (double)rs_plan_count(net, b);
-    const double room = most_bytes / (bytes > 1 ? bytes : 1);
-    e->batch = room >= MOST_IMAGES ? MOST_IMAGES : room < 1 ? 1 : (int64_t)room;
+    const double room = max_bytes / (bytes > 1 ? bytes : 1);
+    e->batch = room >= MAX_IMAGES ? MAX_IMAGES : room < 1 ? 1 : (int64_t)room;
     e->batch = e->batch > SLICE ? e->batch - e->batch % SLICE : e->batch;
     e->batch = images < e->batch ? images : e->batch;
 
@@ -153,18 +153,18 @@ const float *rs_emulator_blob(const rs_emulator *emulator, int blob)
 
 /* -------------------------------------------------------------------------------------------------------- input */
 
-typedef struct input_job {
+typedef struct emulate_input_job {
     rs_emulator *e;
     const rs_dataset *set; /* load from it; or NULL: take `input` */
     int64_t first;
     rs_number_format format; /* round to it if it has bits */
     atomic_bool changed;     /* rounding changed something */
-} input_job;
+} emulate_input_job;
 
 static void input_task(void *context, size_t i, int worker)
 {
     (void)worker;
-    input_job *job = context;
+    emulate_input_job *job = context;
     rs_emulator *e = job->e;
     const int64_t from = (int64_t)i * SLICE, left = e->n - from, n = left < SLICE ? left : SLICE;
     const int64_t count = rs_plan_count(e->source, e->plan->input);
@@ -183,7 +183,7 @@ static void input_task(void *context, size_t i, int worker)
 
 static bool set_input(rs_emulator *e, const rs_dataset *set, int64_t first, rs_number_format format)
 {
-    input_job job = { .e = e, .set = set, .first = first, .format = format };
+    emulate_input_job job = { .e = e, .set = set, .first = first, .format = format };
     rs_parallel((size_t)((e->n + SLICE - 1) / SLICE), input_task, &job);
     return atomic_load(&job.changed);
 }
@@ -198,18 +198,18 @@ void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t firs
 
 /* --------------------------------------------------------------------------------------------------- parameters */
 
-typedef struct param_job {
+typedef struct emulate_param_job {
     const float *from;
     float *to;
     size_t n, slice; /* elements, and of one task */
     rs_number_format format;
     const int *fl; /* by slice, instead of the format's; or NULL */
-} param_job;
+} emulate_param_job;
 
 static void param_task(void *context, size_t i, int worker)
 {
     (void)worker;
-    const param_job *job = context;
+    const emulate_param_job *job = context;
     const size_t from = i * job->slice, n = job->n - from < job->slice ? job->n - from : job->slice;
     rs_number_format format = job->format;
     if (job->fl != NULL)
@@ -261,7 +261,9 @@ static rs_status set_params(rs_emulator *e, const rs_formats *formats, rs_bias_r
             if (p == 0) {
                 const size_t slice = fl != NULL ? (size_t)rs_shape_count(&source->params[0].shape, 1) : PARAM_SLICE;
                 const float *from = formats->rounded[i] != NULL ? formats->rounded[i] : source->params[p].data;
-                param_job job = { .from = from, .to = *room, .n = n, .slice = slice, .format = format, .fl = fl };
+                emulate_param_job job = {
+                    .from = from, .to = *room, .n = n, .slice = slice, .format = format, .fl = fl
+                };
                 rs_parallel((n + slice - 1) / slice, param_task, &job);
             } else {
                 const float *from = formats->bias[i] != NULL ? formats->bias[i] : source->params[p].data;

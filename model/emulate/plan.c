@@ -1,19 +1,17 @@
 /* Which blobs share a format, and where a float net is rounded as its integers will be. */
 #include "emulate/plan.h"
 
+#include "qnet/build.h"
+#include "qnet/rule.h"
+
 /* One value is what one layer writes into its top; a blob that is worked on in place holds several, one after the
  * other. */
-typedef struct value {
+typedef struct plan_value {
     int writer; /* layer; -1: from outside */
     int blob;
     int consumers; /* layers that read it; the host counts as one for the scores */
     int consumer;  /* the last of them */
-} value;
-
-static bool weighted(const rs_layer *layer)
-{
-    return layer->type == RS_LAYER_CONVOLUTION || layer->type == RS_LAYER_INNER_PRODUCT;
-}
+} plan_value;
 
 static bool max_pooling(const rs_layer *layer)
 {
@@ -29,15 +27,20 @@ static bool plain_relu(const rs_layer *layer)
  * monotone and keep zero, so that rounding before and after them is the same. */
 static bool selects(const rs_layer *layer)
 {
-    return max_pooling(layer) || plain_relu(layer) || layer->type == RS_LAYER_DROPOUT ||
-           layer->type == RS_LAYER_SPLIT || layer->type == RS_LAYER_FLATTEN || layer->type == RS_LAYER_RESHAPE;
+    return max_pooling(layer) || plain_relu(layer) || rs_layer_moves(layer);
+}
+
+/* Layers whose output has the format of their input. */
+static bool keeps_format(const rs_layer *layer)
+{
+    const rs_qop_rule *rule = rs_qop_rule_of_layer(layer);
+    return rule == NULL ? rs_layer_moves(layer)
+                        : (rule->has & RS_QOP_KEEPS) != 0 && (layer->type != RS_LAYER_RELU || plain_relu(layer));
 }
 
 static bool activation_layer(const rs_layer *layer)
 {
-    return weighted(layer) || selects(layer) || layer->type == RS_LAYER_POOLING || layer->type == RS_LAYER_RELU ||
-           layer->type == RS_LAYER_LRN || layer->type == RS_LAYER_CLIP || layer->type == RS_LAYER_CONCAT ||
-           layer->type == RS_LAYER_ELTWISE;
+    return rs_qop_rule_of_layer(layer) != NULL || rs_layer_moves(layer);
 }
 
 static int class_of(const rs_plan *plan, int blob)
@@ -68,11 +71,11 @@ static int readers_of(const rs_net *net, int n_layers, int blob)
 }
 
 /* Classes of blobs, and who reads which value. `current` is per blob, `value_in` and `value_out` per layer. */
-static void connect(const rs_net *net, rs_plan *plan, value *values, int *current, int *value_in, int *value_out)
+static void connect(const rs_net *net, rs_plan *plan, plan_value *values, int *current, int *value_in, int *value_out)
 {
     int n_values = 0;
     for (int b = 0; b < net->n_blobs; b++) {
-        values[n_values] = (value) { .writer = -1, .blob = b, .consumers = 0, .consumer = -1 };
+        values[n_values] = (plan_value) { .writer = -1, .blob = b, .consumers = 0, .consumer = -1 };
         current[b] = n_values++;
         plan->format_class[b] = -1;
         plan->in_range[b] = true;
@@ -83,13 +86,13 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
         const rs_layer *layer = &net->layers[i];
         value_in[i] = layer->n_bottoms > 0 ? current[layer->bottoms[0]] : -1;
         for (int k = 0; k < layer->n_bottoms; k++) {
-            value *v = &values[current[layer->bottoms[k]]];
+            plan_value *v = &values[current[layer->bottoms[k]]];
             v->consumers++;
             v->consumer = i;
         }
         for (int k = 0; k < layer->n_tops; k++) {
             int top = layer->tops[k];
-            values[n_values] = (value) { .writer = i, .blob = top, .consumers = 0, .consumer = -1 };
+            values[n_values] = (plan_value) { .writer = i, .blob = top, .consumers = 0, .consumer = -1 };
             current[top] = n_values++;
             plan->last_writer[top] = layer->type == RS_LAYER_INPUT ? -1 : i;
             if (activation_layer(layer) && plan->format_class[top] < 0) {
@@ -103,7 +106,7 @@ static void connect(const rs_net *net, rs_plan *plan, value *values, int *curren
         const rs_layer *layer = &net->layers[i];
         for (int k = 0; k < layer->n_bottoms; k++) {
             const int bottom = layer->bottoms[k];
-            const bool shares = selects(layer) || layer->type == RS_LAYER_CLIP ||
+            const bool shares = keeps_format(layer) ||
                                 (layer->type == RS_LAYER_CONCAT && readers_of(net, plan->n_layers, bottom) == 1);
             for (int t = 0; t < layer->n_tops && shares && plan->format_class[bottom] >= 0; t++)
                 share_format(plan, bottom, layer->tops[t]);
@@ -152,7 +155,7 @@ static void hide(const rs_net *net, rs_plan *plan, int from, int to)
 
 /* A value is rounded by the layer that makes it, or, where nobody else reads it, after the pooling and ReLU that
  * follow: there are fewer values after a pooling, and they come out the same. */
-static void place_rounding(const rs_net *net, rs_plan *plan, const value *values, const int *value_in,
+static void place_rounding(const rs_net *net, rs_plan *plan, const plan_value *values, const int *value_in,
                            const int *value_out)
 {
     for (int i = 0; i < plan->n_layers; i++) {
@@ -169,10 +172,10 @@ static void place_rounding(const rs_net *net, rs_plan *plan, const value *values
                        */
         }
         int at = i;
-        const value *v = &values[value_out[i]];
+        const plan_value *v = &values[value_out[i]];
         /* A ReLU that follows such a layer is fused into it, also through max pooling: what lies before the ReLU is
          * never seen. */
-        bool fuses = weighted(layer) || layer->type == RS_LAYER_ELTWISE;
+        bool fuses = rs_layer_group(layer) != RS_GROUPS || layer->type == RS_LAYER_ELTWISE;
         while (v->consumers == 1 && v->consumer >= 0 && selects(&net->layers[v->consumer]) &&
                net->layers[v->consumer].n_tops == 1) {
             const rs_layer *next = &net->layers[v->consumer];
@@ -201,7 +204,7 @@ static void find_unsigned(const rs_net *net, rs_plan *plan, bool *below)
     }
     for (int i = 0; i < plan->n_layers; i++) {
         const rs_layer *layer = &net->layers[i];
-        bool some = layer->n_bottoms < 1 || !activation_layer(layer) || weighted(layer);
+        bool some = layer->n_bottoms < 1 || !activation_layer(layer) || rs_layer_group(layer) != RS_GROUPS;
         for (int k = 0; k < layer->n_bottoms; k++)
             some = some || below[layer->bottoms[k]];
         for (int t = 0; t < layer->n_tops; t++)
@@ -259,7 +262,7 @@ rs_status rs_plan_new(const rs_net *net, rs_plan **plan, rs_diag *diag)
         tops += (size_t)net->layers[i].n_tops;
     }
     rs_plan *p = RS_NEW(rs_plan);
-    value *values = RS_NEW_ARRAY(value, blobs + tops);
+    plan_value *values = RS_NEW_ARRAY(plan_value, blobs + tops);
     int *current = RS_NEW_ARRAY(int, blobs);
     bool *below = NULL;
     int *value_in = RS_NEW_ARRAY(int, layers), *value_out = RS_NEW_ARRAY(int, layers);

@@ -41,12 +41,12 @@ static rs_status measure_weights(const rs_net *net, rs_ranges *ranges, rs_diag *
         const rs_layer *layer = &net->layers[i];
         for (int p = 0; rs_layer_group(layer) != RS_GROUPS && p < layer->n_params; p++) {
             const int64_t n = rs_shape_count(&layer->params[p].shape, 0);
-            double most = 0;
+            double max = 0;
             bool finite = true;
             for (int64_t k = 0; k < n; k++) {
                 const double x = fabs((double)layer->params[p].data[k]);
                 finite = finite && isfinite(x);
-                most = x > most ? x : most;
+                max = x > max ? x : max;
             }
             if (!finite)
                 st = rs_error(diag, RS_BAD_INPUT, layer->loc,
@@ -54,7 +54,7 @@ static rs_status measure_weights(const rs_net *net, rs_ranges *ranges, rs_diag *
                               "layer '%s': its %s hold NaN or infinity, expected finite numbers", layer->name,
                               p == 0 ? "weights" : "biases");
             if (p == 0)
-                ranges->weight_max[i] = most;
+                ranges->weight_max[i] = max;
         }
     }
     return st;

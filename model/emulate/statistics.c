@@ -10,13 +10,13 @@
 
 enum {
     SAMPLES_AN_IMAGE = 256,
-    MOST_SAMPLES = 1 << 17, /* of a blob */
-    STREAM = 0x5a3d         /* of the random numbers that place them */
+    MAX_SAMPLES = 1 << 17, /* of a blob */
+    STREAM = 0x5a3d        /* of the random numbers that place them */
 };
 
 static int64_t samples_an_image(int64_t images)
 {
-    const int64_t fair = MOST_SAMPLES / (images > 0 ? images : 1);
+    const int64_t fair = MAX_SAMPLES / (images > 0 ? images : 1);
     return fair < 1 ? 1 : fair > SAMPLES_AN_IMAGE ? SAMPLES_AN_IMAGE : fair;
 }
 
@@ -81,18 +81,18 @@ void rs_statistics_free(rs_statistics *s)
     rs_free(s);
 }
 
-typedef struct add_job {
+typedef struct statistics_job {
     rs_statistics *statistics;
     const rs_net *net;
     const rs_emulator *emulator;
     int64_t first, n;
-} add_job;
+} statistics_job;
 
 /* One blob: the order of the additions does not depend on threads. */
 static void add_blob(void *context, size_t index, int worker)
 {
     (void)worker;
-    const add_job *job = context;
+    const statistics_job *job = context;
     rs_statistics *s = job->statistics;
     const int b = (int)index;
     if (s->samples[b] == NULL)
@@ -114,7 +114,7 @@ static void add_blob(void *context, size_t index, int worker)
 void rs_statistics_add(rs_statistics *statistics, const rs_net *net, const rs_emulator *emulator, int64_t first,
                        int64_t n)
 {
-    add_job job = { .statistics = statistics, .net = net, .emulator = emulator, .first = first, .n = n };
+    statistics_job job = { .statistics = statistics, .net = net, .emulator = emulator, .first = first, .n = n };
     rs_parallel((size_t)statistics->n_blobs, add_blob, &job);
 }
 

@@ -1,3 +1,4 @@
+/* Fine-tuning: shadow weights are trained, and what does best on the validation images is kept. */
 #include "finetune/finetune.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* Shadow weights: float weights behind rounded ones, formats whose steps are learned, and gradients through both. */
 #include "finetune/shadow.h"
 
 #include <math.h>
@@ -300,22 +301,8 @@ static void clip_piece(void *context, size_t index, int worker)
     const rs_shadow *s = context;
     const piece *p = &s->pieces[index];
     const rs_number_format f = piece_format(s, p);
-    double low = 0.0, high = 0.0;
-    switch (f.number) {
-    case RS_NUMBER_POWER2:
-        high = ldexp(1, f.power2.max_exponent);
-        low = -high;
-        break;
-    case RS_NUMBER_MINIFLOAT:
-        high = rs_minifloat_value(rs_minifloat_max_code(f.minifloat), f.minifloat);
-        low = -high;
-        break;
-    case RS_NUMBER_FIXED:
-    case RS_NUMBERS:
-        low = rs_fxp_value(rs_fxp_min(f.bits), f.fl);
-        high = rs_fxp_value(rs_fxp_max(f.bits), f.fl);
-        break;
-    }
+    const rs_number_ops *number = rs_number_ops_of(&f);
+    const double low = number->value(&f, (int32_t)number->min(&f)), high = number->value(&f, (int32_t)number->max(&f));
     clip(s->net->layers[p->layer].params[0].data + p->from, p->n, (float)low, (float)high);
 }
 

@@ -1,3 +1,4 @@
+/* The state of a fine-tuning run on disk, from which it is resumed. */
 #include "finetune/state.h"
 
 #include <inttypes.h>

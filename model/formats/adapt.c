@@ -44,11 +44,11 @@ static void cholesky_task(void *context, size_t index, int worker)
 }
 
 /* Works on the lower triangle, from the last column on; R's column k goes to the upper one. */
-void rs_upper_cholesky(double *h, int64_t n, double least)
+void rs_upper_cholesky(double *h, int64_t n, double min)
 {
     for (int64_t k = n - 1; k >= 0; k--) {
         double *row = h + k * n;
-        const double pivot = sqrt(row[k] > least ? row[k] : least);
+        const double pivot = sqrt(row[k] > min ? row[k] : min);
         for (int64_t i = 0; i < k; i++)
             row[i] /= pivot;
         row[k] = pivot;
@@ -103,26 +103,26 @@ static void hook(void *context, int layer, float *data, int64_t first, int64_t n
 
 /* Of one group of channels: rows of inputs of the float net and of the rounded one, less their means; and their
  * products. */
-typedef struct sight {
+typedef struct adapt_sight {
     int64_t n, rows;   /* inputs of an output; rows that are kept */
     float *x[2];       /* [rows][n]: float, rounded */
     double *mean[2];   /* [n] */
     float *product[2]; /* [n][n]: X1^T X1, X0^T X1, divided by rows */
-} sight;
+} adapt_sight;
 
-static void sight_clear(sight *s)
+static void sight_clear(adapt_sight *s)
 {
     for (int k = 0; k < 2; k++) {
         rs_free(s->x[k]);
         rs_free(s->mean[k]);
         rs_free(s->product[k]);
     }
-    *s = (sight) { .n = 0 };
+    *s = (adapt_sight) { .n = 0 };
 }
 
-static rs_status sight_new(sight *s, int64_t n, int64_t rows, rs_diag *diag)
+static rs_status sight_new(adapt_sight *s, int64_t n, int64_t rows, rs_diag *diag)
 {
-    *s = (sight) { .n = n, .rows = rows };
+    *s = (adapt_sight) { .n = n, .rows = rows };
     bool ok = true;
     for (int k = 0; k < 2; k++) {
         s->x[k] = RS_NEW_ARRAY(float, (size_t)(rows * n + RS_PATCH_SLACK));
@@ -133,19 +133,19 @@ static rs_status sight_new(sight *s, int64_t n, int64_t rows, rs_diag *diag)
     return ok ? RS_OK : rs_out_of_memory(diag);
 }
 
-typedef struct rows_job {
+typedef struct adapt_rows_job {
     const adapter *a;
-    const sight *s;
+    const adapt_sight *s;
     const rs_patches *patches; /* NULL: fully connected */
     int blob, group;
     float **room; /* by worker: the patches of an image */
-} rows_job;
+} adapt_rows_job;
 
 /* Row r is position r * all / rows of all positions of all images. One image a task. */
 static void rows_task(void *context, size_t image, int worker)
 {
-    const rows_job *j = context;
-    const sight *s = j->s;
+    const adapt_rows_job *j = context;
+    const adapt_sight *s = j->s;
     const int64_t positions = j->patches != NULL ? j->patches->positions : 1, all = j->a->images * positions;
     const int64_t from = (int64_t)image * positions, to = from + positions;
     for (int k = 0; k < 2; k++) {
@@ -163,16 +163,16 @@ static void rows_task(void *context, size_t image, int worker)
     }
 }
 
-typedef struct product_job {
-    const sight *s;
+typedef struct adapt_product_job {
+    const adapt_sight *s;
     int left;
     float **room; /* by worker: packed rows and gemm's scratch */
-} product_job;
+} adapt_product_job;
 
 static void product_task(void *context, size_t index, int worker)
 {
-    const product_job *j = context;
-    const sight *s = j->s;
+    const adapt_product_job *j = context;
+    const adapt_sight *s = j->s;
     const int64_t from = (int64_t)index * ROWS_OF_PRODUCT,
                   m = s->n - from < ROWS_OF_PRODUCT ? s->n - from : ROWS_OF_PRODUCT;
     float *packed = j->room[worker], *scratch = packed + ROWS_OF_PRODUCT * s->rows + 1024;
@@ -183,7 +183,7 @@ static void product_task(void *context, size_t index, int worker)
         out[i] /= (float)s->rows;
 }
 
-static void center(const sight *s, bool means)
+static void center(const adapt_sight *s, bool means)
 {
     for (int k = 0; k < 2; k++) {
         memset(s->mean[k], 0, (size_t)s->n * sizeof(double));
@@ -222,7 +222,7 @@ static void rooms_free(float **rooms)
     rs_free((void *)rooms);
 }
 
-static rs_status look(const adapter *a, int layer, int group, const rs_patches *patches, bool means, sight *s,
+static rs_status look(const adapter *a, int layer, int group, const rs_patches *patches, bool means, adapt_sight *s,
                       rs_diag *diag)
 {
     const int blob = a->net->layers[layer].bottoms[0];
@@ -235,11 +235,11 @@ static rs_status look(const adapter *a, int layer, int group, const rs_patches *
     if (st == RS_OK && (patch_room == NULL || room == NULL))
         st = rs_out_of_memory(diag);
     if (st == RS_OK) {
-        rows_job rows = { .a = a, .s = s, .patches = patches, .blob = blob, .group = group, .room = patch_room };
+        adapt_rows_job rows = { .a = a, .s = s, .patches = patches, .blob = blob, .group = group, .room = patch_room };
         rs_parallel((size_t)a->images, rows_task, &rows);
         center(s, means);
         for (int left = 0; left < 2; left++) {
-            product_job product = { .s = s, .left = left, .room = room };
+            adapt_product_job product = { .s = s, .left = left, .room = room };
             rs_parallel((size_t)((n + ROWS_OF_PRODUCT - 1) / ROWS_OF_PRODUCT), product_task, &product);
         }
         for (int k = 0; k < 2; k++) { /* a layer may have a thousand groups: their products are all that is needed */
@@ -254,11 +254,11 @@ static rs_status look(const adapter *a, int layer, int group, const rs_patches *
 
 /* ------------------------------------------------------------------------------------------------------ a layer */
 
-typedef struct row_job {
-    const sight *s;
+typedef struct adapt_row_job {
+    const adapt_sight *s;
     const double *r; /* R of the inputs in `order` */
     const int64_t *order;
-    double least;         /* what was added to the diagonal */
+    double damped;        /* what was added to the diagonal */
     const float *weights; /* the group's outputs */
     int64_t first;        /* of the group among all outputs */
     double *wanted;       /* [outputs][n] in order: the weights that fit the rounded inputs best */
@@ -269,12 +269,12 @@ typedef struct row_job {
     double *errors;
     double **room;
     bool *failed;
-} row_job;
+} adapt_row_job;
 
 /* Least squares: W' (H + d) = W (C + d), C = X0^T X1, by H + d = R R^T. */
 static void wanted_task(void *context, size_t o, int worker)
 {
-    const row_job *j = context;
+    const adapt_row_job *j = context;
     const int64_t n = j->s->n;
     const float *w = j->weights + (int64_t)o * n, *c = j->s->product[1];
     double *z = j->wanted + (int64_t)o * n, *b = j->room[worker];
@@ -283,7 +283,7 @@ static void wanted_task(void *context, size_t o, int worker)
         for (int64_t k = 0; k < n; k++)
             b[k] += (double)w[i] * (double)c[i * n + k];
     for (int64_t k = 0; k < n; k++)
-        z[k] = b[j->order[k]] + j->least * (double)w[j->order[k]];
+        z[k] = b[j->order[k]] + j->damped * (double)w[j->order[k]];
     for (int64_t k = n - 1; k >= 0; k--) { /* Z R^T = B */
         const double *row = j->r + k * n;
         double sum = z[k];
@@ -301,7 +301,7 @@ static void wanted_task(void *context, size_t o, int worker)
 
 static void round_task(void *context, size_t o, int worker)
 {
-    const row_job *j = context;
+    const adapt_row_job *j = context;
     const int64_t n = j->s->n;
     rs_number_format format = j->format;
     double *room = j->room[worker];
@@ -319,7 +319,7 @@ static int by_diagonal(const void *a, const void *b)
 }
 
 /* Inputs of much power first: their errors can be taken over by all others. */
-static rs_status order_inputs(const sight *s, int64_t *order, double *least, rs_diag *diag)
+static rs_status order_inputs(const adapt_sight *s, int64_t *order, double *damped, rs_diag *diag)
 {
     double *diagonal = RS_NEW_ARRAY(double, (size_t)s->n);
     const double **sorted = RS_NEW_ARRAY(const double *, (size_t)s->n);
@@ -330,8 +330,8 @@ static rs_status order_inputs(const sight *s, int64_t *order, double *least, rs_
         sum += diagonal[i];
         sorted[i] = &diagonal[i];
     }
-    *least = damping * sum / (double)s->n;
-    *least = *least > 1e-12 ? *least : 1e-12;
+    *damped = damping * sum / (double)s->n;
+    *damped = *damped > 1e-12 ? *damped : 1e-12;
     if (st == RS_OK) {
         qsort((void *)sorted, (size_t)s->n, sizeof *sorted, by_diagonal);
         for (int64_t i = 0; i < s->n; i++)
@@ -343,7 +343,7 @@ static rs_status order_inputs(const sight *s, int64_t *order, double *least, rs_
 }
 
 /* The group's weights, as wanted; then rounded with the fractional lengths moved by `by`. */
-static rs_status prepare_group(row_job *j, int64_t outputs, double **r, rs_diag *diag)
+static rs_status prepare_group(adapt_row_job *j, int64_t outputs, double **r, rs_diag *diag)
 {
     const int64_t n = j->s->n;
     int64_t *order = RS_NEW_ARRAY(int64_t, (size_t)n);
@@ -352,29 +352,29 @@ static rs_status prepare_group(row_job *j, int64_t outputs, double **r, rs_diag 
     rs_status st = order != NULL && *r != NULL && j->wanted != NULL ? RS_OK : rs_out_of_memory(diag);
     j->order = order;
     if (st == RS_OK)
-        st = order_inputs(j->s, order, &j->least, diag);
+        st = order_inputs(j->s, order, &j->damped, diag);
     if (st == RS_OK) {
         for (int64_t i = 0; i < n; i++)
             for (int64_t k = 0; k < n; k++)
-                (*r)[i * n + k] = (double)j->s->product[0][order[i] * n + order[k]] + (i == k ? j->least : 0.0);
-        rs_upper_cholesky(*r, n, j->least);
+                (*r)[i * n + k] = (double)j->s->product[0][order[i] * n + order[k]] + (i == k ? j->damped : 0.0);
+        rs_upper_cholesky(*r, n, j->damped);
         j->r = *r;
         rs_parallel((size_t)outputs, wanted_task, j);
     }
     return st;
 }
 
-typedef struct layer_state {
+typedef struct adapt_layer_state {
     int groups;
     int64_t outputs, n; /* of a group; inputs of an output */
-    sight *sights;
-    row_job *jobs;
+    adapt_sight *sights;
+    adapt_row_job *jobs;
     double **factors;
     float *rounded, *best;
     double *errors;
-} layer_state;
+} adapt_layer_state;
 
-static void layer_state_clear(layer_state *s)
+static void layer_state_clear(adapt_layer_state *s)
 {
     for (int g = 0; g < s->groups; g++) {
         if (s->sights != NULL)
@@ -395,7 +395,7 @@ static void layer_state_clear(layer_state *s)
 }
 
 /* Rounds the layer with its fractional lengths moved by `by`; the squared error of all outputs together. */
-static double round_layer(layer_state *s, int by)
+static double round_layer(adapt_layer_state *s, int by)
 {
     double error = 0;
     for (int g = 0; g < s->groups; g++) {
@@ -409,7 +409,7 @@ static double round_layer(layer_state *s, int by)
     return error;
 }
 
-static void keep_rounded(layer_state *s)
+static void keep_rounded(adapt_layer_state *s)
 {
     float *swap = s->best;
     s->best = s->rounded;
@@ -417,18 +417,18 @@ static void keep_rounded(layer_state *s)
 }
 
 /* Fixed point: also with finer and coarser fractional lengths, as long as the error falls. */
-static int round_best(layer_state *s, const rs_formats *f, int layer)
+static int round_best(adapt_layer_state *s, const rs_formats *f, int layer)
 {
-    double least = round_layer(s, 0);
+    double min = round_layer(s, 0);
     int by = 0;
     keep_rounded(s);
     const int fl = f->weights[layer].fl;
     for (int step = 1; step >= -1 && f->weights[layer].number == RS_NUMBER_FIXED && by == 0; step -= 2)
         while (fl + by + step <= RS_FL_MAX && fl + by + step >= RS_FL_MIN && abs(by + step) <= 4) {
             const double error = round_layer(s, by + step);
-            if (!(error < least))
+            if (!(error < min))
                 break;
-            least = error;
+            min = error;
             by += step;
             keep_rounded(s);
         }
@@ -436,10 +436,10 @@ static int round_best(layer_state *s, const rs_formats *f, int layer)
 }
 
 /* What the outputs lose on average, into the biases. */
-static void correct(const layer_state *s, const rs_layer *l, float *bias)
+static void correct(const adapt_layer_state *s, const rs_layer *l, float *bias)
 {
     for (int64_t o = 0; o < s->groups * s->outputs; o++) {
-        const sight *view = &s->sights[o / s->outputs];
+        const adapt_sight *view = &s->sights[o / s->outputs];
         double b = (double)l->params[1].data[o];
         for (int64_t k = 0; k < s->n; k++)
             b += (double)l->params[0].data[o * s->n + k] * view->mean[0][k] -
@@ -453,7 +453,7 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     const rs_layer *l = &a->net->layers[layer];
     const bool convolution = l->type == RS_LAYER_CONVOLUTION, biased = l->n_params > 1;
     const rs_shape *in = &a->net->blobs[l->bottoms[0]].shape;
-    layer_state s = { .groups = convolution ? (int)l->convolution.groups : 1 };
+    adapt_layer_state s = { .groups = convolution ? (int)l->convolution.groups : 1 };
     s.outputs = l->params[0].shape.dim[0] / s.groups;
     s.n = rs_shape_count(&l->params[0].shape, 1);
     if (s.n > MAX_INPUTS)
@@ -463,8 +463,8 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
     if (convolution)
         patches = rs_patches_of(&l->convolution, in->dim[1] / s.groups, in->n_axes > 2 ? in->dim[2] : 1,
                                 in->n_axes > 3 ? in->dim[3] : 1);
-    s.sights = RS_NEW_ARRAY(sight, (size_t)s.groups);
-    s.jobs = RS_NEW_ARRAY(row_job, (size_t)s.groups);
+    s.sights = RS_NEW_ARRAY(adapt_sight, (size_t)s.groups);
+    s.jobs = RS_NEW_ARRAY(adapt_row_job, (size_t)s.groups);
     s.factors = RS_NEW_ARRAY(double *, (size_t)s.groups);
     s.rounded = RS_NEW_ARRAY(float, (size_t)(all * s.n));
     s.best = RS_NEW_ARRAY(float, (size_t)(all * s.n));
@@ -477,12 +477,12 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
                        : rs_out_of_memory(diag);
     for (int g = 0; g < s.groups && st == RS_OK; g++) {
         st = look(a, layer, g, convolution ? &patches : NULL, biased, &s.sights[g], diag);
-        s.jobs[g] = (row_job) { .s = &s.sights[g],
-                                .weights = l->params[0].data + g * s.outputs * s.n,
-                                .first = g * s.outputs,
-                                .format = a->formats->weights[layer],
-                                .channel_fl = a->formats->weight_fl[layer],
-                                .room = (double **)(void *)room };
+        s.jobs[g] = (adapt_row_job) { .s = &s.sights[g],
+                                      .weights = l->params[0].data + g * s.outputs * s.n,
+                                      .first = g * s.outputs,
+                                      .format = a->formats->weights[layer],
+                                      .channel_fl = a->formats->weight_fl[layer],
+                                      .room = (double **)(void *)room };
         if (st == RS_OK)
             st = prepare_group(&s.jobs[g], s.outputs, &s.factors[g], diag);
     }

@@ -6,9 +6,9 @@
 #include "formats/formats.h"
 
 /* H = R R^T with R upper triangular, in place (row-major, n x n; the lower triangle of the result is not used). H
- * symmetric; a pivot that is not positive counts as one of `least`. Runs on the pool of threads; the result does not
+ * symmetric; a pivot that is not positive counts as one of `min`. Runs on the pool of threads; the result does not
  * depend on them. */
-void rs_upper_cholesky(double *h, int64_t n, double least);
+void rs_upper_cholesky(double *h, int64_t n, double min);
 
 /* Rounds w[n] (one output's weights, in the order of R) one after the other so that the error of the sum, |(w - q)
  * R|^2, stays small: what the errors of those before make of element j is taken over by element j (Babai's nearest

@@ -20,7 +20,7 @@ const char *rs_scheme_name(rs_scheme scheme);
 typedef enum rs_range_rule {
     RS_RANGE_MAX,           /* from the largest magnitude: arithmetic.md section 1 */
     RS_RANGE_PERCENTILE,    /* from the magnitude that a share of the values does not exceed */
-    RS_RANGE_SQUARED_ERROR, /* the one with the least sum of squared errors, of this and the eight below it */
+    RS_RANGE_SQUARED_ERROR, /* the one with the smallest sum of squared errors, of this and the eight below it */
     RS_RANGE_RULES
 } rs_range_rule;
 /* "max", "percentile", "squared_error" */

@@ -6,13 +6,13 @@
 #include "emulate/plan.h"
 #include "formats/formats.h"
 
-enum { WEIGHT_BITS = 8, MOST_BITS = 16, NO_FL = RS_FL_MIN - 1 };
+enum { WEIGHT_BITS = 8, MAX_BITS = 16, NO_FL = RS_FL_MIN - 1 };
 
 /* What a QuantizeLinear layer says of its values. */
-typedef struct given {
+typedef struct model_format {
     rs_fxp format;
     bool is_unsigned;
-} given;
+} model_format;
 
 static rs_status refuse(const rs_layer *layer, rs_diag *diag, const char *what)
 {
@@ -22,7 +22,7 @@ static rs_status refuse(const rs_layer *layer, rs_diag *diag, const char *what)
                     "layer '%s': %s", layer->name, what);
 }
 
-static rs_status read_layer(const rs_layer *layer, given *g, rs_diag *diag)
+static rs_status read_layer(const rs_layer *layer, model_format *g, rs_diag *diag)
 {
     const rs_quantize_linear_param *q = &layer->quantize_linear;
     int exponent;
@@ -37,7 +37,7 @@ static rs_status read_layer(const rs_layer *layer, given *g, rs_diag *diag)
         return refuse(layer, diag, text);
     }
     g->is_unsigned = q->least == 0;
-    for (int bits = 2; bits <= MOST_BITS; bits++)
+    for (int bits = 2; bits <= MAX_BITS; bits++)
         if (g->is_unsigned ? q->most == (1 << bits) - 1
                            : q->least == -(1 << (bits - 1)) && q->most == (1 << (bits - 1)) - 1) {
             g->format = (rs_fxp) { bits, 1 - exponent };
@@ -47,7 +47,7 @@ static rs_status read_layer(const rs_layer *layer, given *g, rs_diag *diag)
 }
 
 /* Gives the class of a layer's top its format; two layers of one class must agree. */
-static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const given *g, rs_formats *f, int *by,
+static rs_status give(const rs_net *net, const rs_plan *plan, int layer, const model_format *g, rs_formats *f, int *by,
                       rs_diag *diag)
 {
     const int class = plan->format_class[net->layers[layer].tops[0]];
@@ -81,7 +81,7 @@ static rs_status spread(const rs_net *net, const rs_plan *plan, const int *by, r
             f->activations[b] = f->activations[class];
             f->is_unsigned[b] = f->is_unsigned[class];
         } else if (class == scores) {
-            f->activations[b] = rs_number_of_fxp((rs_fxp) { MOST_BITS, 0 });
+            f->activations[b] = rs_number_of_fxp((rs_fxp) { MAX_BITS, 0 });
             f->wide_scores = true;
         } else {
             st = rs_error(diag, RS_BAD_INPUT, writer < 0 ? RS_FILE(net->path) : net->layers[writer].loc,
@@ -97,12 +97,12 @@ static rs_status spread(const rs_net *net, const rs_plan *plan, const int *by, r
  * zeros alone. */
 static int weight_fl(const float *w, int64_t n, int bits)
 {
-    float most = 0.0f;
+    float max = 0.0f;
     for (int64_t i = 0; i < n; i++)
-        most = fmaxf(most, fabsf(w[i]));
-    if (most == 0.0f)
+        max = fmaxf(max, fabsf(w[i]));
+    if (max == 0.0f)
         return RS_FL_MAX + 1;
-    int fl = rs_fxp_fl_for_range((double)most, bits) + 1; /* the most is -2^(bits - 1), any number, or 2^(bits - 2) */
+    int fl = rs_fxp_fl_for_range((double)max, bits) + 1; /* the max is -2^(bits - 1), any number, or 2^(bits - 2) */
     for (int tries = 0; tries < 3; tries++, fl--) {
         bool whole = fl >= RS_FL_MIN && fl <= RS_FL_MAX;
         for (int64_t i = 0; i < n && whole; i++) {
@@ -120,7 +120,7 @@ static rs_status give_weights(const rs_net *net, int index, rs_formats *f, rs_di
     const rs_layer *layer = &net->layers[index];
     const rs_param *p = &layer->params[0];
     const int64_t outputs = p->shape.dim[0], terms = rs_shape_count(&p->shape, 0) / outputs;
-    int least = RS_FL_MAX + 1;
+    int min = RS_FL_MAX + 1;
     int *fl = RS_NEW_ARRAY(int, (size_t)outputs);
     if (fl == NULL)
         return rs_out_of_memory(diag);
@@ -129,20 +129,20 @@ static rs_status give_weights(const rs_net *net, int index, rs_formats *f, rs_di
         fl[o] = weight_fl(p->data + o * terms, terms, WEIGHT_BITS);
         if (fl[o] == NO_FL)
             return refuse(layer, diag, "its weights are not integers of 8 bits times a power of two");
-        least = fl[o] < least ? fl[o] : least;
+        min = fl[o] < min ? fl[o] : min;
     }
-    if (least > RS_FL_MAX)
-        least = 0;
+    if (min > RS_FL_MAX)
+        min = 0;
     bool same = true;
     for (int64_t o = 0; o < outputs; o++) {
-        fl[o] = fl[o] > RS_FL_MAX ? least : fl[o];
-        same = same && fl[o] == least;
+        fl[o] = fl[o] > RS_FL_MAX ? min : fl[o];
+        same = same && fl[o] == min;
     }
-    f->weights[index] = rs_number_of_fxp((rs_fxp) { WEIGHT_BITS, least });
+    f->weights[index] = rs_number_of_fxp((rs_fxp) { WEIGHT_BITS, min });
     if (!same) { /* one length if all weights have 8 bits at the finest that is needed */
         const int all = weight_fl(p->data, outputs * terms, WEIGHT_BITS);
         same = all != NO_FL;
-        f->weights[index].fl = same ? all : least;
+        f->weights[index].fl = same ? all : min;
     }
     if (same) {
         rs_free(fl);
@@ -151,7 +151,7 @@ static rs_status give_weights(const rs_net *net, int index, rs_formats *f, rs_di
     return RS_OK;
 }
 
-static rs_status give_all(rs_net *net, const given *of, rs_formats *f, int *by, rs_diag *diag)
+static rs_status give_all(rs_net *net, const model_format *of, rs_formats *f, int *by, rs_diag *diag)
 {
     rs_plan *plan = NULL;
     rs_status st = rs_plan_new(net, &plan, diag);
@@ -197,7 +197,7 @@ static bool stays_above(const rs_layer *layer, const bool *above)
 
 /* Without values below zero, a type without them is a ReLU, unless there are none anyway. What else the layers do is
  * said by the formats. */
-static void take_out(rs_net *net, const given *of, bool *above)
+static void take_out(rs_net *net, const model_format *of, bool *above)
 {
     memset(above, 0, (size_t)net->n_blobs * sizeof *above);
     for (int i = 0; i < net->n_layers; i++) {
@@ -217,7 +217,7 @@ static void take_out(rs_net *net, const given *of, bool *above)
 rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag)
 {
     *formats = NULL;
-    given *of = RS_NEW_ARRAY(given, (size_t)net->n_layers);
+    model_format *of = RS_NEW_ARRAY(model_format, (size_t)net->n_layers);
     int *by = RS_NEW_ARRAY(int, (size_t)net->n_blobs), found = 0;
     bool *above = RS_NEW_ARRAY(bool, (size_t)net->n_blobs);
     rs_formats *f = NULL;

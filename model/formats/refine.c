@@ -8,10 +8,10 @@
 #include "emulate/emulate.h"
 #include "formats/refine.h"
 
-typedef struct quality {
+typedef struct refine_quality {
     int64_t hits;
     double loss; /* sum of -log softmax of the label */
-} quality;
+} refine_quality;
 
 typedef struct refiner {
     const rs_calibration *on;
@@ -41,11 +41,11 @@ static void refiner_clear(refiner *r)
 }
 
 /* All images with the formats as they are. Gives the scores as well, [images][classes], unless `y` is NULL. */
-static rs_status judge(refiner *r, quality *q, float *y, rs_diag *diag)
+static rs_status judge(refiner *r, refine_quality *q, float *y, rs_diag *diag)
 {
     const rs_calibration *on = r->on;
     const int64_t batch = rs_emulator_batch(r->emulator), classes = rs_plan_count(on->net, r->plan->scores);
-    *q = (quality) { 0, 0.0 };
+    *q = (refine_quality) { 0, 0.0 };
     rs_status st = RS_OK;
     for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
         const int64_t n = rs_min64(r->images - first, batch);
@@ -64,7 +64,7 @@ static rs_status judge(refiner *r, quality *q, float *y, rs_diag *diag)
     return st;
 }
 
-static bool better(quality a, quality b)
+static bool better(refine_quality a, refine_quality b)
 {
     return a.hits != b.hits ? a.hits > b.hits : a.loss < b.loss;
 }
@@ -107,7 +107,7 @@ static void move_all(refiner *r, bool weights, int by)
 
 /* In narrow words everything may round to zero, and no single format mends that: all activations, then all weights, are
  * first made finer together. */
-static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
+static rs_status shift(refiner *r, refine_quality *best, int *trials, rs_diag *diag)
 {
     enum { STEPS = 3 }; /* steps; far from the limits of a fractional length */
     rs_status st = RS_OK;
@@ -120,7 +120,7 @@ static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
     for (int kind = 0; kind < 2 && st == RS_OK; kind++) {
         int at = 0;
         for (int by = 1; by <= STEPS && st == RS_OK; by++) {
-            quality q;
+            refine_quality q;
             move_all(r, kind == 1, 1);
             st = judge(r, &q, NULL, diag);
             ++*trials;
@@ -137,7 +137,7 @@ static rs_status shift(refiner *r, quality *best, int *trials, rs_diag *diag)
 static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
 {
     const int coordinates = r->on->net->n_layers + r->on->net->n_blobs;
-    quality best;
+    refine_quality best;
     rs_status st = judge(r, &best, NULL, diag);
     *trials = 1;
     if (st == RS_OK)
@@ -150,7 +150,7 @@ static rs_status descend(refiner *r, int passes, int *trials, rs_diag *diag)
             for (int by = 1; by >= -1 && st == RS_OK; by -= 2) {
                 bool improved = false;
                 while (st == RS_OK && move(r, k, by)) {
-                    quality q;
+                    refine_quality q;
                     st = judge(r, &q, NULL, diag);
                     ++*trials;
                     if (st != RS_OK || !better(q, best)) {
@@ -195,14 +195,14 @@ static void place(const refiner *r, const float *y, float *rounded, rs_fxp *form
     double max = 0.0;
     for (int64_t i = 0; i < n; i++)
         max = fabs((double)y[i]) > max ? fabs((double)y[i]) : max;
-    quality best = { -1, 0.0 };
+    refine_quality best = { -1, 0.0 };
     for (int by = 0; by <= 4; by++) {
         const rs_fxp f = { given.bits, given.fl + (by <= 2 ? by : 2 - by) }; /* as given, then finer, then coarser */
         if (f.fl > RS_FL_MAX || f.fl < RS_FL_MIN)
             continue;
         const double half = ldexp(0.5, -f.fl);
         for (int k = 0; (double)k * half <= max && k <= 256; k++) {
-            quality q = { 0, 0.0 };
+            refine_quality q = { 0, 0.0 };
             int64_t ties = 0;
             for (int64_t i = 0; i < n; i++)
                 rounded[i] = y[i] - (float)((double)k * half);
@@ -235,7 +235,7 @@ rs_status rs_formats_place_scores(const rs_calibration *on, rs_formats *formats,
         st = y == NULL || rounded == NULL ? rs_out_of_memory(diag) : RS_OK;
     }
     if (st == RS_OK) {
-        quality q;
+        refine_quality q;
         formats->activations[scores].bits = 0;
         st = judge(&r, &q, y, diag);
         formats->activations[scores] = given;

@@ -1,3 +1,4 @@
+/* The state of a search on disk, from which it is resumed. */
 #include "search/checkpoint.h"
 
 #include <inttypes.h>

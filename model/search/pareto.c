@@ -1,3 +1,4 @@
+/* Mixed widths by coordinate descent, and the front of accuracy against cost. */
 #include "search/pareto.h"
 
 #include <math.h>

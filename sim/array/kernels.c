@@ -1,3 +1,4 @@
+/* Integer inner products of the array model, for each level of vector instructions. */
 #include "array/kernels.h"
 
 #include <stddef.h>

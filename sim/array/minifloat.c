@@ -1,3 +1,4 @@
+/* Sums of minifloats as the array takes them: exact, in 128 bits or in binary64. */
 #include "array/minifloat.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* A program as files: descriptors and memory image. */
 #include "program/files.h"
 
 #include <inttypes.h>

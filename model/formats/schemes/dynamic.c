@@ -11,15 +11,15 @@ enum { LENGTHS = 9 }; /* integer lengths among which the smallest squared error 
 
 /* A group of numbers whose format is sought: its largest magnitude, and the values themselves or samples of them, in
  * parts. */
-typedef struct population {
+typedef struct dynamic_population {
     double largest;
     int n_parts;
     const float **parts;
     const size_t *sizes;
-} population;
+} dynamic_population;
 
 /* The range of a population by the percentile rule. */
-static rs_status find_percentile(const population *p, double percentile, double *range, rs_diag *diag)
+static rs_status find_percentile(const dynamic_population *p, double percentile, double *range, rs_diag *diag)
 {
     size_t n = 0;
     for (int i = 0; i < p->n_parts; i++)
@@ -37,8 +37,8 @@ static rs_status find_percentile(const population *p, double percentile, double 
 }
 
 /* The fractional length by the rule; `longer` is added to that of the range. */
-static rs_status find_fl(const population *p, int bits, const rs_format_rules *rules, rs_range_rule rule, int longer,
-                         int *fl, rs_diag *diag)
+static rs_status find_fl(const dynamic_population *p, int bits, const rs_format_rules *rules, rs_range_rule rule,
+                         int longer, int *fl, rs_diag *diag)
 {
     double range = p->largest;
     if (rule == RS_RANGE_PERCENTILE) {
@@ -69,7 +69,9 @@ static rs_status weights(const rs_chooser *c, int layer, int bits, rs_number_for
     const rs_param *param = &c->net->layers[layer].params[0];
     const float *values = param->data;
     const size_t n = (size_t)rs_shape_count(&param->shape, 0);
-    const population p = { .largest = c->ranges->weight_max[layer], .n_parts = 1, .parts = &values, .sizes = &n };
+    const dynamic_population p = {
+        .largest = c->ranges->weight_max[layer], .n_parts = 1, .parts = &values, .sizes = &n
+    };
     int fl = c->fl;
     const rs_status st = find_fl(&p, bits, c->rules, c->rules->weight_range, 0, &fl, diag);
     *format = rs_number_of_fxp((rs_fxp) { bits, fl });
@@ -80,7 +82,7 @@ rs_status rs_scheme_dynamic_blobs(const rs_chooser *c, int class, int bits, rs_n
 {
     const rs_statistics *s = c->ranges->statistics;
     const size_t blobs = (size_t)c->net->n_blobs;
-    population p = { .largest = 0, .parts = RS_NEW_ARRAY(const float *, blobs) };
+    dynamic_population p = { .largest = 0, .parts = RS_NEW_ARRAY(const float *, blobs) };
     size_t *sizes = RS_NEW_ARRAY(size_t, blobs);
     rs_status st = p.parts == NULL || sizes == NULL ? rs_out_of_memory(diag) : RS_OK;
     p.sizes = sizes;
