@@ -1,3 +1,4 @@
+/* Picks the reader of a network by its file, and gives a net labels and a loss to train on. */
 #include "import/import.h"
 
 #include <string.h>

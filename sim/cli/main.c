@@ -1,3 +1,4 @@
+/* The command: finds the subcommand, reads its options, runs it, prints messages. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

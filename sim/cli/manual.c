@@ -1,3 +1,4 @@
+/* Help, manual pages and shell completion, from the tables of commands and options. */
 #include "cli/manual.h"
 
 #include <ctype.h>

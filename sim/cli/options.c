@@ -1,3 +1,4 @@
+/* Reads a command line by the tables of options. */
 #include "cli/options.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Reads the YAML file of an array: its schema, and the checks that span several keys. */
 #include "config/array_config.h"
 
 #include <string.h>

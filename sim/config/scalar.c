@@ -1,3 +1,4 @@
+/* Parses numbers and truth values. */
 #include "config/scalar.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Fills a structure from a YAML tree by a table of keys, and prints the table as help. */
 #include "config/schema.h"
 
 #include <math.h>

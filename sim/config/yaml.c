@@ -1,3 +1,4 @@
+/* Parses a YAML file into a tree that knows the line and column of every node. */
 #include "config/yaml.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Runs model and RTL side by side and compares every event. */
 #include "cosim/lockstep.h"
 
 #include <inttypes.h>

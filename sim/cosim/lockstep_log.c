@@ -1,3 +1,4 @@
+/* Stores the model's events of one run. */
 #include "cosim/lockstep_log.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Area, energy and time of a run: counts times the numbers of a technology (docs/reference/area-and-energy.md). */
 #include "energy/estimate.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* Reads the YAML file of a technology, and scales the cost of its operators to any width. */
 #include "energy/technology.h"
 
 #include <math.h>

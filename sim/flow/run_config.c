@@ -1,3 +1,4 @@
+/* Reads a run file: its schema, and the checks that span several keys. */
 #include "flow/run_config.h"
 
 #include "base/memory.h"

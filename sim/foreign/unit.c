@@ -1,3 +1,4 @@
+/* Drives somebody else's multiply-accumulate unit by its adapter, and compares its sums and outputs. */
 #include "foreign/unit.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* Reads the YAML file of an adapter: its schema, and the checks that span several keys. */
 #include "foreign/unit_config.h"
 
 #include <string.h>

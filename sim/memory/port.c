@@ -1,3 +1,4 @@
+/* The memory port in time: the cycles in which reads and writes are accepted and answered. */
 #include "memory/port.h"
 
 #include <string.h>

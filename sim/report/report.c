@@ -1,3 +1,4 @@
+/* The report file: sections are merged into it by name. */
 #include "report/report.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Draws what the engines of the array did in which cycles, as SVG or as a trace. */
 #include "report/timeline.h"
 
 #include <stdio.h>

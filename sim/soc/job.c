@@ -1,3 +1,4 @@
+/* A job of ristretto_top by the C model: fetching of descriptors, runs, counts. */
 #include "soc/job.h"
 
 #include <string.h>

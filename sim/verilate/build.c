@@ -1,3 +1,4 @@
+/* Builds a model of RTL with Verilator into a cache, by the hash of what goes into it. */
 #include "verilate/build.h"
 
 #include <dirent.h>

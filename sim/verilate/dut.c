@@ -1,3 +1,4 @@
+/* Loads a Verilated model of the array and runs it. */
 #include "verilate/dut.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* Runs a program and keeps what it prints. */
 #include "verilate/process.h"
 
 #include <errno.h>

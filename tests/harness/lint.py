@@ -14,10 +14,10 @@ LINT = os.path.join(ROOT, "scripts", "lint")
 GOOD = {
     "model/base/a.h": "/* A header. */\n#ifndef RISTRETTO_BASE_A_H\n#define RISTRETTO_BASE_A_H\n\n#include <stddef.h>\n\n"
                       "size_t rs_length(const char *text);\n\n#endif\n",
-    "model/base/a.c": '#include "base/a.h"\n\n#include <string.h>\n\nsize_t rs_length(const char *text)\n{\n'
+    "model/base/a.c": '/* A source. */\n#include "base/a.h"\n\n#include <string.h>\n\nsize_t rs_length(const char *text)\n{\n'
                       "    return strlen(text);\n}\n",
-    "model/fxp/b.h": '#ifndef RISTRETTO_FXP_B_H\n#define RISTRETTO_FXP_B_H\n\n#include "base/a.h"\n\nint rs_b(int x);\n\n#endif\n',
-    "model/fxp/b.c": '#include "fxp/b.h"\n\nint rs_b(int x)\n{\n    return x + 1;\n}\n',
+    "model/fxp/b.h": '/* A header. */\n#ifndef RISTRETTO_FXP_B_H\n#define RISTRETTO_FXP_B_H\n\n#include "base/a.h"\n\nint rs_b(int x);\n\n#endif\n',
+    "model/fxp/b.c": '/* A source. */\n#include "fxp/b.h"\n\nint rs_b(int x)\n{\n    return x + 1;\n}\n',
     "rtl/good.sv": "module good (input logic [3:0] a_i, output logic [3:0] b_o);\n  assign b_o = a_i;\nendmodule\n",
     "scripts/good.sh": "#!/bin/sh\necho \"$1\"\n",
     "scripts/good.py": "#!/usr/bin/env python3\nimport sys\nprint(sys.argv)\n",
@@ -96,6 +96,7 @@ bad("banned", "a path of one machine", {"docs/a.md": "see /ro" "ot/x\n"}, "a pat
 bad("banned", "a home folder", {"scripts/good.sh": "#!/bin/sh\ncd /ho" "me/user/x\n"}, "a path of one machine")
 good("banned", "paths that only look alike", {"docs/a.md": "build/work/x, $ROOT/root, framework/, /workshop\n"})
 bad("banned", "flags that change the arithmetic", {"Makefile.x": "CFLAGS += -ffast" "-math\n"}, "changes the arithmetic")
+bad("banned", "a source without a purpose", {"model/fxp/b.c": '#include "fxp/b.h"\n'}, "b.c:1: error: expected a comment")
 bad("banned", "no final newline", {"docs/a.md": "text"}, "no newline at the end")
 bad("banned", "empty lines at the end", {"docs/a.md": "text\n\n"}, "empty lines at the end")
 bad("banned", "a tab", with_code("\tx++;"), "a tab")

@@ -1,3 +1,4 @@
+/* Registers and state machines of the array, clocked cycle by cycle. */
 #include "oracle/array_clock.h"
 
 #include <stdio.h>

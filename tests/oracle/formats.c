@@ -1,3 +1,4 @@
+/* Minifloats and powers of two on GMP's rationals. */
 #include "oracle/formats.h"
 
 #include <math.h>

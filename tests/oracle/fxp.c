@@ -1,3 +1,4 @@
+/* The rules of fixed point on GMP's integers. */
 #include "oracle/fxp.h"
 
 #include <math.h>

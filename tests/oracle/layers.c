@@ -1,3 +1,4 @@
+/* Forward passes of layers in double, by plain loops. */
 #include "oracle/layers.h"
 
 #include <math.h>

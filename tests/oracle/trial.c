@@ -1,3 +1,4 @@
+/* One trial of the quantizer in double, by plain loops. */
 #include "oracle/trial.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Draws random arrays and nets for them. */
 #include "support/array_cases.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Makes the images of the small task, and a net that learns it. */
 #include "support/corners.h"
 
 #include <stdbool.h>

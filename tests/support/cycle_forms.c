@@ -1,3 +1,4 @@
+/* The closed forms of cycle counts, from sizes alone. */
 #include "support/cycle_forms.h"
 
 static int64_t ceil_of(int64_t a, int64_t b)

@@ -1,3 +1,4 @@
+/* The targets: each reads the bytes as a file of its format. */
 #include "support/fuzz_targets.h"
 
 #include <dirent.h>

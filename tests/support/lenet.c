@@ -1,3 +1,4 @@
+/* Loads the zoo's LeNet and digits. */
 #include "support/lenet.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Makes small nets by hand. */
 #include "support/nets.h"
 
 #include "support/test.h"

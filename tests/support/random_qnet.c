@@ -1,3 +1,4 @@
+/* Draws random quantized networks. */
 #include "support/random_qnet.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* What every unit test has: a seed, a folder of its own, files, checks of messages. */
 #include "support/test.h"
 
 #include <dirent.h>

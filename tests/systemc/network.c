@@ -1,3 +1,4 @@
+/* Puts a quantized network into the memory of a simulated system. */
 #include "systemc/network.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Which kernels BLAS takes: by the processor, and by what the user says. */
 #include "base/blas.h"
 
 #include <cblas.h>

@@ -1,3 +1,4 @@
+/* Messages: order, limits, places, and what is printed. */
 #include "base/diag.h"
 
 #include <pty.h>

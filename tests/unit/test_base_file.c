@@ -1,3 +1,4 @@
+/* Files: whole reads under a limit, and outputs that appear complete or not at all. */
 #include "base/file.h"
 
 #include <errno.h>

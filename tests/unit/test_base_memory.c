@@ -1,3 +1,4 @@
+/* Allocation: zeroed, aligned, checked for overflow, and failing when asked to. */
 #include "base/memory.h"
 
 #include <stdlib.h>

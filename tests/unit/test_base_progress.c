@@ -1,3 +1,4 @@
+/* Progress, interruption, and durations. */
 #include "base/progress.h"
 
 #include <poll.h>

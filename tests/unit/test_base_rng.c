@@ -1,3 +1,4 @@
+/* Random numbers: published vectors, distributions, permutations. */
 #include "base/rng.h"
 
 #include <math.h>

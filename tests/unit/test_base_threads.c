@@ -1,3 +1,4 @@
+/* Parallel tasks: each is run once, and the first error wins. */
 #include "base/threads.h"
 
 #include <cblas.h>

@@ -1,3 +1,4 @@
+/* The driver of ristretto_top, on any system: registers through two functions of the caller's. */
 #include "soc/driver/driver.h"
 
 #define IDENTITY 0x52495354u /* 'RIST' */

@@ -1,3 +1,4 @@
+// The TLM-2.0 module: registers, and a job that runs when it is started.
 #include "soc/systemc/accelerator.h"
 
 #include <algorithm>
