@@ -70,10 +70,10 @@ LDFLAGS  := $(MODE) -pthread -Wl,--as-needed
 LDLIBS   := $(PKG_LIBS) -lm -ldl
 
 # ------------------------------------------------------------------------------------------------------------ sources
-# sim/verilate/shim/ is compiled at run time, together with a Verilated model, into a shared object.
+# What lies in a folder shim/ is compiled at run time, together with a Verilated model, into a shared object.
 MAIN     := $(wildcard sim/cli/main.c)
-SRC_C    := $(filter-out sim/cli/main.c,$(sort $(shell find model sim -name '*.c' -not -path 'sim/verilate/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null)))
-SRC_CXX  := $(sort $(shell find model/import sim -name '*.cc' -not -path 'sim/verilate/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null))
+SRC_C    := $(filter-out sim/cli/main.c,$(sort $(shell find model sim -name '*.c' -not -path 'sim/*/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null)))
+SRC_CXX  := $(sort $(shell find model/import sim -name '*.cc' -not -path 'sim/*/shim/*' -not -path 'sim/soc/systemc/*' 2>/dev/null))
 PROTO    := $(sort $(wildcard model/import/*/*.proto))
 # Code shared by test programs: the slow oracles, and helpers.
 SRC_TEST := $(sort $(wildcard tests/oracle/*.c tests/support/*.c))
@@ -268,7 +268,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 install:
 	$(Q)$(MAKE) VARIANT=release all man
 	install -D -m 755 build/release/ristretto $(DESTDIR)$(PREFIX)/bin/ristretto
-	for d in rtl configs sim/verilate/shim sim/soc; do \
+	for d in rtl configs sim/verilate/shim sim/cosim/shim sim/foreign/shim sim/soc; do \
 	    find $$d -type f -exec install -D -m 644 {} $(SHARE)/ristretto/{} \; ; \
 	done
 	build/release/ristretto help --format names | while read -r name; do \

@@ -1,8 +1,8 @@
 /* Opens data sets of every format, and descriptions of them. */
-#include <jansson.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "data/find.h"
 #include "data/idx.h"
 #include "data/lmdb.h"
@@ -29,18 +29,10 @@ static rs_status open_description(const char *path, const rs_open_options *optio
                                   rs_diag *diag)
 {
     static const char *const keys[] = { "source", "exclude" };
-    uint8_t *text = NULL;
-    size_t size = 0;
-    rs_status st = rs_read_file(path, MAX_DESCRIPTION, false, &text, &size, diag);
+    json_t *root = NULL;
+    rs_status st = rs_json_read(path, MAX_DESCRIPTION, "", NULL, &root, diag);
     if (st != RS_OK)
         return st;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
-    rs_free(text);
-    if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
-        return rs_out_of_memory(diag);
-    if (root == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column }, NULL, "%s", error.text);
 
     const char *source = NULL, *exclude = NULL;
     if (!json_is_object(root))

@@ -2,11 +2,11 @@
 #include "finetune/state.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 
 enum { VERSION = 2, LARGEST_FILE = 1 << 22 };
 static const char format_name[] = "ristretto-finetune";
@@ -250,22 +250,11 @@ rs_status rs_tuning_load(rs_tuning *t, const char *solverstate, const rs_net *te
     char *path = rs_format("%.*s.json", (int)(ends ? n - m : n), solverstate);
     if (path == NULL)
         return rs_out_of_memory(diag);
-    uint8_t *text = NULL;
-    size_t size = 0;
-    rs_status st = rs_read_file(path, LARGEST_FILE, false, &text, &size, diag);
-    if (st == RS_OK) {
-        json_error_t error;
-        json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
-        if (root == NULL && json_error_code(&error) == json_error_out_of_memory)
-            st = rs_out_of_memory(diag);
-        else if (root == NULL)
-            st = rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column }, NULL,
-                          "not the snapshot of a fine-tuning: %s", error.text);
-        else
-            st = read_root(t, root, path, test_net, images, diag);
-        json_decref(root);
-    }
-    rs_free(text);
+    json_t *root = NULL;
+    rs_status st = rs_json_read(path, LARGEST_FILE, "not the snapshot of a fine-tuning", NULL, &root, diag);
+    if (st == RS_OK)
+        st = read_root(t, root, path, test_net, images, diag);
+    json_decref(root);
     rs_free(path);
     return st;
 }

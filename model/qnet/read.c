@@ -1,6 +1,7 @@
 /* A quantized network from disk: docs/reference/formats.md, "Quantized network". */
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "qnet/json.h"
 
@@ -240,27 +241,16 @@ rs_status rs_qnet_read(const char *folder, rs_qnet **qnet, rs_diag *diag)
     if (!path)
         return rs_out_of_memory(diag);
     rs_qnet_reader r = { .folder = folder, .path = path, .diag = diag, .status = RS_OK };
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    r.status = rs_read_file(path, (size_t)64 << 20, false, &bytes, &size, diag);
     json_t *root = NULL;
-    if (r.status == RS_OK) {
-        json_error_t error;
-        root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-        if (!root)
-            r.status = rs_error(diag, RS_BAD_INPUT,
-                                (rs_loc) { path, error.line > 0 ? error.line : 0, error.column > 0 ? error.column : 0 },
-                                NULL, "not valid JSON: %s", error.text);
-        else if (!json_is_object(root))
-            RS_QNET_MISREAD(&r, NULL, "expected a JSON object");
-    }
+    r.status = rs_json_read(path, (size_t)64 << 20, "not valid JSON", NULL, &root, diag);
+    if (r.status == RS_OK && !json_is_object(root))
+        RS_QNET_MISREAD(&r, NULL, "expected a JSON object");
     rs_qnet *q = r.status == RS_OK ? RS_NEW(rs_qnet) : NULL;
     if (q)
         read_root(&r, root, q);
     else if (r.status == RS_OK)
         r.status = rs_out_of_memory(diag);
     json_decref(root);
-    rs_free(bytes);
     rs_free(path);
     if (r.status == RS_OK)
         *qnet = q;

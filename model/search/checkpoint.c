@@ -2,11 +2,11 @@
 #include "search/checkpoint.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/json.h"
 
 enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
 static const char format_name[] = "ristretto-search";
@@ -259,18 +259,11 @@ rs_status rs_search_load(const char *path, rs_search_state *state, rs_diag *diag
 {
     if (!rs_file_exists(path))
         return RS_OK;
-    uint8_t *text = NULL;
-    size_t size = 0;
-    rs_status st = rs_read_file(path, LARGEST_FILE, false, &text, &size, diag);
+    json_t *root = NULL;
+    rs_status st = rs_json_read(path, LARGEST_FILE, "not a checkpoint of a search",
+                                "remove the file, or name another one for the checkpoint", &root, diag);
     if (st != RS_OK)
         return st;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
-    rs_free(text);
-    if (root == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column },
-                        "remove the file, or name another one for the checkpoint", "not a checkpoint of a search: %s",
-                        error.text);
     st = read_state(path, root, state, diag);
     json_decref(root);
     return st;

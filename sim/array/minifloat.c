@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "array/kernels.h"
+#include "base/integer.h"
 #include "base/memory.h"
 #include "fxp/cpu.h"
 #include "qnet/number.h"
@@ -44,10 +45,10 @@ bool rs_minifloat_accumulate(rs_sum128 *sum, rs_sum128 addend, int bits, bool sa
 
 static bool fits_64(const rs_minifloat_job *job, int64_t products)
 {
-    int64_t largest = 0;
+    int64_t max = 0;
     for (uint32_t i = 0; i <= job->mask; i++)
-        largest = job->numbers[i] > largest ? job->numbers[i] : largest;
-    return largest < INT32_MAX && largest * largest < INT64_MAX / products;
+        max = rs_max64(max, job->numbers[i]);
+    return max < INT32_MAX && max * max < INT64_MAX / products;
 }
 
 void rs_minifloat_sum(const rs_minifloat_job *job)

@@ -1,22 +1,22 @@
 /* Weights of minifloats: as the integers that their words stand for, and in binary64 where sums are exact in it. */
 #include "array/values_private.h"
 
-/* What the sums of output channel c cannot exceed: sum |w| * largest |a| + |bias|. */
-static rs_sum128 sum_bound(const rs_values_block *b, int64_t c, int64_t largest)
+/* What the sums of output channel c cannot exceed: sum |w| * max |a| + |bias|. */
+static rs_sum128 sum_bound(const rs_values_block *b, int64_t c, int64_t max_activation)
 {
     const int64_t *weights = (const int64_t *)b->weights + c * b->per_channel;
     rs_sum128 sum = b->wide_bias[c] < 0 ? -b->wide_bias[c] : b->wide_bias[c];
     for (int64_t i = 0; i < b->per_channel; i++)
-        sum += (rs_sum128)largest * (weights[i] < 0 ? -weights[i] : weights[i]);
+        sum += (rs_sum128)max_activation * (weights[i] < 0 ? -weights[i] : weights[i]);
     return sum;
 }
 
-/* The largest bound of all channels. */
-static rs_sum128 max_sum_bound(const rs_values_block *b, int64_t largest)
+/* The maximum of all channels. */
+static rs_sum128 max_sum_bound(const rs_values_block *b, int64_t max_activation)
 {
     rs_sum128 max = 0;
     for (int64_t c = 0; c < b->outputs; c++) {
-        const rs_sum128 bound = sum_bound(b, c, largest);
+        const rs_sum128 bound = sum_bound(b, c, max_activation);
         max = bound > max ? bound : max;
     }
     return max;
@@ -25,12 +25,12 @@ static rs_sum128 max_sum_bound(const rs_values_block *b, int64_t largest)
 /* Into how many parts numbers are taken for binary64 to hold every part of a sum, which is at most `bound`: one if that
  * is below 2^53; two if it fits 63 bits and numbers fit 32, since products of parts are below 2^32 then and there are
  * fewer than 2^21 of them; 0: neither. */
-static int parts_for_binary64(const rs_values_block *b, rs_sum128 bound, int64_t largest)
+static int parts_for_binary64(const rs_values_block *b, rs_sum128 bound, int64_t max_activation)
 {
     const rs_sum128 one = (rs_sum128)1 << 53, two = (rs_sum128)1 << 63;
     if (bound < one)
         return 1;
-    return bound < two && largest < RS_REAL_PART * RS_REAL_PART && b->per_channel < INT64_C(1) << 21 ? 2 : 0;
+    return bound < two && max_activation < RS_REAL_PART * RS_REAL_PART && b->per_channel < INT64_C(1) << 21 ? 2 : 0;
 }
 
 /* A number of up to 128 bits. */
@@ -99,7 +99,7 @@ rs_status rs_values_prepare_minifloat(const rs_program *program, rs_values_block
 {
     const rs_array_config *config = &program->config;
     const rs_descriptor *d = b->first;
-    const int64_t largest = numbers[rs_minifloat_max_code(config->minifloat)];
+    const int64_t max_activation = numbers[rs_minifloat_max_code(config->minifloat)];
     rs_free(b->weights);
     rs_free(b->wide_bias);
     rs_free(b->real_weights);
@@ -113,13 +113,13 @@ rs_status rs_values_prepare_minifloat(const rs_program *program, rs_values_block
         return rs_out_of_memory(diag);
     const rs_sum128 limit = (rs_sum128)1 << (config->accumulator_bits - 1);
     if (d->mode != RS_MODE_WEIGHTS) {
-        b->checked = (rs_sum128)largest * d->steps * (INT64_C(1) << d->align) >= limit;
+        b->checked = (rs_sum128)max_activation * d->steps * (INT64_C(1) << d->align) >= limit;
         b->real_parts = 0;
         return RS_OK;
     }
     unpack_minifloat(program, b, numbers);
-    const rs_sum128 bound = max_sum_bound(b, largest);
+    const rs_sum128 bound = max_sum_bound(b, max_activation);
     b->checked = bound >= limit;
-    b->real_parts = b->checked ? 0 : parts_for_binary64(b, bound, largest);
+    b->real_parts = b->checked ? 0 : parts_for_binary64(b, bound, max_activation);
     return b->real_parts ? prepare_binary64(program, b, diag) : RS_OK;
 }

@@ -137,8 +137,8 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
         };
         status = rs_run_cosim(qnet, config, set, slice, &over, &options, &section, diag);
         if ((status == RS_OK || (status == RS_MISMATCH && section != NULL)) && rs_args_given(args, "trace")) {
-            const rs_trace_window window = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
-                                             (uint64_t)rs_args_int(args, "trace-to") };
+            const rs_wave window = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
+                                     (uint64_t)rs_args_int(args, "trace-to") };
             const rs_status traced = rs_stage_trace(qnet, config, set, slice, &over, options.x_seed, &window, diag);
             status = status == RS_OK ? traced : status;
         }

@@ -44,9 +44,14 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
     for (int64_t i = 0; status == RS_OK && i < part->count; i++) {
         const int64_t pixels = (int64_t)part->channels * part->height * part->width;
         status = rs_engine_trace(engine, part->pixels + i * pixels, tensors, NULL, diag);
+        const rs_unit_image image = { .qnet = qnet,
+                                      .tensors = tensors,
+                                      .image = slice.first + i,
+                                      .layer = rs_args_text(args, "layer"),
+                                      .per_layer = rs_args_int(args, "vectors"),
+                                      .seed = seed };
         if (status == RS_OK)
-            status = rs_unit_layers(v, config, ranges, qnet, tensors, slice.first + i, rs_args_text(args, "layer"),
-                                    rs_args_int(args, "vectors"), seed, diag);
+            status = rs_unit_layers(v, config, ranges, &image, diag);
     }
     for (int i = 0; tensors != NULL && i < qnet->n_tensors; i++)
         rs_free(tensors[i]);
@@ -59,19 +64,20 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
 }
 
 /* The same run again, with a waveform of cycles from ... to. */
-static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const char *file,
-                        uint64_t from, uint64_t to, rs_diag *diag)
+static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const rs_wave *wave,
+                        rs_diag *diag)
 {
     rs_unit *unit = NULL;
     rs_unit_result again;
-    rs_status status = rs_unit_open(config, seed, file, from, to, &unit, NULL);
+    rs_status status = rs_unit_open(config, seed, wave, &unit, NULL);
     if (status == RS_OK) {
         status = rs_unit_run(unit, v, seed, &again, NULL);
         rs_unit_close(unit);
     }
     if (status != RS_OK && status != RS_MISMATCH)
-        return rs_error(diag, status, RS_FILE(file), NULL, "the waveform cannot be written");
-    fprintf(stderr, "waveform of cycles %llu to %llu: %s\n", (unsigned long long)from, (unsigned long long)to, file);
+        return rs_error(diag, status, RS_FILE(wave->path), NULL, "the waveform cannot be written");
+    fprintf(stderr, "waveform of cycles %llu to %llu: %s\n", (unsigned long long)wave->from,
+            (unsigned long long)wave->to, wave->path);
     return RS_OK;
 }
 
@@ -98,7 +104,7 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_unit_config_read(rs_args_text(args, "dut"), &config, diag);
     if (status == RS_OK)
-        status = rs_unit_open(config, seed, NULL, 0, 0, &unit, diag);
+        status = rs_unit_open(config, seed, NULL, &unit, diag);
     if (status == RS_OK)
         status = rs_unit_vectors_new(config->products, &v, diag);
     if (status == RS_OK)
@@ -114,13 +120,14 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
                 rs_unit_print(config, &result.mismatch, stderr);
             const rs_unit_outcome outcome = { config, rs_unit_get_ranges(unit), v, &result, network };
             rs_status made = rs_section_unit(&outcome, &section, diag);
-            const char *wave = rs_args_text(args, "wave"), *trace = rs_args_text(args, "trace");
             const uint64_t at = result.mismatch.cycle;
-            if (made == RS_OK && result.differs && wave != NULL)
-                made = traced(config, v, seed, wave, at > 200 ? at - 200 : 0, at + 50, diag);
-            if (made == RS_OK && trace != NULL)
-                made = traced(config, v, seed, trace, (uint64_t)rs_args_int(args, "trace-from"),
-                              (uint64_t)rs_args_int(args, "trace-to"), diag);
+            const rs_wave around = { rs_args_text(args, "wave"), at > 200 ? at - 200 : 0, at + 50 },
+                          asked = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
+                                    (uint64_t)rs_args_int(args, "trace-to") };
+            if (made == RS_OK && result.differs && around.path != NULL)
+                made = traced(config, v, seed, &around, diag);
+            if (made == RS_OK && asked.path != NULL)
+                made = traced(config, v, seed, &asked, diag);
             status = made != RS_OK ? made : status;
         }
     }

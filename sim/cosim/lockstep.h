@@ -1,30 +1,17 @@
 /* Lockstep: the C model and the Verilated RTL run the same images side by side, and every event of the one is compared
  * with that of the other: reads, output beats (values, saturations, overflows), writes (data) and the end, each with
- * its cycle. Behind that, the memory is compared whole, and the tensors in it with the exact engine's. */
+ * its cycle. After that, the memory is compared whole, and the tensors in it with the exact engine's. */
 #ifndef RISTRETTO_COSIM_LOCKSTEP_H
 #define RISTRETTO_COSIM_LOCKSTEP_H
 
 #include <stdio.h>
 
 #include "array/array.h"
-#include "verilate/dut.h"
+#include "cosim/dut.h"
+#include "verilate/divergence.h"
 
-/* How the two differ first. "expected" is the model's, "got" is the RTL's. */
-typedef enum rs_divergence {
-    RS_DIVERGENCE_NONE,
-    RS_DIVERGENCE_VALUE,    /* a value, an address, a count or a beat of data, in the right cycle */
-    RS_DIVERGENCE_LATE,     /* the same event, in a later cycle */
-    RS_DIVERGENCE_EARLY,    /* in an earlier cycle */
-    RS_DIVERGENCE_LOST,     /* the RTL left one out */
-    RS_DIVERGENCE_EXTRA,    /* the RTL had one too many */
-    RS_DIVERGENCE_HANG,     /* the RTL does nothing any more */
-    RS_DIVERGENCE_MEMORY,   /* events agree, memory does not */
-    RS_DIVERGENCE_ENGINE,   /* both agree with each other, and not with the exact engine */
-    RS_DIVERGENCE_ASSERTION /* an assertion of the RTL failed; the rs_diag has its message */
-} rs_divergence;
-
-/* Fault injected into the model's event stream, at event `fault_event` (counted from 0 within its kind) of image
- * `fault_image`, to test that this comparison works. */
+/* Fault injected into the model's event stream at event `fault_event` (counted from 0 within its kind) of image
+ * `fault_image`, to test that the comparison finds it. */
 typedef enum rs_lockstep_fault {
     RS_LOCKSTEP_FAULT_NONE,
     RS_LOCKSTEP_FAULT_FLIP,   /* OUTPUT: the lowest bit of the last lane's value. WRITE: of the last byte. READ: of the
@@ -37,6 +24,7 @@ typedef enum rs_lockstep_fault {
 
 /* All zero is a sensible choice. */
 typedef struct rs_lockstep_options {
+    rs_toolchain *tools; /* that the RTL is built with; NULL: found for this run */
     int64_t first_image; /* number of the first image, for messages; an image's number is that of its run */
     uint64_t x_seed;     /* of what RTL registers without a reset wake up with */
     bool quick;          /* few cycles: an RTL model that is built in less time and runs slower */
@@ -61,6 +49,7 @@ typedef struct rs_lockstep_event {
     uint8_t data[128];
 } rs_lockstep_event;
 
+/* "expected" is the model's, "got" is the RTL's. */
 typedef struct rs_lockstep_mismatch {
     rs_divergence what;
     rs_event_kind kind;
@@ -100,17 +89,15 @@ rs_status rs_lockstep_run(const rs_program *program, const uint8_t *pixels, int6
                           rs_diag *diag);
 void rs_lockstep_result_clear(rs_lockstep_result *result);
 
-/* The RTL alone on one image, with a waveform (FST) of cycles from ... to, counted over the program's segments as in
- * the model's statistics, and a save file for GTKWave beside it. A window ends with the segment that it begins in.
- * RS_USAGE: the image takes fewer cycles. */
+/* The RTL alone on one image, with a waveform whose cycles are counted over the program's segments as in the model's
+ * statistics. A window ends with the segment that it begins in. RS_USAGE: the image takes fewer cycles. */
 rs_status rs_lockstep_trace(const rs_program *program, const uint8_t *pixels, int64_t image, uint64_t x_seed,
-                            const char *path, uint64_t from, uint64_t to, rs_diag *diag);
+                            const rs_wave *wave, rs_diag *diag);
 
 /* The report of a mismatch, several lines. */
 void rs_lockstep_print(const rs_lockstep_mismatch *mismatch, FILE *stream);
 
-/* "output", "late", ... */
-const char *rs_divergence_name(rs_divergence what);
+/* "read", "output beat", ... */
 const char *rs_event_kind_name(rs_event_kind kind);
 
 #endif

@@ -1,4 +1,4 @@
-/* Stores the model's events of one run. */
+/* The model's events of one run, kept by kind; faults planted in them. */
 #include "cosim/lockstep_log.h"
 
 #include <string.h>

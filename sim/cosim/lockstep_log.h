@@ -1,4 +1,4 @@
-/* The model's events of one run, kept until the RTL has had its own. Used by lockstep.c only. */
+/* The model's events of one run, kept until the RTL has had its own. Private to sim/cosim/. */
 #ifndef RISTRETTO_COSIM_LOCKSTEP_LOG_H
 #define RISTRETTO_COSIM_LOCKSTEP_LOG_H
 

@@ -3,13 +3,6 @@
 
 #include "cosim/lockstep.h"
 
-const char *rs_divergence_name(rs_divergence what)
-{
-    static const char *const names[] = { "none",  "differs", "late",   "early",  "lost",
-                                         "extra", "hang",    "memory", "engine", "assertion" };
-    return (unsigned)what < sizeof names / sizeof *names ? names[what] : "?";
-}
-
 const char *rs_event_kind_name(rs_event_kind kind)
 {
     static const char *const names[RS_EVENT_KINDS] = { "read", "output beat", "write", "end" };

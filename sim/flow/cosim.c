@@ -51,7 +51,7 @@ void rs_cosimulation_clear(rs_cosimulation *c)
 }
 
 rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
-                         const rs_data_override *over, uint64_t x_seed, const rs_trace_window *window, rs_diag *diag)
+                         const rs_data_override *over, uint64_t x_seed, const rs_wave *wave, rs_diag *diag)
 {
     rs_dataset *part = NULL;
     rs_program *program = NULL;
@@ -60,8 +60,7 @@ rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, con
     if (status == RS_OK)
         status = rs_program_compile(qnet, config, &program, diag);
     if (status == RS_OK)
-        status = rs_lockstep_trace(program, part->pixels, slice.first, x_seed, window->path, window->from, window->to,
-                                   diag);
+        status = rs_lockstep_trace(program, part->pixels, slice.first, x_seed, wave, diag);
     rs_program_free(program);
     rs_dataset_free(part);
     return status;

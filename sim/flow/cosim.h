@@ -18,13 +18,8 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
                          rs_diag *diag);
 void rs_cosimulation_clear(rs_cosimulation *c);
 
-/* A waveform of some cycles. */
-typedef struct rs_trace_window {
-    const char *path;
-    uint64_t from, to;
-} rs_trace_window;
-/* Of the RTL on the first image of the slice. */
+/* A waveform of the RTL on the first image of the slice. */
 rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
-                         const rs_data_override *over, uint64_t x_seed, const rs_trace_window *window, rs_diag *diag);
+                         const rs_data_override *over, uint64_t x_seed, const rs_wave *wave, rs_diag *diag);
 
 #endif

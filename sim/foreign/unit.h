@@ -7,7 +7,9 @@
 #include <stdio.h>
 
 #include "foreign/unit_config.h"
-#include "cosim/lockstep.h"
+#include "qnet/qnet.h"
+#include "verilate/divergence.h"
+#include "verilate/model.h"
 
 /* One sum of products, cut into groups of as many as the unit takes at once. */
 typedef struct rs_unit_sum {
@@ -56,18 +58,16 @@ typedef struct rs_unit_result {
     uint64_t cycles; /* since the reset */
     double seconds, build_seconds;
     int first_latency[2],
-        last_latency[2]; /* least and largest seen, of sum and output; 0 of none that says when it is valid */
+        last_latency[2]; /* minimum and maximum seen, of sum and output; 0 of none that says when it is valid */
     bool differs;
     rs_unit_mismatch mismatch;
 } rs_unit_result;
 
 typedef struct rs_unit rs_unit;
 
-/* trace: FST file of cycles trace_from to trace_to (counted from power-on), or NULL.
- * RS_BAD_INPUT: what does not fit the module's ports, each at its place in the adapter; or Verilator refuses the
- * design. */
-rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const char *trace, uint64_t trace_from,
-                       uint64_t trace_to, rs_unit **unit, rs_diag *diag);
+/* wave: of cycles counted from power-on, or NULL. RS_BAD_INPUT: what does not fit the module's ports, each at its place
+ * in the adapter; or Verilator refuses the design. */
+rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const rs_wave *wave, rs_unit **unit, rs_diag *diag);
 void rs_unit_close(rs_unit *unit);
 const rs_unit_ranges *rs_unit_get_ranges(const rs_unit *unit);
 
@@ -87,11 +87,20 @@ rs_status rs_unit_corners(rs_unit_vectors *vectors, const rs_unit_config *config
                           rs_diag *diag);
 rs_status rs_unit_random(rs_unit_vectors *vectors, const rs_unit_config *config, const rs_unit_ranges *ranges,
                          int64_t n, uint64_t seed, rs_diag *diag);
-/* Of one image: `per_layer` output values of each weighted layer (0: all of them), the map's corners among them, with
- * the operands in the order in which an array with as many multipliers takes them. tensors: every tensor of the image,
- * as rs_engine_trace gives them. layer: this one alone, or NULL. RS_BAD_INPUT: what the unit cannot represent. */
+/* What is taken from a network: `per_layer` output values of each weighted layer (0: all of them), the map's corners
+ * among them. */
+typedef struct rs_unit_image {
+    const rs_qnet *qnet;
+    int32_t *const *tensors; /* every tensor of the image, as rs_engine_trace gives them */
+    int64_t image;           /* its number */
+    const char *layer;       /* this one alone, or NULL */
+    int64_t per_layer;
+    uint64_t seed;
+} rs_unit_image;
+
+/* Operands in the order in which an array with as many multipliers takes them. RS_BAD_INPUT: what the unit cannot
+ * represent. */
 rs_status rs_unit_layers(rs_unit_vectors *vectors, const rs_unit_config *config, const rs_unit_ranges *ranges,
-                         const rs_qnet *qnet, int32_t *const *tensors, int64_t image, const char *layer,
-                         int64_t per_layer, uint64_t seed, rs_diag *diag);
+                         const rs_unit_image *image, rs_diag *diag);
 
 #endif

@@ -309,7 +309,7 @@ static const rs_schema unit_fields[] = {
     { .key = NULL },
 };
 
-#define INPUT(prefix, port_fallback, most, signed_doc)                                                         \
+#define INPUT(prefix, port_fallback, max_bits, signed_doc)                                                     \
     { .key = "port",                                                                                           \
       .type = RS_SCHEMA_STRING,                                                                                \
       .offset = AT(prefix.port),                                                                               \
@@ -319,7 +319,7 @@ static const rs_schema unit_fields[] = {
           .type = RS_SCHEMA_INT,                                                                               \
           .offset = AT(prefix.bits),                                                                           \
           .min = 1,                                                                                            \
-          .max = most,                                                                                         \
+          .max = max_bits,                                                                                     \
           .words = widths,                                                                                     \
           .fallback = "auto",                                                                                  \
           .unit = "bits",                                                                                      \

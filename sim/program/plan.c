@@ -349,11 +349,11 @@ rs_status rs_compiler_plan(rs_compiler *c)
 {
     const rs_qnet *qnet = c->qnet;
     rs_program *program = c->program;
-    int most = 0;
+    int max_layers = 0;
     for (int i = 0; i < qnet->n_ops; i++)
-        most += qnet->ops[i].n_inputs;
+        max_layers += qnet->ops[i].n_inputs;
     bool *taken = RS_NEW_ARRAY(bool, (size_t)qnet->n_ops);
-    program->layers = RS_NEW_ARRAY(rs_program_layer, (size_t)most);
+    program->layers = RS_NEW_ARRAY(rs_program_layer, max_layers);
     program->tensors = RS_NEW_ARRAY(rs_region, (size_t)qnet->n_tensors);
     c->parts = RS_NEW_ARRAY(int, (size_t)qnet->n_tensors);
     c->widths = RS_NEW_ARRAY(int64_t, (size_t)qnet->n_tensors);

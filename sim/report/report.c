@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -29,18 +30,12 @@ json_t *rs_report_new(const char *name)
 
 rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag)
 {
-    enum { MOST_BYTES = 256 << 20 };
+    enum { MAX_BYTES = 256 << 20 };
     *report = NULL;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    rs_status status = rs_read_file(path, MOST_BYTES, false, &data, &size, diag);
+    json_t *value = NULL;
+    rs_status status = rs_json_read(path, MAX_BYTES, "JSON", NULL, &value, diag);
     if (status != RS_OK)
         return status;
-    json_error_t error;
-    json_t *value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &error);
-    rs_free(data);
-    if (value == NULL)
-        return rs_error(diag, RS_BAD_INPUT, (rs_loc) { path, error.line, error.column }, NULL, "JSON: %s", error.text);
     if (!json_is_object(value) || strcmp(rs_j_text(value, "format"), format_name) != 0)
         status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "the commands write one with --report FILE",
                           "the file is not a report: \"format\" must be \"%s\"", format_name);

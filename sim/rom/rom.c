@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "program/weight_order.h"
 #include "base/memory.h"
 
 #define FORMAT_NAME "ristretto rom"
 enum { MINIFLOAT_BIAS_BITS = 32 }; /* arithmetic.md section 10 */
-enum { VERSION = 1, MOST_LANES = 64, MOST_MULTIPLIERS = 64 };
+enum { VERSION = 1, MAX_LANES = 64, MAX_MULTIPLIERS = 64 };
 
 /* One layer as the array sees it. */
 typedef struct rom_layer {
@@ -229,8 +230,8 @@ static rs_status check_options(const rs_rom_options *o, rs_diag *diag)
         const char *name;
         int value, lo, hi;
     } ranges[] = {
-        { "lanes", o->lanes, 1, MOST_LANES },
-        { "multipliers", o->multipliers, 1, MOST_MULTIPLIERS },
+        { "lanes", o->lanes, 1, MAX_LANES },
+        { "multipliers", o->multipliers, 1, MAX_MULTIPLIERS },
         { "weight bits", o->weight_bits, 0, RS_QNET_MAX_BITS },
         { "bias bits", o->bias_bits, 0, RS_ACCUMULATOR_MAX_BITS },
         { "format", (int)o->format, 0, RS_ROM_FORMATS - 1 },
@@ -345,10 +346,11 @@ static bool read_options(const json_t *root, rs_rom_options *o)
     const json_t *weights = json_object_get(root, "weights"), *bias = json_object_get(root, "bias");
     const json_t *values[] = { json_object_get(root, "lanes"), json_object_get(root, "multipliers"),
                                json_object_get(weights, "element_bits"), json_object_get(bias, "element_bits") };
-    static const int MOST[] = { MOST_LANES, MOST_MULTIPLIERS, RS_QNET_MAX_BITS, RS_ACCUMULATOR_MAX_BITS };
+    static const int limits[] = { MAX_LANES, MAX_MULTIPLIERS, RS_QNET_MAX_BITS, RS_ACCUMULATOR_MAX_BITS };
     int *const to[] = { &o->lanes, &o->multipliers, &o->weight_bits, &o->bias_bits };
     for (int i = 0; i < 4; i++) {
-        if (!json_is_integer(values[i]) || json_integer_value(values[i]) < 1 || json_integer_value(values[i]) > MOST[i])
+        if (!json_is_integer(values[i]) || json_integer_value(values[i]) < 1 ||
+            json_integer_value(values[i]) > limits[i])
             return false;
         *to[i] = (int)json_integer_value(values[i]);
     }
@@ -370,18 +372,10 @@ static bool read_options(const json_t *root, rs_rom_options *o)
 
 static rs_status verify_layer(rom_verifier *v, const rs_qnet *qnet, int op)
 {
-    uint8_t *bytes = NULL;
-    size_t size = 0;
-    rs_status status = rs_read_file(v->path, (size_t)64 << 20, false, &bytes, &size, v->diag);
+    json_t *root = NULL;
+    rs_status status = rs_json_read(v->path, (size_t)64 << 20, "not valid JSON", NULL, &root, v->diag);
     if (status != RS_OK)
         return status;
-    json_error_t error;
-    json_t *root = json_loadb((const char *)bytes, size, JSON_REJECT_DUPLICATES, &error);
-    rs_free(bytes);
-    if (!root)
-        return rs_error(v->diag, RS_BAD_INPUT,
-                        (rs_loc) { v->path, error.line > 0 ? error.line : 0, error.column > 0 ? error.column : 0 },
-                        NULL, "not valid JSON: %s", error.text);
     rs_rom_options options = { 0 };
     const char *format = json_string_value(json_object_get(root, "format"));
     if (!format || strcmp(format, FORMAT_NAME) != 0 || !is_integer(root, "version", VERSION) ||

@@ -127,12 +127,12 @@ static void say_record(rom_sink *s, unsigned type, unsigned address, const uint8
 /* Each word takes a whole number of bytes, its lowest one first; byte addresses. */
 static void write_ihex(rom_sink *s, const rs_rom *rom)
 {
-    enum { MOST = 16 };
+    enum { RECORD = 16 };
     const int word_bytes = (rom->elements * rom->bits + 7) / 8;
     const int64_t bytes = rom->depth * word_bytes;
-    for (int64_t at = 0; at < bytes; at += MOST) {
-        uint8_t data[MOST];
-        const unsigned n = bytes - at < MOST ? (unsigned)(bytes - at) : MOST;
+    for (int64_t at = 0; at < bytes; at += RECORD) {
+        uint8_t data[RECORD];
+        const unsigned n = bytes - at < RECORD ? (unsigned)(bytes - at) : RECORD;
         for (unsigned i = 0; i < n; i++) {
             const int64_t w = (at + i) / word_bytes;
             const int byte = (int)((at + i) % word_bytes);
@@ -167,7 +167,7 @@ static void write_c(rom_sink *s, const rs_rom *rom, const char *name)
         say(s, "    { ");
         for (int e = 0; e < rom->elements; e++) {
             const long long v = rom->values[w * rom->elements + e];
-            /* The least 64-bit integer has no literal. */
+            /* The lowest 64-bit integer has no literal. */
             if (size == 64)
                 snprintf(line, sizeof line, "%sINT64_C(%lld)%s", e > 0 ? ", " : "", v == INT64_MIN ? v + 1 : v,
                          v == INT64_MIN ? " - 1" : "");

@@ -1,4 +1,4 @@
-/* Runs a program and keeps what it prints. */
+/* Runs a program without a shell, and keeps what it prints. */
 #include "verilate/process.h"
 
 #include <errno.h>

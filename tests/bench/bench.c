@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
-#include "verilate/dut.h"
+#include "cosim/dut.h"
 #include "cosim/lockstep.h"
 #include "import/caffe/caffe.h"
 #include "layers/exec.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "verilate/dut.h"
+#include "cosim/dut.h"
 #include "fxp/fxp.h"
 
 enum { MAX_LAYERS = 4, MAX_BEATS = 1 << 14, MAX_VALUES = 1 << 14 };
@@ -746,7 +746,7 @@ enum { ARRAYS = sizeof arrays / sizeof arrays[0] };
 static rs_dut *open_dut(const rs_array_config *config, const rs_dut_options *options)
 {
     rs_dut *dut = NULL;
-    rs_dut_options quick = options != NULL ? *options : (rs_dut_options) { .trace = NULL };
+    rs_dut_options quick = options != NULL ? *options : (rs_dut_options) { .tools = NULL };
     quick.quick = true; /* chains of few cycles */
     rs_assert_ok(rs_dut_open(config, &quick, &dut, diag), diag);
     return dut;

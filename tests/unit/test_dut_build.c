@@ -13,8 +13,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "verilate/dut.h"
-#include "verilate/build.h"
+#include "cosim/dut.h"
 #include "verilate/process.h"
 
 static const rs_array_config small = {
@@ -36,11 +35,24 @@ static rs_diag *diag;
 static char *old_path;
 static char root[4096];
 
-static const rs_dut_build_options plain;
+/* The library of an array's model, built if it is not in the cache, by these tools or by its own. */
+static rs_status build_with(const rs_array_config *config, rs_toolchain *tools, char **path, double *seconds)
+{
+    const rs_dut_options options = { .tools = tools };
+    rs_dut *dut = NULL;
+    *path = NULL;
+    const rs_status status = rs_dut_open(config, &options, &dut, diag);
+    if (status == RS_OK) {
+        *path = rs_strdup(rs_dut_library(dut));
+        *seconds = rs_dut_build_seconds(dut);
+    }
+    rs_dut_close(dut);
+    return status;
+}
 
 static rs_status build(char **path, double *seconds)
 {
-    return rs_dut_build(&small, &plain, path, seconds, diag);
+    return build_with(&small, NULL, path, seconds);
 }
 
 /* A 1x1 convolution of one value: 3 * 1 + 2 = 5. */
@@ -112,33 +124,48 @@ static void run_once(rs_dut *dut)
     assert_int_equal(memory[7], 0);
 }
 
+/* Has another process build the library, which this one has not loaded, and cuts it off. */
+static void build_spoilt(void)
+{
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char *path = NULL;
+        double seconds = 0;
+        const rs_status status = build(&path, &seconds);
+        const int file = status == RS_OK && seconds > 0 ? open(path, O_WRONLY | O_TRUNC) : -1;
+        _exit(file >= 0 ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void built_once(void **state)
 {
     (void)state;
     char *path = NULL, *again = NULL, *other = NULL;
     double seconds = 0;
-    rs_assert_ok(build(&path, &seconds), diag);
-    assert_true(seconds > 0);
-    rs_assert_ok(build(&again, &seconds), diag);
-    assert_true(seconds == 0);
-    assert_string_equal(path, again);
-    /* Nothing is left but the library, its lock and the runtime. */
-    assert_int_equal(rs_test_count_files(getenv("RISTRETTO_CACHE")), 3);
-
+    build_spoilt();
     /* A spoilt library is built anew. */
-    const int file = open(path, O_WRONLY | O_TRUNC);
-    assert_true(file >= 0);
-    close(file);
     rs_dut *dut = NULL;
     rs_assert_ok(rs_dut_open(&small, NULL, &dut, diag), diag);
     assert_true(rs_dut_build_seconds(dut) > 0);
     run_once(dut);
     rs_dut_close(dut);
 
+    rs_assert_ok(build(&path, &seconds), diag);
+    assert_true(seconds == 0);
+    rs_assert_ok(build(&again, &seconds), diag);
+    assert_true(seconds == 0);
+    assert_string_equal(path, again);
+    /* Nothing is left but the library, its lock and the runtime. */
+    assert_int_equal(rs_test_count_files(getenv("RISTRETTO_CACHE")), 3);
+
     /* Another parameter or another source is another library; a copy of the tree elsewhere is not. */
     rs_array_config wider = small;
     wider.accumulator_bits++;
-    rs_assert_ok(rs_dut_build(&wider, &plain, &other, &seconds, diag), diag);
+    rs_assert_ok(build_with(&wider, NULL, &other, &seconds), diag);
     assert_string_not_equal(path, other);
     rs_free(path);
     rs_free(again);
@@ -163,14 +190,16 @@ static void tool(const char *const *argv)
 /* A copy of what a build needs, without and with a mistake in it. */
 static void copy_tree(const char *folder, const char *mistake)
 {
-    char *verilate = rs_format("%s/sim/verilate", folder), *rtl = rs_format("%s/rtl", root),
-         *shim = rs_format("%s/sim/verilate/shim", root);
-    tool((const char *const[]) { "mkdir", "-p", verilate, NULL });
-    tool((const char *const[]) { "cp", "-r", rtl, folder, NULL });
-    tool((const char *const[]) { "cp", "-r", shim, verilate, NULL });
-    rs_free(verilate);
-    rs_free(rtl);
-    rs_free(shim);
+    static const char *const parts[][2] = { { "rtl", "" },
+                                            { "sim/verilate/shim", "sim/verilate" },
+                                            { "sim/cosim/shim", "sim/cosim" } };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char *from = rs_format("%s/%s", root, parts[i][0]), *to = rs_format("%s/%s", folder, parts[i][1]);
+        tool((const char *const[]) { "mkdir", "-p", to, NULL });
+        tool((const char *const[]) { "cp", "-r", from, to, NULL });
+        rs_free(from);
+        rs_free(to);
+    }
     if (mistake != NULL) {
         char *path = rs_format("%s/rtl/rst_flags.sv", folder);
         FILE *file = fopen(path, "a");
@@ -249,14 +278,17 @@ static void tools_asked_once(void **state)
     char *compiler = rs_format("%s/clang++", folder), *asked = rs_format("%s/asked", folder),
          *paths = rs_format("%s:%s", folder, old_path);
     setenv("PATH", paths, 1);
+    rs_toolchain *tools = NULL;
     for (size_t i = 1; i <= 2; i++) {
         char *script = rs_format("#!/bin/sh\n# %zu\n[ \"$1\" != --version ] || echo >>%s\nPATH='%s' exec %s \"$@\"%s\n",
                                  i, asked, old_path, real, i > 1 ? " " : "");
         rs_test_write(compiler, script, strlen(script));
         assert_int_equal(chmod(compiler, 0755), 0);
         rs_free(script);
+        if (tools == NULL)
+            rs_assert_ok(rs_toolchain_new(&tools, diag), diag);
         for (int k = 0; k < 3; k++) {
-            rs_assert_ok(build(&path, &seconds), diag);
+            rs_assert_ok(build_with(&small, tools, &path, &seconds), diag);
             rs_free(path);
         }
         size_t size = 0;
@@ -264,6 +296,7 @@ static void tools_asked_once(void **state)
         assert_int_equal(size, i); /* a line each */
     }
     setenv("PATH", old_path, 1);
+    rs_toolchain_free(tools);
     rs_free(folder);
     rs_free(real);
     rs_free(compiler);
@@ -344,7 +377,7 @@ static void trace_window(void **state)
 {
     (void)state;
     char *file = rs_strdup(rs_test_path("wave.fst"));
-    const rs_dut_options options = { .trace = file, .trace_from = 4, .trace_to = 12 };
+    const rs_dut_options options = { .wave = { file, 4, 12 } };
     rs_dut *dut = NULL;
     rs_assert_ok(rs_dut_open(&small, &options, &dut, diag), diag);
     run_once(dut);

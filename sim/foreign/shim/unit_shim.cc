@@ -1,23 +1,15 @@
-// Other people's unit, Verilated: ports by number. Compiled at run time together with the model (see cosim/unit.c);
+// Other people's unit, Verilated: ports by number. Compiled at run time together with the model (see foreign/open.c);
 // ports.inc is made from the model's header.
 #include "unit_shim.h"
 
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string>
 
-#include "Vdut.h"
-#include "model.h"
+#include "driver.h"
 #include "unit_adapter.h"
-#include "verilated.h"
-#include "wave.h"
-#if VM_TRACE
-#include "verilated_fst_c.h"
-#endif
 
-#ifdef RS_UNIT_CODE_FILE
-#include RS_UNIT_CODE_FILE
+#ifdef RS_MODEL_CODE_FILE
+#include RS_MODEL_CODE_FILE
 #else
 struct unit_adapter : rs_unit_adapter {
 };
@@ -58,61 +50,20 @@ void *place(Vdut &dut, int32_t port, int32_t element)
 }
 } // namespace
 
-struct rs_unit_shim {
-    VerilatedContext context;
-    std::unique_ptr<Vdut> model;
+struct rs_unit_shim : verilated_driver {
     unit_adapter adapter;
     uint64_t half_cycles = 0, trace_from = 0, trace_to = 0;
     uint8_t at_rest = 0; // level of the clock before its edge
     void *places[sizeof ports / sizeof ports[0]][256];
     std::string message;
-#if VM_TRACE
-    std::unique_ptr<VerilatedFstC> trace;
-    bool trace_open = false;
-    std::string trace_path;
-#endif
-
-    void enter()
-    {
-        Verilated::threadContextp(&context);
-        printed.clear();
-    }
 
     explicit rs_unit_shim(const rs_unit_shim_options &given)
+        : verilated_driver("unit", given.x_seed, nullptr, given.trace), trace_from(given.trace_from),
+          trace_to(given.trace_to), at_rest(given.falling_edge ? 1 : 0)
     {
-        enter();
-        const std::string seed = "+verilator+seed+" + std::to_string(given.x_seed % 0x7fffffff + 1);
-        const char *arguments[] = { "dut", "+verilator+rand+reset+2", seed.c_str() };
-        context.commandArgs(3, arguments);
-        trace_from = given.trace_from;
-        trace_to = given.trace_to;
-        at_rest = given.falling_edge ? 1 : 0;
-#if VM_TRACE
-        context.traceEverOn(true);
-#endif
-        model.reset(new Vdut(&context, "unit"));
-#if VM_TRACE
-        if (given.trace != nullptr) {
-            trace_path = given.trace;
-            trace.reset(new VerilatedFstC);
-            model->trace(trace.get(), 99);
-        }
-#endif
         for (int32_t p = 0; ports[p].name != nullptr; p++)
             for (int32_t e = 0; e < 256 && (e == 0 || e < ports[p].elements); e++)
                 places[p][e] = place(*model, p, e);
-    }
-
-    ~rs_unit_shim()
-    {
-        enter();
-#if VM_TRACE
-        if (trace_open) {
-            trace->close();
-            write_save_file(trace_path);
-        }
-#endif
-        model->final();
     }
 
     void set_clock(int32_t clock, uint8_t value)
@@ -125,16 +76,8 @@ struct rs_unit_shim {
     {
         model->eval();
         context.time(half_cycles);
-#if VM_TRACE
-        const uint64_t cycle = half_cycles / 2;
-        if (trace && cycle >= trace_from && cycle <= trace_to) {
-            if (!trace_open) {
-                trace->open(trace_path.c_str());
-                trace_open = true;
-            }
-            trace->dump(half_cycles);
-        }
-#endif
+        if (half_cycles / 2 >= trace_from && half_cycles / 2 <= trace_to)
+            dump(half_cycles);
         half_cycles++;
     }
 
@@ -209,7 +152,7 @@ const char *unit_edge(rs_unit_shim *shim, int32_t clock)
 }
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) const rs_unit_shim_functions *rs_unit_shim_table()
+extern "C" __attribute__((visibility("default"))) const void *rs_model_table()
 {
     static const rs_unit_shim_functions functions = {
         RS_UNIT_INTERFACE,
@@ -221,7 +164,7 @@ extern "C" __attribute__((visibility("default"))) const rs_unit_shim_functions *
         unit_get,
         unit_encode,
         unit_decode,
-#ifdef RS_UNIT_CODE_FILE
+#ifdef RS_MODEL_CODE_FILE
         1,
 #else
         0,

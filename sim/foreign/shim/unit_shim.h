@@ -1,14 +1,14 @@
 /* The C side of a Verilated unit that is not ours: its ports by number, and a clock. What the ports mean is
- * sim/foreign/unit.c's to know. Self-contained, because the object is compiled at run time from an installed copy of
+ * sim/foreign/'s to know. Self-contained, because the object is compiled at run time from an installed copy of
  * this folder. */
-#ifndef RISTRETTO_VERILATE_SHIM_UNIT_SHIM_H
-#define RISTRETTO_VERILATE_SHIM_UNIT_SHIM_H
+#ifndef RISTRETTO_FOREIGN_SHIM_UNIT_SHIM_H
+#define RISTRETTO_FOREIGN_SHIM_UNIT_SHIM_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_UNIT_INTERFACE = 2 };
+enum { RS_UNIT_INTERFACE = 3 };
 
 enum { RS_UNIT_PORT_IN, RS_UNIT_PORT_OUT, RS_UNIT_PORT_INOUT };
 
@@ -44,7 +44,7 @@ typedef struct rs_unit_shim rs_unit_shim;
 extern "C" {
 #endif
 
-/* The functions of the library, found by the one name rs_unit_shim_table. */
+/* The functions of the library: what rs_model_table returns. */
 typedef struct rs_unit_shim_functions {
     int32_t interface_number;
     int32_t n_ports;
@@ -63,8 +63,6 @@ typedef struct rs_unit_shim_functions {
     /* The edge. */
     const char *(*edge)(rs_unit_shim *shim, int32_t clock);
 } rs_unit_shim_functions;
-
-typedef const rs_unit_shim_functions *(*rs_unit_shim_table_function)(void);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 // For the C++ file that an adapter may name (design.code, docs/user/foreign-rtl.md): it defines `struct unit_adapter`,
 // derived from this, and overrides what the YAML file cannot say.
-#ifndef RISTRETTO_VERILATE_SHIM_UNIT_ADAPTER_H
-#define RISTRETTO_VERILATE_SHIM_UNIT_ADAPTER_H
+#ifndef RISTRETTO_FOREIGN_SHIM_UNIT_ADAPTER_H
+#define RISTRETTO_FOREIGN_SHIM_UNIT_ADAPTER_H
 
 #include "Vdut.h"
 #include "unit_shim.h"

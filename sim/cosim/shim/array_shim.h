@@ -1,13 +1,13 @@
-/* The C side of a Verilated array: what sim/verilate/dut.c finds in the shared object that it builds. Self-contained,
- * because the object is compiled at run time from an installed copy of this folder. */
-#ifndef RISTRETTO_VERILATE_SHIM_SHIM_H
-#define RISTRETTO_VERILATE_SHIM_SHIM_H
+/* The C side of a Verilated array: what sim/cosim/dut.c finds in the shared object that is built for it.
+ * Self-contained, because the object is compiled at run time from an installed copy of this folder. */
+#ifndef RISTRETTO_COSIM_SHIM_ARRAY_SHIM_H
+#define RISTRETTO_COSIM_SHIM_ARRAY_SHIM_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_SHIM_INTERFACE = 3 };
+enum { RS_SHIM_INTERFACE = 4 };
 
 /* In the order of rs_event_kind (array/array.h). */
 enum { RS_SHIM_READ, RS_SHIM_OUTPUT, RS_SHIM_WRITE, RS_SHIM_DONE };
@@ -27,7 +27,7 @@ typedef struct rs_shim_event {
 
 typedef bool (*rs_shim_sink)(void *context, const rs_shim_event *event);
 
-/* Faults in the order of rs_dut_fault (verilate/dut.h). They change what is reported of an output beat, not what the
+/* Faults in the order of rs_dut_fault (cosim/dut.h). They change what is reported of an output beat, not what the
  * array does. */
 enum {
     RS_SHIM_FAULT_NONE,
@@ -61,7 +61,7 @@ typedef enum rs_shim_state {
     RS_SHIM_RUNNING, /* the limit is reached */
     RS_SHIM_FINISHED,
     RS_SHIM_STOPPED, /* the sink said so; the run can go on */
-    RS_SHIM_BROKEN   /* see rs_shim_message; the run cannot go on */
+    RS_SHIM_BROKEN   /* see `message`; the run cannot go on */
 } rs_shim_state;
 
 typedef struct rs_shim rs_shim;
@@ -70,7 +70,7 @@ typedef struct rs_shim rs_shim;
 extern "C" {
 #endif
 
-/* The functions of the library, found by the one name rs_shim_table. */
+/* The functions of the library: what rs_model_table returns. */
 typedef struct rs_shim_functions {
     int32_t interface_number;
     rs_shim *(*open)(const rs_shim_options *options, const char **message); /* NULL: message says why */
@@ -83,8 +83,6 @@ typedef struct rs_shim_functions {
     uint64_t (*cycle)(const rs_shim *shim);      /* the next to be clocked */
     const char *(*message)(const rs_shim *shim); /* what broke */
 } rs_shim_functions;
-
-typedef const rs_shim_functions *(*rs_shim_table_function)(void);
 
 #ifdef __cplusplus
 }

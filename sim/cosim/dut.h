@@ -1,14 +1,11 @@
 /* The RTL of the array, Verilated, as a device under test: the same runs and the same events as the C model
- * (array/array.h), from program words and a memory image alone.
- *
- * The model of a set of parameters is built once, with Verilator and clang++ (or g++), and kept in a cache folder:
- * $RISTRETTO_CACHE, else $XDG_CACHE_HOME/ristretto, else ~/.cache/ristretto. Its name holds a hash of everything that
- * it is made of, so that a stale one is never used; two processes that need the same one build it once. The RTL is
- * found in $RISTRETTO_HOME, or by the place of the executable. */
-#ifndef RISTRETTO_VERILATE_DUT_H
-#define RISTRETTO_VERILATE_DUT_H
+ * (array/array.h), from program words and a memory image alone. Its model is built for one set of
+ * parameters (verilate/model.h). */
+#ifndef RISTRETTO_COSIM_DUT_H
+#define RISTRETTO_COSIM_DUT_H
 
 #include "array/array.h"
+#include "verilate/model.h"
 
 /* Planted in what is reported of one output beat, or in what the memory does, to test whoever listens. */
 typedef enum rs_dut_fault {
@@ -20,22 +17,22 @@ typedef enum rs_dut_fault {
     RS_DUT_FAULT_ANSWER     /* from the beat on, the memory answers in every cycle: more than was asked */
 } rs_dut_fault;
 
-/* All zero: no trace, no faults. */
+/* All zero: no waveform, no faults. */
 typedef struct rs_dut_options {
-    uint64_t x_seed;               /* of the values that registers without a reset wake up with */
-    bool no_overflow;              /* assert that no accumulation overflows: for a derived accumulator width */
-    bool quick;                    /* for a few cycles only: compiled without optimization, in a third of the time */
-    const char *trace;             /* FST file to write; NULL: none */
-    uint64_t trace_from, trace_to; /* first and last cycle (of a run) in it */
+    rs_toolchain *tools; /* that the model is built with; NULL: found for this call */
+    uint64_t x_seed;     /* of the values that registers without a reset wake up with */
+    bool no_overflow;    /* assert that no accumulation overflows: for a derived accumulator width */
+    bool quick;          /* for a few cycles only: compiled without optimization, in a third of the time */
+    rs_wave wave;        /* cycles of each run */
     rs_dut_fault fault;
     uint64_t fault_beat; /* output beats counted from 0 over all runs */
 } rs_dut_options;
 
 typedef struct rs_dut rs_dut;
 
-/* config: every width resolved, as in rs_program. options may be NULL.
- * RS_RESOURCE: Verilator or a C++ compiler is missing, or the cache folder cannot be written. RS_INTERNAL: the build
- * failed; the message shows the end of the tool's output. RS_INTERRUPTED. */
+/* config: every width resolved, as in rs_program. options may be NULL. Errors: those of rs_toolchain_new and
+ * rs_model_open. With $RISTRETTO_RTL_COVERAGE, for scripts/rtl-coverage, models count lines and toggles, and each one
+ * leaves its counts in that folder when it is closed. */
 rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *options, rs_dut **dut, rs_diag *diag);
 void rs_dut_close(rs_dut *dut);
 

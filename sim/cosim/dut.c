@@ -1,17 +1,18 @@
-/* Loads a Verilated model of the array and runs it. */
-#include "verilate/dut.h"
+/* The array's RTL as a device under test: its model's recipe, its program memory, its events. */
+#include "cosim/dut.h"
 
-#include <dlfcn.h>
+#include <inttypes.h>
 #include <stdatomic.h>
-#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/rng.h"
-#include "verilate/shim/shim.h"
-#include "verilate/build.h"
+#include "cosim/shim/array_shim.h"
+#include "verilate/words.h"
 
 _Static_assert((int)RS_EVENT_READ == RS_SHIM_READ && (int)RS_EVENT_OUTPUT == RS_SHIM_OUTPUT &&
                    (int)RS_EVENT_WRITE == RS_SHIM_WRITE && (int)RS_EVENT_DONE == RS_SHIM_DONE,
@@ -25,9 +26,7 @@ _Static_assert(sizeof(rs_descriptor) <= RS_DESCRIPTOR_WORDS * sizeof(int32_t), "
 
 struct rs_dut {
     rs_array_config config;
-    char *path;
-    double build_seconds;
-    void *library;
+    rs_model *model;
     const rs_shim_functions *functions;
     rs_shim *shim;
     rs_descriptor *descriptors; /* in the program memory */
@@ -35,27 +34,101 @@ struct rs_dut {
     char *coverage; /* file of counts; NULL: none */
 };
 
-static rs_status load(rs_dut *dut, rs_diag *diag)
+static const char *coverage_folder(void)
 {
-    dut->library = dlopen(dut->path, RTLD_NOW | RTLD_LOCAL);
-    if (dut->library == NULL)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
-                        "cannot be loaded: %s", dlerror());
-    /* The cast of an object pointer to a function's, as POSIX has it. */
-    rs_shim_table_function table = NULL;
-    *(void **)&table = dlsym(dut->library, "rs_shim_table");
-    dut->functions = table != NULL ? table() : NULL;
-    if (dut->functions == NULL || dut->functions->interface_number != RS_SHIM_INTERFACE)
-        return rs_error(diag, RS_INTERNAL, RS_FILE(dut->path), "delete it, so that it is built anew",
-                        "is not a model of this version");
-    return RS_OK;
+    const char *folder = getenv("RISTRETTO_RTL_COVERAGE");
+    return folder != NULL && *folder != '\0' ? folder : NULL;
+}
+
+/* The sources in the order in which Verilator wants them: waivers before what they speak of, the package first. */
+static rs_status list_sources(const char *home, bool coverage, rs_words *sources, rs_diag *diag)
+{
+    static const char *const folders[] = { "rtl", "rtl/checks", "rtl/coverage" };
+    rs_words files = { .arena = sources->arena };
+    rs_status status = RS_OK;
+    for (size_t i = 0; i < (coverage ? 3U : 2U) && status == RS_OK; i++) {
+        char *folder = rs_format("%s/%s", home, folders[i]);
+        status = folder != NULL ? rs_words_add_design(&files, folder, diag) : rs_out_of_memory(diag);
+        rs_free(folder);
+    }
+    for (size_t i = 0; i < files.n; i++)
+        if (rs_has_suffix(files.items[i], ".vlt"))
+            rs_words_add(sources, files.items[i]);
+    rs_words_format(sources, "%s/rtl/ristretto_pkg.sv", home);
+    for (size_t i = 0; i < files.n; i++)
+        if (rs_has_suffix(files.items[i], ".sv") && !rs_has_suffix(files.items[i], "/ristretto_pkg.sv"))
+            rs_words_add(sources, files.items[i]);
+    return status == RS_OK ? rs_words_status(sources, diag) : status;
+}
+
+static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_options *options, rs_diag *diag)
+{
+    static const char *const parts[] = { "sim/cosim/shim/array_shim.h", NULL };
+    const rs_array_config *config = &dut->config;
+    rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
+    const int n = rs_array_parameters(config, parameters);
+    rs_arena *arena = rs_arena_new();
+    if (arena == NULL)
+        return rs_out_of_memory(diag);
+    rs_words words = { .arena = arena }, sources = { .arena = arena }, include = { .arena = arena };
+    for (int i = 0; i < n; i++)
+        rs_words_format(&words, "%s=%s%" PRId64, parameters[i].name, parameters[i].prefix, parameters[i].value);
+    rs_words_format(&include, "%s/rtl", rs_toolchain_home(tools));
+    char what[64];
+    snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
+    const rs_model_recipe recipe = { .what = what,
+                                     .top = "ristretto_array",
+                                     .shim = "sim/cosim/shim/array_shim.cc",
+                                     .shim_parts = parts,
+                                     .interface_number = RS_SHIM_INTERFACE,
+                                     .parameters = words.items,
+                                     .sources = sources.items,
+                                     .include = include.items,
+                                     .is_own = true };
+    rs_status status = words.failed || include.failed
+                           ? rs_out_of_memory(diag)
+                           : list_sources(rs_toolchain_home(tools), options->coverage, &sources, diag);
+    if (status == RS_OK)
+        status = rs_model_open(tools, &recipe, options, &dut->model, diag);
+    rs_arena_free(arena);
+    if (status == RS_OK)
+        dut->functions = rs_model_functions(dut->model);
+    return status;
+}
+
+static rs_status open_shim(rs_dut *dut, const rs_dut_options *options, rs_diag *diag)
+{
+    const rs_array_config *config = &dut->config;
+    if (coverage_folder() != NULL) {
+        static atomic_uint opened; /* names of this process's files */
+        dut->coverage = rs_format("%s/%ld-%u.dat", coverage_folder(), (long)getpid(), atomic_fetch_add(&opened, 1));
+        if (dut->coverage == NULL)
+            return rs_out_of_memory(diag);
+    }
+    const rs_shim_options given = {
+        .lanes = config->lanes,
+        .act_bits = config->activation_bits,
+        .bus_bits = config->bus_bits,
+        .x_seed = options->x_seed,
+        .no_overflow = options->no_overflow,
+        .trace = options->wave.path,
+        .trace_from = options->wave.from,
+        .trace_to = options->wave.to,
+        .coverage = dut->coverage,
+        .fault = (int32_t)options->fault,
+        .fault_beat = options->fault_beat,
+    };
+    const char *message = "";
+    dut->shim = dut->functions->open(&given, &message);
+    return dut->shim != NULL ? RS_OK
+                             : rs_error(diag, RS_RESOURCE, RS_FILE(rs_model_path(dut->model)), NULL,
+                                        "the RTL model cannot be started: %s", message);
 }
 
 rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *options, rs_dut **result, rs_diag *diag)
 {
-    static const rs_dut_options none = { .trace = NULL };
-    if (options == NULL)
-        options = &none;
+    static const rs_dut_options none = { .tools = NULL };
+    const rs_dut_options *o = options != NULL ? options : &none;
     *result = NULL;
     if (config->activation_bits <= 0 || config->weight_bits <= 0 || config->accumulator_bits <= 0)
         return rs_error(diag, RS_INTERNAL, RS_NOWHERE, NULL, "the array's widths are not resolved");
@@ -65,48 +138,19 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
         return rs_out_of_memory(diag);
     dut->config = *config;
     dut->config.path = dut->config.name = NULL;
-    dut->descriptors = RS_NEW_ARRAY(rs_descriptor, (size_t)config->program_depth);
+    dut->descriptors = RS_NEW_ARRAY(rs_descriptor, config->program_depth);
+    const rs_model_options model = { .trace = o->wave.path != NULL,
+                                     .quick = o->quick,
+                                     .coverage = coverage_folder() != NULL };
+    rs_toolchain *own = NULL;
     rs_status status = dut->descriptors != NULL ? RS_OK : rs_out_of_memory(diag);
-    rs_dut_build_options build = { .trace = options->trace != NULL, .quick = options->quick };
+    if (status == RS_OK && o->tools == NULL)
+        status = rs_toolchain_new(&own, diag);
     if (status == RS_OK)
-        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
-    if (status == RS_OK && load(dut, NULL) != RS_OK) {
-        /* Spoilt, by a full disk for example: once more. */
-        if (dut->library != NULL)
-            dlclose(dut->library);
-        dut->library = NULL;
-        rs_free(dut->path);
-        build.again = true;
-        status = rs_dut_build(config, &build, &dut->path, &dut->build_seconds, diag);
-        if (status == RS_OK)
-            status = load(dut, diag);
-    }
-    if (status == RS_OK && rs_dut_coverage_folder() != NULL) {
-        static atomic_uint opened; /* names of this process's files */
-        dut->coverage = rs_format("%s/%ld-%u.dat", rs_dut_coverage_folder(), (long)getpid(),
-                                  atomic_fetch_add(&opened, 1));
-        status = dut->coverage != NULL ? RS_OK : rs_out_of_memory(diag);
-    }
-    if (status == RS_OK) {
-        const rs_shim_options given = {
-            .lanes = config->lanes,
-            .act_bits = config->activation_bits,
-            .bus_bits = config->bus_bits,
-            .x_seed = options->x_seed,
-            .no_overflow = options->no_overflow,
-            .trace = options->trace,
-            .trace_from = options->trace_from,
-            .trace_to = options->trace_to,
-            .coverage = dut->coverage,
-            .fault = (int32_t)options->fault,
-            .fault_beat = options->fault_beat,
-        };
-        const char *message = "";
-        dut->shim = dut->functions->open(&given, &message);
-        if (dut->shim == NULL)
-            status = rs_error(diag, RS_RESOURCE, RS_FILE(dut->path), NULL, "the RTL model cannot be started: %s",
-                              message);
-    }
+        status = open_model(dut, o->tools != NULL ? o->tools : own, &model, diag);
+    rs_toolchain_free(own);
+    if (status == RS_OK)
+        status = open_shim(dut, o, diag);
     if (status != RS_OK) {
         rs_dut_close(dut);
         return status;
@@ -119,12 +163,10 @@ void rs_dut_close(rs_dut *dut)
 {
     if (dut == NULL)
         return;
-    if (dut->shim != NULL && dut->functions != NULL)
+    if (dut->shim != NULL)
         dut->functions->close(dut->shim);
-    if (dut->library != NULL)
-        dlclose(dut->library);
+    rs_model_close(dut->model);
     rs_free(dut->descriptors);
-    rs_free(dut->path);
     rs_free(dut->coverage);
     rs_free(dut);
 }
@@ -165,15 +207,15 @@ rs_status rs_dut_start(rs_dut *dut, const rs_descriptor *descriptors, int n, uin
     return RS_OK;
 }
 
-typedef struct relay {
+typedef struct dut_relay {
     const rs_dut *dut;
     rs_event_sink sink;
     void *context;
-} relay;
+} dut_relay;
 
 static bool pass_on(void *context, const rs_shim_event *from)
 {
-    const relay *to = context;
+    const dut_relay *to = context;
     if (to->sink == NULL)
         return true;
     /* The shim knows words of bits only; their descriptor says whether they have a sign. */
@@ -205,7 +247,7 @@ rs_status rs_dut_advance(rs_dut *dut, uint64_t limit, rs_event_sink sink, void *
 {
     /* In pieces, so that an interrupt is seen. */
     enum { PIECE = 1 << 16 };
-    relay to = { .dut = dut, .sink = sink, .context = context };
+    dut_relay to = { .dut = dut, .sink = sink, .context = context };
     *finished = false;
     for (;;) {
         const uint64_t now = dut->functions->cycle(dut->shim);
@@ -236,10 +278,10 @@ uint64_t rs_dut_cycle(const rs_dut *dut)
 
 const char *rs_dut_library(const rs_dut *dut)
 {
-    return dut->path;
+    return rs_model_path(dut->model);
 }
 
 double rs_dut_build_seconds(const rs_dut *dut)
 {
-    return dut->build_seconds;
+    return rs_model_build_seconds(dut->model);
 }

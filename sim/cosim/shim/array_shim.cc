@@ -1,24 +1,14 @@
-// Drives a Verilated ristretto_array: clock, memory, events. Compiled at run time together with the model (see dut.c).
-#include "shim.h"
+// Drives a Verilated ristretto_array: clock, memory, events. Compiled at run time together with the model (see
+// cosim/dut.c).
+#include "array_shim.h"
 
 #include <cinttypes>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <string>
 #include <vector>
 
-#include "Vdut.h"
-#include "model.h"
-#include "verilated.h"
-#include "wave.h"
-#if VM_COVERAGE
-#include "verilated_cov.h"
-#endif
-#if VM_TRACE
-#include "verilated_fst_c.h"
-#endif
+#include "driver.h"
 
 // --------------------------------------------------------------------------------------------------------- helpers
 namespace
@@ -46,19 +36,9 @@ template <typename Port> void get_bytes(const Port &port, uint8_t *bytes, size_t
 
 } // namespace
 
-struct rs_shim {
+struct rs_shim : verilated_driver {
     rs_shim_options options {};
-    VerilatedContext context;
-    std::unique_ptr<Vdut> model;
-#if VM_TRACE
-    std::unique_ptr<VerilatedFstC> trace;
-    bool trace_open = false;
     uint64_t trace_base = 0, trace_time = 0;
-    std::string trace_path;
-#endif
-#if VM_COVERAGE
-    std::string coverage_path;
-#endif
     rs_shim_memory memory {};
     uint32_t n_descriptors = 0;
     size_t beat_bytes = 0;
@@ -81,30 +61,15 @@ struct rs_shim {
     rs_shim_event held_event {};
     std::vector<int32_t> held_values;
 
-    explicit rs_shim(const rs_shim_options &given) : options(given)
+    explicit rs_shim(const rs_shim_options &given)
+        : verilated_driver("ristretto_array", given.x_seed, given.no_overflow ? "+no_overflow" : "+none", given.trace),
+          options(given)
     {
-        enter();
-        const std::string seed = "+verilator+seed+" + std::to_string(given.x_seed % 0x7fffffff + 1);
-        const char *arguments[] = { "dut", "+verilator+rand+reset+2", seed.c_str(),
-                                    given.no_overflow ? "+no_overflow" : "+none" };
-        context.commandArgs(4, arguments);
-#if VM_TRACE
-        context.traceEverOn(true);
-#endif
-        model.reset(new Vdut(&context, "ristretto_array"));
-#if VM_TRACE
-        if (given.trace != nullptr) {
-            trace_path = given.trace;
-            trace.reset(new VerilatedFstC);
-            model->trace(trace.get(), 99);
-        }
-#endif
-        options.trace = nullptr;
 #if VM_COVERAGE
         if (given.coverage != nullptr)
             coverage_path = given.coverage;
 #endif
-        options.coverage = nullptr;
+        options.trace = options.coverage = nullptr; // the caller's
         beat_bytes = static_cast<size_t>(given.bus_bits) / 8;
         output_bytes.resize((static_cast<size_t>(given.lanes * given.act_bits) + 7) / 8 + 8);
         values.resize(static_cast<size_t>(given.lanes));
@@ -145,59 +110,30 @@ struct rs_shim {
             reset();
     }
 
-    // Verilator finds the context of what it does, and of what it destroys, in a variable of the thread.
-    void enter()
-    {
-        Verilated::threadContextp(&context);
-        printed.clear();
-    }
-
-    ~rs_shim()
-    {
-        enter();
-#if VM_TRACE
-        if (trace_open) {
-            trace->close();
-            write_save_file(trace_path);
-        }
-#endif
-        model->final();
-#if VM_COVERAGE
-        if (!coverage_path.empty())
-            context.coveragep()->write(coverage_path.c_str());
-#endif
-    }
-
     // The inputs of a cycle are set; its outputs, which depend on registers only, were read. Goes to the next cycle.
     void clock()
     {
         model->clk_i = 0;
         model->eval();
-#if VM_TRACE
-        dump(0);
-#endif
+        dump_half(0);
         model->clk_i = 1;
         model->eval();
-#if VM_TRACE
-        dump(1);
-#endif
+        dump_half(1);
         total_cycles++;
     }
 
-#if VM_TRACE
     // Cycle t of the first run lies at time 2 t; those of later runs come after it.
-    void dump(unsigned half)
+    void dump_half(unsigned half)
     {
+#if VM_TRACE
         if (!trace || cycle < options.trace_from || cycle > options.trace_to || !started)
             return;
-        if (!trace_open) {
-            trace->open(trace_path.c_str());
-            trace_open = true;
-        }
         trace_time = trace_base + 2 * cycle + half;
-        trace->dump(trace_time);
-    }
+        dump(trace_time);
+#else
+        (void)half;
 #endif
+    }
 
     bool ready() const
     {
@@ -415,7 +351,7 @@ const char *shim_message(const rs_shim *shim)
 }
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) const rs_shim_functions *rs_shim_table(void)
+extern "C" __attribute__((visibility("default"))) const void *rs_model_table(void)
 {
     static const rs_shim_functions functions = { RS_SHIM_INTERFACE, shim_open,    shim_close, shim_write_program,
                                                  shim_start,        shim_advance, shim_cycle, shim_message };
