@@ -1,0 +1,54 @@
+// The table of formats, and what types Caffe has besides.
+#include "import/layers/rule.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace ristretto
+{
+
+static const LayerFormats *const FORMATS[RS_LAYER_TYPES] = {
+#define RS_LAYER_TYPE(name, symbol) &symbol##_formats,
+#include "net/layer_types.def"
+};
+
+const LayerFormats &layer_formats(rs_layer_type type)
+{
+    return *FORMATS[type];
+}
+
+const CaffeType *find_caffe_type(const std::string &name, rs_layer_type *layer)
+{
+    for (int i = 0; i < RS_LAYER_TYPES; i++)
+        for (const CaffeType &t : FORMATS[i]->caffe_types)
+            if (name == t.name) {
+                *layer = static_cast<rs_layer_type>(i);
+                return &t;
+            }
+    return nullptr;
+}
+
+std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe)
+{
+    // clang-format off
+    static const char *const others[] = {
+        "AbsVal", "ArgMax", "BatchReindex", "BNLL", "ContrastiveLoss", "Crop", "DeconvolutionRistretto",
+        "DummyData", "Embed", "Exp", "Filter", "HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss",
+        "Log", "LRNRistretto", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Power",
+        "Python", "Reduction", "RNN", "SigmoidCrossEntropyLoss", "Silence", "SPP", "Swish", "Threshold", "Tile",
+        "WindowData",
+    };
+    // clang-format on
+    std::vector<std::string> supported;
+    std::string list;
+    for (const LayerFormats *formats : FORMATS)
+        for (const CaffeType &t : formats->caffe_types) {
+            supported.push_back(t.name);
+            list += (list.empty() ? "" : ", ") + std::string(t.name);
+        }
+    *known_to_caffe = std::find(std::begin(others), std::end(others), name) != std::end(others);
+    const std::string nearest = *known_to_caffe ? "" : did_you_mean(name, supported);
+    return nearest.empty() ? "supported are " + list : nearest;
+}
+
+} // namespace ristretto
