@@ -114,14 +114,14 @@ static char *similar_file(const char *path)
 /* -------------------------------------------------------------------------------------------------------- input */
 
 /* A buffer that grows up to a limit, with room for one zero byte behind it. */
-typedef struct buffer {
+typedef struct file_buffer {
     uint8_t *data;
     size_t size, capacity, limit;
-} buffer;
+} file_buffer;
 
 /* Makes room for at least one more byte, or `wanted` in all. False: no memory. Never asks for much more than the limit.
  */
-static bool grow(buffer *b, size_t wanted)
+static bool grow(file_buffer *b, size_t wanted)
 {
     if (wanted <= b->capacity)
         return true;
@@ -157,7 +157,7 @@ static ssize_t read_some(int fd, void *to, size_t n)
     return got;
 }
 
-static rs_status read_all(int fd, const char *path, buffer *b, rs_diag *diag)
+static rs_status read_all(int fd, const char *path, file_buffer *b, rs_diag *diag)
 {
     struct stat st;
     size_t expected = 4096;
@@ -203,7 +203,7 @@ static void zlib_free(voidpf opaque, voidpf block)
 }
 
 /* Inflates all members of a gzip file. */
-static rs_status inflate_all(const char *path, const uint8_t *data, size_t size, buffer *b, rs_diag *diag)
+static rs_status inflate_all(const char *path, const uint8_t *data, size_t size, file_buffer *b, rs_diag *diag)
 {
     z_stream z = { .zalloc = zlib_alloc, .zfree = zlib_free };
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) /* 16: gzip framing only */
@@ -270,11 +270,11 @@ rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t
         rs_free(hint);
         return RS_BAD_INPUT;
     }
-    buffer raw = { .limit = max_bytes };
+    file_buffer raw = { .limit = max_bytes };
     rs_status status = read_all(fd, path, &raw, diag);
     close(fd);
     if (status == RS_OK && inflate && raw.size >= 2 && raw.data[0] == 0x1f && raw.data[1] == 0x8b) {
-        buffer plain = { .limit = max_bytes };
+        file_buffer plain = { .limit = max_bytes };
         /* Deflate saves more than 3/4 seldom: start there, and grow for the rest. */
         const size_t guess = raw.size < max_bytes / 4 ? raw.size * 4 : max_bytes;
         status = grow(&plain, guess > 0 ? guess : 1) ? inflate_all(path, raw.data, raw.size, &plain, diag)

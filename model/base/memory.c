@@ -99,14 +99,14 @@ void rs_free(void *block)
 /* Blocks are cut from chunks that double in size, so that an arena costs few allocations whatever it holds. */
 enum { FIRST_CHUNK = 4096, MAX_CHUNK = 1 << 20, ARENA_ALIGNMENT = 16 };
 
-typedef struct chunk {
-    struct chunk *next;
+typedef struct memory_chunk {
+    struct memory_chunk *next;
     size_t used, size;
     _Alignas(ARENA_ALIGNMENT) unsigned char bytes[];
-} chunk;
+} memory_chunk;
 
 struct rs_arena {
-    chunk *chunks; /* the one that is being filled first */
+    memory_chunk *chunks; /* the one that is being filled first */
     size_t next_size;
 };
 
@@ -122,8 +122,8 @@ void rs_arena_free(rs_arena *arena)
 {
     if (arena == NULL)
         return;
-    for (chunk *c = arena->chunks; c != NULL;) {
-        chunk *next = c->next;
+    for (memory_chunk *c = arena->chunks; c != NULL;) {
+        memory_chunk *next = c->next;
         rs_free(c);
         c = next;
     }
@@ -137,10 +137,10 @@ void *rs_arena_calloc(rs_arena *arena, size_t count, size_t size)
         return NULL;
     /* Rounded up so that the next block is aligned; at least one unit, so that no two blocks share an address. */
     bytes = bytes == 0 ? ARENA_ALIGNMENT : (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
-    chunk *c = arena->chunks;
+    memory_chunk *c = arena->chunks;
     if (c == NULL || c->size - c->used < bytes) {
         const size_t room = bytes > arena->next_size ? bytes : arena->next_size;
-        c = room > PTRDIFF_MAX - sizeof(chunk) - ALIGNMENT ? NULL : rs_calloc(1, sizeof(chunk) + room);
+        c = room > PTRDIFF_MAX - sizeof(memory_chunk) - ALIGNMENT ? NULL : rs_calloc(1, sizeof(memory_chunk) + room);
         if (c == NULL)
             return NULL;
         c->size = room;

@@ -13,15 +13,15 @@ static const char magic[6] = { '\x93', 'N', 'U', 'M', 'P', 'Y' };
 /* ------------------------------------------------------------------------------------------------------ reading */
 
 /* A cursor over the header, a Python dictionary literal. */
-typedef struct cursor {
+typedef struct npy_cursor {
     const char *path;
     const uint8_t *bytes; /* the whole file */
     size_t at, end;       /* the header's part of it */
     rs_diag *diag;
     rs_status status;
-} cursor;
+} npy_cursor;
 
-static bool wrong(cursor *c, const char *expected)
+static bool wrong(npy_cursor *c, const char *expected)
 {
     if (c->status == RS_OK)
         c->status = rs_error(c->diag, RS_BAD_INPUT, RS_FILE(c->path), NULL, "byte %zu of the NumPy header: expected %s",
@@ -29,13 +29,13 @@ static bool wrong(cursor *c, const char *expected)
     return false;
 }
 
-static void skip_space(cursor *c)
+static void skip_space(npy_cursor *c)
 {
     while (c->at < c->end && (c->bytes[c->at] == ' ' || c->bytes[c->at] == '\n' || c->bytes[c->at] == '\t'))
         c->at++;
 }
 
-static bool accept(cursor *c, char ch)
+static bool accept(npy_cursor *c, char ch)
 {
     skip_space(c);
     if (c->at >= c->end || c->bytes[c->at] != (uint8_t)ch)
@@ -45,7 +45,7 @@ static bool accept(cursor *c, char ch)
 }
 
 /* 'text' or "text", no escapes; cut to fit is an error. */
-static bool string(cursor *c, char *text, size_t size)
+static bool string(npy_cursor *c, char *text, size_t size)
 {
     skip_space(c);
     const char quote = accept(c, '\'') ? '\'' : accept(c, '"') ? '"' : 0;
@@ -61,7 +61,7 @@ static bool string(cursor *c, char *text, size_t size)
     return accept(c, quote) || wrong(c, "the end of the string");
 }
 
-static bool word(cursor *c, const char *text)
+static bool word(npy_cursor *c, const char *text)
 {
     const size_t n = strlen(text);
     skip_space(c);
@@ -71,7 +71,7 @@ static bool word(cursor *c, const char *text)
     return true;
 }
 
-static bool shape(cursor *c, rs_npy *array)
+static bool shape(npy_cursor *c, rs_npy *array)
 {
     if (!accept(c, '('))
         return wrong(c, "'(' of a shape");
@@ -98,7 +98,7 @@ static bool shape(cursor *c, rs_npy *array)
     return true;
 }
 
-static bool type(cursor *c, rs_npy *array)
+static bool type(npy_cursor *c, rs_npy *array)
 {
     static const char *const known[] = { "i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8" };
     char text[16] = ""; /* all of it, for text + 1 below when the string is empty */
@@ -116,7 +116,7 @@ static bool type(cursor *c, rs_npy *array)
                  "a type of little-endian integers or floats: '|i1' '<i2' '<i4' '<i8' '|u1' '<u2' '<u4' '<f4' '<f8'");
 }
 
-static bool header(cursor *c, rs_npy *array)
+static bool header(npy_cursor *c, rs_npy *array)
 {
     bool has_type = false, has_order = false, has_shape = false;
     if (!accept(c, '{'))
@@ -174,7 +174,7 @@ rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_n
     if (length > size - prefix)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
                         "the NumPy header has %zu bytes, the file holds %zu more", length, size - prefix);
-    cursor c = { path, bytes, prefix, prefix + length, diag, RS_OK };
+    npy_cursor c = { path, bytes, prefix, prefix + length, diag, RS_OK };
     if (!header(&c, array))
         return c.status;
     const size_t available = size - prefix - length;

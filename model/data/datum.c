@@ -10,16 +10,16 @@ enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 enum { WINDOW = 512, MAX_VARINT = 10 };
 
 /* A window of the record that moves with the place. */
-typedef struct walker {
+typedef struct datum_walker {
     rs_datum_reader *read;
     void *context;
     uint64_t at, size, window_at;
     size_t have;
     bool unreadable;
     uint8_t window[WINDOW];
-} walker;
+} datum_walker;
 
-static bool byte(walker *w, uint8_t *value)
+static bool byte(datum_walker *w, uint8_t *value)
 {
     if (w->at >= w->size)
         return false;
@@ -36,7 +36,7 @@ static bool byte(walker *w, uint8_t *value)
     return true;
 }
 
-static bool varint(walker *w, uint64_t *value)
+static bool varint(datum_walker *w, uint64_t *value)
 {
     *value = 0;
     for (int i = 0; i < MAX_VARINT; i++) {
@@ -50,7 +50,7 @@ static bool varint(walker *w, uint64_t *value)
     return false;
 }
 
-static const char *field(walker *w, rs_datum *datum)
+static const char *field(datum_walker *w, rs_datum *datum)
 {
     uint64_t tag = 0, value = 0;
     if (!varint(w, &tag))
@@ -109,7 +109,7 @@ static const char *field(walker *w, rs_datum *datum)
 
 const char *rs_datum_walk(rs_datum_reader *read, void *context, uint64_t size, rs_datum *datum, uint64_t *at)
 {
-    walker w = { .read = read, .context = context, .size = size };
+    datum_walker w = { .read = read, .context = context, .size = size };
     *datum = (rs_datum) { 0 };
     while (w.at < w.size) {
         *at = w.at;

@@ -8,12 +8,12 @@
 
 enum { PIECE = 16, MAX_READERS = 16 };
 
-typedef struct slot {
+typedef struct feed_slot {
     rs_window at;
     bool ready;
     rs_status status;
     rs_diag *diag; /* messages, if status is not RS_OK */
-} slot;
+} feed_slot;
 
 struct rs_feed {
     const rs_dataset *set;
@@ -30,7 +30,7 @@ struct rs_feed {
     int64_t issued; /* the next image for a reader */
     bool quit;
     int64_t n_slots;
-    slot *slots;
+    feed_slot *slots;
     uint8_t *windows;
 };
 
@@ -46,7 +46,7 @@ static void *reader(void *argument)
             break;
         const int64_t i = f->issued++;
         pthread_mutex_unlock(&f->lock);
-        slot *s = &f->slots[i % f->n_slots];
+        feed_slot *s = &f->slots[i % f->n_slots];
         rs_diag *diag = NULL;
         uint8_t *window = f->windows + i % f->n_slots * bytes;
         rs_status st = rs_window_read(f->set, f->param, f->training ? &f->seed : NULL, i, window, &s->at, NULL);
@@ -86,7 +86,7 @@ rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const u
     }
     const int64_t bytes = rs_shape_count(&f->shape, 0);
     f->n_slots = 2 * (batch > 0 ? batch : 1);
-    f->slots = RS_NEW_ARRAY(slot, (size_t)f->n_slots);
+    f->slots = RS_NEW_ARRAY(feed_slot, (size_t)f->n_slots);
     f->windows = bytes > 0 ? rs_calloc((size_t)f->n_slots, (size_t)bytes) : NULL;
     if (f->slots == NULL || f->windows == NULL) {
         rs_free(f->slots);
@@ -130,16 +130,16 @@ void rs_feed_free(rs_feed *f)
     rs_free(f);
 }
 
-typedef struct job {
+typedef struct feed_job {
     const rs_feed *feed;
     int64_t n;
     float *pixels;
-} job;
+} feed_job;
 
 static void convert(void *context, size_t index, int worker)
 {
     (void)worker;
-    const job *j = context;
+    const feed_job *j = context;
     const rs_feed *f = j->feed;
     const int64_t values = rs_shape_count(&f->shape, 0), from = (int64_t)index * PIECE,
                   to = from + PIECE < j->n ? from + PIECE : j->n;
@@ -162,7 +162,7 @@ rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_d
     if (f->slots != NULL) {
         pthread_mutex_lock(&f->lock);
         for (int64_t i = 0; i < n && st == RS_OK; i++) {
-            slot *s = &f->slots[(f->next + i) % f->n_slots];
+            feed_slot *s = &f->slots[(f->next + i) % f->n_slots];
             while (!s->ready)
                 pthread_cond_wait(&f->done, &f->lock);
             st = s->status;
@@ -173,7 +173,7 @@ rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_d
     }
     if (st != RS_OK)
         return st;
-    job j = { f, n, pixels };
+    feed_job j = { f, n, pixels };
     rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
     for (int64_t i = 0; i < n && labels != NULL; i++)
         labels[i] =

@@ -11,22 +11,22 @@
 #define MAX_BYTES ((size_t)1 << 30)
 #define MAX_IMAGES ((int64_t)1 << 28)
 
-typedef struct entry {
+typedef struct list_entry {
     const char *name; /* in the text */
     int32_t line, label;
-} entry;
+} list_entry;
 
-typedef struct list {
+typedef struct image_list {
     rs_source source;
     char *path, *text, *root; /* root: put before a name that is not absolute; "": nothing */
-    entry *entries;
+    list_entry *entries;
     int64_t count;
     size_t capacity;
-} list;
+} image_list;
 
 static void list_free(rs_source *source)
 {
-    list *l = (list *)source;
+    image_list *l = (image_list *)source;
     rs_free(l->path);
     rs_free(l->text);
     rs_free(l->root);
@@ -36,14 +36,14 @@ static void list_free(rs_source *source)
 
 static rs_loc list_where(const rs_source *source, int64_t index, char *name, size_t size)
 {
-    const list *l = (const list *)source;
+    const image_list *l = (const image_list *)source;
     snprintf(name, size, "%s", l->entries[index].name);
     return (rs_loc) { l->path, l->entries[index].line, 1 };
 }
 
 static rs_status list_read(const rs_source *source, int64_t index, rs_color color, rs_picture *picture, rs_diag *diag)
 {
-    const list *l = (const list *)source;
+    const image_list *l = (const image_list *)source;
     const char *name = l->entries[index].name;
     const rs_loc loc = { l->path, l->entries[index].line, 1 };
     *picture = (rs_picture) { 0 };
@@ -70,7 +70,7 @@ static bool blank(char c)
 }
 
 /* One line, without its end, which is made a zero. */
-static rs_status add_line(list *l, char *line, char *stop, int32_t number, rs_diag *diag)
+static rs_status add_line(image_list *l, char *line, char *stop, int32_t number, rs_diag *diag)
 {
     while (stop > line && blank(stop[-1]))
         stop--;
@@ -95,16 +95,16 @@ static rs_status add_line(list *l, char *line, char *stop, int32_t number, rs_di
         return rs_error(diag, RS_BAD_INPUT, (rs_loc) { l->path, number, (int)(label - line) + 1 }, NULL,
                         "the label %s is too large", label);
     *name_end = '\0';
-    entry *grown = rs_grow(l->entries, (size_t)l->count, &l->capacity, sizeof *grown);
+    list_entry *grown = rs_grow(l->entries, (size_t)l->count, &l->capacity, sizeof *grown);
     if (grown == NULL)
         return rs_out_of_memory(diag);
     l->entries = grown;
-    l->entries[l->count++] = (entry) { line, number, (int32_t)value };
+    l->entries[l->count++] = (list_entry) { line, number, (int32_t)value };
     return RS_OK;
 }
 
 /* All lines; every wrong one is reported. */
-static rs_status read_lines(list *l, size_t size, rs_diag *diag)
+static rs_status read_lines(image_list *l, size_t size, rs_diag *diag)
 {
     rs_status st = RS_OK;
     int32_t number = 0;
@@ -130,7 +130,7 @@ static rs_status read_lines(list *l, size_t size, rs_diag *diag)
 
 /* Where relative names start: the folder that was given; else the list's own, if the first image is there; else the
  * current one, as in Caffe. */
-static rs_status find_root(list *l, const char *given, rs_diag *diag)
+static rs_status find_root(image_list *l, const char *given, rs_diag *diag)
 {
     char *folder = given != NULL && given[0] != '\0' ? rs_strdup(given) : rs_path_folder(l->path);
     char *first = folder != NULL ? rs_path_join(folder, l->entries[0].name) : NULL;
@@ -146,12 +146,12 @@ static rs_status find_root(list *l, const char *given, rs_diag *diag)
 }
 
 /* Fisher and Yates, always the same. */
-static void shuffle(list *l)
+static void shuffle(image_list *l)
 {
     enum { SEED = 1, STREAM = 0x6c697374 };
     for (int64_t i = l->count - 1; i > 0; i--) {
         const int64_t j = (int64_t)rs_random_below(SEED, STREAM, (uint64_t)i, (uint64_t)i + 1);
-        const entry moved = l->entries[i];
+        const list_entry moved = l->entries[i];
         l->entries[i] = l->entries[j];
         l->entries[j] = moved;
     }
@@ -164,7 +164,7 @@ rs_status rs_list_open(const char *path, const rs_open_options *options, rs_data
     rs_status st = rs_read_file(path, MAX_BYTES, false, &text, &size, diag);
     if (st != RS_OK)
         return st;
-    list *l = RS_NEW(list);
+    image_list *l = RS_NEW(image_list);
     if (l == NULL) {
         rs_free(text);
         return rs_out_of_memory(diag);

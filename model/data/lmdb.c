@@ -44,19 +44,19 @@ enum {
 #define MAGIC UINT32_C(0xbeefc0de)
 #define EMPTY UINT64_MAX
 
-typedef struct record {
+typedef struct lmdb_record {
     uint64_t at, size; /* in the file */
-} record;
+} lmdb_record;
 
-typedef struct database {
+typedef struct lmdb_database {
     rs_source source;
     char *path;
     int fd;
     uint64_t size, page, pages_left; /* pages_left: of the walk, which sees none twice in a good file */
-    record *records;
+    lmdb_record *records;
     int64_t count;
     size_t capacity;
-} database;
+} lmdb_database;
 
 static uint64_t number(const uint8_t *p, int bytes)
 {
@@ -66,7 +66,7 @@ static uint64_t number(const uint8_t *p, int bytes)
     return v;
 }
 
-static bool read_at(const database *d, uint64_t at, size_t n, uint8_t *to)
+static bool read_at(const lmdb_database *d, uint64_t at, size_t n, uint8_t *to)
 {
     if (at > d->size || n > d->size - at || rs_fault_strikes(RS_FAULT_READ))
         return false;
@@ -83,7 +83,7 @@ static bool read_at(const database *d, uint64_t at, size_t n, uint8_t *to)
     return true;
 }
 
-static rs_status wrong(const database *d, uint64_t at, const char *what, rs_diag *diag)
+static rs_status wrong(const lmdb_database *d, uint64_t at, const char *what, rs_diag *diag)
 {
     return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), "the database is cut off or corrupt", "byte %llu: %s",
                     (unsigned long long)at, what);
@@ -91,17 +91,17 @@ static rs_status wrong(const database *d, uint64_t at, const char *what, rs_diag
 
 /* ----------------------------------------------------------------------------------------------------- the tree */
 
-static rs_status add_record(database *d, uint64_t at, uint64_t size, rs_diag *diag)
+static rs_status add_record(lmdb_database *d, uint64_t at, uint64_t size, rs_diag *diag)
 {
-    record *grown = rs_grow(d->records, (size_t)d->count, &d->capacity, sizeof *grown);
+    lmdb_record *grown = rs_grow(d->records, (size_t)d->count, &d->capacity, sizeof *grown);
     if (grown == NULL)
         return rs_out_of_memory(diag);
     d->records = grown;
-    d->records[d->count++] = (record) { at, size };
+    d->records[d->count++] = (lmdb_record) { at, size };
     return RS_OK;
 }
 
-static rs_status leaf(database *d, uint64_t at, const uint8_t *page, uint64_t node, rs_diag *diag)
+static rs_status leaf(lmdb_database *d, uint64_t at, const uint8_t *page, uint64_t node, rs_diag *diag)
 {
     const uint64_t size = number(page + node, 2) | number(page + node + 2, 2) << 16, flags = number(page + node + 4, 2);
     const uint64_t value = node + NODE_HEADER + number(page + node + 6, 2);
@@ -124,7 +124,7 @@ static rs_status leaf(database *d, uint64_t at, const uint8_t *page, uint64_t no
 }
 
 /* All records below a page, in the order of their keys. */
-static rs_status walk(database *d, uint64_t number_of_page, int depth, rs_diag *diag)
+static rs_status walk(lmdb_database *d, uint64_t number_of_page, int depth, rs_diag *diag)
 {
     const uint64_t at = number_of_page * d->page;
     if (number_of_page >= d->size / d->page)
@@ -155,7 +155,7 @@ static rs_status walk(database *d, uint64_t number_of_page, int depth, rs_diag *
 }
 
 /* The newer of the two meta pages: page size and root. */
-static rs_status read_meta(database *d, uint64_t *root, uint64_t *entries, rs_diag *diag)
+static rs_status read_meta(lmdb_database *d, uint64_t *root, uint64_t *entries, rs_diag *diag)
 {
     uint8_t meta[2][META_BYTES];
     if (!read_at(d, 0, META_BYTES, meta[0]) || number(meta[0] + META_MAGIC, 4) != MAGIC)
@@ -177,20 +177,20 @@ static rs_status read_meta(database *d, uint64_t *root, uint64_t *entries, rs_di
 
 /* ------------------------------------------------------------------------------------------------------ records */
 
-typedef struct view {
-    const database *d;
+typedef struct lmdb_view {
+    const lmdb_database *d;
     uint64_t at;
-} view;
+} lmdb_view;
 
 static bool read_record(void *context, uint64_t offset, size_t n, uint8_t *to)
 {
-    const view *v = context;
+    const lmdb_view *v = context;
     return read_at(v->d, v->at + offset, n, to);
 }
 
-static rs_status read_datum(const database *d, int64_t index, rs_datum *datum, rs_diag *diag)
+static rs_status read_datum(const lmdb_database *d, int64_t index, rs_datum *datum, rs_diag *diag)
 {
-    view v = { d, d->records[index].at };
+    lmdb_view v = { d, d->records[index].at };
     uint64_t at = 0;
     const char *problem = rs_datum_walk(read_record, &v, d->records[index].size, datum, &at);
     if (problem == NULL) {
@@ -205,14 +205,14 @@ static rs_status read_datum(const database *d, int64_t index, rs_datum *datum, r
 
 static rs_loc where(const rs_source *source, int64_t index, char *name, size_t size)
 {
-    const database *d = (const database *)source;
+    const lmdb_database *d = (const lmdb_database *)source;
     snprintf(name, size, "record %lld", (long long)index);
     return RS_FILE(d->path);
 }
 
 static rs_status read_image(const rs_source *source, int64_t index, rs_color color, rs_picture *picture, rs_diag *diag)
 {
-    const database *d = (const database *)source;
+    const lmdb_database *d = (const lmdb_database *)source;
     rs_datum datum;
     *picture = (rs_picture) { 0 };
     rs_status st = read_datum(d, index, &datum, diag);
@@ -241,7 +241,7 @@ static rs_status read_image(const rs_source *source, int64_t index, rs_color col
 
 static void close_database(rs_source *source)
 {
-    database *d = (database *)source;
+    lmdb_database *d = (lmdb_database *)source;
     if (d->fd >= 0)
         close(d->fd);
     rs_free(d->path);
@@ -249,7 +249,7 @@ static void close_database(rs_source *source)
     rs_free(d);
 }
 
-static rs_status read_labels(database *d, rs_dataset *set, rs_diag *diag)
+static rs_status read_labels(lmdb_database *d, rs_dataset *set, rs_diag *diag)
 {
     set->labels = RS_NEW_ARRAY(int32_t, (size_t)d->count);
     if (set->labels == NULL)
@@ -277,7 +277,7 @@ static rs_status read_labels(database *d, rs_dataset *set, rs_diag *diag)
 
 rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
 {
-    database *d = RS_NEW(database);
+    lmdb_database *d = RS_NEW(lmdb_database);
     if (d == NULL)
         return rs_out_of_memory(diag);
     d->fd = -1;

@@ -171,12 +171,12 @@ rs_status rs_picture_decode(const uint8_t *bytes, size_t size, rs_color color, r
 enum { COEF_BITS = 11, COEF_ONE = 1 << COEF_BITS };
 
 /* Where an output pixel lies between two input pixels: their places, clipped to the image, and their weights. */
-typedef struct tap {
+typedef struct picture_tap {
     int at[2];
     int weight[2];
-} tap;
+} picture_tap;
 
-static void place(tap *t, int64_t i, int64_t from, int64_t to, bool clip_weight)
+static void place(picture_tap *t, int64_t i, int64_t from, int64_t to, bool clip_weight)
 {
     const double scale = 1.0 / ((double)to / (double)from);
     float f = (float)(((double)i + 0.5) * scale - 0.5);
@@ -195,7 +195,7 @@ static void place(tap *t, int64_t i, int64_t from, int64_t to, bool clip_weight)
 }
 
 static void bilinear(const uint8_t *from, int64_t from_width, uint8_t *to, int64_t height, int64_t width,
-                     const tap *rows, const tap *columns, int *line[2])
+                     const picture_tap *rows, const picture_tap *columns, int *line[2])
 {
     for (int64_t y = 0; y < height; y++) {
         for (int k = 0; k < 2; k++) {
@@ -227,7 +227,7 @@ rs_status rs_picture_resize(const rs_picture *from, int64_t height, int64_t widt
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "images cannot be resized to %lldx%lld (height x width)",
                         (long long)height, (long long)width);
     const size_t area = (size_t)(height * width), from_area = (size_t)from->height * (size_t)from->width;
-    tap *rows = RS_NEW_ARRAY(tap, (size_t)height), *columns = RS_NEW_ARRAY(tap, (size_t)width);
+    picture_tap *rows = RS_NEW_ARRAY(picture_tap, (size_t)height), *columns = RS_NEW_ARRAY(picture_tap, (size_t)width);
     int *lines = RS_NEW_ARRAY(int, 2 * (size_t)width);
     to->pixels = rs_calloc(area, (size_t)from->channels);
     rs_status st = rows == NULL || columns == NULL || lines == NULL || to->pixels == NULL ? rs_out_of_memory(diag)

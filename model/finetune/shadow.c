@@ -12,19 +12,19 @@
 enum { PIECE = 8192 };
 
 /* A run of weights of one layer. */
-typedef struct piece {
+typedef struct shadow_piece {
     int layer;   /* of the training net */
     int channel; /* whose fractional length the weights have; -1: that of the layer */
     int64_t from, n;
     double slope; /* this piece's part of d loss / d log2 step */
-} piece;
+} shadow_piece;
 
-typedef struct place { /* per layer of the training net: where activations are rounded */
-    int format;        /* index, or -1 */
+typedef struct shadow_place { /* per layer of the training net: where activations are rounded */
+    int format;               /* index, or -1 */
     int blob;
     float *kept;    /* values before rounding, [batch][size] */
     double *slopes; /* per chunk */
-} place;
+} shadow_place;
 
 struct rs_shadow {
     rs_net *net;
@@ -37,10 +37,10 @@ struct rs_shadow {
     rs_tuned_format *formats;
     int *of_weights; /* format of a layer's weights, or -1: they stay float in training */
     int *of_blob;    /* format of a blob in training, or -1 */
-    place *places;
+    shadow_place *places;
     float **rounded, **shadow; /* [layer * RS_MAX_PARAMS + param] */
     int64_t n_pieces;
-    piece *pieces;
+    shadow_piece *pieces;
     double *slope;   /* per format, summed until the next update */
     int *channel_fl; /* room for one layer's */
 };
@@ -83,7 +83,7 @@ static int channel_fl(const rs_tuned_format *f, int fl, int channel)
     return fl + f->finer[channel] < RS_FL_MAX ? fl + f->finer[channel] : RS_FL_MAX;
 }
 
-static rs_number_format piece_format(const rs_shadow *s, const piece *p)
+static rs_number_format piece_format(const rs_shadow *s, const shadow_piece *p)
 {
     const int i = s->of_weights[p->layer];
     rs_number_format format = format_now(s, i);
@@ -168,7 +168,7 @@ static double pass_through(const float *kept, float *gradient, size_t n, rs_numb
 static void forward_hook(void *context, int layer, float *data, int64_t first, int64_t n, int64_t per_image)
 {
     const rs_shadow *s = context;
-    const place *p = &s->places[layer];
+    const shadow_place *p = &s->places[layer];
     if (p->format < 0)
         return;
     memcpy(p->kept + first * per_image, data, (size_t)(n * per_image) * sizeof(float));
@@ -178,7 +178,7 @@ static void forward_hook(void *context, int layer, float *data, int64_t first, i
 static void backward_hook(void *context, int layer, float *gradient, int64_t first, int64_t n, int64_t per_image)
 {
     const rs_shadow *s = context;
-    const place *p = &s->places[layer];
+    const shadow_place *p = &s->places[layer];
     if (p->format < 0)
         return;
     /* Everything that read the rounded values has done so. A ReLU in place looks at the sign of its output, which
@@ -219,7 +219,7 @@ static void round_piece(void *context, size_t index, int worker)
     (void)worker;
     const batch_job *j = context;
     const rs_shadow *s = j->shadow;
-    const piece *p = &s->pieces[index];
+    const shadow_piece *p = &s->pieces[index];
     float *to = s->rounded[param_at(p->layer, 0)] + p->from;
     memcpy(to, s->shadow[param_at(p->layer, 0)] + p->from, (size_t)p->n * sizeof(float));
     /* A stream for each piece of each batch. */
@@ -264,7 +264,7 @@ static void slope_piece(void *context, size_t index, int worker)
 {
     (void)worker;
     rs_shadow *s = context;
-    piece *p = &s->pieces[index];
+    shadow_piece *p = &s->pieces[index];
     /* Weights that saturate keep their gradient: they are clipped instead. */
     p->slope = pass_through(s->shadow[param_at(p->layer, 0)] + p->from,
                             rs_exec_gradient(s->exec, p->layer, 0) + p->from, (size_t)p->n, piece_format(s, p), PASSES,
@@ -299,7 +299,7 @@ static void clip_piece(void *context, size_t index, int worker)
 {
     (void)worker;
     const rs_shadow *s = context;
-    const piece *p = &s->pieces[index];
+    const shadow_piece *p = &s->pieces[index];
     const rs_number_format f = piece_format(s, p);
     const rs_number_ops *number = rs_number_ops_of(&f);
     const double low = number->value(&f, (int32_t)number->min(&f)), high = number->value(&f, (int32_t)number->max(&f));
@@ -378,7 +378,7 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
     const size_t layers = (size_t)s->net->n_layers, blobs = (size_t)s->net->n_blobs;
     s->of_weights = RS_NEW_ARRAY(int, layers);
     s->of_blob = RS_NEW_ARRAY(int, blobs);
-    s->places = RS_NEW_ARRAY(place, layers);
+    s->places = RS_NEW_ARRAY(shadow_place, layers);
     s->rounded = RS_NEW_ARRAY(float *, layers *RS_MAX_PARAMS);
     s->shadow = RS_NEW_ARRAY(float *, layers *RS_MAX_PARAMS);
     if (s->of_weights == NULL || s->of_blob == NULL || s->places == NULL || s->rounded == NULL || s->shadow == NULL)
@@ -413,7 +413,7 @@ static rs_status assign(rs_shadow *s, rs_diag *diag)
 
 /* A layer's weights in pieces, of one channel each where channels have formats of their own; into `to`, unless that is
  * NULL. Their number. */
-static int64_t pieces_of(const rs_shadow *s, int layer, piece *to)
+static int64_t pieces_of(const rs_shadow *s, int layer, shadow_piece *to)
 {
     const rs_shape *shape = &s->net->layers[layer].params[0].shape;
     const bool channels = s->formats[s->of_weights[layer]].n_channels > 0;
@@ -422,7 +422,9 @@ static int64_t pieces_of(const rs_shadow *s, int layer, piece *to)
     for (int64_t from = 0; from < count; n++) {
         const int64_t left = run - from % run, some = left < PIECE ? left : PIECE;
         if (to != NULL)
-            to[n] = (piece) { .layer = layer, .channel = channels ? (int)(from / run) : -1, .from = from, .n = some };
+            to[n] = (shadow_piece) {
+                .layer = layer, .channel = channels ? (int)(from / run) : -1, .from = from, .n = some
+            };
         from += some;
     }
     return n;
@@ -449,7 +451,7 @@ static rs_status allocate(rs_shadow *s, rs_diag *diag)
                 return rs_out_of_memory(diag);
         }
     }
-    s->pieces = RS_NEW_ARRAY(piece, (size_t)s->n_pieces + 1);
+    s->pieces = RS_NEW_ARRAY(shadow_piece, (size_t)s->n_pieces + 1);
     if (s->pieces == NULL)
         return rs_out_of_memory(diag);
     int64_t n = 0;

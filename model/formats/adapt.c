@@ -80,7 +80,7 @@ double rs_adapt_row(const double *w, const double *r, int64_t n, rs_number_forma
 
 /* ---------------------------------------------------------------------------------------------- what layers see */
 
-typedef struct adapter {
+typedef struct weight_adapter {
     const rs_net *net;
     const rs_plan *plan;
     rs_formats *formats;
@@ -91,11 +91,11 @@ typedef struct adapter {
     rs_exec *exec[2]; /* float, rounded */
     int64_t images;
     rs_number_format *hook_format; /* per layer */
-} adapter;
+} weight_adapter;
 
 static void hook(void *context, int layer, float *data, int64_t first, int64_t n, int64_t per_image)
 {
-    const adapter *a = context;
+    const weight_adapter *a = context;
     (void)first;
     if (layer < a->plan->n_layers && a->hook_format[layer].bits > 0)
         rs_number_emulate(data, (size_t)(n * per_image), a->hook_format[layer], a->rounding, 0, 0);
@@ -134,7 +134,7 @@ static rs_status sight_new(adapt_sight *s, int64_t n, int64_t rows, rs_diag *dia
 }
 
 typedef struct adapt_rows_job {
-    const adapter *a;
+    const weight_adapter *a;
     const adapt_sight *s;
     const rs_patches *patches; /* NULL: fully connected */
     int blob, group;
@@ -222,8 +222,8 @@ static void rooms_free(float **rooms)
     rs_free((void *)rooms);
 }
 
-static rs_status look(const adapter *a, int layer, int group, const rs_patches *patches, bool means, adapt_sight *s,
-                      rs_diag *diag)
+static rs_status look(const weight_adapter *a, int layer, int group, const rs_patches *patches, bool means,
+                      adapt_sight *s, rs_diag *diag)
 {
     const int blob = a->net->layers[layer].bottoms[0];
     const int64_t n = patches != NULL ? patches->depth : rs_exec_blob_size(a->exec[0], blob),
@@ -448,7 +448,7 @@ static void correct(const adapt_layer_state *s, const rs_layer *l, float *bias)
     }
 }
 
-static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
+static rs_status adapt_layer(weight_adapter *a, int layer, rs_diag *diag)
 {
     const rs_layer *l = &a->net->layers[layer];
     const bool convolution = l->type == RS_LAYER_CONVOLUTION, biased = l->n_params > 1;
@@ -507,7 +507,7 @@ static rs_status adapt_layer(adapter *a, int layer, rs_diag *diag)
 
 /* ------------------------------------------------------------------------------------------------ the whole net */
 
-static void adapter_clear(adapter *a)
+static void adapter_clear(weight_adapter *a)
 {
     rs_exec_free(a->exec[0]);
     rs_exec_free(a->exec[1]);
@@ -528,7 +528,7 @@ static int64_t images_that_fit(const rs_net *net, int64_t images)
     return room >= (double)images ? images : room < 1 ? 1 : (int64_t)room;
 }
 
-static rs_status adapter_init(adapter *a, rs_diag *diag)
+static rs_status adapter_init(weight_adapter *a, rs_diag *diag)
 {
     const size_t layers = (size_t)a->net->n_layers;
     a->rounded = *a->net;
@@ -550,7 +550,7 @@ static rs_status adapter_init(adapter *a, rs_diag *diag)
 }
 
 /* The weights and biases that the formats now say, in the rounded net. */
-static rs_status take_params(adapter *a, int layer, rs_diag *diag)
+static rs_status take_params(weight_adapter *a, int layer, rs_diag *diag)
 {
     rs_layer *l = &a->rounded.layers[layer];
     const rs_layer *source = &a->net->layers[layer];
@@ -579,7 +579,7 @@ static rs_status take_params(adapter *a, int layer, rs_diag *diag)
     return RS_OK;
 }
 
-static void load(const adapter *a, const rs_data_param *data, const rs_dataset *set)
+static void load(const weight_adapter *a, const rs_data_param *data, const rs_dataset *set)
 {
     const size_t n = (size_t)(a->images * rs_plan_count(a->net, a->plan->input));
     float *blob[2] = { rs_exec_blob(a->exec[0], a->plan->input), rs_exec_blob(a->exec[1], a->plan->input) };
@@ -596,7 +596,9 @@ rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_dia
     const rs_data_param plain = { .scale = 1.0f };
     rs_plan *plan = NULL;
     rs_status st = rs_plan_new(net, &plan, diag);
-    adapter a = { .net = net, .plan = plan, .formats = formats, .bias_rule = on->bias_rule, .rounding = on->rounding };
+    weight_adapter a = {
+        .net = net, .plan = plan, .formats = formats, .bias_rule = on->bias_rule, .rounding = on->rounding
+    };
     if (st == RS_OK)
         st = rs_plan_check_set(plan, net, on->set, diag);
     if (st == RS_OK) {

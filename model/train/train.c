@@ -14,13 +14,13 @@
 #include "train/score.h"
 
 /* One learnable array of the training net. */
-typedef struct slot {
+typedef struct train_slot {
     rs_param *param;
     float *gradient; /* the exec's, or an accumulator of ours when iter_size > 1 */
     float *from;     /* the exec's */
     float *history[2];
     int64_t count;
-} slot;
+} train_slot;
 
 /* A gradient of an array that another layer owns, and the owner's, to which it is added. */
 typedef struct shared_gradient {
@@ -43,7 +43,7 @@ typedef struct trainer {
     uint64_t seed;
     bool tests; /* at intervals */
     int n_slots, n_shared;
-    slot *slots;
+    train_slot *slots;
     shared_gradient *shared;
     double *losses; /* ring of the last average_loss losses */
     int64_t n_losses;
@@ -109,7 +109,7 @@ static rs_status make_slots(trainer *t, rs_diag *diag)
         n += t->net->layers[i].n_params;
     if (n == 0)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(t->net->path), NULL, "the net has no parameters to train");
-    t->slots = RS_NEW_ARRAY(slot, (size_t)n);
+    t->slots = RS_NEW_ARRAY(train_slot, (size_t)n);
     t->shared = RS_NEW_ARRAY(shared_gradient, (size_t)n);
     if (t->slots == NULL || t->shared == NULL)
         return rs_out_of_memory(diag);
@@ -123,7 +123,7 @@ static rs_status make_slots(trainer *t, rs_diag *diag)
                                                                rs_shape_count(&param->shape, 0) };
                 continue;
             }
-            slot *s = &t->slots[t->n_slots++];
+            train_slot *s = &t->slots[t->n_slots++];
             s->param = param;
             s->count = rs_shape_count(&s->param->shape, 0);
             s->from = s->gradient = rs_exec_gradient(t->exec, i, p);
@@ -307,7 +307,7 @@ static rs_status resume(trainer *t, const char *path, rs_diag *diag)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the iteration is %" PRId64 ", expected at least 0",
                       state->iter);
     for (int i = 0; i < expected && st == RS_OK; i++) {
-        const slot *s = &t->slots[i % t->n_slots];
+        const train_slot *s = &t->slots[i % t->n_slots];
         const rs_param *h = &state->history[i];
         char a[96], b[96];
         if (rs_shape_count(&h->shape, 0) != s->count)
@@ -342,7 +342,7 @@ typedef struct update_job {
     double *squares;        /* sums of squares by piece, instead of updating */
 } update_job;
 
-static int64_t pieces_of(const slot *s)
+static int64_t pieces_of(const train_slot *s)
 {
     return (s->count + UPDATE_PIECE - 1) / UPDATE_PIECE;
 }
@@ -353,7 +353,7 @@ static void update_piece(void *context, size_t index, int worker)
     const update_job *j = context;
     const trainer *t = j->t;
     int64_t piece = (int64_t)index;
-    const slot *s = t->slots;
+    const train_slot *s = t->slots;
     for (; piece >= pieces_of(s); s++)
         piece -= pieces_of(s);
     const int64_t from = piece * UPDATE_PIECE, left = s->count - from, n = left < UPDATE_PIECE ? left : UPDATE_PIECE;

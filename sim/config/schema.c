@@ -10,12 +10,12 @@
 
 enum { MOST_KEYS = 64, LONGEST_PATH = 200 };
 
-typedef struct context {
+typedef struct schema_context {
     const rs_schema *top;
     const char *folder; /* of the file, for RS_SCHEMA_PATH */
     rs_status wrong;    /* RS_BAD_INPUT in a file, RS_USAGE on the command line */
     rs_diag *diag;
-} context;
+} schema_context;
 
 static void *at(void *target, size_t offset)
 {
@@ -78,7 +78,8 @@ static const char *expected(const rs_schema *s, char *buffer, size_t size)
     return buffer;
 }
 
-static rs_status not_expected(const context *c, const rs_schema *s, rs_loc loc, const char *name, const char *got)
+static rs_status not_expected(const schema_context *c, const rs_schema *s, rs_loc loc, const char *name,
+                              const char *got)
 {
     char buffer[512];
     const char *words[MOST_KEYS];
@@ -110,7 +111,7 @@ static bool in_range(const rs_schema *s, double v)
     return v >= s->min && v <= s->max;
 }
 
-static rs_status set_string(const context *c, const rs_schema *s, const char *text, void *target)
+static rs_status set_string(const schema_context *c, const rs_schema *s, const char *text, void *target)
 {
     char *copy = s->type == RS_SCHEMA_PATH && text[0] != '\0' && c->folder != NULL ? rs_path_join(c->folder, text)
                                                                                    : rs_strdup(text);
@@ -122,7 +123,7 @@ static rs_status set_string(const context *c, const rs_schema *s, const char *te
     return RS_OK;
 }
 
-static rs_status set_scalar(const context *c, const rs_schema *s, const char *text, bool quoted, rs_loc loc,
+static rs_status set_scalar(const schema_context *c, const rs_schema *s, const char *text, bool quoted, rs_loc loc,
                             const char *name, void *target)
 {
     int word = 0;
@@ -175,18 +176,20 @@ static rs_status set_scalar(const context *c, const rs_schema *s, const char *te
 
 /* --------------------------------------------------------------------------------------------------------- tree */
 
-static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix,
-                          void *target);
+static rs_status read_map(const schema_context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc,
+                          const char *prefix, void *target);
 
-static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml *node, const char *name, void *target);
-static rs_status set_default(const context *c, const rs_schema *s, rs_loc loc, const char *name, void *target);
+static rs_status read_field(const schema_context *c, const rs_schema *s, const rs_yaml *node, const char *name,
+                            void *target);
+static rs_status set_default(const schema_context *c, const rs_schema *s, rs_loc loc, const char *name, void *target);
 
 static void make_name(char *buffer, const char *prefix, const char *key)
 {
     snprintf(buffer, LONGEST_PATH, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", key);
 }
 
-static rs_status read_list(const context *c, const rs_schema *s, const rs_yaml *node, const char *name, void *target)
+static rs_status read_list(const schema_context *c, const rs_schema *s, const rs_yaml *node, const char *name,
+                           void *target)
 {
     char buffer[512];
     if (node->kind != RS_YAML_LIST)
@@ -223,7 +226,8 @@ static rs_status read_list(const context *c, const rs_schema *s, const rs_yaml *
     return status;
 }
 
-static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml *node, const char *name, void *target)
+static rs_status read_field(const schema_context *c, const rs_schema *s, const rs_yaml *node, const char *name,
+                            void *target)
 {
     char buffer[512];
     if (s->type == RS_SCHEMA_LIST)
@@ -242,7 +246,7 @@ static rs_status read_field(const context *c, const rs_schema *s, const rs_yaml 
     return set_scalar(c, s, node->text, node->quoted, node->loc, name, target);
 }
 
-static rs_status set_default(const context *c, const rs_schema *s, rs_loc loc, const char *name, void *target)
+static rs_status set_default(const schema_context *c, const rs_schema *s, rs_loc loc, const char *name, void *target)
 {
     switch (s->type) {
     case RS_SCHEMA_MAP:
@@ -271,7 +275,8 @@ static const char *other_section(const rs_schema *top, const char *key)
     return NULL;
 }
 
-static rs_status unknown_key(const context *c, const rs_schema *fields, rs_loc loc, const char *prefix, const char *key)
+static rs_status unknown_key(const schema_context *c, const rs_schema *fields, rs_loc loc, const char *prefix,
+                             const char *key)
 {
     const char *keys[MOST_KEYS];
     size_t n = 0;
@@ -291,8 +296,8 @@ static rs_status unknown_key(const context *c, const rs_schema *fields, rs_loc l
 }
 
 /* map NULL: an absent section, all defaults. */
-static rs_status read_map(const context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc, const char *prefix,
-                          void *target)
+static rs_status read_map(const schema_context *c, const rs_schema *fields, const rs_yaml *map, rs_loc loc,
+                          const char *prefix, void *target)
 {
     bool seen[MOST_KEYS] = { false };
     rs_status status = RS_OK;
@@ -340,7 +345,7 @@ rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target
     char *folder = rs_path_folder(path);
     if (folder == NULL)
         return rs_out_of_memory(diag);
-    const context c = { .top = schema, .folder = folder, .wrong = RS_BAD_INPUT, .diag = diag };
+    const schema_context c = { .top = schema, .folder = folder, .wrong = RS_BAD_INPUT, .diag = diag };
     status = read_map(&c, schema, tree, RS_FILE(tree->loc.file), "", target);
     rs_free(folder);
     if (root != NULL)
@@ -350,7 +355,7 @@ rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target
 
 rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *target, rs_diag *diag)
 {
-    const context c = { .top = schema, .wrong = RS_USAGE, .diag = diag };
+    const schema_context c = { .top = schema, .wrong = RS_USAGE, .diag = diag };
     const char *equals = strchr(assignment, '=');
     if (equals == NULL || equals - assignment >= LONGEST_PATH)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "'%s' is no assignment, expected SECTION.KEY=VALUE",

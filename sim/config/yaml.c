@@ -9,21 +9,21 @@
 
 enum { MOST_BYTES = 1 << 20, DEEPEST = 16 };
 
-typedef struct reader {
+typedef struct yaml_reader {
     yaml_parser_t parser;
     rs_arena *arena;
     const char *file;
     const char *text; /* of the whole file, to count lines up to a byte */
     rs_diag *diag;
-} reader;
+} yaml_reader;
 
-static rs_loc place(const reader *r, yaml_mark_t mark)
+static rs_loc place(const yaml_reader *r, yaml_mark_t mark)
 {
     return (rs_loc) { r->file, (int)mark.line + 1, (int)mark.column + 1 };
 }
 
 /* Errors of the character level come with a byte offset only. */
-static rs_loc place_of_byte(const reader *r, size_t offset)
+static rs_loc place_of_byte(const yaml_reader *r, size_t offset)
 {
     rs_loc loc = { r->file, 1, 1 };
     for (size_t i = 0; i < offset && r->text[i] != '\0'; i++) {
@@ -36,7 +36,7 @@ static rs_loc place_of_byte(const reader *r, size_t offset)
     return loc;
 }
 
-static rs_status syntax_error(reader *r)
+static rs_status syntax_error(yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     const char *problem = p->problem != NULL ? p->problem : "cannot be read";
@@ -51,18 +51,18 @@ static rs_status syntax_error(reader *r)
                     p->context != NULL ? p->context : "", p->context != NULL ? ": " : "", problem);
 }
 
-static rs_status next(reader *r, yaml_event_t *event)
+static rs_status next(yaml_reader *r, yaml_event_t *event)
 {
     return yaml_parser_parse(&r->parser, event) ? RS_OK : syntax_error(r);
 }
 
-static rs_status refuse(reader *r, const yaml_event_t *event, const char *what)
+static rs_status refuse(yaml_reader *r, const yaml_event_t *event, const char *what)
 {
     return rs_error(r->diag, RS_BAD_INPUT, place(r, event->start_mark), "write the value out where it is needed",
                     "YAML: %s are not supported here", what);
 }
 
-static rs_status add(reader *r, rs_yaml *node, rs_yaml *key, rs_yaml *item)
+static rs_status add(yaml_reader *r, rs_yaml *node, rs_yaml *key, rs_yaml *item)
 {
     /* Doubling from 8 on; the arena keeps what is left behind. */
     if (node->n == 0 || (node->n >= 8 && (node->n & (node->n - 1)) == 0)) {
@@ -83,9 +83,9 @@ static rs_status add(reader *r, rs_yaml *node, rs_yaml *key, rs_yaml *item)
     return RS_OK;
 }
 
-static rs_status read_node(reader *r, yaml_event_t *event, int depth, rs_yaml **result);
+static rs_status read_node(yaml_reader *r, yaml_event_t *event, int depth, rs_yaml **result);
 
-static rs_status read_children(reader *r, rs_yaml *node, yaml_event_type_t end, int depth)
+static rs_status read_children(yaml_reader *r, rs_yaml *node, yaml_event_type_t end, int depth)
 {
     for (;;) {
         yaml_event_t event;
@@ -114,7 +114,7 @@ static rs_status read_children(reader *r, rs_yaml *node, yaml_event_type_t end, 
 }
 
 /* Takes the event over. */
-static rs_status read_node(reader *r, yaml_event_t *event, int depth, rs_yaml **result)
+static rs_status read_node(yaml_reader *r, yaml_event_t *event, int depth, rs_yaml **result)
 {
     rs_status status = RS_OK;
     rs_yaml *node = rs_arena_calloc(r->arena, 1, sizeof *node);
@@ -171,7 +171,7 @@ static rs_status read_node(reader *r, yaml_event_t *event, int depth, rs_yaml **
     return status;
 }
 
-static rs_status read_stream(reader *r, rs_yaml **root)
+static rs_status read_stream(yaml_reader *r, rs_yaml **root)
 {
     bool done = false;
     while (!done) {
@@ -214,7 +214,7 @@ rs_status rs_yaml_read(const char *path, rs_arena *arena, rs_yaml **root, rs_dia
     rs_status status = rs_read_file(path, MOST_BYTES, false, &data, &size, diag);
     if (status != RS_OK)
         return status;
-    reader r = { .arena = arena, .file = rs_arena_strdup(arena, path), .text = (const char *)data, .diag = diag };
+    yaml_reader r = { .arena = arena, .file = rs_arena_strdup(arena, path), .text = (const char *)data, .diag = diag };
     if (r.file == NULL || !yaml_parser_initialize(&r.parser)) {
         rs_free(data);
         return rs_out_of_memory(diag);
