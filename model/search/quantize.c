@@ -1,4 +1,4 @@
-/* The search: docs/user/quantizer.md. */
+/* The search: docs/reference/quantizer-rules.md. */
 #include "search/quantize.h"
 
 #include <math.h>

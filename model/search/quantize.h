@@ -62,7 +62,7 @@ void rs_quantize_defaults(rs_quantize_options *options);
 /* Images that must be right: float_hits - floor(margin / 100 * images). Exactly as many is enough. */
 int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin);
 
-/* The search; docs/user/quantizer.md describes it. `net`: TEST phase or deploy, shapes and weights loaded.
+/* The search; docs/reference/quantizer-rules.md describes it. `net`: TEST phase or deploy, shapes and weights loaded.
  * `calibration` and `search` may be the same set. A target that is missed is not an error here: result->target_met says
  * so. RS_USAGE: an option out of range. RS_BAD_INPUT: as rs_ranges_measure and rs_qnet_build; a checkpoint that is no
  * checkpoint. RS_INTERRUPTED: *result stays NULL, the checkpoint holds what was done. */
