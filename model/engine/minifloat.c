@@ -16,7 +16,7 @@ struct rs_minifloat_engine {
     const rs_qnet *qnet;
     minifloat_plan *plans; /* per op */
     double **values; /* per tensor: of the integers from the smallest to the largest; shared by tensors of one format */
-    size_t room;     /* doubles */
+    size_t scratch;  /* doubles */
 };
 
 static bool shares_values(const rs_qnet *q, int tensor, int *with)
@@ -49,8 +49,8 @@ static bool make_plan(rs_minifloat_engine *e, int index)
         p->bias[o] = rs_fxp_value(op->bias[o], op->bias_fl);
     }
     const int64_t positions = (int64_t)out->height * out->width;
-    const size_t room = (size_t)(rs_qtensor_count(in) + terms * positions + out->channels / op->groups * positions);
-    e->room = room > e->room ? room : e->room;
+    const size_t scratch = (size_t)(rs_qtensor_count(in) + terms * positions + out->channels / op->groups * positions);
+    e->scratch = scratch > e->scratch ? scratch : e->scratch;
     return true;
 }
 
@@ -108,7 +108,7 @@ void rs_minifloat_engine_free(rs_minifloat_engine *e)
 
 size_t rs_minifloat_engine_room(const rs_minifloat_engine *engine)
 {
-    return engine->room * sizeof(double);
+    return engine->scratch * sizeof(double);
 }
 
 /* Columns of the windows of one group: [terms][positions]. */
@@ -145,7 +145,7 @@ static bool encode(const rs_qnet *q, const rs_qop *op, double sum, double error,
     return true;
 }
 
-int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const int32_t *in, int32_t *out, void *room,
+int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const int32_t *in, int32_t *out, void *scratch,
                                 uint64_t *saturations)
 {
     const rs_qnet *q = e->qnet;
@@ -154,7 +154,7 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
     const rs_qtensor *from = &q->tensors[op->input], *to = &q->tensors[op->output];
     const int64_t terms = rs_qop_terms(q, op), positions = (int64_t)to->height * to->width;
     const int outputs = to->channels / op->groups;
-    double *values = room, *columns = values + rs_qtensor_count(from), *sums = columns + terms * positions;
+    double *values = scratch, *columns = values + rs_qtensor_count(from), *sums = columns + terms * positions;
     const double *table = e->values[op->input] - rs_qtensor_min(from);
     double max = 0; /* magnitude of the image's activations */
     for (int64_t k = 0; k < rs_qtensor_count(from); k++) {

@@ -16,6 +16,6 @@ void rs_minifloat_engine_free(rs_minifloat_engine *engine);
 size_t rs_minifloat_engine_room(const rs_minifloat_engine *engine);
 /* Weighted op `index` on one image: CHW in, CHW out. Returns how many sums were computed twice. */
 int64_t rs_minifloat_engine_run(const rs_minifloat_engine *engine, int index, const int32_t *in, int32_t *out,
-                                void *room, uint64_t *saturations);
+                                void *scratch, uint64_t *saturations);
 
 #endif

@@ -61,19 +61,19 @@ void rs_upper_cholesky(double *h, int64_t n, double min)
             h[i * n + k] = h[k * n + i];
 }
 
-double rs_adapt_row(const double *w, const double *r, int64_t n, rs_number_format format, float *q, double *room)
+double rs_adapt_row(const double *w, const double *r, int64_t n, rs_number_format format, float *q, double *scratch)
 {
     double error = 0;
-    memset(room, 0, (size_t)n * sizeof *room);
+    memset(scratch, 0, (size_t)n * sizeof *scratch);
     for (int64_t j = 0; j < n; j++) {
         const double *row = r + j * n;
-        float x = (float)(w[j] + room[j] / row[j]);
+        float x = (float)(w[j] + scratch[j] / row[j]);
         rs_number_emulate(&x, 1, format, rs_number_nearest(format), 0, 0);
         q[j] = x;
         const double e = w[j] - (double)x;
         for (int64_t k = j; k < n; k++)
-            room[k] += e * row[k];
-        error += room[j] * room[j];
+            scratch[k] += e * row[k];
+        error += scratch[j] * scratch[j];
     }
     return error;
 }

@@ -66,9 +66,9 @@ static rs_status add(yaml_reader *r, rs_yaml *node, rs_yaml *key, rs_yaml *item)
 {
     /* Doubling from 8 on; the arena keeps what is left behind. */
     if (node->n == 0 || (node->n >= 8 && (node->n & (node->n - 1)) == 0)) {
-        const size_t room = node->n == 0 ? 8 : 2 * node->n;
-        rs_yaml **items = rs_arena_calloc(r->arena, room, sizeof(rs_yaml *));
-        rs_yaml **keys = rs_arena_calloc(r->arena, room, sizeof(rs_yaml *));
+        const size_t capacity = node->n == 0 ? 8 : 2 * node->n;
+        rs_yaml **items = rs_arena_calloc(r->arena, capacity, sizeof(rs_yaml *));
+        rs_yaml **keys = rs_arena_calloc(r->arena, capacity, sizeof(rs_yaml *));
         if (items == NULL || keys == NULL)
             return rs_out_of_memory(r->diag);
         for (size_t i = 0; i < node->n; i++) {

@@ -42,19 +42,19 @@ int64_t rs_unit_requantized(const rs_unit *u, const rs_unit_sum *sum, int64_t ac
 static bool push(rs_unit_bench *e, int kind, const rs_unit_pending *p)
 {
     rs_unit_queue *q = &e->queues[kind];
-    if (q->n == q->room) {
-        const size_t room = q->room > 0 ? 2 * q->room : 64;
-        rs_unit_pending *items = RS_NEW_ARRAY(rs_unit_pending, room);
+    if (q->n == q->capacity) {
+        const size_t capacity = q->capacity > 0 ? 2 * q->capacity : 64;
+        rs_unit_pending *items = RS_NEW_ARRAY(rs_unit_pending, capacity);
         if (items == NULL)
             return false;
         for (size_t i = 0; i < q->n; i++)
-            items[i] = q->items[(q->head + i) % q->room];
+            items[i] = q->items[(q->head + i) % q->capacity];
         rs_free(q->items);
         q->items = items;
-        q->room = room;
+        q->capacity = capacity;
         q->head = 0;
     }
-    q->items[(q->head + q->n++) % q->room] = *p;
+    q->items[(q->head + q->n++) % q->capacity] = *p;
     return true;
 }
 

@@ -12,7 +12,7 @@ static rs_status compare(rs_unit_bench *e, int kind)
 {
     rs_unit_queue *q = &e->queues[kind];
     const rs_unit_pending p = q->items[q->head];
-    q->head = (q->head + 1) % q->room;
+    q->head = (q->head + 1) % q->capacity;
     q->n--;
     const int64_t got = rs_unit_value(e, kind);
     rs_status status = RS_OK;

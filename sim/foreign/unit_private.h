@@ -72,7 +72,7 @@ typedef struct rs_unit_pending {
 
 typedef struct rs_unit_queue {
     rs_unit_pending *items; /* ring */
-    size_t room, head, n;
+    size_t capacity, head, n;
     bool was_valid;
     int64_t seen[RS_UNIT_HISTORY]; /* at the port, of a result without `valid` */
 } rs_unit_queue;

@@ -61,13 +61,13 @@ static void sum_squares(const rs_qtensor *t, const rs_qlrn *p, const double *squ
                 add(sums, squares + ((int64_t)v * t->width + u) * channels, channels);
 }
 
-/* One image in HWC order. squares: scratch, a double per integer of the image; room: 4 doubles per channel. */
-static void normalize_image(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *room,
+/* One image in HWC order. squares: a double per integer of the image; scratch: 4 doubles per channel. */
+static void normalize_image(const rs_qnet *qnet, const rs_qop *op, const int32_t *in, double *squares, double *scratch,
                             int32_t *out, uint64_t *saturations)
 {
     const rs_qtensor *t = &qnet->tensors[op->input], *o = &qnet->tensors[op->output];
     const int64_t channels = t->channels, count = channels * t->height * t->width;
-    double *const sums = room, *const power = sums + channels, *const root = power + channels,
+    double *const sums = scratch, *const power = sums + channels, *const root = power + channels,
                   *const y = root + channels;
     for (int64_t i = 0; i < count; i++)
         squares[i] = (double)in[i] * (double)in[i];

@@ -19,17 +19,17 @@ static int *indices(const std::vector<int> &from)
     return to;
 }
 
-template <class T> static void grow(T **array, int used, int *room)
+template <class T> static void grow(T **array, int used, int *capacity)
 {
-    if (used < *room)
+    if (used < *capacity)
         return;
-    const int more = *room == 0 ? 64 : *room + *room / 2;
+    const int more = *capacity == 0 ? 64 : *capacity + *capacity / 2;
     T *grown = static_cast<T *>(
-        rs_recalloc(*array, static_cast<std::size_t>(*room), static_cast<std::size_t>(more), sizeof(T)));
+        rs_recalloc(*array, static_cast<std::size_t>(*capacity), static_cast<std::size_t>(more), sizeof(T)));
     if (grown == nullptr)
         throw std::bad_alloc();
     *array = grown;
-    *room = more;
+    *capacity = more;
 }
 
 NetBuilder::NetBuilder(const std::string &path, const std::string &name)
