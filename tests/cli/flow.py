@@ -120,6 +120,7 @@ with open(f"{folder}/report.html", encoding="utf-8") as f:
     page.feed(f.read())
 check("the page is well-formed, refers to nothing, has no script, has its plots",
       page.open == [] and page.references == [] and page.plots >= 6 and "<script" not in page.text, f"{page.open} {page.references} {page.plots}")
+check("its style sheet is one", "max-width:1120px" in page.text, page.text[:200])
 check("and shows the cycles", f"{simulated['cycles']:,}" in page.text)
 with open(f"{folder}/report.csv", encoding="utf-8") as f:
     lines = f.read().splitlines()
