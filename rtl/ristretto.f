@@ -11,6 +11,7 @@ rtl/rst_minifloat_round.sv
 rtl/rst_pe.sv
 rtl/rst_requantize.sv
 rtl/rst_lane.sv
+rtl/rst_descriptor_walk.sv
 rtl/rst_loader.sv
 rtl/rst_pool_max.sv
 rtl/rst_program_memory.sv

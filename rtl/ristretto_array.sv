@@ -63,7 +63,7 @@ module ristretto_array #(
   input  logic                     start_i,
   input  logic [15:0]              n_desc_i,         // stable until done_o
   output logic                     busy_o,
-  output logic                     done_o,           // one cycle, behind the last write
+  output logic                     done_o,           // one cycle, after the last write
 
   // Memory port. A read or write is accepted in a cycle with mem_ready_i; answers come in order and
   // are never refused. A read that is not accepted may give way to a write; a write stays until it

@@ -1,7 +1,7 @@
 // Sum of Inputs signed words. Each instance is one level: it adds neighbours and leaves the rest of
 // the tree to an instance of half the size, so that the words widen by one bit a level (FirstLevel
 // paper: the first one by two). An odd word at the end is passed on. TreeRegisters puts registers
-// behind every level, or behind levels 2, 4, ...
+// after every level, or after levels 2, 4, ...
 module rst_adder_tree #(
   parameter int Inputs = 16,
   parameter int InBits = 16,

@@ -1,11 +1,11 @@
 // The array's memory port as an AXI4 master. An access of the array goes out in the cycle in which
 // the array asks, as a burst of one beat; so in a system whose memory is always ready the array
 // keeps its cycles. While the memory takes no address, accesses that follow one another are
-// gathered: the first waits as it was presented, the ones behind it become one burst (INCR, of up
+// gathered: the first waits as it was presented, those after it become one burst (INCR, of up
 // to 256 beats to read and Writes to write, within 4 KiB). The descriptor list is read in bursts
 // while the array is idle.
 //
-// AXI does not order reads behind writes. So a read waits while its address lies between the lowest
+// AXI does not order reads after writes. So a read waits while its address lies between the lowest
 // and the highest that have been written without an answer; with an answer in the next cycle it
 // never has to.
 module rst_axi_port #(

@@ -1,7 +1,7 @@
 // A double buffer of elements in banks: element e of a half lies in bank e mod Banks, row e div
 // Banks. Any Writes consecutive elements are written, any Reads consecutive elements read in one
 // cycle, from any element on. Addresses wrap; what is read outside the buffer has no meaning, what
-// is written behind its last row is dropped.
+// is written after its last row is dropped.
 module rst_banked_buffer #(
   parameter int Width = 8,
   parameter int Depth = 256,  // elements in a half

@@ -45,27 +45,42 @@ module rst_loader #(
   typedef enum logic [1:0] {Idle, Fetch, Guard, Issue} state_e;
   state_e state_q, state_d;
 
-  logic [15:0] desc_q, desc_d;              // index of the descriptor
-  logic [15:0] group_q, group_d;            // of the latest weights
-  logic [15:0] set_group_q, set_group_d;    // the same, counted within its set
   logic ifmap_q, ifmap_d;                   // the phase is the ifmap's
   logic wgt_half_q, wgt_half_d, act_half_q, act_half_d;
   logic [31:0] wgt_addr_q, wgt_addr_d, act_addr_q, act_addr_d;
   logic [23:0] beats_q, beats_d;            // still to request in this unit, less one
-  logic [15:0] units_q, units_d;            // units (steps) behind this one
+  logic [15:0] units_q, units_d;            // units (steps) after this one
   logic [CountBits-1:0] outstanding_q;
 
-  logic ifmap, direct, group_is_last, set_is_last, guard_ok, accept, phase_done;
+  logic ifmap, direct, guard_ok, accept, phase_done;
+  logic desc_next, desc_last;
+  logic group_next, group_first, group_last, set_last;  // of the latest weights
   logic [7:0] bias_beats;
   logic [15:0] step_last;
   logic [23:0] first_last;
   logic [15:0] steps;
   logic [31:0] weight_addr, ifmap_addr;
 
-  assign group_is_last = (group_q == desc_i.groups - 16'd1);
-  assign set_is_last = (set_group_q == desc_i.groups_per_set - 16'd1);
-  assign bias_beats = set_is_last ? desc_i.bias_beats_last : desc_i.bias_beats;
-  assign step_last = (set_is_last ? desc_i.step_beats_last : desc_i.step_beats) - 16'd1;
+  rst_descriptor_walk #(
+    .ProgDepth(ProgDepth)
+  ) u_walk (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .desc_next_i(desc_next),
+    .group_next_i(group_next),
+    .n_desc_i,
+    .desc_i,
+    .desc_o(obs_desc_o),
+    .fetch_addr_o,
+    .desc_last_o(desc_last),
+    .group_first_o(group_first),
+    .group_last_o(group_last),
+    .set_last_o(set_last)
+  );
+
+  assign bias_beats = set_last ? desc_i.bias_beats_last : desc_i.bias_beats;
+  assign step_last = (set_last ? desc_i.step_beats_last : desc_i.step_beats) - 16'd1;
 
   assign direct = (desc_i.mode != 2'(ristretto_pkg::ModeWeights));
   assign ifmap = ifmap_q || direct;
@@ -96,14 +111,11 @@ module rst_loader #(
   assign act_busy_set_o = {guard_ok && ifmap && act_half_q, guard_ok && ifmap && !act_half_q};
 
   assign fetch_o = (state_q == Fetch);
-  assign fetch_addr_o = ProgBits'(desc_q);
-  assign obs_desc_o = desc_q;
 
   always_comb begin
     state_d = state_q;
-    desc_d = desc_q;
-    group_d = group_q;
-    set_group_d = set_group_q;
+    desc_next = 1'b0;
+    group_next = 1'b0;
     ifmap_d = ifmap_q;
     wgt_half_d = wgt_half_q;
     act_half_d = act_half_q;
@@ -116,19 +128,16 @@ module rst_loader #(
       Idle: begin
         if (start_i) begin
           state_d = Fetch;
-          desc_d = '0;
           wgt_half_d = 1'b0;
           act_half_d = 1'b0;
         end
       end
       Fetch: begin
         state_d = Guard;
-        group_d = '0;
-        set_group_d = '0;
         ifmap_d = 1'b0;
       end
       Guard: begin
-        // The mode is known behind FETCH only.
+        // The mode is known after FETCH only.
         if (guard_ok) begin
           state_d = Issue;
           ifmap_d = ifmap;
@@ -138,7 +147,7 @@ module rst_loader #(
             act_addr_d = ifmap_addr;
             act_half_d = !act_half_q;
           end else begin
-            if (group_q == '0) wgt_addr_d = weight_addr;
+            if (group_first) wgt_addr_d = weight_addr;
             wgt_half_d = !wgt_half_q;
           end
         end
@@ -161,15 +170,14 @@ module rst_loader #(
         end
         if (phase_done) begin
           state_d = Guard;
-          if (!ifmap_q && group_q == '0) begin
+          if (!ifmap_q && group_first) begin
             ifmap_d = 1'b1;
-          end else if (!group_is_last && !direct) begin
+          end else if (!group_last && !direct) begin
             ifmap_d = 1'b0;
-            group_d = group_q + 16'd1;
-            set_group_d = set_is_last ? '0 : set_group_q + 16'd1;
+            group_next = 1'b1;
           end else begin
-            desc_d = desc_q + 16'd1;
-            if (desc_q == n_desc_i - 16'd1) state_d = Idle;
+            desc_next = 1'b1;
+            if (desc_last) state_d = Idle;
             else state_d = Fetch;
           end
         end
@@ -184,9 +192,6 @@ module rst_loader #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= Idle;
-      desc_q <= '0;
-      group_q <= '0;
-      set_group_q <= '0;
       ifmap_q <= 1'b0;
       wgt_half_q <= 1'b0;
       act_half_q <= 1'b0;
@@ -197,9 +202,6 @@ module rst_loader #(
       outstanding_q <= '0;
     end else begin
       state_q <= state_d;
-      desc_q <= desc_d;
-      group_q <= group_d;
-      set_group_q <= set_group_d;
       ifmap_q <= ifmap_d;
       wgt_half_q <= wgt_half_d;
       act_half_q <= act_half_d;

@@ -15,13 +15,13 @@ module rst_ram #(
   input  logic [AddrBits-1:0] raddr_i,
   output logic [Width-1:0]    rdata_o
 );
+  logic [Width-1:0] mem_q [Depth];
+
   // verilator coverage_off
   initial begin
     if (Width < 1 || Depth < 1) $fatal(1, "Width and Depth must be at least 1");
   end
   // verilator coverage_on
-
-  logic [Width-1:0] mem_q [Depth];
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem_q[waddr_i] <= wdata_i;

@@ -50,10 +50,9 @@ module rst_sequencer #(
   typedef enum logic [1:0] {Idle, Fetch, Wait, Run} state_e;
   state_e state_q, state_d;
 
-  logic [15:0] desc_q, group_q, set_group_q;  // set_group_q: group of its set
   logic wgt_half_q, act_half_q, out_half_q;
 
-  // Iterations behind the current one, loop by loop.
+  // Iterations left after the current one, loop by loop.
   logic [15:0] chunk_left_q, ox_left_q, oy_left_q;
   logic [7:0] seg1_left_q, seg2_left_q, wx_left_q, wy_left_q;
   // Columns: of the step, and where the loops over segments, positions and windows are.
@@ -71,12 +70,32 @@ module rst_sequencer #(
 
   logic run, wait_ok, direct;
   logic chunk_last, seg2_last, seg1_last, pos_done, wx_last, wy_last, window_done, ox_last, oy_last;
-  logic group_done, group_is_last, set_is_last, desc_done;
+  logic group_done, group_first, group_last, set_last, desc_done, desc_last;
+
+  /* verilator lint_off PINCONNECTEMPTY */
+  rst_descriptor_walk #(
+    .ProgDepth(ProgDepth)
+  ) u_walk (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .desc_next_i(desc_done),
+    .group_next_i(group_done),
+    .n_desc_i,
+    .desc_i,
+    .desc_o(),
+    .fetch_addr_o,
+    .desc_last_o(desc_last),
+    .group_first_o(group_first),
+    .group_last_o(group_last),
+    .set_last_o(set_last)
+  );
+  /* verilator lint_on PINCONNECTEMPTY */
 
   assign run = (state_q == Run);
   assign direct = (desc_i.mode != 2'(ristretto_pkg::ModeWeights));
   assign wait_ok = (state_q == Wait) && (direct || wgt_full_i[wgt_half_q]) &&
-                   (group_q != '0 || (act_full_i[act_half_q] && !out_busy_i[out_half_q]));
+                   (!group_first || (act_full_i[act_half_q] && !out_busy_i[out_half_q]));
 
   assign chunk_last = (chunk_left_q == '0);
   assign seg2_last = chunk_last && (seg2_left_q == '0);
@@ -88,17 +107,14 @@ module rst_sequencer #(
   assign ox_last = (ox_left_q == '0);
   assign oy_last = (oy_left_q == '0);
   assign group_done = run && window_done && ox_last && oy_last;
-  assign group_is_last = (group_q == desc_i.groups - 16'd1);
-  assign set_is_last = (set_group_q == desc_i.groups_per_set - 16'd1);
-  assign desc_done = group_done && group_is_last;
+  assign desc_done = group_done && group_last;
 
   assign fetch_o = (state_q == Fetch);
-  assign fetch_addr_o = ProgBits'(desc_q);
   assign wgt_full_clear_o = {group_done && !direct && wgt_half_q,
                              group_done && !direct && !wgt_half_q};
   assign act_clear_o = {desc_done && act_half_q, desc_done && !act_half_q};
-  assign out_busy_set_o = {wait_ok && group_q == '0 && out_half_q,
-                           wait_ok && group_q == '0 && !out_half_q};
+  assign out_busy_set_o = {wait_ok && group_first && out_half_q,
+                           wait_ok && group_first && !out_half_q};
 
   // The step. -------------------------------------------------------------------------------------
   logic row_inside;
@@ -125,8 +141,8 @@ module rst_sequencer #(
   end
 
   logic [6:0] lanes;  // Yosys 0.23 does not narrow by a cast inside of a concatenation
-  assign lanes = group_is_last ? desc_i.lanes_last[6:0] :
-                 set_is_last   ? desc_i.lanes_set[6:0] : 7'(Lanes);
+  assign lanes = group_last ? desc_i.lanes_last[6:0] :
+                 set_last   ? desc_i.lanes_set[6:0] : 7'(Lanes);
 
   // Max pooling on its own: the position is in the padding. Only the map's columns count, not which
   // of its channels.
@@ -192,7 +208,7 @@ module rst_sequencer #(
       Fetch: state_d = Wait;
       Wait: if (wait_ok) state_d = Run;
       Run: begin
-        if (desc_done && desc_q == n_desc_i - 16'd1) state_d = Idle;
+        if (desc_done && desc_last) state_d = Idle;
         else if (desc_done) state_d = Fetch;
         else if (group_done) state_d = Wait;
       end
@@ -206,9 +222,6 @@ module rst_sequencer #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= Idle;
-      desc_q <= '0;
-      group_q <= '0;
-      set_group_q <= '0;
       group_out_q <= '0;
       set_col_q <= '0;
       wgt_half_q <= 1'b0;
@@ -217,30 +230,20 @@ module rst_sequencer #(
     end else begin
       state_q <= state_d;
       if (state_q == Idle) begin
-        desc_q <= '0;
         wgt_half_q <= 1'b0;
         act_half_q <= 1'b0;
         out_half_q <= 1'b0;
       end
       if (state_q == Fetch) begin
-        group_q <= '0;
-        set_group_q <= '0;
         group_out_q <= '0;
         set_col_q <= '0;
       end
       if (group_done) begin
-        group_q <= group_q + 16'd1;
         group_out_q <= group_out_q + 24'(lanes);
-        if (set_is_last) begin
-          set_group_q <= '0;
-          set_col_q <= set_col_q + $signed(ColBits'(desc_i.set_cols));
-        end else begin
-          set_group_q <= set_group_q + 16'd1;
-        end
+        if (set_last) set_col_q <= set_col_q + $signed(ColBits'(desc_i.set_cols));
         if (!direct) wgt_half_q <= !wgt_half_q;
       end
       if (desc_done) begin
-        desc_q <= desc_q + 16'd1;
         act_half_q <= !act_half_q;
         out_half_q <= !out_half_q;
       end

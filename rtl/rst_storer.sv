@@ -45,13 +45,32 @@ module rst_storer #(
   typedef enum logic [2:0] {Idle, Fetch, Wait, Read, Send} state_e;
   state_e state_q, state_d;
 
-  logic [15:0] desc_q;
   logic half_q;
   logic [OutAddrBits-1:0] buf_addr_q;
   logic [31:0] wr_addr_q;
   logic [23:0] beats_q;  // of the ofmap, left after the current one
   logic [23:0] run_q;    // of the run, left after the current one
-  logic accept, last, run_last, ofmap_done;
+  logic accept, last, run_last, ofmap_done, desc_last;
+
+  /* verilator lint_off PINCONNECTEMPTY */
+  rst_descriptor_walk #(
+    .ProgDepth(ProgDepth)
+  ) u_walk (
+    .clk_i,
+    .rst_ni,
+    .start_i,
+    .desc_next_i(ofmap_done),
+    .group_next_i(1'b0),
+    .n_desc_i,
+    .desc_i,
+    .desc_o(obs_desc_o),
+    .fetch_addr_o,
+    .desc_last_o(desc_last),
+    .group_first_o(),
+    .group_last_o(),
+    .set_last_o()
+  );
+  /* verilator lint_on PINCONNECTEMPTY */
 
   assign accept = (state_q == Send) && mem_ready_i;
   assign last = (beats_q == '0);
@@ -79,7 +98,6 @@ module rst_storer #(
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= Idle;
-      desc_q <= '0;
       half_q <= 1'b0;
       buf_addr_q <= '0;
       wr_addr_q <= '0;
@@ -88,10 +106,8 @@ module rst_storer #(
     end else begin
       state_q <= state_d;
       if (state_q == Idle) begin
-        desc_q <= '0;
         half_q <= 1'b0;
       end else if (ofmap_done) begin
-        desc_q <= desc_q + 16'd1;
         half_q <= !half_q;
       end
       if (state_q == Wait) begin
@@ -111,9 +127,8 @@ module rst_storer #(
   end
 
   assign fetch_o = (state_q == Fetch);
-  assign fetch_addr_o = ProgBits'(desc_q);
   assign out_clear_o = {ofmap_done && half_q, ofmap_done && !half_q};
-  assign finish_o = ofmap_done && (desc_q == n_desc_i - 16'd1);
+  assign finish_o = ofmap_done && desc_last;
 
   assign buf_re_o = (state_q == Read) || (accept && !last);
   assign buf_half_o = half_q;
@@ -121,7 +136,6 @@ module rst_storer #(
 
   assign wr_valid_o = (state_q == Send);
   assign wr_addr_o = wr_addr_q;
-  assign obs_desc_o = desc_q;
 
   // What a run does not fill of its last beat is zero.
   logic [Elements*ActBits-1:0] fill, filled;

@@ -16,7 +16,7 @@ typedef struct rs_fxp {
     int fl;
 } rs_fxp;
 
-/* Section 2. The numbers are those of the RTL parameter ROUNDING. */
+/* Section 2. The numbers are those of the RTL's parameter Rounding. */
 typedef enum rs_rounding {
     RS_ROUND_NEAREST = 0, /* ties away from zero */
     RS_ROUND_NEAREST_EVEN = 1,

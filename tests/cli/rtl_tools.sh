@@ -39,6 +39,13 @@ sources_listed() {
     sort rtl/ristretto.f | diff "$scratch/sources" -
 }
 check 'rtl/ristretto.f lists each source once' sources_listed
+modules_described() {
+    for file in rtl/*.sv; do
+        grep -q "^| \`$(basename "$file" .sv)" rtl/README.md || echo "$file is not in rtl/README.md"
+    done | grep . && return 1
+    return 0
+}
+check 'rtl/README.md has a line for each module' modules_described
 check 'the parameters are up to date' scripts/gen-parameters --check
 check 'the descriptor in the RTL is up to date' scripts/gen-descriptor --check
 check 'the registers are up to date' scripts/gen-registers --check
