@@ -11,15 +11,29 @@ static const rs_scheme_rule *const schemes[RS_SCHEMES] = { [RS_SCHEME_DYNAMIC] =
                                                            [RS_SCHEME_MINIFLOAT] = &rs_scheme_minifloat,
                                                            [RS_SCHEME_POWER2] = &rs_scheme_power2 };
 
+const rs_word rs_scheme_words[] = {
+    { "dynamic", RS_SCHEME_DYNAMIC, "a fractional length for each layer's weights and each layer's outputs" },
+    { "static", RS_SCHEME_STATIC, "one width and one fractional length for all numbers" },
+    { "minifloat", RS_SCHEME_MINIFLOAT, NULL },
+    { "power-of-two", RS_SCHEME_POWER2, "weights; layer outputs in dynamic fixed point" },
+    { NULL, 0, NULL },
+};
+
 const char *rs_scheme_name(rs_scheme scheme)
 {
-    return (unsigned)scheme < RS_SCHEMES ? schemes[scheme]->name : "?";
+    return rs_word_name(rs_scheme_words, (int)scheme);
 }
+
+const rs_word rs_range_rule_words[] = {
+    { "max", RS_RANGE_MAX, "of the largest magnitude" },
+    { "percentile", RS_RANGE_PERCENTILE, "of the magnitude that so many percent do not exceed" },
+    { "squared_error", RS_RANGE_SQUARED_ERROR, "of the least sum of squared errors" },
+    { NULL, 0, NULL },
+};
 
 const char *rs_range_rule_name(rs_range_rule rule)
 {
-    static const char *const names[RS_RANGE_RULES] = { "max", "percentile", "squared_error" };
-    return (unsigned)rule < RS_RANGE_RULES ? names[rule] : "?";
+    return rs_word_name(rs_range_rule_words, (int)rule);
 }
 
 void rs_format_rules_defaults(rs_format_rules *rules)

@@ -14,6 +14,7 @@ typedef enum rs_scheme {
     RS_SCHEMES
 } rs_scheme;
 /* "dynamic", "static", "minifloat", "power-of-two" */
+extern const rs_word rs_scheme_words[];
 const char *rs_scheme_name(rs_scheme scheme);
 
 /* How the integer length of a group of numbers in fixed point is found. */
@@ -24,6 +25,7 @@ typedef enum rs_range_rule {
     RS_RANGE_RULES
 } rs_range_rule;
 /* "max", "percentile", "squared_error" */
+extern const rs_word rs_range_rule_words[];
 const char *rs_range_rule_name(rs_range_rule rule);
 
 /* How a width becomes a format. */

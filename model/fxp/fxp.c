@@ -6,14 +6,6 @@
 
 #include "fxp/round.h"
 
-const char *rs_rounding_name(rs_rounding mode)
-{
-#define NAME(separator, name, mode, text) [mode] = name,
-    static const char *const names[RS_ROUNDINGS] = { RS_ROUNDING_MODES(NAME)[RS_ROUND_STOCHASTIC] = "stochastic" };
-#undef NAME
-    return (unsigned)mode < RS_ROUNDINGS ? names[mode] : "?";
-}
-
 /* ------------------------------------------------------------------------------------------ section 1: saturate */
 
 int64_t rs_fxp_saturate(int64_t v, int bits, uint64_t *saturations)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/words.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -26,22 +28,9 @@ typedef enum rs_rounding {
     RS_ROUNDINGS
 } rs_rounding;
 
-/* The deterministic modes, one X(separator, name, mode, what it does or NULL) per row, separators as in a list of
- * choices. */
-/* clang-format off */
-#define RS_ROUNDING_MODES(X)                                                                        \
-    X("",  "nearest",      RS_ROUND_NEAREST,      "ties away from zero")                            \
-    X("|", "nearest_even", RS_ROUND_NEAREST_EVEN, NULL)                                             \
-    X("|", "nearest_up",   RS_ROUND_NEAREST_UP,   "half of the last place is added, then cut")      \
-    X("|", "truncate",     RS_ROUND_TRUNCATE,     "floor")
-/* clang-format on */
-/* The rows as words of a schema, { name, mode, text }, to be followed by an end; "nearest|nearest_even|..." */
-#define RS_ROUNDING_WORD(separator, name, mode, text) { name, mode, text },
-#define RS_ROUNDING_WORDS RS_ROUNDING_MODES(RS_ROUNDING_WORD)
-#define RS_ROUNDING_CHOICE(separator, name, mode, text) separator name
-#define RS_ROUNDING_CHOICES RS_ROUNDING_MODES(RS_ROUNDING_CHOICE)
-/* "nearest", "nearest_even", ..., "stochastic"; "?" for what is no mode. */
+/* "nearest", "nearest_even", ...; the table has no word for RS_ROUND_STOCHASTIC, which no file and no array takes. */
 const char *rs_rounding_name(rs_rounding mode);
+extern const rs_word rs_rounding_words[];
 
 enum { RS_SHIFT_MIN = -15, RS_SHIFT_MAX = 48, RS_ACCUMULATOR_MAX_BITS = 48, RS_FL_MIN = -64, RS_FL_MAX = 64 };
 
@@ -88,6 +77,7 @@ void rs_fxp_accumulate_array(int64_t *acc, const int64_t *addend, size_t n, int 
 /* Section 4: the aligned bias at the accumulator's LSB. b must not be NaN; mode: a deterministic one. A result of 2^62
  * and beyond (only with RS_BIAS_WEIGHTS and fl_in > 31) is given as +-2^62, which no accumulator holds. */
 typedef enum rs_bias_rule { RS_BIAS_ACCUMULATOR, RS_BIAS_WEIGHTS } rs_bias_rule;
+extern const rs_word rs_bias_rule_words[]; /* "accumulator", "weights" */
 int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_rounding mode, uint64_t *saturations);
 
 /* Arrays, the same results element for element. Stochastic rounding draws word i from (seed, stream, i). */

@@ -14,19 +14,22 @@ __extension__ typedef unsigned __int128 wide128;
 
 /* ------------------------------------------------------------------------------------------------------ formats */
 
-static const struct {
-    const char *name;
-    rs_minifloat format;
-} presets[] = {
-#define PRESET(separator, name, e, k, special) { name, { e, k, (1 << (e - 1)) - 1, true, special } },
-    RS_MINIFLOAT_PRESETS(PRESET)
-#undef PRESET
-};
-enum { PRESETS = sizeof presets / sizeof *presets };
+/* Name, exponent bits, mantissa bits, codes that are no numbers. The bias is 2^(e-1) - 1, and all have subnormals. */
+#define PRESETS(P)          \
+    P(e4m3, 4, 3, NAN)      \
+    P(e5m2, 5, 2, IEEE)     \
+    P(e3m2, 3, 2, FINITE)   \
+    P(e2m3, 2, 3, FINITE)   \
+    P(e2m1, 2, 1, FINITE)   \
+    P(bfloat16, 8, 7, IEEE) \
+    P(binary16, 5, 10, IEEE)
 
-#define NAME(separator, name, e, k, special) name,
-const char *const rs_minifloat_names[] = { RS_MINIFLOAT_PRESETS(NAME) NULL };
-#undef NAME
+#define PLACE(name, ...) PRESET_##name,
+enum { PRESETS(PLACE) N_PRESETS };
+#define FORMAT(name, e, k, special) { e, k, (1 << (e - 1)) - 1, true, RS_MINIFLOAT_##special },
+static const rs_minifloat presets[N_PRESETS] = { PRESETS(FORMAT) };
+#define WORD(name, ...) { #name, PRESET_##name, NULL },
+const rs_word rs_minifloat_words[] = { PRESETS(WORD) { NULL, 0, NULL } };
 
 rs_minifloat rs_minifloat_plain(int exponent_bits, int mantissa_bits)
 {
@@ -55,11 +58,11 @@ bool rs_minifloat_equal(rs_minifloat a, rs_minifloat b)
 
 bool rs_minifloat_parse(const char *text, rs_minifloat *format)
 {
-    for (int i = 0; i < PRESETS; i++)
-        if (strcmp(text, presets[i].name) == 0) {
-            *format = presets[i].format;
-            return true;
-        }
+    int preset = 0;
+    if (rs_word_find(rs_minifloat_words, text, &preset)) {
+        *format = presets[preset];
+        return true;
+    }
     /* One digit for the exponent, one or two for the mantissa. */
     const char *k = text[0] >= '1' && text[0] <= '8' && text[1] == ':' ? text + 2 : "";
     const size_t digits = strspn(k, "0123456789");
@@ -73,9 +76,9 @@ bool rs_minifloat_parse(const char *text, rs_minifloat *format)
 const char *rs_minifloat_name(rs_minifloat format, char *buffer, size_t size)
 {
     const char *preset = "?";
-    for (int i = 0; i < PRESETS; i++)
-        if (rs_minifloat_equal(presets[i].format, format))
-            preset = presets[i].name;
+    for (int i = 0; i < N_PRESETS; i++)
+        if (rs_minifloat_equal(presets[i], format))
+            preset = rs_word_name(rs_minifloat_words, i);
     if (rs_minifloat_legal(format) &&
         rs_minifloat_equal(format, rs_minifloat_plain(format.exponent_bits, format.mantissa_bits)))
         snprintf(buffer, size, "%d:%d", format.exponent_bits, format.mantissa_bits);

@@ -23,24 +23,9 @@ enum { RS_MINIFLOAT_MAX_BITS = 16 };
 
 /* The format of Gysel's Ristretto: no subnormals, no infinity or NaN, every exponent used, bias 2^(e-1) - 1. */
 rs_minifloat rs_minifloat_plain(int exponent_bits, int mantissa_bits);
-/* The standards' formats, one X(separator, name, exponent_bits, mantissa_bits, special) per row, separators as in a
- * list. Their bias is 2^(e-1) - 1, and they have subnormals. */
-/* clang-format off */
-#define RS_MINIFLOAT_PRESETS(X)                    \
-    X("",   "e4m3",     4, 3,  RS_MINIFLOAT_NAN)    \
-    X(", ", "e5m2",     5, 2,  RS_MINIFLOAT_IEEE)   \
-    X(", ", "e3m2",     3, 2,  RS_MINIFLOAT_FINITE) \
-    X(", ", "e2m3",     2, 3,  RS_MINIFLOAT_FINITE) \
-    X(", ", "e2m1",     2, 1,  RS_MINIFLOAT_FINITE) \
-    X(", ", "bfloat16", 8, 7,  RS_MINIFLOAT_IEEE)   \
-    X(", ", "binary16", 5, 10, RS_MINIFLOAT_IEEE)
-/* clang-format on */
-/* Their names: "e4m3, e5m2, ..." as a string literal; and one by one, ending with NULL. */
-#define RS_MINIFLOAT_LISTED(separator, name, exponent_bits, mantissa_bits, special) separator name
-#define RS_MINIFLOAT_NAMES RS_MINIFLOAT_PRESETS(RS_MINIFLOAT_LISTED)
-extern const char *const rs_minifloat_names[];
-
-/* The format of one of these names, or of "E:K" such as "4:3" for rs_minifloat_plain. False: none of them. */
+/* Formats that standards name: "e4m3", ..., "binary16". */
+extern const rs_word rs_minifloat_words[];
+/* One of rs_minifloat_words, or "E:K" such as "4:3" for rs_minifloat_plain. False: none of them. */
 bool rs_minifloat_parse(const char *text, rs_minifloat *format);
 /* The name that rs_minifloat_parse takes, into `buffer` (as much as fits); "?" for a format that has none. */
 const char *rs_minifloat_name(rs_minifloat format, char *buffer, size_t size);

@@ -108,30 +108,46 @@ static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
     return h;
 }
 
-static uint64_t hash_rules(uint64_t h, const rs_format_rules *r)
+/* A field of any width: a bool, an enumeration, an int64_t. */
+static uint64_t hash_field(uint64_t h, const void *field, size_t size)
 {
-    const rs_minifloat w = r->weight_minifloat, a = r->activation_minifloat;
-    const int64_t fields[] = { (int64_t)r->scheme,
-                               (int64_t)r->weight_range,
-                               (int64_t)r->activation_range,
-                               r->bias_correction,
-                               r->original_lengths,
-                               r->exponent_bits,
-                               r->power2.min_exponent,
-                               r->power2.max_exponent,
-                               r->power2.zero,
-                               r->power2_by_layer,
-                               w.exponent_bits,
-                               w.mantissa_bits,
-                               w.bias,
-                               w.subnormals,
-                               (int64_t)w.special,
-                               a.exponent_bits,
-                               a.mantissa_bits,
-                               a.bias,
-                               a.subnormals,
-                               (int64_t)a.special };
-    return rs_hash_real(rs_hash_bytes(h, fields, sizeof fields), r->percentile);
+    int64_t value = 0;
+    int32_t word = 0;
+    if (size == sizeof value)
+        memcpy(&value, field, size);
+    else if (size == sizeof word) {
+        memcpy(&word, field, size);
+        value = word;
+    } else
+        value = *(const bool *)field;
+    return rs_hash_number(h, value);
+}
+
+static uint64_t hash_minifloat(uint64_t h, const rs_minifloat *f)
+{
+    const int64_t fields[] = { f->exponent_bits, f->mantissa_bits, f->bias, f->subnormals, (int64_t)f->special };
+    return rs_hash_bytes(h, fields, sizeof fields);
+}
+
+static uint64_t hash_exponents(uint64_t h, const rs_power2 *f)
+{
+    return rs_hash_number(rs_hash_number(h, f->min_exponent), f->max_exponent);
+}
+
+static uint64_t hash_options(uint64_t h, const rs_quantize_options *o)
+{
+#define FLAG(use, name, field, ...) h = rs_hash_number(h, o->field);
+#define WORD(use, name, value, field, ...) h = hash_field(h, &o->field, sizeof o->field);
+#define WHOLE(use, name, value, field, ...) h = hash_field(h, &o->field, sizeof o->field);
+#define REAL(use, name, value, field, ...) h = rs_hash_real(h, o->field);
+#define TEXT(use, name, value, field, kind, ...) h = hash_##kind(h, &o->field);
+#include "search/options.def"
+#undef FLAG
+#undef WORD
+#undef WHOLE
+#undef REAL
+#undef TEXT
+    return h;
 }
 
 uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
@@ -152,18 +168,7 @@ uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_da
                           (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
     h = rs_hash_number(h, data != NULL ? data->crop_size : 0);
     h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
-    h = rs_hash_real(h, options->error_margin);
-    const int64_t fields[] = { options->min_bits,
-                               options->max_bits,
-                               options->fixed_bits[0],
-                               options->fixed_bits[1],
-                               options->fixed_bits[2],
-                               (int64_t)options->bias_rule,
-                               (int64_t)options->rounding,
-                               options->unsigned_activations + 2 * options->channel_weights + 4 * options->wide_scores +
-                                   8 * options->original_search + 16 * options->adaptive_weights,
-                               options->refine_images };
-    return hash_rules(rs_hash_bytes(h, fields, sizeof fields), &options->rules);
+    return hash_options(h, options);
 }
 
 /* -------------------------------------------------------------------------------------------------------- state */

@@ -49,14 +49,6 @@ typedef struct search {
     rs_quantize_result *result;
 } search;
 
-void rs_quantize_defaults(rs_quantize_options *options)
-{
-    *options = (rs_quantize_options) { .error_margin = 1.0, .min_bits = 1, .max_bits = MOST_BITS };
-    options->rounding = RS_ROUND_NEAREST;
-    options->bias_rule = RS_BIAS_ACCUMULATOR;
-    rs_format_rules_defaults(&options->rules);
-}
-
 int64_t rs_hits_needed(int64_t float_hits, int64_t images, double error_margin)
 {
     /* 0.3 % of 1,000 images is 3 of them, although 0.3 is no binary number: a millionth of an image is forgiven. */

@@ -46,17 +46,17 @@ class Net:
 
 # Without training, and without labels: unsigned numbers where nothing is negative, a format per output channel, class scores as wide as the
 # accumulator, weights rounded by what they do to the outputs.
-UNTUNED = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
+UNTUNED = ["--unsigned-activations", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
 # Where only the outputs are narrow, fractional lengths that are improved on training images may do better than other weights.
-UNTUNED_OUTPUTS = ["--unsigned", "--scores", "accumulator", "--activation-range", "squared_error"]
-UNTUNED_POWER2 = ["--scheme", "power-of-two", "--unsigned", "--scores", "accumulator", "--weight-rounding", "adaptive"]
+UNTUNED_OUTPUTS = ["--unsigned-activations", "--scores", "accumulator", "--activation-range", "squared_error"]
+UNTUNED_POWER2 = ["--scheme", "power-of-two", "--unsigned-activations", "--scores", "accumulator", "--weight-rounding", "adaptive"]
 
 
 # How a net is tuned. Outputs are quantized in training, with a straight-through estimator. CIFAR-10 Full's weight decay is that of its
 # solver; its net mirrors every second training image.
 RECIPES = {
     "LeNet": ["--activations", "quantized", "--weight-rounding", "nearest", "--schedule", "linear", "--iterations", "6000", "--validate-every", "500"],
-    "CIFAR-10 Full": ["--activations", "quantized", "--weight-rounding", "nearest", "--schedule", "linear", "--unsigned", "--scores", "accumulator",
+    "CIFAR-10 Full": ["--activations", "quantized", "--weight-rounding", "nearest", "--schedule", "linear", "--unsigned-activations", "--scores", "accumulator",
                       "--activation-range", "squared_error", "--weight-decay", "0.004", "--validate-every", "500"],
 }
 QUICK = ["--iterations", "100", "--calibration", "500", "--validate-every", "50"]

@@ -7,10 +7,10 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/sections.h"
-#include "config/scalar.h"
 #include "import/import.h"
 #include "engine/engine.h"
 #include "finetune/finetune.h"
+#include "flow/quantize_keys.h"
 #include "report/report.h"
 #include "train/score.h"
 #include "emulate/score.h"
@@ -115,20 +115,22 @@ static rs_status validation_slice(const rs_args *args, rs_finetune_options *o, r
 /* What quantize has as well. */
 static rs_status read_rules(const rs_args *args, rs_finetune_options *o, rs_diag *diag)
 {
-    const char *name = rs_args_text(args, "scheme");
     rs_quantize_options q;
+    int scheme = 0;
     rs_quantize_defaults(&q);
-    for (int i = 0; i < RS_SCHEMES; i++)
-        if (strcmp(name, rs_scheme_name((rs_scheme)i)) == 0)
-            q.rules.scheme = (rs_scheme)i;
+    rs_status status = rs_store_options(args, rs_rules_keys, &q, diag);
+    if (rs_word_find(rs_scheme_words, rs_args_text(args, "scheme"), &scheme))
+        q.rules.scheme = (rs_scheme)scheme;
+    q.rounding = RS_ROUNDING_AUTO;
     q.refine_images = o->refine_images;
-    const rs_status status = rs_rules_options(args, false, &q, diag);
+    if (status == RS_OK)
+        status = rs_quantize_options_finish(&q, &rs_command_line_names, diag);
     o->rules = q.rules;
     o->channel_weights = q.channel_weights;
     o->unsigned_activations = q.unsigned_activations;
     o->wide_scores = q.wide_scores;
     o->bias_rule = q.bias_rule;
-    o->rounding = q.rules.scheme == RS_SCHEME_MINIFLOAT ? RS_ROUND_NEAREST_EVEN : RS_ROUND_NEAREST;
+    o->rounding = q.rounding;
     return status;
 }
 

@@ -4,74 +4,54 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/sections.h"
-#include "config/scalar.h"
+#include "flow/quantize_keys.h"
 #include "import/import.h"
 #include "train/score.h"
 
-static const struct {
-    const char *name;
-    rs_rounding mode;
-} roundings[] = {
-    { "nearest", RS_ROUND_NEAREST },
-    { "nearest_even", RS_ROUND_NEAREST_EVEN },
-    { "nearest_up", RS_ROUND_NEAREST_UP },
-    { "truncate", RS_ROUND_TRUNCATE },
-};
-
-static rs_rounding rounding_named(const char *name)
+/* The original's --trimming-mode, which names the scheme in other words. */
+static rs_status read_trimming_mode(const rs_args *args, rs_scheme *scheme, rs_diag *diag)
 {
-    for (size_t i = 0; i < sizeof roundings / sizeof roundings[0]; i++)
-        if (strcmp(roundings[i].name, name) == 0)
-            return roundings[i].mode;
-    return RS_ROUND_NEAREST; /* the option's choices are those above */
-}
-
-/* --scheme, or --trimming_mode in the original's words. */
-static rs_status read_scheme(const rs_args *args, rs_scheme *scheme, rs_diag *diag)
-{
-    static const char *const modes[RS_SCHEMES] = { "dynamic_fixed_point", "", "minifloat",
-                                                   "integer_power_of_2_weights" };
-    const char *name = rs_args_text(args, "scheme"), *mode = rs_args_text(args, "trimming-mode");
-    int named = -1, trimmed = -1;
-    for (int i = 0; i < RS_SCHEMES; i++) {
-        named = name != NULL && strcmp(rs_scheme_name((rs_scheme)i), name) == 0 ? i : named;
-        trimmed = mode != NULL && strcmp(modes[i], mode) == 0 ? i : trimmed;
-    }
-    if (named >= 0 && trimmed >= 0 && named != trimmed)
+    const char *mode = rs_args_text(args, "trimming-mode");
+    int trimmed = 0;
+    if (mode == NULL || !rs_word_find(rs_trimming_mode_words, mode, &trimmed))
+        return RS_OK;
+    if (rs_args_given(args, "scheme") && *scheme != (rs_scheme)trimmed)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--scheme %s and --trimming-mode %s contradict each other",
-                        name, mode);
-    *scheme = (rs_scheme)(named >= 0 ? named : trimmed >= 0 ? trimmed : RS_SCHEME_DYNAMIC);
+                        rs_scheme_name(*scheme), mode);
+    *scheme = (rs_scheme)trimmed;
     return RS_OK;
 }
 
-static rs_status read_rules(const rs_args *args, rs_quantize_options *o, rs_diag *diag)
+/* --formats model leaves nothing to choose but these. */
+static rs_status check_formats(const rs_args *args, rs_diag *diag)
 {
-    rs_format_rules *rules = &o->rules;
-    const rs_status status = read_scheme(args, &rules->scheme, diag);
-    rules->bias_correction = rs_args_flag(args, "bias-correction");
-    const char *rounding = rs_args_text(args, "rounding");
-    o->rounding = rounding != NULL ? rounding_named(rounding)
-                  : rules->scheme == RS_SCHEME_MINIFLOAT || strcmp(rs_args_text(args, "formats"), "model") == 0
-                      ? RS_ROUND_NEAREST_EVEN
-                      : RS_ROUND_NEAREST;
-    return status == RS_OK ? rs_rules_options(args, strcmp(rs_args_text(args, "compat"), "ristretto") == 0, o, diag)
-                           : status;
-}
-
-/* --formats model leaves nothing to choose. */
-static rs_status check_formats(const rs_args *args, rs_quantize_stage *stage, rs_diag *diag)
-{
-    static const char *const others[] = {
-        "scheme",   "min-bits",        "max-bits", "convolution-bits", "inner-product-bits", "activation-bits",
-        "unsigned", "channel-weights", "scores",   "weight-range",     "activation-range",   "weight-rounding",
-        "refine",   "bias-correction", "pareto",   "compat",           "trimming-mode"
-    };
-    stage->formats_of_model = strcmp(rs_args_text(args, "formats"), "model") == 0;
-    for (size_t i = 0; stage->formats_of_model && i < sizeof others / sizeof *others; i++)
-        if (rs_args_given(args, others[i]))
+    static const char kept[] = "formats|error_margin|rounding|bias_format";
+    for (const rs_option *o = rs_quantizer_options; o->name != NULL; o++) {
+        char name[RS_OPTION_SPELLING];
+        if (rs_args_given(args, o->name) && !rs_choice_has(kept, o->name))
             return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
-                            "--formats model takes the formats as they are; --%s changes them", others[i]);
+                            "--formats model takes the formats as they are; %s changes them",
+                            rs_option_spelling(o, name));
+    }
+    if (rs_args_given(args, "trimming-mode"))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "--formats model takes the formats as they are; --trimming-mode changes them");
     return RS_OK;
+}
+
+static rs_status read_options(const rs_args *args, rs_quantize_options *o, rs_diag *diag)
+{
+    rs_quantize_defaults(o);
+    rs_status status = rs_store_options(args, rs_quantize_keys, o, diag);
+    if (status == RS_OK)
+        status = read_trimming_mode(args, &o->rules.scheme, diag);
+    if (status == RS_OK && o->formats_of_model)
+        status = check_formats(args, diag);
+    if (status == RS_OK && o->pareto == RS_COST_NONE &&
+        (rs_args_given(args, "budget") || rs_args_given(args, "technology")))
+        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                          "--budget and --technology belong to --pareto bits, area or energy");
+    return status == RS_OK ? rs_quantize_options_finish(o, &rs_command_line_names, diag) : status;
 }
 
 /* --data, or what the prototxt names; the batch size that the prototxt gives, for --iterations. */
@@ -161,22 +141,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     int64_t batch = 0;
     rs_quantize_stage stage = { .model = rs_args_text(args, "model"),
                                 .quantized = rs_args_text(args, "model-quantized") };
-    rs_quantize_defaults(&stage.options);
-    stage.options.adaptive_weights = strcmp(rs_args_text(args, "weight-rounding"), "adaptive") == 0;
-    stage.options.refine_images = rs_args_int(args, "refine");
-    stage.options.error_margin = rs_args_real(args, "error-margin");
-    stage.options.min_bits = (int)rs_args_int(args, "min-bits");
-    stage.options.max_bits = (int)rs_args_int(args, "max-bits");
-    stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = (int)rs_args_int(args, "convolution-bits");
-    stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
-    stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
-    if (stage.options.min_bits > stage.options.max_bits)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--min-bits %d is above --max-bits %d",
-                        stage.options.min_bits, stage.options.max_bits);
     rs_data_override over;
-    rs_status status = read_rules(args, &stage.options, diag);
-    if (status == RS_OK)
-        status = check_formats(args, &stage, diag);
+    rs_status status = read_options(args, &stage.options, diag);
     if (status == RS_OK)
         status = choose_out(args, &out, diag);
     stage.out = out;
@@ -200,20 +166,14 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
         status = take_iterations(args, batch, set, &stage, diag);
     if (status == RS_OK)
         status = rs_stage_hold(net, &set, diag);
-    const char *cost = rs_args_text(args, "pareto");
-    const rs_pareto_stage pareto = { .kind = cost != NULL ? rs_cost_kind_named(cost) : RS_COST_BITS,
-                                     .budget = rs_args_real(args, "budget"),
-                                     .technology = rs_args_text(args, "technology") };
-    if (status == RS_OK && cost == NULL && (rs_args_given(args, "budget") || rs_args_given(args, "technology")))
-        status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
-                          "--budget and --technology belong to --pareto bits, area or energy");
-    if (status == RS_OK && cost != NULL)
-        status = rs_run_pareto(net, set, &stage, &pareto, &section, diag);
+    const bool by_cost = stage.options.pareto != RS_COST_NONE;
+    if (status == RS_OK && by_cost)
+        status = rs_run_pareto(net, set, &stage, rs_args_text(args, "technology"), &section, diag);
     else if (status == RS_OK)
         status = rs_run_quantize(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
     rs_dataset_free(chosen_on);
     rs_free(out);
-    return rs_show_section(args, cost != NULL ? "pareto" : "quantize", section, status, diag);
+    return rs_show_section(args, by_cost ? "pareto" : "quantize", section, status, diag);
 }

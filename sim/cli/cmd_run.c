@@ -10,6 +10,7 @@
 
 typedef struct run {
     const rs_run_config *config;
+    rs_quantize_options options;
     bool json, quiet;
     rs_dataset *set;
     rs_data_override over;
@@ -51,7 +52,7 @@ static rs_status open_all(run *r, rs_diag *diag)
     if (status == RS_OK)
         status = rs_array_config_read(c->array, &r->array, diag);
     if (status == RS_OK)
-        status = rs_dataset_open(c->data_path, c->path, c->data_train != 0, &r->set, diag);
+        status = rs_dataset_open(c->data_path, c->file.path, c->data_train, &r->set, diag);
     if (status == RS_OK)
         status = rs_stage_load(c->model, c->weights, r->set, &r->over, &r->net, diag);
     if (status == RS_OK)
@@ -64,45 +65,17 @@ static rs_status open_all(run *r, rs_diag *diag)
 static rs_status quantize(run *r, rs_diag *diag)
 {
     const rs_run_config *c = r->config;
-    rs_quantize_stage stage = {
-        .calibration = c->calibration, .search = c->search, .test = c->test, .model = c->model, .out = c->out
-    };
-    stage.formats_of_model = c->formats_of_model == 1;
-    rs_quantize_defaults(&stage.options);
-    stage.options.error_margin = c->error_margin;
-    stage.options.min_bits = c->min_bits;
-    stage.options.max_bits = c->max_bits;
-    stage.options.fixed_bits[RS_GROUP_CONVOLUTION] = c->convolution_bits;
-    stage.options.fixed_bits[RS_GROUP_INNER_PRODUCT] = c->inner_product_bits;
-    stage.options.fixed_bits[RS_GROUP_ACTIVATIONS] = c->activation_bits;
-    stage.options.rounding = c->rounding >= 0 ? (rs_rounding)c->rounding
-                             : c->scheme == (int)RS_SCHEME_MINIFLOAT || c->formats_of_model == 1 ? RS_ROUND_NEAREST_EVEN
-                                                                                                 : RS_ROUND_NEAREST;
-    stage.options.bias_rule = (rs_bias_rule)c->bias_format;
-    stage.options.unsigned_activations = c->unsigned_activations;
-    stage.options.channel_weights = c->channel_weights;
-    stage.options.wide_scores = c->wide_scores == 1;
-    stage.options.adaptive_weights = c->adaptive_weights == 1;
-    stage.options.refine_images = c->refine_images;
-    stage.options.rules.scheme = (rs_scheme)c->scheme;
-    stage.options.rules.weight_range = (rs_range_rule)c->weight_range;
-    stage.options.rules.activation_range = (rs_range_rule)c->activation_range;
-    stage.options.rules.percentile = c->percentile;
-    stage.options.rules.bias_correction = c->bias_correction;
-    stage.options.rules.exponent_bits = c->exponent_bits;
-    stage.options.rules.power2_by_layer = c->exponents_by_layer;
-    const rs_rule_texts texts = { .prefix = "quantize.",
-                                  .status = RS_BAD_INPUT,
-                                  .minifloat = c->minifloat,
-                                  .minifloat_weights = c->minifloat_weights,
-                                  .exponents = c->exponents,
-                                  .zero_code = c->zero_code,
-                                  .original = c->compat == 1 };
+    rs_quantize_stage stage = { .calibration = c->calibration,
+                                .search = c->search,
+                                .test = c->test,
+                                .options = r->options,
+                                .model = c->model,
+                                .out = c->out };
     json_t *section = NULL;
     rs_dataset *chosen_on = NULL;
-    rs_status status = rs_read_rules(&texts, &stage.options, diag);
-    if (status == RS_OK && c->calibration_path[0] != '\0')
-        status = rs_dataset_open(c->calibration_path, c->path, true, &chosen_on, diag);
+    rs_status status = RS_OK;
+    if (c->calibration_path[0] != '\0')
+        status = rs_dataset_open(c->calibration_path, c->file.path, true, &chosen_on, diag);
     if (status == RS_OK && chosen_on != NULL)
         status = rs_stage_hold(r->net, &chosen_on, diag);
     stage.chosen_on = chosen_on;
@@ -113,12 +86,9 @@ static rs_status quantize(run *r, rs_diag *diag)
         status = rs_slice_resolve(&stage.search, counted, "data.search", RS_BAD_INPUT, diag);
     if (status == RS_OK)
         status = rs_slice_resolve(&stage.test, r->set, "data.test", RS_BAD_INPUT, diag);
-    const bool by_cost = c->pareto >= 0;
-    const rs_pareto_stage pareto = { .kind = by_cost ? (rs_cost_kind)c->pareto : RS_COST_BITS,
-                                     .budget = c->budget,
-                                     .technology = c->technology[0] != '\0' ? c->technology : NULL };
+    const bool by_cost = stage.options.pareto != RS_COST_NONE;
     if (status == RS_OK && by_cost)
-        status = rs_run_pareto(r->net, r->set, &stage, &pareto, &section, diag);
+        status = rs_run_pareto(r->net, r->set, &stage, c->technology[0] != '\0' ? c->technology : NULL, &section, diag);
     else if (status == RS_OK)
         status = rs_run_quantize(r->net, r->set, &stage, &section, diag);
     rs_dataset_free(chosen_on);
@@ -165,7 +135,7 @@ static rs_status cosim(run *r, rs_diag *diag)
 static rs_status estimate(run *r, rs_diag *diag)
 {
     json_t *section = NULL;
-    if (r->config->technology == NULL || r->config->technology[0] == '\0')
+    if (r->config->technology[0] == '\0')
         return RS_OK;
     const rs_status status = rs_run_estimate(r->qnet, r->array, r->config->technology, &section, diag);
     return take(r, "estimate", section, status, diag);
@@ -202,9 +172,9 @@ static rs_status write_text(const run *r, const char *name, void (*print)(const 
 static rs_status write_report(const run *r, rs_diag *diag)
 {
     rs_status status = write_text(r, "report.json", rs_json_print, diag);
-    if (status == RS_OK && r->config->html != 0)
+    if (status == RS_OK && r->config->html)
         status = write_text(r, "report.html", rs_report_html, diag);
-    if (status == RS_OK && r->config->csv != 0)
+    if (status == RS_OK && r->config->csv)
         status = write_text(r, "report.csv", rs_report_csv, diag);
     return status;
 }
@@ -218,6 +188,8 @@ rs_status rs_command_run(const rs_args *args, rs_diag *diag)
     for (size_t i = 0; status == RS_OK && i < rs_args_count(args, "set"); i++)
         status = rs_run_config_set(config, rs_args_nth(args, "set", i), diag);
     run r = { .config = config, .json = rs_args_flag(args, "json"), .quiet = rs_args_flag(args, "quiet") };
+    if (status == RS_OK)
+        status = rs_run_config_quantize(config, &r.options, diag);
     if (status == RS_OK)
         status = open_all(&r, diag);
     for (size_t i = 0; status == RS_OK && i < sizeof stages / sizeof stages[0]; i++)

@@ -8,7 +8,15 @@
 #include "config/array_config.h"
 #include "flow/load.h"
 #include "flow/run_config.h"
-#include "search/quantize.h"
+#include "search/options.h"
+
+/* All commands. */
+extern const rs_command_table rs_commands;
+/* Options of the quantizer, as groups of options: all of them, and those that fine-tuning has as well. Their values are
+ * stored by rs_quantize_keys and rs_rules_keys. */
+extern const rs_option rs_quantizer_options[], rs_rules_options[];
+/* The original Ristretto's words for schemes. */
+extern const rs_word rs_trimming_mode_words[];
 
 rs_status rs_command_summary(const rs_args *args, rs_diag *diag);
 rs_status rs_command_convert(const rs_args *args, rs_diag *diag);
@@ -39,18 +47,10 @@ rs_status rs_parse_means(const char *text, const char *what, rs_status wrong, rs
 rs_status rs_parse_size(const char *text, const char *what, rs_status wrong, rs_data_override *over, rs_diag *diag);
 /* --first and --images, resolved against the data set. */
 rs_status rs_images_option(const rs_args *args, const rs_dataset *set, rs_slice *slice, rs_diag *diag);
-/* What is written in words of how numbers become formats, by options or by the keys of a run. */
-typedef struct rs_rule_texts {
-    const char *prefix;                        /* of names in messages: "--", "quantize." */
-    rs_status status;                          /* of a failure */
-    const char *minifloat, *minifloat_weights; /* NULL or "": searched; the same as the other */
-    const char *exponents;                     /* FIRST:LAST */
-    bool zero_code, original;                  /* original: the rules of the original Ristretto */
-} rs_rule_texts;
-/* Adds those to the options, whose other fields are set, and checks that they go together. */
-rs_status rs_read_rules(const rs_rule_texts *texts, rs_quantize_options *options, rs_diag *diag);
-/* The same by the options that quantize and finetune share; rules.scheme is set. */
-rs_status rs_rules_options(const rs_args *args, bool original, rs_quantize_options *options, rs_diag *diag);
+/* Stores the values of options, given or by default, that are keys of a structure. */
+rs_status rs_store_options(const rs_args *args, const rs_schema *keys, void *target, rs_diag *diag);
+/* How messages name options. */
+extern const rs_option_names rs_command_line_names;
 
 /* "FIRST:COUNT"; `option` is named in the message. RS_USAGE. */
 rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, rs_diag *diag);

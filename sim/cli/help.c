@@ -32,28 +32,29 @@ static rs_status help_file(size_t i, const char *format, rs_diag *diag)
 
 rs_status rs_command_help(const rs_args *args, rs_diag *diag)
 {
+    const rs_command_table *table = rs_args_table(args);
     const char *topic = rs_args_text(args, "TOPIC");
     const char *format = rs_args_text(args, "format");
     for (size_t i = 0; topic != NULL && i < sizeof files / sizeof files[0]; i++)
         if (strcmp(topic, files[i].topic) == 0)
             return help_file(i, format, diag);
-    const rs_command *command = topic != NULL ? rs_command_find(topic) : NULL;
+    const rs_command *command = topic != NULL ? rs_command_find(table, topic) : NULL;
     if (topic != NULL && command == NULL)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help' lists the commands",
                         "there is no help about '%s'", topic);
     if (strcmp(format, "man") == 0)
-        rs_manual_page(command, stdout);
+        rs_manual_page(table, command, stdout);
     else if (strcmp(format, "bash") == 0)
-        rs_manual_bash(stdout);
+        rs_manual_bash(table, stdout);
     else if (strcmp(format, "names") == 0)
-        for (const rs_command *c = rs_commands; c->name != NULL; c++)
+        for (const rs_command *c = table->commands; c->name != NULL; c++)
             puts(c->name);
     else if (strcmp(format, "markdown") == 0)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "'ristretto help array --format markdown'",
                         "commands have no Markdown form");
     else if (command != NULL)
-        rs_manual_command(command, stdout);
+        rs_manual_command(table, command, stdout);
     else
-        rs_manual_overview(stdout);
+        rs_manual_overview(table, stdout);
     return RS_OK;
 }

@@ -4,18 +4,17 @@
 #include <string.h>
 
 #include "base/blas.h"
-#include "base/blas.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
+#include "cli/commands.h"
 #include "cli/manual.h"
-#include "cli/options.h"
 
 static rs_status unknown_command(const char *name, rs_diag *diag)
 {
     const char *names[64];
     size_t n = 0;
-    for (const rs_command *c = rs_commands; c->name != NULL && n < sizeof names / sizeof names[0]; c++)
+    for (const rs_command *c = rs_commands.commands; c->name != NULL && n < sizeof names / sizeof names[0]; c++)
         names[n++] = c->name;
     const char *near = rs_nearest(name, names, n);
     char *hint = near != NULL ? rs_format("did you mean 'ristretto %s'?", near) : NULL;
@@ -27,15 +26,15 @@ static rs_status unknown_command(const char *name, rs_diag *diag)
 
 static rs_status run_command(int argc, char **argv, rs_diag *diag)
 {
-    const rs_command *command = rs_command_find(argv[0]);
+    const rs_command *command = rs_command_find(&rs_commands, argv[0]);
     if (command == NULL)
         return unknown_command(argv[0], diag);
     rs_args *args = NULL;
-    rs_status status = rs_args_parse(command, argc, argv, &args, diag);
+    rs_status status = rs_args_parse(&rs_commands, command, argc, argv, &args, diag);
     if (status != RS_OK)
         return status;
     if (rs_args_flag(args, "help")) {
-        rs_manual_command(command, stdout);
+        rs_manual_command(&rs_commands, command, stdout);
     } else {
         if (rs_args_flag(args, "quiet"))
             rs_progress_silence();
@@ -50,12 +49,12 @@ static rs_status run_command(int argc, char **argv, rs_diag *diag)
 static rs_status run(int argc, char **argv, rs_diag *diag)
 {
     if (argc < 2) {
-        rs_manual_overview(stderr);
+        rs_manual_overview(&rs_commands, stderr);
         return RS_USAGE;
     }
     const char *first = argv[1];
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0) {
-        rs_manual_overview(stdout);
+        rs_manual_overview(&rs_commands, stdout);
         return RS_OK;
     }
     if (strcmp(first, "--version") == 0) {
@@ -70,7 +69,6 @@ static rs_status run(int argc, char **argv, rs_diag *diag)
 
 int main(int argc, char **argv)
 {
-    rs_blas_select_kernel(argv);
     rs_blas_select_kernel(argv);
     rs_diag *diag = rs_diag_new();
     rs_status status = run(argc, argv, diag);

@@ -60,74 +60,94 @@ static bool is_numeric(const rs_option *o)
     return o->type == RS_OPTION_INT || o->type == RS_OPTION_REAL;
 }
 
-/* The help sentence with range, choices and default after it. */
-static void describe(const rs_option *o, char *buffer, size_t size)
+/* The help sentence, followed by range, choices and default, and by what the words mean. */
+static void describe(const rs_command *command, const rs_option *o, char *buffer, size_t size)
 {
-    char range[160] = "", fallback[160] = "";
-    if (o->type == RS_OPTION_CHOICE)
-        snprintf(range, sizeof range, " (%s)", o->choices);
-    else if (is_numeric(o) && o->max < 1e9)
-        snprintf(range, sizeof range, " (%g to %g)", o->min, o->max);
-    if (o->fallback != NULL)
-        snprintf(fallback, sizeof fallback, " [%s]", o->fallback);
-    snprintf(buffer, size, "%s%s%s%s%s", o->help, range, fallback, o->repeated ? "; may be given several times" : "",
-             o->required ? "; required" : "");
+    char choices[RS_OPTION_CHOICES], range[RS_OPTION_CHOICES + 64] = "", default_text[160] = "";
+    const char *words = rs_option_choices(o, choices);
+    if (is_numeric(o) && o->max < 1e9)
+        snprintf(range, sizeof range, " (%g to %g%s%s)", o->min, o->max, words[0] != '\0' ? ", or " : "", words);
+    else if (words[0] != '\0')
+        snprintf(range, sizeof range, " (%s)", words);
+    if (o->default_text != NULL && o->default_text[0] != '\0')
+        snprintf(default_text, sizeof default_text, " [%s]", o->default_text);
+    size_t used = (size_t)snprintf(buffer, size, "%s%s%s%s%s", o->help, range, default_text,
+                                   o->repeated ? "; may be given several times" : "",
+                                   rs_command_requires(command, o) ? "; required" : "");
+    const rs_word *word;
+    for (size_t i = 0; (word = rs_word_nth(o->first_word, o->words, i)) != NULL && used < size; i++)
+        if (word->doc != NULL)
+            used += (size_t)snprintf(buffer + used, size - used, "\n%s: %s", word->name, word->doc);
 }
 
-static void print_options(const char *title, const rs_option *options, FILE *stream)
+/* `command`: whose options they are; NULL: every command's. */
+static void print_option(const rs_command *command, const rs_option *o, FILE *stream)
 {
     enum { INDENT = 26, WIDTH = 100 };
+    char text[2048], head[64], letter[8] = "", name[RS_OPTION_SPELLING];
+    describe(command, o, text, sizeof text);
+    rs_option_spelling(o, name);
+    if (o->short_name != '\0')
+        snprintf(letter, sizeof letter, "-%c, ", o->short_name);
+    if (rs_option_positional(o))
+        snprintf(head, sizeof head, "  %s", name);
+    else
+        snprintf(head, sizeof head, "  %s%s%s%s", letter, name, o->type == RS_OPTION_FLAG ? "" : " ",
+                 o->type == RS_OPTION_FLAG ? "" : o->value);
+    const int used = fprintf(stream, "%s", head);
+    if (used > INDENT - 2)
+        fprintf(stream, "\n%*s", INDENT, "");
+    else
+        fprintf(stream, "%*s", INDENT - used, "");
+    wrap(stream, text, INDENT, INDENT, WIDTH);
+}
+
+static void print_list(const char *title, const rs_command *command, const rs_option *options, FILE *stream)
+{
     if (options == NULL || options[0].name == NULL)
         return;
     fprintf(stream, "\n%s:\n", title);
-    for (const rs_option *o = options; o->name != NULL; o++) {
-        char text[512], head[64], letter[8] = "";
-        describe(o, text, sizeof text);
-        if (o->letter != '\0')
-            snprintf(letter, sizeof letter, "-%c, ", o->letter);
-        if (isupper((unsigned char)o->name[0]))
-            snprintf(head, sizeof head, "  %s", o->name);
-        else
-            snprintf(head, sizeof head, "  %s--%s%s%s", letter, o->name, o->type == RS_OPTION_FLAG ? "" : " ",
-                     o->type == RS_OPTION_FLAG ? "" : o->value);
-        const int used = fprintf(stream, "%s", head);
-        if (used > INDENT - 2)
-            fprintf(stream, "\n%*s", INDENT, "");
-        else
-            fprintf(stream, "%*s", INDENT - used, "");
-        wrap(stream, text, INDENT, INDENT, WIDTH);
-    }
+    for (const rs_option *o = options; o->name != NULL; o++)
+        print_option(command, o, stream);
 }
 
 static void print_usage(const rs_command *c, FILE *stream)
 {
+    const rs_option *options[RS_COMMAND_MAX_OPTIONS];
+    const size_t n = rs_command_options(c, options);
+    char name[RS_OPTION_SPELLING];
     fprintf(stream, "ristretto %s", c->name);
-    for (const rs_option *o = c->places; o != NULL && o->name != NULL; o++)
-        fprintf(stream, o->required ? " %s" : " [%s]", o->name);
-    for (const rs_option *o = c->options; o != NULL && o->name != NULL; o++)
-        if (o->required)
-            fprintf(stream, " --%s %s", o->name, o->value);
+    for (const rs_option *o = c->positionals; o != NULL && o->name != NULL; o++)
+        fprintf(stream, rs_command_requires(c, o) ? " %s" : " [%s]", o->name);
+    for (size_t i = 0; i < n; i++)
+        if (rs_command_requires(c, options[i]))
+            fprintf(stream, " %s %s", rs_option_spelling(options[i], name), options[i]->value);
     fputs(" [OPTION...]", stream);
 }
 
-void rs_manual_overview(FILE *stream)
+void rs_manual_overview(const rs_command_table *table, FILE *stream)
 {
     fprintf(stream, "%s.\n\nUsage: ristretto COMMAND [OPTION...]\n\nCommands:\n", one_line);
-    for (const rs_command *c = rs_commands; c->name != NULL; c++)
+    for (const rs_command *c = table->commands; c->name != NULL; c++)
         fprintf(stream, "  %-12s %s\n", c->name, c->summary);
-    print_options("Options of every command", rs_common_options, stream);
+    print_list("Options of every command", NULL, table->common, stream);
     fputs("\n'ristretto COMMAND --help' says more about a command.\n", stream);
 }
 
-void rs_manual_command(const rs_command *command, FILE *stream)
+void rs_manual_command(const rs_command_table *table, const rs_command *command, FILE *stream)
 {
+    const rs_option *options[RS_COMMAND_MAX_OPTIONS];
+    const size_t n = rs_command_options(command, options);
     fputs("Usage: ", stream);
     print_usage(command, stream);
     fputs("\n\n", stream);
     wrap(stream, command->description, 0, 0, 100);
-    print_options("Arguments", command->places, stream);
-    print_options("Options", command->options, stream);
-    print_options("Options of every command", rs_common_options, stream);
+    print_list("Arguments", command, command->positionals, stream);
+    if (n > 0)
+        fputs("\nOptions:\n", stream);
+    for (size_t i = 0; i < n; i++)
+        print_option(command, options[i], stream);
+    print_list("Options of every command", NULL, table->common, stream);
     if (command->examples != NULL) {
         fputs("\nExamples:\n", stream);
         for (const char *const *e = command->examples; *e != NULL; e++)
@@ -154,36 +174,42 @@ static void roff(const char *text, FILE *stream)
             fputs("\\-", stream);
         else if (p[0] == '\n' && p[1] == '\n')
             fputs("\n.PP", stream);
+        else if (p[0] == '\n' && p[-(p > text)] != '\n')
+            fputs("\n.br\n", stream);
         else
             putc(*p, stream);
     }
 }
 
-static void roff_options(const char *title, const rs_option *options, FILE *stream)
+static void roff_option(const rs_command *command, const rs_option *o, FILE *stream)
+{
+    char text[2048], name[RS_OPTION_SPELLING];
+    describe(command, o, text, sizeof text);
+    rs_option_spelling(o, name);
+    fputs(".TP\n", stream);
+    if (rs_option_positional(o)) {
+        fprintf(stream, ".I %s\n", name);
+    } else {
+        fputs("\\fB", stream);
+        if (o->short_name != '\0')
+            fprintf(stream, "\\-%c\\fR, \\fB", o->short_name);
+        roff(name, stream);
+        fputs("\\fR", stream);
+        if (o->type != RS_OPTION_FLAG)
+            fprintf(stream, " \\fI%s\\fR", o->value);
+        putc('\n', stream);
+    }
+    roff(text, stream);
+    fputs(".\n", stream);
+}
+
+static void roff_list(const char *title, const rs_command *command, const rs_option *options, FILE *stream)
 {
     if (options == NULL || options[0].name == NULL)
         return;
     fprintf(stream, ".SH %s\n", title);
-    for (const rs_option *o = options; o->name != NULL; o++) {
-        char text[512];
-        describe(o, text, sizeof text);
-        fputs(".TP\n", stream);
-        if (isupper((unsigned char)o->name[0])) {
-            fprintf(stream, ".I %s\n", o->name);
-        } else {
-            fputs("\\fB", stream);
-            if (o->letter != '\0')
-                fprintf(stream, "\\-%c\\fR, \\fB", o->letter);
-            fputs("\\-\\-", stream);
-            roff(o->name, stream);
-            fputs("\\fR", stream);
-            if (o->type != RS_OPTION_FLAG)
-                fprintf(stream, " \\fI%s\\fR", o->value);
-            putc('\n', stream);
-        }
-        roff(text, stream);
-        fputs(".\n", stream);
-    }
+    for (const rs_option *o = options; o->name != NULL; o++)
+        roff_option(command, o, stream);
 }
 
 static void roff_pairs(const char *title, const char *const (*pairs)[2], size_t n, FILE *stream)
@@ -196,14 +222,14 @@ static void roff_pairs(const char *title, const char *const (*pairs)[2], size_t 
     }
 }
 
-void rs_manual_page(const rs_command *command, FILE *stream)
+void rs_manual_page(const rs_command_table *table, const rs_command *command, FILE *stream)
 {
     if (command == NULL) {
         fprintf(stream, ".TH RISTRETTO 1 \"\" \"ristretto %s\" \"User commands\"\n.SH NAME\nristretto \\- ",
                 RS_VERSION);
         roff(one_line, stream);
         fputs("\n.SH SYNOPSIS\n.B ristretto\n.I COMMAND\n[\\fIOPTION\\fR...]\n.SH COMMANDS\n", stream);
-        for (const rs_command *c = rs_commands; c->name != NULL; c++) {
+        for (const rs_command *c = table->commands; c->name != NULL; c++) {
             fprintf(stream, ".TP\n.BR ristretto\\-%s (1)\n", c->name);
             roff(c->summary, stream);
             putc('\n', stream);
@@ -222,10 +248,15 @@ void rs_manual_page(const rs_command *command, FILE *stream)
         fputs("\n.SH DESCRIPTION\n", stream);
         roff(command->description, stream);
         putc('\n', stream);
-        roff_options("ARGUMENTS", command->places, stream);
-        roff_options("OPTIONS", command->options, stream);
+        roff_list("ARGUMENTS", command, command->positionals, stream);
+        const rs_option *options[RS_COMMAND_MAX_OPTIONS];
+        const size_t count = rs_command_options(command, options);
+        if (count > 0)
+            fputs(".SH OPTIONS\n", stream);
+        for (size_t i = 0; i < count; i++)
+            roff_option(command, options[i], stream);
     }
-    roff_options("OPTIONS OF EVERY COMMAND", rs_common_options, stream);
+    roff_list("OPTIONS OF EVERY COMMAND", NULL, table->common, stream);
     if (command != NULL && command->examples != NULL) {
         fputs(".SH EXAMPLES\n.nf\n", stream);
         for (const char *const *e = command->examples; *e != NULL; e++) {
@@ -242,27 +273,30 @@ void rs_manual_page(const rs_command *command, FILE *stream)
 
 /* --------------------------------------------------------------------------------------------------- completion */
 
-static void bash_words(const rs_option *options, FILE *stream)
+static void bash_words(const rs_option *const *options, size_t n, FILE *stream)
 {
-    for (const rs_option *o = options; o != NULL && o->name != NULL; o++)
-        if (!isupper((unsigned char)o->name[0]))
-            fprintf(stream, " --%s", o->name);
+    char name[RS_OPTION_SPELLING];
+    for (size_t i = 0; i < n; i++)
+        fprintf(stream, " %s", rs_option_spelling(options[i], name));
 }
 
 /* One arm of the case that completes the value after an option. */
-static void bash_values(const rs_option *options, const char *command, FILE *stream)
+static void bash_values(const rs_option *const *options, size_t n, const char *command, FILE *stream)
 {
-    for (const rs_option *o = options; o != NULL && o->name != NULL; o++) {
-        if (isupper((unsigned char)o->name[0]) || o->type == RS_OPTION_FLAG)
+    char name[RS_OPTION_SPELLING], choices[RS_OPTION_CHOICES];
+    for (size_t i = 0; i < n; i++) {
+        const rs_option *o = options[i];
+        if (o->type == RS_OPTION_FLAG)
             continue;
-        fprintf(stream, "    %s:--%s) ", command, o->name);
+        rs_option_choices(o, choices);
+        fprintf(stream, "    %s:%s) ", command, rs_option_spelling(o, name));
         if (o->type == RS_OPTION_FILE)
             fputs("COMPREPLY=($(compgen -f -- \"$word\"))", stream);
         else if (o->type == RS_OPTION_FOLDER)
             fputs("COMPREPLY=($(compgen -d -- \"$word\"))", stream);
-        else if (o->type == RS_OPTION_CHOICE) {
+        else if (choices[0] != '\0') {
             fputs("COMPREPLY=($(compgen -W '", stream);
-            for (const char *p = o->choices; *p != '\0'; p++)
+            for (const char *p = choices; *p != '\0'; p++)
                 putc(*p == '|' ? ' ' : *p, stream);
             fputs("' -- \"$word\"))", stream);
         } else
@@ -271,8 +305,11 @@ static void bash_values(const rs_option *options, const char *command, FILE *str
     }
 }
 
-void rs_manual_bash(FILE *stream)
+void rs_manual_bash(const rs_command_table *table, FILE *stream)
 {
+    const rs_option *common[RS_COMMAND_MAX_OPTIONS], *options[RS_COMMAND_MAX_OPTIONS];
+    const rs_command every = { .groups = (const rs_option *const[]) { table->common, NULL } };
+    const size_t n_common = rs_command_options(&every, common);
     fputs("# bash completion of ristretto; made by 'ristretto help --format bash'.\n"
           "# shellcheck shell=bash disable=SC2207\n"
           "_ristretto() {\n"
@@ -280,16 +317,16 @@ void rs_manual_bash(FILE *stream)
           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
           "        COMPREPLY=($(compgen -W '",
           stream);
-    for (const rs_command *c = rs_commands; c->name != NULL; c++)
-        fprintf(stream, "%s%s", c == rs_commands ? "" : " ", c->name);
+    for (const rs_command *c = table->commands; c->name != NULL; c++)
+        fprintf(stream, "%s%s", c == table->commands ? "" : " ", c->name);
     fputs("' -- \"$word\"))\n"
           "        return\n"
           "    fi\n"
           "    case $command:$before in\n",
           stream);
-    bash_values(rs_common_options, "*", stream);
-    for (const rs_command *c = rs_commands; c->name != NULL; c++)
-        bash_values(c->options, c->name, stream);
+    bash_values(common, n_common, "*", stream);
+    for (const rs_command *c = table->commands; c->name != NULL; c++)
+        bash_values(options, rs_command_options(c, options), c->name, stream);
     fputs("    esac\n"
           "    if [[ $word != -* ]]; then\n"
           "        COMPREPLY=($(compgen -f -- \"$word\"))\n"
@@ -297,10 +334,10 @@ void rs_manual_bash(FILE *stream)
           "    fi\n"
           "    case $command in\n",
           stream);
-    for (const rs_command *c = rs_commands; c->name != NULL; c++) {
+    for (const rs_command *c = table->commands; c->name != NULL; c++) {
         fprintf(stream, "    %s) COMPREPLY=($(compgen -W '", c->name);
-        bash_words(rs_common_options, stream);
-        bash_words(c->options, stream);
+        bash_words(common, n_common, stream);
+        bash_words(options, rs_command_options(c, options), stream);
         fputs("' -- \"$word\")) ;;\n", stream);
     }
     fputs("    esac\n"

@@ -49,12 +49,12 @@ rs_status rs_run_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_
     return status;
 }
 
-rs_status rs_run_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
-                        const rs_pareto_stage *pareto, json_t **section, rs_diag *diag)
+rs_status rs_run_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, const char *technology,
+                        json_t **section, rs_diag *diag)
 {
     rs_pareto_outcome outcome;
     *section = NULL;
-    rs_status status = rs_stage_pareto(net, set, stage, pareto, &outcome, diag);
+    rs_status status = rs_stage_pareto(net, set, stage, technology, &outcome, diag);
     if (told(status)) {
         rs_status made = rs_section_pareto(&outcome, section, diag);
         if (made == RS_OK)

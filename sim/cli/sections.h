@@ -11,8 +11,8 @@ rs_status rs_run_test(const rs_net *net, const rs_dataset *set, rs_slice slice, 
 /* Writes the section into the stage's folder as well: quantize.json, pareto.json, finetune.json. */
 rs_status rs_run_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section,
                           rs_diag *diag);
-rs_status rs_run_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
-                        const rs_pareto_stage *pareto, json_t **section, rs_diag *diag);
+rs_status rs_run_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, const char *technology,
+                        json_t **section, rs_diag *diag);
 rs_status rs_run_finetune(const rs_solver_param *solver, const rs_finetune_options *options, const rs_dataset *test,
                           json_t **section, rs_diag *diag);
 rs_status rs_run_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,

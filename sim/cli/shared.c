@@ -89,6 +89,18 @@ rs_status rs_transform_options(const rs_args *args, rs_data_override *over, rs_d
     return status;
 }
 
+const rs_option_names rs_command_line_names = { .prefix = "--", .separator = '-', .wrong = RS_USAGE };
+
+rs_status rs_store_options(const rs_args *args, const rs_schema *keys, void *target, rs_diag *diag)
+{
+    rs_status status = RS_OK;
+    for (const rs_schema *key = keys; status == RS_OK && key->key != NULL; key++) {
+        const char *text = rs_args_text(args, key->key);
+        status = rs_schema_store(key, text != NULL ? text : key->default_text, target, diag);
+    }
+    return status;
+}
+
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice,
                           rs_diag *diag)
 {

@@ -4,7 +4,7 @@
 
 #include "base/diag.h"
 #include "config/array_parameters.def"
-#include "config/yaml.h"
+#include "config/schema.h"
 #include "config/weight_code.h"
 #include "fxp/fxp.h"
 #include "fxp/minifloat.h"
@@ -25,12 +25,11 @@ enum { RS_BANKS_WORDS(RS_ENUMERATOR) };
 #define RS_NO_FIELD(...)
 #define RS_FIELD(kind, type, name, lowest, highest, words, fallback, unit, meaning) type name;
 typedef struct rs_array_config {
-    char *path, *name;
+    rs_schema_file file;
+    char *name;
     RS_ARRAY_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
     RS_BUFFER_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
     RS_MEMORY_KEYS(RS_FIELD, RS_NO_FIELD, RS_NO_FIELD)
-    rs_arena *arena;     /* of the tree */
-    const rs_yaml *tree; /* for the places of keys; NULL: none, or no longer what the file says */
 } rs_array_config;
 
 /* "multiplier", "shifter", "minifloat": the words of array.pe. */

@@ -29,13 +29,19 @@ static void store_int(void *target, size_t offset, int value)
 
 /* ----------------------------------------------------------------------------------------------------- messages */
 
+static const rs_word *word_of(const rs_schema *s, size_t i)
+{
+    return rs_word_nth(s->first_word, s->words, i);
+}
+
 /* "a whole number from 1 to 64", "wrap or saturate", ... */
 static const char *expected(const rs_schema *s, char *buffer, size_t size)
 {
     char low[32], high[32], range[128] = "", words[256] = "";
     size_t used = 0;
-    for (const rs_schema_word *w = s->words; w != NULL && w->name != NULL && used < sizeof words; w++) {
-        const char *comma = w == s->words ? "" : w[1].name == NULL ? " or " : ", ";
+    const rs_word *w;
+    for (size_t i = 0; (w = word_of(s, i)) != NULL && used < sizeof words; i++) {
+        const char *comma = i == 0 ? "" : word_of(s, i + 1) == NULL ? " or " : ", ";
         const int n = snprintf(words + used, sizeof words - used, "%s%s", comma, w->name);
         used += n > 0 ? (size_t)n : 0;
     }
@@ -84,7 +90,8 @@ static rs_status not_expected(const schema_context *c, const rs_schema *s, rs_lo
     char buffer[512];
     const char *words[MOST_KEYS];
     size_t n = 0;
-    for (const rs_schema_word *w = s->words; w != NULL && w->name != NULL && n < MOST_KEYS; w++)
+    const rs_word *w;
+    while (n < MOST_KEYS && (w = word_of(s, n)) != NULL)
         words[n++] = w->name;
     const char *near = rs_nearest(got, words, n);
     char *hint = near != NULL ? rs_format("did you mean '%s'?", near) : NULL;
@@ -97,7 +104,8 @@ static rs_status not_expected(const schema_context *c, const rs_schema *s, rs_lo
 
 static bool find_word(const rs_schema *s, const char *text, int *value)
 {
-    for (const rs_schema_word *w = s->words; w != NULL && w->name != NULL; w++) {
+    const rs_word *w;
+    for (size_t i = 0; (w = word_of(s, i)) != NULL; i++) {
         if (strcmp(w->name, text) == 0) {
             *value = w->value;
             return true;
@@ -157,14 +165,19 @@ static rs_status set_scalar(const schema_context *c, const rs_schema *s, const c
     case RS_SCHEMA_ENUM:
         if (!find_word(s, text, &word))
             return not_expected(c, s, loc, name, text);
-        store_int(target, s->offset, word);
+        if (s->size == sizeof b) {
+            b = word != 0;
+            memcpy(at(target, s->offset), &b, sizeof b);
+        } else {
+            store_int(target, s->offset, word);
+        }
         return RS_OK;
     case RS_SCHEMA_VALUE:
         return s->parse(text, at(target, s->offset)) ? RS_OK : not_expected(c, s, loc, name, text);
     case RS_SCHEMA_STRING:
     case RS_SCHEMA_PATH:
         /* An empty text stands for "none", which only a key with that default may say. */
-        if (text[0] == '\0' && (s->fallback == NULL || s->fallback[0] != '\0'))
+        if (text[0] == '\0' && (s->default_text == NULL || s->default_text[0] != '\0'))
             return rs_error(c->diag, c->wrong, loc, NULL, "%s is empty", name);
         return set_string(c, s, text, target);
     case RS_SCHEMA_MAP:
@@ -240,7 +253,7 @@ static rs_status read_field(const schema_context *c, const rs_schema *s, const r
     if (node->kind != RS_YAML_SCALAR)
         return rs_error(c->diag, c->wrong, node->loc, NULL, "%s must be %s, not a %s", name,
                         expected(s, buffer, sizeof buffer), node->kind == RS_YAML_LIST ? "list" : "map");
-    if (node->text[0] == '\0' && !node->quoted && (s->fallback == NULL || s->fallback[0] != '\0'))
+    if (node->text[0] == '\0' && !node->quoted && (s->default_text == NULL || s->default_text[0] != '\0'))
         return rs_error(c->diag, c->wrong, node->loc, NULL, "%s is empty, expected %s", name,
                         expected(s, buffer, sizeof buffer));
     return set_scalar(c, s, node->text, node->quoted, node->loc, name, target);
@@ -256,13 +269,21 @@ static rs_status set_default(const schema_context *c, const rs_schema *s, rs_loc
             return RS_OK;
         break;
     default:
-        if (s->fallback != NULL)
-            return set_scalar(c, s, s->fallback, false, loc, name, target);
+        if (s->default_text != NULL)
+            return set_scalar(c, s, s->default_text, false, loc, name, target);
         break;
     }
     char buffer[512];
     return rs_error(c->diag, c->wrong, loc, NULL, "the key '%s' is missing, expected %s: %s", name,
                     expected(s, buffer, sizeof buffer), s->doc);
+}
+
+const rs_schema *rs_schema_find(const rs_schema *fields, const char *key)
+{
+    for (const rs_schema *s = fields; s->key != NULL; s++)
+        if (strcmp(s->key, key) == 0 || (s->alias != NULL && strcmp(s->alias, key) == 0))
+            return s;
+    return NULL;
 }
 
 /* The section that knows `key`, for the hint "belongs under". */
@@ -303,11 +324,9 @@ static rs_status read_map(const schema_context *c, const rs_schema *fields, cons
     rs_status status = RS_OK;
     for (size_t i = 0; map != NULL && i < map->n; i++) {
         const char *key = map->keys[i]->text;
-        const rs_schema *s = fields;
-        while (s->key != NULL && strcmp(s->key, key) != 0)
-            s++;
+        const rs_schema *s = rs_schema_find(fields, key);
         rs_status one = RS_OK;
-        if (s->key == NULL) {
+        if (s == NULL) {
             one = unknown_key(c, fields, map->keys[i]->loc, prefix, key);
         } else if (seen[s - fields]) {
             one = rs_error(c->diag, c->wrong, map->keys[i]->loc, NULL, "the key '%s' is given twice", key);
@@ -353,6 +372,12 @@ rs_status rs_schema_read(const rs_schema *schema, const char *path, void *target
     return status;
 }
 
+rs_status rs_schema_store(const rs_schema *key, const char *text, void *target, rs_diag *diag)
+{
+    const schema_context c = { .wrong = RS_USAGE, .diag = diag };
+    return set_scalar(&c, key, text, false, RS_NOWHERE, key->key, target);
+}
+
 rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *target, rs_diag *diag)
 {
     const schema_context c = { .top = schema, .wrong = RS_USAGE, .diag = diag };
@@ -368,10 +393,8 @@ rs_status rs_schema_set(const rs_schema *schema, const char *assignment, void *t
         char *dot = strchr(key, '.');
         if (dot != NULL)
             *dot = '\0';
-        const rs_schema *s = fields;
-        while (s->key != NULL && strcmp(s->key, key) != 0)
-            s++;
-        if (s->key == NULL || (dot != NULL && s->type != RS_SCHEMA_MAP))
+        const rs_schema *s = rs_schema_find(fields, key);
+        if (s == NULL || (dot != NULL && s->type != RS_SCHEMA_MAP))
             return unknown_key(&c, fields, RS_NOWHERE, prefix, key);
         char full[LONGEST_PATH];
         make_name(full, prefix, key);
@@ -410,6 +433,42 @@ void rs_schema_free(const rs_schema *schema, void *target)
     }
 }
 
+rs_status rs_schema_open(const rs_schema *schema, const char *path, size_t size, void **target, rs_diag *diag)
+{
+    *target = NULL;
+    rs_schema_file *file = rs_calloc(1, size);
+    if (file == NULL)
+        return rs_out_of_memory(diag);
+    file->arena = rs_arena_new();
+    file->path = rs_strdup(path);
+    rs_status status = file->arena == NULL || file->path == NULL ? rs_out_of_memory(diag) : RS_OK;
+    if (status == RS_OK)
+        status = rs_schema_read(schema, path, file, file->arena, &file->tree, diag);
+    if (status != RS_OK) {
+        rs_schema_close(schema, file);
+        return status;
+    }
+    *target = file;
+    return RS_OK;
+}
+
+void rs_schema_close(const rs_schema *schema, void *target)
+{
+    rs_schema_file *file = target;
+    if (file == NULL)
+        return;
+    rs_schema_free(schema, target);
+    rs_free(file->path);
+    rs_arena_free(file->arena);
+    rs_free(file);
+}
+
+rs_loc rs_schema_place(const rs_schema_file *file, const char *key)
+{
+    const rs_yaml *node = file->tree != NULL ? rs_yaml_find(file->tree, key) : NULL;
+    return node != NULL ? node->loc : RS_FILE(file->path);
+}
+
 /* ------------------------------------------------------------------------------------------------ documentation */
 
 static void document(const rs_schema *fields, const char *prefix, bool markdown, FILE *stream)
@@ -422,19 +481,20 @@ static void document(const rs_schema *fields, const char *prefix, bool markdown,
             continue;
         }
         expected(s, what, sizeof what);
-        if (s->fallback != NULL)
-            snprintf(def, sizeof def, "%s", s->fallback[0] != '\0' ? s->fallback : "none");
+        if (s->default_text != NULL)
+            snprintf(def, sizeof def, "%s", s->default_text[0] != '\0' ? s->default_text : "none");
         else if (s->type == RS_SCHEMA_LIST && s->min <= 0.0)
             snprintf(def, sizeof def, "none");
         const char *unit = s->unit != NULL ? s->unit : "";
         if (markdown)
             fprintf(stream, "| `%s` | %s%s%s | %s%s%s | %s |\n", name, what, unit[0] != '\0' ? ", " : "", unit,
-                    s->fallback != NULL && s->fallback[0] != '\0' ? "`" : "", def,
-                    s->fallback != NULL && s->fallback[0] != '\0' ? "`" : "", s->doc);
+                    s->default_text != NULL && s->default_text[0] != '\0' ? "`" : "", def,
+                    s->default_text != NULL && s->default_text[0] != '\0' ? "`" : "", s->doc);
         else
             fprintf(stream, "  %s: %s%s%s [%s]\n      %s\n", name, what, unit[0] != '\0' ? ", " : "", unit, def,
                     s->doc);
-        for (const rs_schema_word *w = s->words; w != NULL && w->name != NULL; w++) {
+        const rs_word *w;
+        for (size_t i = 0; (w = word_of(s, i)) != NULL; i++) {
             if (w->doc == NULL)
                 continue;
             if (markdown)

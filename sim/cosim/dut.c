@@ -137,7 +137,7 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
     if (dut == NULL)
         return rs_out_of_memory(diag);
     dut->config = *config;
-    dut->config.path = dut->config.name = NULL;
+    dut->config.file.path = dut->config.name = NULL;
     dut->descriptors = RS_NEW_ARRAY(rs_descriptor, config->program_depth);
     const rs_model_options model = { .trace = o->wave.path != NULL,
                                      .quick = o->quick,

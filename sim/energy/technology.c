@@ -287,33 +287,22 @@ static rs_status check(const rs_technology *t, const rs_yaml *root, rs_diag *dia
 
 rs_status rs_technology_read(const char *path, rs_technology **result, rs_diag *diag)
 {
-    *result = NULL;
-    rs_technology *t = RS_NEW(rs_technology);
-    rs_arena *arena = rs_arena_new();
-    const rs_yaml *root = NULL;
-    rs_status status = t == NULL || arena == NULL ? rs_out_of_memory(diag) : RS_OK;
+    void *opened = NULL;
+    rs_status status = rs_schema_open(rs_technology_schema, path, sizeof **result, &opened, diag);
+    rs_technology *t = opened;
     if (status == RS_OK)
-        status = rs_schema_read(rs_technology_schema, path, t, arena, &root, diag);
-    if (status == RS_OK)
-        status = check(t, root, diag);
-    if (status == RS_OK && (t->path = rs_strdup(path)) == NULL)
-        status = rs_out_of_memory(diag);
-    rs_arena_free(arena);
+        status = check(t, t->file.tree, diag);
     if (status != RS_OK) {
         rs_technology_free(t);
-        return status;
+        t = NULL;
     }
     *result = t;
-    return RS_OK;
+    return status;
 }
 
 void rs_technology_free(rs_technology *t)
 {
-    if (t == NULL)
-        return;
-    rs_schema_free(rs_technology_schema, t);
-    rs_free(t->path);
-    rs_free(t);
+    rs_schema_close(rs_technology_schema, t);
 }
 
 /* ------------------------------------------------------------------------------------------------- scaling laws */

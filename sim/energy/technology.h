@@ -33,7 +33,8 @@ typedef struct rs_tech_operators {
 } rs_tech_operators;
 
 typedef struct rs_technology {
-    char *path, *name;
+    rs_schema_file file;
+    char *name;
     double process_nm, supply_v;
     size_t n_sources;
     rs_tech_source *sources;

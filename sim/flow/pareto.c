@@ -15,25 +15,13 @@
 #include "net/cost.h"
 #include "train/score.h"
 
-static const char *const costs[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "area", [RS_COST_ENERGY] = "energy" };
-static const char *const units[] = { [RS_COST_BITS] = "bits", [RS_COST_AREA] = "um2", [RS_COST_ENERGY] = "pJ" };
-
-const char *rs_cost_kind_name(rs_cost_kind kind)
-{
-    return costs[kind];
-}
+static const char *const units[RS_COST_KINDS] = {
+    [RS_COST_NONE] = "", [RS_COST_BITS] = "bits", [RS_COST_AREA] = "um2", [RS_COST_ENERGY] = "pJ"
+};
 
 const char *rs_cost_kind_unit(rs_cost_kind kind)
 {
     return units[kind];
-}
-
-rs_cost_kind rs_cost_kind_named(const char *name)
-{
-    int kind = 0;
-    while (kind < RS_COST_KINDS - 1 && strcmp(costs[kind], name) != 0)
-        kind++;
-    return (rs_cost_kind)kind;
 }
 
 typedef struct pricing {
@@ -151,27 +139,32 @@ static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, cons
 }
 
 rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage,
-                          const rs_pareto_stage *pareto, rs_pareto_outcome *outcome, rs_diag *diag)
+                          const char *technology_path, rs_pareto_outcome *outcome, rs_diag *diag)
 {
-    *outcome = (rs_pareto_outcome) {
-        .net = net, .set = set, .pareto = *pareto, .error_margin = stage->options.error_margin, .test.name = "test"
-    };
+    const rs_cost_kind kind = stage->options.pareto;
+    const double budget = stage->options.budget;
+    *outcome = (rs_pareto_outcome) { .net = net,
+                                     .set = set,
+                                     .kind = kind,
+                                     .budget = budget,
+                                     .error_margin = stage->options.error_margin,
+                                     .test.name = "test" };
     const rs_dataset *chosen_on = stage->chosen_on != NULL ? stage->chosen_on : set;
     const rs_dataset calibration = rs_dataset_slice(chosen_on, stage->calibration.first, stage->calibration.count);
     const rs_dataset search = rs_dataset_slice(chosen_on, stage->search.first, stage->search.count);
     rs_technology *technology = NULL;
     int data_layer = 0;
-    if (pareto->kind != RS_COST_BITS && pareto->technology == NULL)
+    if (kind != RS_COST_BITS && technology_path == NULL)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml",
-                        "a front by %s needs a technology", costs[pareto->kind]);
-    rs_status status = pareto->technology != NULL ? rs_technology_read(pareto->technology, &technology, diag) : RS_OK;
-    const pricing price = { .kind = pareto->kind,
+                        "a front by %s needs a technology", rs_word_name(rs_cost_kind_words, (int)kind));
+    rs_status status = technology_path != NULL ? rs_technology_read(technology_path, &technology, diag) : RS_OK;
+    const pricing price = { .kind = kind,
                             .technology = technology,
                             .power2 = stage->options.rules.scheme == RS_SCHEME_POWER2 };
     const rs_pareto_options options = { .cost = cost_of,
                                         .context = &price,
-                                        .uniform = pareto->kind == RS_COST_AREA,
-                                        .budget = pareto->budget,
+                                        .uniform = kind == RS_COST_AREA,
+                                        .budget = budget,
                                         .stop_margin = fmax(5.0, 3.0 * stage->options.error_margin) };
     if (status == RS_OK)
         status = rs_data_layer(net, &data_layer, diag);
@@ -183,11 +176,10 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     if (status == RS_OK)
         status = rs_slice_score_both(net, outcome->result->qnet, set, stage->test, &outcome->test, diag);
     if (status == RS_OK)
-        status = write_outputs(net, stage, outcome->result, units[pareto->kind], diag);
+        status = write_outputs(net, stage, outcome->result, units[kind], diag);
     if (status == RS_OK && !outcome->result->met)
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, "the cheapest, or the best, of what was tried is written",
-                          "no point of the front %s",
-                          pareto->budget > 0 ? "is within the budget" : "keeps the error margin");
+                          "no point of the front %s", budget > 0 ? "is within the budget" : "keeps the error margin");
     rs_technology_free(technology);
     return status;
 }

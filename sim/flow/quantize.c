@@ -132,7 +132,7 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     options->checkpoint = checkpoint;
     options->calibration_images = options->search_images = 0;
     rs_formats *given = NULL;
-    if (status == RS_OK && stage->formats_of_model)
+    if (status == RS_OK && options->formats_of_model)
         status = take_formats(net, options, &given, diag);
     const int quantized = rs_net_unquantize(net);
     if (quantized > 0)

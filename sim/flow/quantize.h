@@ -10,8 +10,7 @@ typedef struct rs_quantize_stage {
                                      end */
     rs_slice calibration, search; /* of that set; resolved */
     rs_slice test;                /* resolved; may be the same as search */
-    bool formats_of_model;        /* those of its QuantizeLinear layers instead of a search (rs_formats_of_model) */
-    rs_quantize_options options;  /* checkpoint and image counts are set by the stage */
+    rs_quantize_options options;  /* finished; given, checkpoint and image counts are set by the stage */
     const char *model;            /* prototxt or ONNX model whose quantized form is written */
     const char *quantized;        /* the quantized prototxt is also written here; or NULL */
     const char *out; /* folder: quantized.prototxt, qnet/, search.json while it runs; folded.caffemodel where

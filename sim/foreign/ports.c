@@ -243,7 +243,7 @@ static void warn_unused(const rs_unit *u, const bool *used, rs_diag *diag)
         char name[128];
         port_name(u->functions->ports[p].name, name, sizeof name);
         if (!used[p] && u->functions->ports[p].direction == RS_UNIT_PORT_IN && u->config->code[0] == '\0')
-            rs_warn(diag, RS_FILE(u->config->path), "list it under 'signals:'",
+            rs_warn(diag, RS_FILE(u->config->file.path), "list it under 'signals:'",
                     "the input '%s' is named nowhere: it stays 0", name);
     }
 }

@@ -7,7 +7,7 @@
 
 #define AT(field) offsetof(rs_unit_config, field)
 
-static const rs_schema_word whens[] = {
+static const rs_word whens[] = {
     { "always", RS_UNIT_ALWAYS, NULL },
     { "operands", RS_UNIT_OPERANDS, "with every group of operands" },
     { "first", RS_UNIT_FIRST, "with the first group of a sum" },
@@ -15,48 +15,45 @@ static const rs_schema_word whens[] = {
     { "before", RS_UNIT_BEFORE, "in a cycle of its own before the first group" },
     { NULL, 0, NULL },
 };
-static const rs_schema_word edges[] = {
+static const rs_word edges[] = {
     { "rising", RS_UNIT_EDGE_RISING, NULL },
     { "falling", RS_UNIT_EDGE_FALLING, NULL },
     { NULL, 0, NULL },
 };
-static const rs_schema_word any_groups[] = { { "any", 0, "a signal says where a sum begins or ends" },
-                                             { NULL, 0, NULL } };
-static const rs_schema_word orders[] = {
+static const rs_word any_groups[] = { { "any", 0, "a signal says where a sum begins or ends" }, { NULL, 0, NULL } };
+static const rs_word orders[] = {
     { "low_first", RS_UNIT_LOW_FIRST, "element 0 lies in the lowest bits" },
     { "high_first", RS_UNIT_HIGH_FIRST, NULL },
     { NULL, 0, NULL },
 };
-static const rs_schema_word overflows[] = {
+static const rs_word overflows[] = {
     { "wrap", RS_OVERFLOW_WRAP, NULL },
     { "saturate", RS_OVERFLOW_SATURATE, NULL },
     { NULL, 0, NULL },
 };
-static const rs_schema_word roundings[] = { RS_ROUNDING_WORDS { NULL, 0, NULL } };
-static const rs_schema_word waits[] = {
+static const rs_word waits[] = {
     { "auto", RS_UNIT_WAIT_AUTO, "never; for the sum before, if a signal is active before the first group" },
     { "never", RS_UNIT_WAIT_NEVER, "operands follow each other without a gap" },
     { "sum", RS_UNIT_WAIT_SUM, "a sum begins when the results of the one before have come" },
     { "group", RS_UNIT_WAIT_GROUP, "a group is given when the result of the one before has come" },
     { NULL, 0, NULL },
 };
-static const rs_schema_word valids[] = {
+static const rs_word valids[] = {
     { "high", RS_UNIT_VALID_HIGH, "a result in every cycle in which it is high" },
     { "low", RS_UNIT_VALID_LOW, NULL },
     { "rises", RS_UNIT_VALID_RISES, "a result when it becomes high" },
     { "falls", RS_UNIT_VALID_FALLS, NULL },
     { NULL, 0, NULL },
 };
-static const rs_schema_word eaches[] = {
+static const rs_word eaches[] = {
     { "auto", RS_UNIT_EACH_AUTO, "groups, but sums of a unit that accumulates and says when they are valid" },
     { "groups", RS_UNIT_EACH, "a result for every group" },
     { "sums", RS_UNIT_LAST_ONLY, "one for every sum" },
     { NULL, 0, NULL },
 };
-static const rs_schema_word latencies[] = { { "auto", RS_UNIT_AUTO, "when `valid` says so" }, { NULL, 0, NULL } };
-static const rs_schema_word shift_delays[] = { { "auto", RS_UNIT_AUTO, "latency - 1" }, { NULL, 0, NULL } };
-static const rs_schema_word widths[] = { { "auto", 0, "the port's, divided by the elements in it" },
-                                         { NULL, 0, NULL } };
+static const rs_word latencies[] = { { "auto", RS_UNIT_AUTO, "when `valid` says so" }, { NULL, 0, NULL } };
+static const rs_word shift_delays[] = { { "auto", RS_UNIT_AUTO, "latency - 1" }, { NULL, 0, NULL } };
+static const rs_word widths[] = { { "auto", 0, "the port's, divided by the elements in it" }, { NULL, 0, NULL } };
 
 #define WORD(field) offsetof(rs_unit_word, field)
 static const rs_schema file_fields[] = {
@@ -133,13 +130,13 @@ static const rs_schema design_fields[] = {
     { .key = "language",
       .type = RS_SCHEMA_STRING,
       .offset = AT(language),
-      .fallback = "",
+      .default_text = "",
       .doc = "of all sources, such as 1364-2005 for a design that uses words of SystemVerilog as names; else by the "
              "files' endings" },
     { .key = "code",
       .type = RS_SCHEMA_PATH,
       .offset = AT(code),
-      .fallback = "",
+      .default_text = "",
       .doc = "C++ file for what the keys cannot say" },
     { .key = NULL },
 };
@@ -148,34 +145,34 @@ static const rs_schema clock_fields[] = {
     { .key = "port",
       .type = RS_SCHEMA_STRING,
       .offset = AT(clock),
-      .fallback = "",
+      .default_text = "",
       .doc = "clock; none: combinational" },
     { .key = "edge",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(clock_edge),
       .words = edges,
-      .fallback = "rising",
+      .default_text = "rising",
       .doc = "on which it works" },
-    { .key = "reset", .type = RS_SCHEMA_STRING, .offset = AT(reset), .fallback = "", .doc = "port of the reset" },
+    { .key = "reset", .type = RS_SCHEMA_STRING, .offset = AT(reset), .default_text = "", .doc = "port of the reset" },
     { .key = "reset_value",
       .type = RS_SCHEMA_INT,
       .offset = AT(reset_value),
       .min = 0,
       .max = 1,
-      .fallback = "1",
+      .default_text = "1",
       .doc = "its value while it resets: 0 for a port such as rst_n" },
     { .key = "reset_cycles",
       .type = RS_SCHEMA_INT,
       .offset = AT(reset_cycles),
       .min = 0,
       .max = 10000,
-      .fallback = "4",
+      .default_text = "4",
       .unit = "cycles",
       .doc = "how long it resets at the beginning; without a reset, how long nothing is looked at" },
     { .key = "enable",
       .type = RS_SCHEMA_STRING,
       .offset = AT(clock_enable),
-      .fallback = "",
+      .default_text = "",
       .doc = "port that freezes the whole unit while it is low; cycles count only while it is high" },
     { .key = NULL },
 };
@@ -190,14 +187,14 @@ static const rs_schema signal_fields[] = {
       .type = RS_SCHEMA_ENUM,
       .offset = SIGNAL(when),
       .words = whens,
-      .fallback = "always",
+      .default_text = "always",
       .doc = "when it has the value" },
     { .key = "delay",
       .type = RS_SCHEMA_INT,
       .offset = SIGNAL(delay),
       .min = 0,
       .max = RS_UNIT_MAX_DELAY,
-      .fallback = "0",
+      .default_text = "0",
       .unit = "cycles",
       .doc = "so many cycles later" },
     { .key = "value",
@@ -205,14 +202,14 @@ static const rs_schema signal_fields[] = {
       .offset = SIGNAL(value),
       .min = -4294967296.0,
       .max = 4294967295.0,
-      .fallback = "1",
+      .default_text = "1",
       .doc = "its value then" },
     { .key = "otherwise",
       .type = RS_SCHEMA_INT64,
       .offset = SIGNAL(otherwise),
       .min = -4294967296.0,
       .max = 4294967295.0,
-      .fallback = "0",
+      .default_text = "0",
       .doc = "its value at other times" },
     { .key = NULL },
 };
@@ -223,7 +220,7 @@ static const rs_schema unit_fields[] = {
       .offset = AT(products),
       .min = 1,
       .max = RS_UNIT_MAX_PRODUCTS,
-      .fallback = "1",
+      .default_text = "1",
       .doc = "pairs of operands that it takes at once: a group" },
     { .key = "groups",
       .type = RS_SCHEMA_INT,
@@ -231,71 +228,71 @@ static const rs_schema unit_fields[] = {
       .min = 1,
       .max = 4096,
       .words = any_groups,
-      .fallback = "any",
+      .default_text = "any",
       .doc =
           "of every sum, of a unit that counts them itself; shorter sums are filled up with zeros, longer ones cut" },
     { .key = "accumulates",
       .type = RS_SCHEMA_BOOL,
       .offset = AT(accumulates),
-      .fallback = "true",
+      .default_text = "true",
       .doc = "it adds groups up; else each group is a result of its own" },
     { .key = "overflow",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(overflow),
       .words = overflows,
-      .fallback = "wrap",
+      .default_text = "wrap",
       .doc = "what a sum does that is too large, after each group" },
     { .key = "product_shift",
       .type = RS_SCHEMA_INT,
       .offset = AT(product_shift),
       .min = 0,
       .max = 32,
-      .fallback = "0",
+      .default_text = "0",
       .unit = "bits",
       .doc = "it cuts so many low bits off each product" },
     { .key = "product_rounding",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(product_rounding),
-      .words = roundings,
-      .fallback = "truncate",
+      .words = rs_rounding_words,
+      .default_text = "truncate",
       .doc = "how" },
     { .key = "interval",
       .type = RS_SCHEMA_INT,
       .offset = AT(interval),
       .min = 1,
       .max = 10000,
-      .fallback = "1",
+      .default_text = "1",
       .unit = "cycles",
       .doc = "from one group to the next, at least" },
     { .key = "ready",
       .type = RS_SCHEMA_STRING,
       .offset = AT(operands_ready),
-      .fallback = "",
+      .default_text = "",
       .doc = "output of the unit: a group is taken in a cycle in which it has the ready_value" },
     { .key = "ready_value",
       .type = RS_SCHEMA_INT,
       .offset = AT(ready_value),
       .min = 0,
       .max = 1,
-      .fallback = "1",
+      .default_text = "1",
       .doc = "0 for a port such as busy" },
     { .key = "hold",
       .type = RS_SCHEMA_BOOL,
       .offset = AT(hold),
-      .fallback = "false",
+      .default_text = "false",
       .doc = "operands stay until the next group" },
     { .key = "wait",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(wait),
       .words = waits,
-      .fallback = "auto",
+      .default_text = "auto",
       .doc = "for results" },
     { .key = "idle_percent",
       .type = RS_SCHEMA_INT,
       .offset = AT(idle_percent),
       .min = 0,
       .max = 90,
-      .fallback = "25",
+      .default_text = "25",
       .unit = "%",
       .doc = "cycles without operands, at random, in every second sum, with anything on the operands' ports" },
     { .key = "timeout",
@@ -303,7 +300,7 @@ static const rs_schema unit_fields[] = {
       .offset = AT(timeout),
       .min = 1,
       .max = 1000000,
-      .fallback = "1000",
+      .default_text = "1000",
       .unit = "cycles",
       .doc = "in which a result must have come" },
     { .key = NULL },
@@ -313,7 +310,7 @@ static const rs_schema unit_fields[] = {
     { .key = "port",                                                                                           \
       .type = RS_SCHEMA_STRING,                                                                                \
       .offset = AT(prefix.port),                                                                               \
-      .fallback = port_fallback,                                                                               \
+      .default_text = port_fallback,                                                                           \
       .doc = "port, or port[high:low] for some of its bits; a{} stands for ports a0, a1, ..." },               \
         { .key = "bits",                                                                                       \
           .type = RS_SCHEMA_INT,                                                                               \
@@ -321,22 +318,22 @@ static const rs_schema unit_fields[] = {
           .min = 1,                                                                                            \
           .max = max_bits,                                                                                     \
           .words = widths,                                                                                     \
-          .fallback = "auto",                                                                                  \
+          .default_text = "auto",                                                                              \
           .unit = "bits",                                                                                      \
           .doc = "width of one; a wider port gets it extended" },                                              \
         { .key = "signed",                                                                                     \
           .type = RS_SCHEMA_BOOL,                                                                              \
           .offset = AT(prefix.is_signed),                                                                      \
-          .fallback = "true",                                                                                  \
+          .default_text = "true",                                                                              \
           .doc = signed_doc },                                                                                 \
     {                                                                                                          \
         .key = "delay", .type = RS_SCHEMA_INT, .offset = AT(prefix.delay), .min = 0, .max = RS_UNIT_MAX_DELAY, \
-        .fallback = "0", .unit = "cycles", .doc = "so many cycles after the group"                             \
+        .default_text = "0", .unit = "cycles", .doc = "so many cycles after the group"                         \
     }
-#define ORDER(prefix)                                                                                                 \
-    {                                                                                                                 \
-        .key = "order", .type = RS_SCHEMA_ENUM, .offset = AT(prefix.order), .words = orders, .fallback = "low_first", \
-        .doc = "of elements in one port"                                                                              \
+#define ORDER(prefix)                                                                        \
+    {                                                                                        \
+        .key = "order", .type = RS_SCHEMA_ENUM, .offset = AT(prefix.order), .words = orders, \
+        .default_text = "low_first", .doc = "of elements in one port"                        \
     }
 static const rs_schema activation_fields[] = { INPUT(activations, NULL, RS_UNIT_MAX_BITS, "two's complement"),
                                                ORDER(activations),
@@ -344,7 +341,7 @@ static const rs_schema activation_fields[] = { INPUT(activations, NULL, RS_UNIT_
 static const rs_schema weight_fields[] = { INPUT(weights, NULL, RS_UNIT_MAX_BITS, "two's complement"),
                                            ORDER(weights),
                                            { .key = NULL } };
-static const rs_schema_word bias_whens[] = {
+static const rs_word bias_whens[] = {
     { "first", RS_UNIT_FIRST, NULL },
     { "before", RS_UNIT_BEFORE, NULL },
     { "always", RS_UNIT_ALWAYS, "during the whole sum" },
@@ -356,60 +353,60 @@ static const rs_schema bias_fields[] = {
       .type = RS_SCHEMA_ENUM,
       .offset = AT(bias.when),
       .words = bias_whens,
-      .fallback = "first",
+      .default_text = "first",
       .doc = "when it is given" },
     { .key = NULL },
 };
 static const rs_schema addend_fields[] = { INPUT(addend, "", 64, "two's complement"), { .key = NULL } };
 
-#define OUTPUT(prefix)                                                                                          \
-    { .key = "port",                                                                                            \
-      .type = RS_SCHEMA_STRING,                                                                                 \
-      .offset = AT(prefix.port),                                                                                \
-      .fallback = "",                                                                                           \
-      .doc = "port, or port[high:low]" },                                                                       \
-        { .key = "bits",                                                                                        \
-          .type = RS_SCHEMA_INT,                                                                                \
-          .offset = AT(prefix.bits),                                                                            \
-          .min = 1,                                                                                             \
-          .max = 64,                                                                                            \
-          .words = widths,                                                                                      \
-          .fallback = "auto",                                                                                   \
-          .unit = "bits",                                                                                       \
-          .doc = "width, if not all of the port's bits count" },                                                \
-        { .key = "signed",                                                                                      \
-          .type = RS_SCHEMA_BOOL,                                                                               \
-          .offset = AT(prefix.is_signed),                                                                       \
-          .fallback = "true",                                                                                   \
-          .doc = "two's complement" },                                                                          \
-        { .key = "latency",                                                                                     \
-          .type = RS_SCHEMA_INT,                                                                                \
-          .offset = AT(prefix.latency),                                                                         \
-          .min = 0,                                                                                             \
-          .max = 10000,                                                                                         \
-          .words = latencies,                                                                                   \
-          .fallback = "auto",                                                                                   \
-          .unit = "cycles",                                                                                     \
-          .doc = "from the cycle of the operands to that in which the result can be seen; 0: the same cycle" }, \
-        { .key = "valid",                                                                                       \
-          .type = RS_SCHEMA_STRING,                                                                             \
-          .offset = AT(prefix.valid),                                                                           \
-          .fallback = "",                                                                                       \
-          .doc = "output of the unit that says when there is one" },                                            \
-        { .key = "valid_when",                                                                                  \
-          .type = RS_SCHEMA_ENUM,                                                                               \
-          .offset = AT(prefix.valid_when),                                                                      \
-          .words = valids,                                                                                      \
-          .fallback = "high",                                                                                   \
-          .doc = "how it says so" },                                                                            \
-        { .key = "ready",                                                                                       \
-          .type = RS_SCHEMA_STRING,                                                                             \
-          .offset = AT(prefix.ready),                                                                           \
-          .fallback = "",                                                                                       \
-          .doc = "input of the unit: the result is taken in a cycle in which it is high; low at random" },      \
-    {                                                                                                           \
-        .key = "of", .type = RS_SCHEMA_ENUM, .offset = AT(prefix.each), .words = eaches, .fallback = "auto",    \
-        .doc = "what has a result"                                                                              \
+#define OUTPUT(prefix)                                                                                           \
+    { .key = "port",                                                                                             \
+      .type = RS_SCHEMA_STRING,                                                                                  \
+      .offset = AT(prefix.port),                                                                                 \
+      .default_text = "",                                                                                        \
+      .doc = "port, or port[high:low]" },                                                                        \
+        { .key = "bits",                                                                                         \
+          .type = RS_SCHEMA_INT,                                                                                 \
+          .offset = AT(prefix.bits),                                                                             \
+          .min = 1,                                                                                              \
+          .max = 64,                                                                                             \
+          .words = widths,                                                                                       \
+          .default_text = "auto",                                                                                \
+          .unit = "bits",                                                                                        \
+          .doc = "width, if not all of the port's bits count" },                                                 \
+        { .key = "signed",                                                                                       \
+          .type = RS_SCHEMA_BOOL,                                                                                \
+          .offset = AT(prefix.is_signed),                                                                        \
+          .default_text = "true",                                                                                \
+          .doc = "two's complement" },                                                                           \
+        { .key = "latency",                                                                                      \
+          .type = RS_SCHEMA_INT,                                                                                 \
+          .offset = AT(prefix.latency),                                                                          \
+          .min = 0,                                                                                              \
+          .max = 10000,                                                                                          \
+          .words = latencies,                                                                                    \
+          .default_text = "auto",                                                                                \
+          .unit = "cycles",                                                                                      \
+          .doc = "from the cycle of the operands to that in which the result can be seen; 0: the same cycle" },  \
+        { .key = "valid",                                                                                        \
+          .type = RS_SCHEMA_STRING,                                                                              \
+          .offset = AT(prefix.valid),                                                                            \
+          .default_text = "",                                                                                    \
+          .doc = "output of the unit that says when there is one" },                                             \
+        { .key = "valid_when",                                                                                   \
+          .type = RS_SCHEMA_ENUM,                                                                                \
+          .offset = AT(prefix.valid_when),                                                                       \
+          .words = valids,                                                                                       \
+          .default_text = "high",                                                                                \
+          .doc = "how it says so" },                                                                             \
+        { .key = "ready",                                                                                        \
+          .type = RS_SCHEMA_STRING,                                                                              \
+          .offset = AT(prefix.ready),                                                                            \
+          .default_text = "",                                                                                    \
+          .doc = "input of the unit: the result is taken in a cycle in which it is high; low at random" },       \
+    {                                                                                                            \
+        .key = "of", .type = RS_SCHEMA_ENUM, .offset = AT(prefix.each), .words = eaches, .default_text = "auto", \
+        .doc = "what has a result"                                                                               \
     }
 static const rs_schema sum_fields[] = { OUTPUT(sum), { .key = NULL } };
 static const rs_schema output_fields[] = {
@@ -419,13 +416,13 @@ static const rs_schema output_fields[] = {
       .offset = AT(shift),
       .min = RS_SHIFT_MIN,
       .max = RS_SHIFT_MAX,
-      .fallback = "0",
+      .default_text = "0",
       .unit = "bits",
       .doc = "to the right; of a unit that has no port for it" },
     { .key = "shift_port",
       .type = RS_SCHEMA_STRING,
       .offset = AT(shift_port),
-      .fallback = "",
+      .default_text = "",
       .doc = "input of the unit: the layer's shift" },
     { .key = "shift_delay",
       .type = RS_SCHEMA_INT,
@@ -433,30 +430,30 @@ static const rs_schema output_fields[] = {
       .min = 0,
       .max = RS_UNIT_MAX_DELAY,
       .words = shift_delays,
-      .fallback = "auto",
+      .default_text = "auto",
       .unit = "cycles",
       .doc = "of shift_port and relu_port after the last group" },
     { .key = "relu",
       .type = RS_SCHEMA_BOOL,
       .offset = AT(relu),
-      .fallback = "false",
+      .default_text = "false",
       .doc = "of a unit that has no port for it" },
     { .key = "relu_port",
       .type = RS_SCHEMA_STRING,
       .offset = AT(relu_port),
-      .fallback = "",
+      .default_text = "",
       .doc = "input of the unit: 1 for a layer with ReLU" },
     { .key = "rounding",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(rounding),
-      .words = roundings,
-      .fallback = "nearest",
+      .words = rs_rounding_words,
+      .default_text = "nearest",
       .doc = "of the shift" },
     { .key = "overflow",
       .type = RS_SCHEMA_ENUM,
       .offset = AT(output_overflow),
       .words = overflows,
-      .fallback = "saturate",
+      .default_text = "saturate",
       .doc = "of the result" },
     { .key = NULL },
 };
@@ -465,7 +462,7 @@ const rs_schema rs_unit_schema[] = {
     { .key = "name",
       .type = RS_SCHEMA_STRING,
       .offset = AT(name),
-      .fallback = "",
+      .default_text = "",
       .doc = "shown in reports; the file's name if it is not given" },
     { .key = "design", .type = RS_SCHEMA_MAP, .fields = design_fields, .doc = "its sources" },
     { .key = "clock", .type = RS_SCHEMA_MAP, .fields = clock_fields, .doc = "clock and reset" },
@@ -496,8 +493,7 @@ const rs_schema rs_unit_schema[] = {
 
 rs_loc rs_unit_config_place(const rs_unit_config *config, const char *key)
 {
-    const rs_yaml *node = rs_yaml_find(config->tree, key);
-    return node != NULL ? node->loc : RS_FILE(config->path);
+    return rs_schema_place(&config->file, key);
 }
 
 /* A result: one of latency and valid, at least. */
@@ -521,7 +517,7 @@ static void check_output(const rs_unit_config *c, const rs_unit_output *o, const
 static void check(const rs_unit_config *c, rs_diag *diag)
 {
     if (c->sum.port[0] == '\0' && c->output.port[0] == '\0')
-        rs_error(diag, RS_BAD_INPUT, RS_FILE(c->path), NULL,
+        rs_error(diag, RS_BAD_INPUT, RS_FILE(c->file.path), NULL,
                  "there is nothing to compare: neither sum.port nor output.port is given");
     check_output(c, &c->sum, "sum", diag);
     check_output(c, &c->output, "output", diag);
@@ -553,22 +549,16 @@ static void check(const rs_unit_config *c, rs_diag *diag)
 
 rs_status rs_unit_config_read(const char *path, rs_unit_config **result, rs_diag *diag)
 {
+    void *opened = NULL;
+    rs_status status = rs_schema_open(rs_unit_schema, path, sizeof **result, &opened, diag);
+    rs_unit_config *config = opened;
     *result = NULL;
-    rs_unit_config *config = RS_NEW(rs_unit_config);
-    if (config == NULL)
-        return rs_out_of_memory(diag);
-    config->arena = rs_arena_new();
-    rs_status status = config->arena == NULL ? rs_out_of_memory(diag) : RS_OK;
-    if (status == RS_OK)
-        status = rs_schema_read(rs_unit_schema, path, config, config->arena, &config->tree, diag);
-    if (status == RS_OK) {
-        config->path = rs_strdup(path);
-        if (config->name[0] == '\0') {
-            rs_free(config->name);
-            config->name = rs_strdup(config->top);
-        }
-        if (config->path == NULL || config->name == NULL)
-            status = rs_out_of_memory(diag);
+    if (status != RS_OK)
+        return status;
+    if (config->name[0] == '\0') {
+        rs_free(config->name);
+        config->name = rs_strdup(config->top);
+        status = config->name != NULL ? RS_OK : rs_out_of_memory(diag);
     }
     if (status == RS_OK) {
         const size_t errors = rs_diag_errors(diag);
@@ -585,10 +575,5 @@ rs_status rs_unit_config_read(const char *path, rs_unit_config **result, rs_diag
 
 void rs_unit_config_free(rs_unit_config *config)
 {
-    if (config == NULL)
-        return;
-    rs_schema_free(rs_unit_schema, config);
-    rs_free(config->path);
-    rs_arena_free(config->arena);
-    rs_free(config);
+    rs_schema_close(rs_unit_schema, config);
 }

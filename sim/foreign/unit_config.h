@@ -67,9 +67,8 @@ typedef struct rs_unit_output {
 } rs_unit_output;
 
 typedef struct rs_unit_config {
-    char *path, *name;
-    rs_arena *arena;     /* of the tree */
-    const rs_yaml *tree; /* for the places of keys */
+    rs_schema_file file;
+    char *name;
     /* design: */
     char *top, *language, *code;
     rs_unit_word *sources, *include, *defines;

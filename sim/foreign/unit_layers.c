@@ -186,8 +186,8 @@ static rs_status no_layer(const rs_unit_config *config, const rs_unit_image *ima
     enum { MAX_NAMES = 512 };
     const rs_qnet *qnet = image->qnet;
     if (image->layer == NULL)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path), NULL, "the network '%s' has no layer with weights",
-                        qnet->name);
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->file.path), NULL,
+                        "the network '%s' has no layer with weights", qnet->name);
     const char *names[MAX_NAMES];
     size_t n = 0;
     for (int i = 0; i < qnet->n_ops && n < MAX_NAMES; i++)
@@ -206,7 +206,7 @@ rs_status rs_unit_layers(rs_unit_vectors *vectors, const rs_unit_config *config,
 {
     const rs_qnet *qnet = image->qnet;
     if (rs_qnet_minifloat(qnet))
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->path), NULL,
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->file.path), NULL,
                         "the network '%s' computes with minifloats; units for integers can be tried", qnet->name);
     bool found = false;
     for (int i = 0; i < qnet->n_ops; i++) {

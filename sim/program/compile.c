@@ -291,9 +291,9 @@ void rs_compiler_pack(const rs_compiler *c, int index)
 static rs_status copy_config(rs_program *program, const rs_array_config *config, rs_diag *diag)
 {
     program->config = *config;
-    program->config.path = program->config.name = NULL;
-    program->config.arena = NULL; /* the tree stays another's */
-    if ((config->path && !(program->config.path = rs_strdup(config->path))) ||
+    program->config.file.path = program->config.name = NULL;
+    program->config.file.arena = NULL; /* the tree stays another's */
+    if ((config->file.path && !(program->config.file.path = rs_strdup(config->file.path))) ||
         (config->name && !(program->config.name = rs_strdup(config->name))))
         return rs_out_of_memory(diag);
     return RS_OK;
@@ -399,7 +399,7 @@ rs_status rs_program_compile(const rs_qnet *qnet, const rs_array_config *config,
         rs_program_free(c.program);
         return status;
     }
-    c.program->config.tree = NULL; /* nothing is reported from here on, and the caller may free it */
+    c.program->config.file.tree = NULL; /* nothing is reported from here on, and the caller may free it */
     *program = c.program;
     return RS_OK;
 }
@@ -417,7 +417,7 @@ void rs_program_free(rs_program *program)
         rs_free(program->tensors[i].place);
     rs_free(program->tensors);
     rs_free(program->memory);
-    rs_free(program->config.path);
+    rs_free(program->config.file.path);
     rs_free(program->config.name);
     rs_free(program);
 }

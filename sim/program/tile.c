@@ -139,7 +139,7 @@ static void check_layer(rs_compiler *c, const rs_geometry *g)
             if (rs_qop_align(c->qnet, g->op, i) > max_align)
                 rs_compiler_note(
                     c,
-                    rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->path), NULL,
+                    rs_error(c->diag, RS_BAD_INPUT, RS_FILE(config->file.path), NULL,
                              "layer '%s': the fractional lengths of its inputs differ by %d bits; products of "
                              "%d bits align at most %d",
                              layer->name, rs_qop_align(c->qnet, g->op, i), rs_array_tree_bits(config, 0), max_align));

@@ -91,7 +91,7 @@ for mode, more in (("dynamic_fixed_point", []), ("minifloat", []), ("integer_pow
 
 # What the original finds on its LeNet (float 99.14 %), a part at a time and the rest in float. Here the rest has 16 bits, formats come from the first 300
 # digits, and the others are scored: no part may lose more of the float accuracy.
-BETTER = ["--unsigned", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
+BETTER = ["--unsigned-activations", "--channel-weights", "--scores", "accumulator", "--weight-rounding", "adaptive", "--activation-range", "squared_error"]
 PART = ["--calibration", "0:300", "--search", "0:300", "--test", "300:1700", "--error-margin", "100"]
 
 

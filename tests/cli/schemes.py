@@ -52,7 +52,7 @@ for name, arguments, precision, fields in (
         check.equal("static: one fractional length", {layer["output_fl"] for layer in report["layers"]}, {report["fl"]})
 
 # Formats chosen on one set of images, scores on another; weights rounded by what they do to the outputs.
-report, _ = quantize("apart", "--calibration-data", f"{ZOO}/digits", "--weight-rounding", "adaptive", "--refine", "40", "--unsigned", "--channel-weights",
+report, _ = quantize("apart", "--calibration-data", f"{ZOO}/digits", "--weight-rounding", "adaptive", "--refine", "40", "--unsigned-activations", "--channel-weights",
                      "--scores", "accumulator", "--convolution-bits", "4", "--inner-product-bits", "4", "--activation-bits", "4")
 if report is not None:
     check.equal("apart: what was scored", [(s["name"], s["first"], s["images"]) for s in report["scores"]], [("search", 0, 40), ("test", 40, 20)])
@@ -103,11 +103,11 @@ r = ristretto(*run, "--json", "--set", "quantize.weight_rounding=adaptive", "--s
 section = json.loads(r.stdout)["quantize"] if r.returncode == 0 else {}
 check("a run takes ranges and rounding", section.get("weight_rounding") == "adaptive" and section.get("activation_range") == "squared_error" and
       section.get("bias_correction") is True, r.stderr or section)
-for keys, message in ((["quantize.scheme=minifloat", "quantize.minifloat=e4m4"], "quantize.minifloat takes"),
-                      (["quantize.exponents=-3:-9", "quantize.scheme=power-of-two"], "quantize.exponents takes FIRST:LAST"),
-                      (["quantize.zero_code=true"], "quantize.zero_code belongs to the scheme power-of-two, not to dynamic")):
+for keys, status, message in ((["quantize.scheme=minifloat", "quantize.minifloat=e4m4"], 2, "quantize.minifloat must be E:K"),
+                      (["quantize.exponents=-3:-9", "quantize.scheme=power-of-two"], 2, "quantize.exponents must be FIRST:LAST"),
+                      (["quantize.zero_code=true"], 3, "quantize.zero_code belongs to the scheme power-of-two, not to dynamic")):
     r = ristretto(*run, *[word for key in keys for word in ("--set", key)])
-    check(f"{keys[0]} is refused", r.returncode == 3 and message in r.stderr, r.stderr)
+    check(f"{keys[0]} is refused", r.returncode == status and message in r.stderr, r.stderr)
 r = ristretto("quantize", *NET, *DIGITS)
 check("no place for the results is refused", r.returncode == 2 and "--out is missing" in r.stderr, r.stderr)
 check("nothing is left of them", not os.path.exists(os.path.join(folder, "none")))

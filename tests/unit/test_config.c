@@ -37,7 +37,7 @@ static void check_defaults(void **state)
     assert_int_equal(c->bus_bits, 64);
     assert_int_equal(c->stall_seed, 1);
     assert_true(c->clock_mhz == 200.0);
-    assert_string_equal(c->path, path);
+    assert_string_equal(c->file.path, path);
     assert_string_equal(c->name, "wide");
     rs_array_config_free(c);
     rs_diag_free(diag);
@@ -190,9 +190,8 @@ static void check_set(void **state)
         const char *assignment, *message;
     } bad[] = {
         { "array.pe=mulitplier", "array.pe must be multiplier, shifter or minifloat, not 'mulitplier'" },
-        { "array.minifloat=3.2", "array.minifloat must be e4m3, e5m2, e3m2, e2m3, e2m1, bfloat16, binary16, exponent "
-                                 "and mantissa bits such as "
-                                 "4:3, or auto, not '3.2'" },
+        { "array.minifloat=3.2", "array.minifloat must be exponent and mantissa bits such as 4:3, or auto, e4m3, "
+                                 "e5m2, e3m2, e2m3, e2m1, bfloat16 or binary16, not '3.2'" },
         { "array.lanes=65", "array.lanes must be a whole number from 1 to 64, not '65'" },
         { "array.lane=6", "unknown key 'lane' in 'array'" },
         { "aray.lanes=6", "unknown key 'aray'" },

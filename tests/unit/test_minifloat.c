@@ -80,9 +80,9 @@ static void check_names(void **state)
     rs_minifloat f;
     for (int i = 0; i < N_NAMES; i++) {
         assert_string_equal(rs_minifloat_name(named(NAMES[i]), text, sizeof text), NAMES[i]);
-        assert_string_equal(rs_minifloat_names[i], NAMES[i]);
+        assert_string_equal(rs_minifloat_words[i].name, NAMES[i]);
     }
-    assert_null(rs_minifloat_names[N_NAMES]);
+    assert_null(rs_minifloat_words[N_NAMES].name);
     assert_true(rs_minifloat_parse("5:10", &f) && f.exponent_bits == 5 && f.mantissa_bits == 10 && f.bias == 15);
     assert_string_equal(rs_minifloat_name(f, text, sizeof text), "5:10");
     f.bias = 3;

@@ -353,7 +353,7 @@ static void test_buffers_too_small(void **state)
     (void)state;
     rs_qnet *net = rs_test_qnet_convolution(1, 20, 12, 12, 50, 5, 1, 0, 2, 8);
     rs_array_config c = rs_test_array(16, 16);
-    c.path = "array.yaml";
+    c.file.path = "array.yaml";
     /* A pooled row takes 6 ifmap rows of 240 elements; two take 8. A row of the ofmap has 200 elements: 12.5 beats
      * of 16. */
     c.bus_bits = 128;
@@ -454,7 +454,7 @@ static void test_banks(void **state)
     (void)state;
     rs_qnet *net = rs_test_qnet_convolution(1, 3, 6, 6, 4, 3, 1, 0, 0, 8);
     rs_array_config c = rs_test_array(4, 6);
-    c.path = "array.yaml"; /* a beat has 8 elements */
+    c.file.path = "array.yaml"; /* a beat has 8 elements */
     c.activation_banks = 4;
     refused(
         net, &c,
@@ -476,7 +476,7 @@ static void test_widths(void **state)
     (void)state;
     rs_qnet *net = rs_test_qnet_convolution(1, 3, 6, 6, 4, 3, 1, 0, 0, 8);
     rs_array_config c = rs_test_array(4, 4);
-    c.path = "array.yaml";
+    c.file.path = "array.yaml";
     c.activation_bits = 7;
     refused(net, &c, "blob 'data' is 8 bits wide, but array.activation_bits is 7; expected at least 8, or auto");
     c.activation_bits = 9;

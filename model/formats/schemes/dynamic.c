@@ -105,4 +105,4 @@ rs_status rs_scheme_dynamic_blobs(const rs_chooser *c, int class, int bits, rs_n
     return st;
 }
 
-const rs_scheme_rule rs_scheme_dynamic = { .name = "dynamic", .weights = weights, .blobs = rs_scheme_dynamic_blobs };
+const rs_scheme_rule rs_scheme_dynamic = { .weights = weights, .blobs = rs_scheme_dynamic_blobs };

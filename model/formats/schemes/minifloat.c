@@ -69,6 +69,4 @@ static rs_status blobs(const rs_chooser *c, int class, int bits, rs_number_forma
     return RS_OK;
 }
 
-const rs_scheme_rule rs_scheme_minifloat = {
-    .name = "minifloat", .check = check, .widths = widths, .weights = weights, .blobs = blobs
-};
+const rs_scheme_rule rs_scheme_minifloat = { .check = check, .widths = widths, .weights = weights, .blobs = blobs };

@@ -37,5 +37,5 @@ static rs_status weights(const rs_chooser *c, int layer, int bits, rs_number_for
 }
 
 const rs_scheme_rule rs_scheme_power2 = {
-    .name = "power-of-two", .check = check, .widths = widths, .weights = weights, .blobs = rs_scheme_dynamic_blobs
+    .check = check, .widths = widths, .weights = weights, .blobs = rs_scheme_dynamic_blobs
 };

@@ -15,7 +15,6 @@ typedef struct rs_chooser {
 } rs_chooser;
 
 typedef struct rs_scheme_rule {
-    const char *name;
     /* RS_USAGE: an option of the scheme is out of range. NULL: it has none. */
     rs_status (*check)(const rs_format_rules *rules, rs_diag *diag);
     /* rs_format_rules_widths; NULL: 1 to RS_QNET_MAX_BITS. `ranges` of this net. */

@@ -9,4 +9,4 @@ static rs_status choose(const rs_chooser *c, int index, int bits, rs_number_form
     return RS_OK;
 }
 
-const rs_scheme_rule rs_scheme_static = { .name = "static", .weights = choose, .blobs = choose };
+const rs_scheme_rule rs_scheme_static = { .weights = choose, .blobs = choose };

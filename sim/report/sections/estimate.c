@@ -27,7 +27,7 @@ static json_t *technology_json(const rs_technology *t)
     for (size_t i = 0; i < t->n_sources; i++)
         rs_pack_append(sources, json_pack("{s:s, s:s}", "id", t->sources[i].id, "reference", t->sources[i].reference),
                        &failed);
-    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:o}", "name", t->name, "path", t->path, "process_nm",
+    return json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:o}", "name", t->name, "path", t->file.path, "process_nm",
                      t->process_nm, "supply_v", t->supply_v, "dram_pj", t->dram_pj, "dram_high_pj", t->dram_high_pj,
                      "sources", rs_pack_array(sources, failed));
 }

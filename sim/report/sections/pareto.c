@@ -39,9 +39,9 @@ rs_status rs_section_pareto(const rs_pareto_outcome *o, json_t **section, rs_dia
                              (json_int_t)o->test.slice.count, "float_hits", (json_int_t)o->test.float_hits, "hits",
                              (json_int_t)o->test.hits, "ties", (json_int_t)o->test.ties);
     return rs_pack_finish(json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:o}", "network",
-                                    o->net->name, "cost", rs_cost_kind_name(o->pareto.kind), "unit",
-                                    rs_cost_kind_unit(o->pareto.kind), "budget", o->pareto.budget, "error_margin",
-                                    o->error_margin, "met", r->met, "images", (json_int_t)r->images, "float_hits",
+                                    o->net->name, "cost", rs_word_name(rs_cost_kind_words, (int)o->kind), "unit",
+                                    rs_cost_kind_unit(o->kind), "budget", o->budget, "error_margin", o->error_margin,
+                                    "met", r->met, "images", (json_int_t)r->images, "float_hits",
                                     (json_int_t)r->float_hits, "needed_hits", (json_int_t)r->needed_hits, "chosen",
                                     r->chosen, "trials", (json_int_t)r->trials, "seconds", r->seconds, "points",
                                     points_json(o->net, r), "test", test),

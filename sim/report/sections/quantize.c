@@ -1,6 +1,7 @@
 /* The section "quantize". */
 #include "report/sections/sections.h"
 
+#include "flow/quantize_keys.h"
 #include "report/sections/pack.h"
 
 static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
@@ -81,30 +82,31 @@ rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs
     /* In the original's words. */
     static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT",
                                                         "INTEGER_POWER_OF_2_WEIGHTS" };
-    const rs_quantize_options *options = &o->options;
-    const rs_format_rules *rules = &options->rules;
     const rs_quantize_result *r = o->result;
     const rs_qtensor *input = &r->qnet->tensors[0];
-    return rs_pack_finish(
-        json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:i, s:s, s:s, s:s, s:I, s:s, s:f, "
-                  "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:o, s:o, s:o, "
-                  "s:o}",
-                  "scheme", rs_scheme_name(rules->scheme), "precision", precisions[rules->scheme], "weight_range",
-                  rs_range_rule_name(rules->weight_range), "activation_range",
-                  rs_range_rule_name(rules->activation_range), "percentile", rules->percentile, "bias_correction",
-                  rules->bias_correction, "compat", options->original_search, "fl", r->fl, "network", o->net->name,
-                  "data", o->set->path, "calibration_data", o->chosen_on->path, "refine_images",
-                  (json_int_t)options->refine_images, "weight_rounding",
-                  options->adaptive_weights ? "adaptive" : "nearest", "error_margin", options->error_margin,
-                  "calibration_first", (json_int_t)o->calibration.first, "calibration_images",
-                  (json_int_t)o->calibration.count, "images", (json_int_t)r->images, "float_hits",
-                  (json_int_t)r->float_hits, "float_ties", (json_int_t)r->float_ties, "needed_hits",
-                  (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties", (json_int_t)r->ties, "target_met",
-                  r->target_met, "seconds", r->seconds, "rounding", rs_rounding_name(options->rounding), "bias_format",
-                  options->bias_rule == RS_BIAS_WEIGHTS ? "weights" : "accumulator", "unsigned_activations",
-                  options->unsigned_activations, "channel_weights", options->channel_weights, "scores_width",
-                  options->wide_scores ? "accumulator" : "format", "input_bits", input->format.bits, "input_fl",
-                  input->format.fl, "groups", groups_json(r), "trials", trials_json(r), "layers",
-                  layers_json(r->qnet, o->net, r), "scores", scores_json(o)),
-        section, diag);
+    json_t *options = rs_quantize_options_json(&o->options);
+/* Options have their places among the results; others come last. */
+#define OPTION(name) name, json_object_get(options, name)
+    json_t *value = json_pack(
+        "{s:O, s:s, s:O, s:O, s:O, s:O, s:b, s:i, s:s, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+        "s:I, "
+        "s:b, s:f, s:O, s:O, s:O, s:O, s:O, s:i, s:i, s:o, s:o, s:o, s:o}",
+        OPTION("scheme"), "precision", precisions[o->options.rules.scheme], OPTION("weight_range"),
+        OPTION("activation_range"), OPTION("percentile"), OPTION("bias_correction"), "compat",
+        o->options.original_search, "fl", r->fl, "network", o->net->name, "data", o->set->path, "calibration_data",
+        o->chosen_on->path, OPTION("refine_images"), OPTION("weight_rounding"), OPTION("error_margin"),
+        "calibration_first", (json_int_t)o->calibration.first, "calibration_images", (json_int_t)o->calibration.count,
+        "images", (json_int_t)r->images, "float_hits", (json_int_t)r->float_hits, "float_ties",
+        (json_int_t)r->float_ties, "needed_hits", (json_int_t)r->needed_hits, "hits", (json_int_t)r->hits, "ties",
+        (json_int_t)r->ties, "target_met", r->target_met, "seconds", r->seconds, OPTION("rounding"),
+        OPTION("bias_format"), OPTION("unsigned_activations"), OPTION("channel_weights"), OPTION("scores_width"),
+        "input_bits", input->format.bits, "input_fl", input->format.fl, "groups", groups_json(r), "trials",
+        trials_json(r), "layers", layers_json(r->qnet, o->net, r), "scores", scores_json(o));
+#undef OPTION
+    if (value != NULL && json_object_update_missing(value, options) != 0) {
+        json_decref(value);
+        value = NULL;
+    }
+    json_decref(options);
+    return rs_pack_finish(value, section, diag);
 }

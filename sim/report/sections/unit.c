@@ -66,7 +66,7 @@ rs_status rs_section_unit(const rs_unit_outcome *o, json_t **section, rs_diag *d
     const rs_unit_result *x = o->result;
     *section = json_pack(
         "{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "unit",
-        config->name, "adapter", config->path, "top", config->top, "products", config->products, "accumulates",
+        config->name, "adapter", config->file.path, "top", config->top, "products", config->products, "accumulates",
         config->accumulates, "activation_bits", r->activation_bits, "weight_bits", r->weight_bits, "sum_bits",
         r->sum_bits, "output_bits", r->output_bits, "vectors", origins(v), "sums", (json_int_t)x->sums, "groups",
         (json_int_t)x->groups, "macs", (json_int_t)x->products, "sum_results", (json_int_t)x->sum_results, "outputs",
