@@ -38,6 +38,7 @@ void rs_engine_free(rs_engine *engine)
 {
     if (!engine)
         return;
+    rs_engine_free_scratch(engine);
     for (int i = 0; engine->plans && i < engine->qnet->n_ops; i++) {
         rs_free(engine->plans[i].segments);
         rs_free(engine->plans[i].weights);

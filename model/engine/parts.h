@@ -23,6 +23,8 @@ typedef struct rs_engine_plan {
     int32_t *shifts;      /* as the bias, of requantize */
 } rs_engine_plan;
 
+typedef struct rs_engine_scratch rs_engine_scratch;
+
 struct rs_engine {
     const rs_qnet *qnet;
     bool reference;
@@ -31,10 +33,14 @@ struct rs_engine {
     void *pixel_table;     /* [channels][256] in the input's storage */
     rs_minifloat_engine
         *minifloat; /* of a minifloat network, which runs image by image like the reference; else NULL */
+    /* Scratch stays from run to run: to make it anew costs more than a small network's run. */
+    rs_engine_scratch *scratch; /* per worker */
+    int workers;
+    int64_t chunk; /* images that it has room for */
 };
 
 /* Memory of one worker. */
-typedef struct rs_engine_scratch {
+struct rs_engine_scratch {
     void **tensors; /* [chunk][height][width][channels]; for the reference one image of int32, CHW */
     void *operand;  /* an op's input in its kernel's storage */
     void *gathered; /* windows, one after the other */
@@ -43,7 +49,9 @@ typedef struct rs_engine_scratch {
     int32_t *chw[2];       /* one tensor; an op's inputs and output one after the other */
     double *room;          /* of the ops on doubles */
     uint64_t *saturations; /* per op */
-} rs_engine_scratch;
+};
+
+void rs_engine_free_scratch(rs_engine *engine);
 
 /* A block of output channels: `vectors` vectors from channel `first` of its group on. Vectors are spread evenly over
  * the blocks. */

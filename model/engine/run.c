@@ -140,7 +140,6 @@ typedef struct engine_run {
     const uint8_t *pixels;
     int64_t n, chunk;
     int32_t *scores;
-    rs_engine_scratch *workers;
     int worker; /* that ran chunk 0 */
 } engine_run;
 
@@ -156,9 +155,9 @@ static void run_task(void *context, size_t task, int worker)
     const uint8_t *pixels = r->pixels + first * rs_qtensor_count(&q->tensors[0]);
     int32_t *scores = r->scores ? r->scores + first * rs_qtensor_count(&q->tensors[q->n_tensors - 1]) : NULL;
     if (r->engine->reference)
-        run_image_reference(r->engine, pixels, scores, &r->workers[worker]);
+        run_image_reference(r->engine, pixels, scores, &r->engine->scratch[worker]);
     else
-        run_chunk(r->engine, pixels, left < r->chunk ? left : r->chunk, scores, &r->workers[worker]);
+        run_chunk(r->engine, pixels, left < r->chunk ? left : r->chunk, scores, &r->engine->scratch[worker]);
 }
 
 /* Images that a worker takes at once: as many as keep its tensors in the second-level cache. The results do not depend
@@ -240,34 +239,56 @@ static bool new_scratch(const rs_engine *e, int64_t chunk, rs_engine_scratch *w)
     return ok;
 }
 
+void rs_engine_free_scratch(rs_engine *e)
+{
+    for (int i = 0; e->scratch && i < e->workers; i++)
+        free_scratch(e, &e->scratch[i]);
+    rs_free(e->scratch);
+    e->scratch = NULL;
+    e->workers = 0;
+    e->chunk = 0;
+}
+
+/* Scratch for all threads and `chunk` images: what there is, or a larger one. Its counters begin at zero. */
+static bool make_scratch(rs_engine *e, int64_t chunk)
+{
+    const int workers = rs_threads();
+    if (workers > e->workers || chunk > e->chunk) {
+        rs_engine_free_scratch(e);
+        e->scratch = RS_NEW_ARRAY(rs_engine_scratch, (size_t)workers);
+        e->workers = workers;
+        e->chunk = chunk;
+        bool ok = e->scratch != NULL;
+        for (int i = 0; ok && i < workers; i++)
+            ok = new_scratch(e, chunk, &e->scratch[i]);
+        if (!ok)
+            rs_engine_free_scratch(e);
+        return ok;
+    }
+    for (int i = 0; i < e->workers; i++)
+        memset(e->scratch[i].saturations, 0, (size_t)e->qnet->n_ops * sizeof *e->scratch[i].saturations);
+    return true;
+}
+
 /* Runs n images; with `wanted`, for n = 1, copies its tensors out. */
-static rs_status run_images(const rs_engine *e, const uint8_t *pixels, int64_t n, int32_t *scores,
-                            int32_t *const *wanted, uint64_t *saturations, rs_diag *diag)
+static rs_status run_images(rs_engine *e, const uint8_t *pixels, int64_t n, int32_t *scores, int32_t *const *wanted,
+                            uint64_t *saturations, rs_diag *diag)
 {
     const rs_qnet *q = e->qnet;
-    const int workers = rs_threads();
     engine_run r = { .engine = e, .pixels = pixels, .n = n, .chunk = choose_chunk(e, n), .scores = scores };
-    r.workers = RS_NEW_ARRAY(rs_engine_scratch, (size_t)workers);
-    bool ok = r.workers != NULL;
-    for (int i = 0; ok && i < workers; i++)
-        ok = new_scratch(e, r.chunk, &r.workers[i]);
-    if (ok)
-        rs_parallel((size_t)((n + r.chunk - 1) / r.chunk), run_task, &r);
-    for (int i = 0; ok && saturations && i < workers; i++)
+    if (!make_scratch(e, r.chunk))
+        return rs_out_of_memory(diag);
+    rs_parallel((size_t)((n + r.chunk - 1) / r.chunk), run_task, &r);
+    for (int i = 0; saturations && i < e->workers; i++)
         for (int k = 0; k < q->n_ops; k++)
-            saturations[k] += r.workers[i].saturations[k];
-    for (int t = 0; ok && wanted && t < q->n_tensors; t++) {
-        const rs_engine_scratch *w = &r.workers[r.worker];
+            saturations[k] += e->scratch[i].saturations[k];
+    for (int t = 0; wanted && t < q->n_tensors; t++) {
+        const rs_engine_scratch *w = &e->scratch[r.worker];
         if (wanted[t] && e->reference)
             memcpy(wanted[t], w->tensors[t], (size_t)rs_qtensor_count(&q->tensors[t]) * sizeof(int32_t));
         else if (wanted[t])
             rs_engine_take(e, w, t, 0, w->chw[0], wanted[t]);
     }
-    for (int i = 0; r.workers && i < workers; i++)
-        free_scratch(e, &r.workers[i]);
-    rs_free(r.workers);
-    if (!ok)
-        return rs_out_of_memory(diag);
     return rs_interrupted() ? RS_INTERRUPTED : RS_OK;
 }
 
