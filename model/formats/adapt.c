@@ -17,7 +17,7 @@ enum {
     MAX_ROWS = 1 << 14,  /* inputs of outputs that are looked at, of a layer */
     ROWS_OF_PRODUCT = 64 /* of the covariance that one task computes */
 };
-static const double max_bytes = 256e6; /* of the blobs of one net */
+static const double max_bytes = 256e6; /* of the blobs of one net, if each had memory of its own */
 static const double damping = 0.01;    /* added to the diagonal, of its mean */
 
 /* --------------------------------------------------------------------------------------------------- one output */
@@ -541,9 +541,9 @@ static rs_status adapter_init(weight_adapter *a, rs_diag *diag)
     for (int i = 0; i < a->plan->n_layers; i++)
         if (a->plan->rounded[i] >= 0)
             a->hook_format[i] = rs_emulated_activation(a->formats, a->plan, a->plan->rounded[i]);
-    rs_status st = rs_exec_new(a->net, a->images, false, &a->exec[0], diag);
+    rs_status st = rs_exec_new_sharing(a->net, a->images, a->plan->scores, &a->exec[0], diag);
     if (st == RS_OK)
-        st = rs_exec_new(&a->rounded, a->images, false, &a->exec[1], diag);
+        st = rs_exec_new_sharing(&a->rounded, a->images, a->plan->scores, &a->exec[1], diag);
     if (st == RS_OK)
         rs_exec_set_hook(a->exec[1], hook, a);
     return st;

@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include "base/integer.h"
 #include "base/threads.h"
 #include "layers/layer.h"
+#include "layers/share.h"
 
 struct rs_exec {
     const rs_net *net;
@@ -17,6 +19,8 @@ struct rs_exec {
     rs_exec_hook backward_hook;
     void *backward_context;
     float **values, **gradients; /* by blob */
+    float *shared;               /* the memory of all values, if blobs share it; else NULL */
+    int kept;                    /* the blob that a run must leave, if blobs share memory */
     int64_t *sizes;              /* floats an image, by blob; 1 for a scalar */
     bool *scalar;                /* blobs without a batch */
     rs_op *ops;                  /* by layer */
@@ -97,7 +101,7 @@ static bool differentiable(const rs_op *op, int bottom)
            !(rs_layer_rule_of(op->layer->type)->labels && bottom == 1);
 }
 
-/* Sizes and memory of all blobs. A scalar has one value for the whole batch. */
+/* Sizes of all blobs. A scalar has one value for the whole batch. */
 static rs_status size_blobs(rs_exec *e, rs_diag *diag)
 {
     const rs_net *net = e->net;
@@ -111,10 +115,41 @@ static rs_status size_blobs(rs_exec *e, rs_diag *diag)
         e->sizes[b] = e->scalar[b] ? 1 : rs_shape_count(&net->blobs[b].shape, 1);
         if (e->sizes[b] < 0)
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), NULL, "blob '%s' is too large", net->blobs[b].name);
-        const size_t images = e->scalar[b] ? 1 : (size_t)e->batch;
-        if (e->sizes[b] > 0 && images > SIZE_MAX / sizeof(float) / (size_t)e->sizes[b])
+        if (e->sizes[b] > 0 && (size_t)e->batch > SIZE_MAX / sizeof(float) / (size_t)e->sizes[b])
             return rs_out_of_memory(diag);
-        const size_t count = images * (size_t)e->sizes[b];
+    }
+    return RS_OK;
+}
+
+/* Bytes of the blobs of one image, each with memory of its own. */
+static double bytes_of_image(const rs_exec *e)
+{
+    double bytes = 0;
+    for (int b = 0; b < e->net->n_blobs; b++)
+        bytes += (double)sizeof(float) * (double)e->sizes[b];
+    return bytes;
+}
+
+/* One block for all blobs: each has its share of it for the whole batch. */
+static rs_status share_values(rs_exec *e, rs_diag *diag)
+{
+    int64_t total = 0, *offsets = RS_NEW_ARRAY(int64_t, (size_t)e->net->n_blobs + 1);
+    rs_status st = offsets != NULL ? rs_share_blobs(e->net, e->sizes, e->kept, offsets, &total, diag)
+                                   : rs_out_of_memory(diag);
+    if (st == RS_OK && (e->shared = rs_calloc((size_t)e->batch, (size_t)total * sizeof(float))) == NULL)
+        st = rs_out_of_memory(diag);
+    for (int b = 0; b < e->net->n_blobs && st == RS_OK; b++)
+        e->values[b] = e->shared + e->batch * offsets[b];
+    rs_free(offsets);
+    return st;
+}
+
+static rs_status allocate_values(rs_exec *e, rs_diag *diag)
+{
+    if (e->kept >= 0 && (double)e->batch * bytes_of_image(e) > (double)RS_EXEC_BYTES)
+        return share_values(e, diag);
+    for (int b = 0; b < e->net->n_blobs; b++) {
+        const size_t count = (e->scalar[b] ? 1 : (size_t)e->batch) * (size_t)e->sizes[b];
         e->values[b] = RS_NEW_ARRAY(float, count > 0 ? count : 1);
         if (e->values[b] == NULL)
             return rs_out_of_memory(diag);
@@ -254,6 +289,8 @@ static rs_status construct(rs_exec *e, rs_diag *diag)
         e->backward == NULL)
         return rs_out_of_memory(diag);
     rs_status st = size_blobs(e, diag);
+    if (st == RS_OK)
+        st = allocate_values(e, diag);
     for (int i = 0; i < net->n_layers && st == RS_OK; i++) {
         rs_op *op = &e->ops[i];
         *op = (rs_op) { .ops = rs_layer_ops_of(&net->layers[i]),
@@ -273,7 +310,7 @@ static rs_status construct(rs_exec *e, rs_diag *diag)
     return st;
 }
 
-rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec **exec, rs_diag *diag)
+static rs_status create(const rs_net *net, int64_t batch, bool backward, int kept, rs_exec **exec, rs_diag *diag)
 {
     *exec = NULL;
     if (batch < 1)
@@ -284,6 +321,7 @@ rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec *
     e->net = net;
     e->batch = batch;
     e->training = backward;
+    e->kept = kept;
     const rs_status st = construct(e, diag);
     if (st != RS_OK) {
         rs_exec_free(e);
@@ -293,12 +331,44 @@ rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec *
     return RS_OK;
 }
 
+rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec **exec, rs_diag *diag)
+{
+    return create(net, batch, backward, -1, exec, diag);
+}
+
+rs_status rs_exec_new_sharing(const rs_net *net, int64_t batch, int kept, rs_exec **exec, rs_diag *diag)
+{
+    return create(net, batch, false, kept, exec, diag);
+}
+
+rs_status rs_exec_sharing_batch(const rs_net *net, int kept, int64_t most, int64_t *batch, rs_diag *diag)
+{
+    const size_t blobs = (size_t)net->n_blobs + 1;
+    int64_t *offsets = RS_NEW_ARRAY(int64_t, blobs), total = 0;
+    rs_exec e = { .net = net, .batch = 1 };
+    e.sizes = RS_NEW_ARRAY(int64_t, blobs);
+    e.scalar = RS_NEW_ARRAY(bool, blobs);
+    rs_status st = offsets != NULL && e.sizes != NULL && e.scalar != NULL ? size_blobs(&e, diag)
+                                                                          : rs_out_of_memory(diag);
+    if (st == RS_OK)
+        st = rs_share_blobs(net, e.sizes, kept, offsets, &total, diag);
+    if (st == RS_OK) {
+        const int64_t fit = RS_EXEC_BYTES / (total * (int64_t)sizeof(float)), busy = 2 * (int64_t)rs_threads();
+        const int64_t images = rs_max64(rs_max64(fit, rs_min64(2 * fit, busy)), 1);
+        *batch = rs_min64(images, most);
+    }
+    rs_free(offsets);
+    rs_free(e.sizes);
+    rs_free(e.scalar);
+    return st;
+}
+
 void rs_exec_free(rs_exec *e)
 {
     if (e == NULL)
         return;
     for (int b = 0; b < e->net->n_blobs; b++) {
-        if (e->values != NULL)
+        if (e->values != NULL && e->shared == NULL)
             rs_free(e->values[b]);
         if (e->gradients != NULL)
             rs_free(e->gradients[b]);
@@ -320,6 +390,7 @@ void rs_exec_free(rs_exec *e)
         rs_free(op->chunk_gradients);
         rs_free(op->image_loss);
     }
+    rs_free(e->shared);
     rs_free(e->values);
     rs_free(e->gradients);
     rs_free(e->sizes);
@@ -545,12 +616,14 @@ static rs_status forward(rs_exec *e, int from, int to, int64_t n, double *loss, 
         return st;
     exec_pass p = { .exec = e, .from = from, .n = n };
     rs_parallel((size_t)(to - from), run_prepare, &p);
-    /* As many layers in a row as run by chunks are one pass; a layer with tasks is one of its own. */
+    /* As many layers in a row as run by chunks are one pass; a layer with tasks is one of its own. Where blobs share
+     * memory, a layer is done with all images before the next one writes over what it has read. */
     for (int i = from; i < to;) {
         p.from = i;
         if (by_chunks(e, i)) {
-            while (i < to && by_chunks(e, i))
+            do
                 i++;
+            while (i < to && by_chunks(e, i) && e->shared == NULL);
             p.to = i;
             rs_parallel((size_t)chunk_count(e, n), run_chunk, &p);
             continue;

@@ -21,6 +21,14 @@ typedef void (*rs_exec_hook)(void *context, int layer, float *data, int64_t firs
  * values and even pointers may change between runs. batch: most images of a run, >= 1. backward: also allocate what
  * training needs. RS_BAD_INPUT, located at the layer: what execution does not support. RS_RESOURCE: memory. */
 rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec **exec, rs_diag *diag);
+/* The same for inference from the first layer to the last, in memory that blobs share: after a run, only blob `kept`
+ * and the scalar tops hold what the net computed, and a layer's bottoms hold it until the layer has run. Where all
+ * blobs of the batch fit RS_EXEC_BYTES nothing is shared, because layers then need not wait for one another. */
+rs_status rs_exec_new_sharing(const rs_net *net, int64_t batch, int kept, rs_exec **exec, rs_diag *diag);
+/* The batch, at most `most` images, whose blobs fit RS_EXEC_BYTES when they share memory. It is at least one image, and
+ * two per thread if those fit twice as much: threads without an image would wait. */
+#define RS_EXEC_BYTES ((int64_t)64 << 20)
+rs_status rs_exec_sharing_batch(const rs_net *net, int kept, int64_t most, int64_t *batch, rs_diag *diag);
 void rs_exec_free(rs_exec *exec);
 void rs_exec_set_hook(rs_exec *exec, rs_exec_hook hook, void *context);
 /* The same for the backward pass: called with the gradient of the layer's first top, complete, before the layer's own

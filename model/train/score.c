@@ -86,10 +86,11 @@ rs_status rs_score_dataset(const rs_net *net, const rs_dataset *set, const rs_te
     if (st != RS_OK)
         return st;
     int64_t batch = o.batch > 0 ? o.batch : BATCH;
-    if (batch > set->count)
-        batch = set->count;
+    const int scores = rs_net_scores(net);
     rs_exec *exec = NULL;
-    st = rs_exec_new(net, batch, false, &exec, diag);
+    st = rs_exec_sharing_batch(net, scores, batch < set->count ? batch : set->count, &batch, diag);
+    if (st == RS_OK)
+        st = rs_exec_new_sharing(net, batch, scores, &exec, diag);
     if (st == RS_OK)
         st = rs_score_net(exec, net, layer, set, batch, &o, result, diag);
     rs_exec_free(exec);

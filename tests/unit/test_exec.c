@@ -196,6 +196,65 @@ static void test_parts(void **state)
     rs_diag_free(diag);
 }
 
+/* Two branches, so that one blob is needed for longer than the one after it. */
+static const char BRANCHES[] =
+    "name: 'branches'\n"
+    "layer { name: 'data' type: 'Input' top: 'data' input_param { shape { dim: 4 dim: 3 dim: 14 dim: 12 } } }\n"
+    "layer { name: 'label' type: 'Input' top: 'label' input_param { shape { dim: 4 } } }\n"
+    "layer { name: 'c1' type: 'Convolution' bottom: 'data' top: 'c1' convolution_param { num_output: 16 kernel_size: "
+    "3\n"
+    "        pad: 1 weight_filler { type: 'xavier' } } }\n"
+    "layer { name: 'r1' type: 'ReLU' bottom: 'c1' top: 'c1' }\n"
+    "layer { name: 'c2' type: 'Convolution' bottom: 'c1' top: 'c2' convolution_param { num_output: 9 kernel_size: 1\n"
+    "        weight_filler { type: 'xavier' } } }\n"
+    "layer { name: 'c3' type: 'Convolution' bottom: 'c2' top: 'c3' convolution_param { num_output: 5 kernel_size: 3\n"
+    "        pad: 1 weight_filler { type: 'xavier' } } }\n"
+    "layer { name: 'both' type: 'Concat' bottom: 'c1' bottom: 'c3' top: 'both' }\n"
+    "layer { name: 'p' type: 'Pooling' bottom: 'both' top: 'p' pooling_param { pool: AVE kernel_size: 2 stride: 2 } }\n"
+    "layer { name: 'i2' type: 'InnerProduct' bottom: 'p' top: 'i2' inner_product_param { num_output: 7\n"
+    "        weight_filler { type: 'xavier' } } }\n"
+    "layer { name: 'loss' type: 'SoftmaxWithLoss' bottom: 'i2' bottom: 'label' top: 'loss' }\n"
+    "layer { name: 'hits' type: 'Accuracy' bottom: 'i2' bottom: 'label' top: 'hits' }\n";
+
+/* A batch that is too large for RS_EXEC_BYTES without sharing gives what one with memory for each blob gives. */
+static void test_sharing(void **state)
+{
+    (void)state;
+    static const char *const nets[] = { SMALL_NET, BRANCHES };
+    rs_diag *diag = rs_diag_new();
+    for (int k = 0; k < 2; k++) {
+        rs_net *net = read_net(nets[k], RS_TEST, diag);
+        const int scores = rs_net_blob(net, "i2"), loss_blob = rs_net_blob(net, "loss"),
+                  hits = rs_net_blob(net, "hits");
+        int64_t image = 0, batch = 0;
+        for (int b = 0; b < net->n_blobs; b++)
+            image += b == loss_blob || b == hits ? 0 : rs_shape_count(&net->blobs[b].shape, 1);
+        const int64_t n = RS_EXEC_BYTES / (image * (int64_t)sizeof(float)) + 2;
+        rs_assert_ok(rs_exec_sharing_batch(net, scores, 1 << 20, &batch, diag), diag);
+        assert_true(batch > n && batch < 8 * n);
+        rs_assert_ok(rs_exec_sharing_batch(net, scores, 3, &batch, diag), diag);
+        assert_int_equal(batch, 3);
+        rs_exec *apart = NULL, *sharing = NULL;
+        rs_assert_ok(rs_exec_new(net, n, false, &apart, diag), diag);
+        rs_assert_ok(rs_exec_new_sharing(net, n, scores, &sharing, diag), diag);
+        double expected, got;
+        set_inputs(net, apart, n);
+        rs_assert_ok(rs_exec_forward(apart, 0, net->n_layers, n, &expected, diag), diag);
+        for (int run = 0; run < 2; run++) { /* the second one finds what the first one left */
+            set_inputs(net, sharing, n);
+            rs_assert_ok(rs_exec_forward(sharing, 0, net->n_layers, n, &got, diag), diag);
+            assert_true(got == expected && got > 0.0);
+            same_bits(rs_exec_blob(sharing, scores), rs_exec_blob(apart, scores), (size_t)(n * CLASSES), "sharing");
+            same_bits(rs_exec_blob(sharing, loss_blob), rs_exec_blob(apart, loss_blob), 1, "loss");
+            same_bits(rs_exec_blob(sharing, hits), rs_exec_blob(apart, hits), 1, "hits");
+        }
+        rs_exec_free(apart);
+        rs_exec_free(sharing);
+        rs_net_free(net);
+    }
+    rs_diag_free(diag);
+}
+
 typedef struct calls {
     atomic_llong images[16], bad;
     int64_t per_image[16];
@@ -366,6 +425,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_and_kernels),
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_sharing),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_hook),
         cmocka_unit_test(test_errors),
