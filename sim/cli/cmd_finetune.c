@@ -134,33 +134,44 @@ static rs_status read_rules(const rs_args *args, rs_finetune_options *o, rs_diag
     return status;
 }
 
+static rs_status read_options(const rs_args *args, rs_finetune_options *o, rs_diag *diag)
+{
+    rs_finetune_defaults(o);
+    o->data_folder = rs_args_text(args, "data");
+    o->weights = rs_args_text(args, "weights");
+    o->resume = rs_args_text(args, "resume");
+    o->out = rs_args_text(args, "out");
+    o->validation = rs_args_text(args, "validation");
+    o->calibration_images = rs_args_int(args, "calibration");
+    o->refine_images = rs_args_int(args, "refine");
+    o->bits[RS_GROUP_CONVOLUTION] = (int)rs_args_int(args, "convolution-bits");
+    o->bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
+    o->bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
+    o->quantized_activations = strcmp(rs_args_text(args, "activations"), "quantized") == 0;
+    o->learn_steps = rs_args_flag(args, "learn-steps");
+    o->weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST
+                                                                                       : RS_ROUND_STOCHASTIC;
+    o->gradual_bits = (int)rs_args_int(args, "gradual");
+    o->learning_rate = rs_args_real(args, "learning-rate");
+    o->linear_decay = strcmp(rs_args_text(args, "schedule"), "linear") == 0;
+    o->weight_decay = rs_args_real(args, "weight-decay");
+    o->iterations = rs_args_int(args, "iterations");
+    o->validate_every = rs_args_int(args, "validate-every");
+    o->snapshot_every = rs_args_int(args, "snapshot-every");
+    o->seed = (uint64_t)rs_args_int(args, "seed");
+    o->keep_last = strcmp(rs_args_text(args, "keep"), "last") == 0;
+    const rs_status status = read_rules(args, o, diag);
+    return status == RS_OK ? validation_slice(args, o, diag) : status;
+}
+
 rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
 {
     rs_finetune_options o;
-    rs_finetune_defaults(&o);
-    o.data_folder = rs_args_text(args, "data");
-    o.weights = rs_args_text(args, "weights");
-    o.resume = rs_args_text(args, "resume");
-    o.out = rs_args_text(args, "out");
-    o.validation = rs_args_text(args, "validation");
-    o.calibration_images = rs_args_int(args, "calibration");
-    o.refine_images = rs_args_int(args, "refine");
-    o.bits[RS_GROUP_CONVOLUTION] = (int)rs_args_int(args, "convolution-bits");
-    o.bits[RS_GROUP_INNER_PRODUCT] = (int)rs_args_int(args, "inner-product-bits");
-    o.bits[RS_GROUP_ACTIVATIONS] = (int)rs_args_int(args, "activation-bits");
-    o.quantized_activations = strcmp(rs_args_text(args, "activations"), "quantized") == 0;
-    o.learn_steps = rs_args_flag(args, "learn-steps");
-    o.weight_rounding = strcmp(rs_args_text(args, "weight-rounding"), "nearest") == 0 ? RS_ROUND_NEAREST
-                                                                                      : RS_ROUND_STOCHASTIC;
-    o.gradual_bits = (int)rs_args_int(args, "gradual");
-    o.learning_rate = rs_args_real(args, "learning-rate");
-    o.linear_decay = strcmp(rs_args_text(args, "schedule"), "linear") == 0;
-    o.weight_decay = rs_args_real(args, "weight-decay");
-    o.iterations = rs_args_int(args, "iterations");
-    o.validate_every = rs_args_int(args, "validate-every");
-    o.snapshot_every = rs_args_int(args, "snapshot-every");
-    o.seed = (uint64_t)rs_args_int(args, "seed");
-    o.keep_last = strcmp(rs_args_text(args, "keep"), "last") == 0;
+    rs_data_override transform;
+    rs_status status = read_options(args, &o, diag);
+    if (status == RS_OK)
+        status = rs_transform_options(args, &transform, diag);
+    o.transform = &transform;
     const bool quiet = rs_args_flag(args, "quiet");
     log_to to = { .out = rs_args_flag(args, "json") ? stderr : stdout };
     o.log = quiet ? NULL : print_event;
@@ -168,13 +179,6 @@ rs_status rs_command_finetune(const rs_args *args, rs_diag *diag)
     rs_solver_param *solver = NULL;
     rs_dataset *test_set = NULL;
     json_t *section = NULL;
-    rs_data_override transform;
-    rs_status status = read_rules(args, &o, diag);
-    if (status == RS_OK)
-        status = rs_transform_options(args, &transform, diag);
-    o.transform = &transform;
-    if (status == RS_OK)
-        status = validation_slice(args, &o, diag);
     if (status == RS_OK)
         status = rs_caffe_read_solver(rs_args_text(args, "solver"), &solver, diag);
     if (status == RS_OK && o.weights == NULL && o.resume == NULL && rs_is_onnx(solver->net_path))

@@ -4,8 +4,21 @@
 
 #include "cli/commands.h"
 #include "cli/sections.h"
+#include "report/report.h"
 #include "report/table.h"
 #include "train/train.h"
+
+static rs_status print_json(const rs_train_result *r, rs_diag *diag)
+{
+    json_t *value = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "iterations", (json_int_t)r->iterations, "images",
+                              (json_int_t)r->images, "seconds", r->seconds, "images_per_second", r->images_per_second,
+                              "loss", r->loss, "accuracy", r->accuracy);
+    if (value == NULL)
+        return rs_out_of_memory(diag);
+    rs_json_print(value, stdout);
+    json_decref(value);
+    return RS_OK;
+}
 
 rs_status rs_command_train(const rs_args *args, rs_diag *diag)
 {
@@ -31,9 +44,7 @@ rs_status rs_command_train(const rs_args *args, rs_diag *diag)
     rs_train_result r = { .accuracy = -1.0 };
     status = rs_train(solver, &options, &r, diag);
     if (status == RS_OK && json)
-        printf("{\"iterations\": %lld, \"images\": %lld, \"seconds\": %.6g, \"images_per_second\": %.6g, \"loss\": "
-               "%.6g, \"accuracy\": %.6g}\n",
-               (long long)r.iterations, (long long)r.images, r.seconds, r.images_per_second, r.loss, r.accuracy);
+        status = print_json(&r, diag);
     else if (status == RS_OK && !quiet) {
         char iterations[RS_COUNT_TEXT], images[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
         printf("%s iterations, %s images in %.1f s: %s images/s; loss %.4f%s%s\n",

@@ -1,5 +1,6 @@
 /* The table of commands and options. */
 #include "cli/commands.h"
+#include "flow/cosim.h"
 #include "search/options.h"
 
 /* Seeds and counts: what a double holds exactly. */
@@ -25,6 +26,9 @@
     { .name = name_, .short_name = letter, .type = RS_OPTION_FOLDER, .value = value_, .help = text }
 #define CHOICE(name_, letter, value_, choices_, default_, text) \
     { .name = name_, .short_name = letter, .type = RS_OPTION_CHOICE, .value = value_, .choices = choices_, \
+      .default_text = default_, .help = text }
+#define WORDS(name_, letter, value_, table, default_, text) \
+    { .name = name_, .short_name = letter, .type = RS_OPTION_CHOICE, .value = value_, .words = table, \
       .default_text = default_, .help = text }
 #define END { .name = NULL }
 /* clang-format on */
@@ -186,11 +190,7 @@ const rs_word rs_trimming_mode_words[] = {
 /* Of the original Ristretto. */
 static const rs_option original_options[] = {
     INFILE("model-quantized", 0, "FILE", "also writes the quantized prototxt here (the original's option)"),
-    { .name = "trimming-mode",
-      .type = RS_OPTION_CHOICE,
-      .value = "MODE",
-      .words = rs_trimming_mode_words,
-      .help = "the original's name of --scheme" },
+    WORDS("trimming-mode", 0, "MODE", rs_trimming_mode_words, NULL, "the original's name of --scheme"),
     WHOLE("iterations", 0, "N", 1, MAX_COUNT, NULL,
           "calibrate and score on the first N batches of the prototxt's batch size (the original's option)"),
     END,
@@ -256,6 +256,14 @@ static const rs_option simulate_options[] = {
     END,
 };
 
+static const rs_word fault_words[] = {
+    { "flip", RS_DUT_FAULT_FLIP, "the lowest bit of lane 0's value is inverted" },
+    { "late", RS_DUT_FAULT_LATE, "the beat comes one cycle late" },
+    { "drop", RS_DUT_FAULT_DROP, "the beat is missing" },
+    { "duplicate", RS_DUT_FAULT_DUPLICATE, "the beat comes twice" },
+    { NULL, 0, NULL },
+};
+
 static const rs_option cosim_options[] = {
     WHOLE("images", 'n', "N", 1, MAX_COUNT, NULL, "number of images to run [all from the first on]"),
     INFILE("dut", 0, "FILE",
@@ -272,8 +280,7 @@ static const rs_option cosim_options[] = {
     WHOLE("trace-from", 0, "CYCLE", 0, MAX_COUNT, "0", "first cycle in the waveform"),
     WHOLE("trace-to", 0, "CYCLE", 0, MAX_COUNT, "9999", "last cycle in it"),
     INFILE("wave", 0, "FILE", "on a mismatch, write a waveform (FST) of the cycles around it"),
-    CHOICE("plant", 0, "FAULT", "flip|late|drop|duplicate", NULL,
-           "plant a fault in one output beat of the RTL, to see it caught"),
+    WORDS("plant", 0, "FAULT", fault_words, NULL, "plant a fault in one output beat of the RTL, to see it caught"),
     WHOLE("plant-beat", 0, "N", 0, MAX_COUNT, "100", "the output beat of the fault"),
     END,
 };
@@ -285,8 +292,7 @@ static const rs_option estimate_options[] = {
 
 static const rs_option export_options[] = {
     FOLDER("out", 'o', "FOLDER", "writes a ROM per layer and lane, and a JSON per layer, here"),
-    CHOICE("format", 'f', "FORM", "memh|coe|mif|ihex|c|npy", "memh",
-           "words for $readmemh, Xilinx .coe, Intel .mif, Intel HEX, a C header, NumPy"),
+    WORDS("format", 'f', "FORM", rs_export_words, "memh", "form of the ROMs"),
     END,
 };
 
@@ -357,9 +363,8 @@ static const rs_command commands[] = {
     { .name = "summary",
       .summary = "list a network's layers, shapes, parameters and multiply-accumulates",
       .description = "Prints for each layer its type, the shape of its output, learnt parameters, multiply-accumulates "
-                     "of one image (of convolutions "
-                     "and inner products), and the bytes that parameters and the outputs of one image take as 32-bit "
-                     "floats; then the totals.",
+                     "of one image (of convolutions and inner products), and the bytes that parameters and the outputs "
+                     "of one image take as 32-bit floats; then the totals.",
       .groups = GROUPS(phase_options),
       .positionals = network_positionals,
       .required = "NET",
@@ -370,10 +375,9 @@ static const rs_command commands[] = {
     { .name = "convert",
       .summary = "write a network as prototxt and caffemodel, or as ONNX",
       .description = "Reads a network in any form - prototxt and caffemodel of any age, also in HDF5, or ONNX - and "
-                     "writes it in the present forms, as "
-                     "it is used: data layers become inputs; losses and accuracy, which need labels, are left out. "
-                     "Read back, it gives the same "
-                     "scores, bit for bit. docs/user/networks.md says what can be read and written.",
+                     "writes it in the present forms, as it is used: data layers become inputs; losses and accuracy, "
+                     "which need labels, are left out. Read back, it gives the same scores, bit for bit. "
+                     "docs/user/networks.md says what can be read and written.",
       .groups = GROUPS(weights_options, convert_options, phase_options),
       .positionals = network_positionals,
       .required = "NET",
@@ -384,8 +388,7 @@ static const rs_command commands[] = {
     { .name = "forward",
       .summary = "run a float network on a NumPy array and write what one of its layers gives",
       .description = "The values of the array go into the network as they are, without any transformation; the batch "
-                     "is the array's. This is how "
-                     "scores can be compared with other programs'.",
+                     "is the array's. This is how scores can be compared with other programs'.",
       .groups = GROUPS(weights_options, forward_options),
       .positionals = network_positionals,
       .required = "NET|data|out",
@@ -396,12 +399,11 @@ static const rs_command commands[] = {
                        "--out ip1.npy") },
     { .name = "train",
       .summary = "train a network by Caffe's solver file",
-      .description =
-          "Trains the network that the solver file names, tests it at the intervals given there, and writes snapshots "
-          "(PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on any number of "
-          "threads.\n\n"
-          "Ctrl-C writes a snapshot and ends with status 130; --resume goes on from it, to the same weights as without "
-          "the interruption.",
+      .description = "Trains the network that the solver file names, tests it at the intervals given there, and writes "
+                     "snapshots (PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on "
+                     "any number of threads.\n\n"
+                     "Ctrl-C writes a snapshot and ends with status 130; --resume goes on from it, to the same weights "
+                     "as without the interruption.",
       .groups = GROUPS(solver_options, training_data_options, mean_options, resize_options, crop_options,
                        augment_options, train_options),
       .required = "solver",
@@ -410,11 +412,10 @@ static const rs_command commands[] = {
     { .name = "test",
       .summary = "score a float network on labelled images",
       .description = "Runs the network in float and counts the images whose label has the highest score, and, for more "
-                     "than five classes, those "
-                     "whose label is among the best five. A tie with another class is wrong, as in Caffe.\n\n"
+                     "than five classes, those whose label is among the best five. A tie with another class is wrong, "
+                     "as in Caffe.\n\n"
                      "Images are transformed as the data layer says; --mean and the like say it for a net that has "
-                     "none (a deploy file). Images that are "
-                     "larger than the input of such a net are cropped to it.",
+                     "none (a deploy file). Images that are larger than the input of such a net are cropped to it.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
                        first_options, test_options, report_options),
       .required = "model|data",
@@ -424,14 +425,11 @@ static const rs_command commands[] = {
     { .name = "quantize",
       .summary = "find the smallest number formats within an error margin",
       .description = "Measures the ranges of weights and activations, then finds for each of three groups - "
-                     "convolution weights, fully connected "
-                     "weights, layer outputs - the smallest width that keeps the accuracy within the margin while the "
-                     "rest stays in float, then all "
-                     "together, widened again if the combination misses the margin. The accuracy printed at the end is "
-                     "that of the integers.\n\n"
+                     "convolution weights, fully connected weights, layer outputs - the smallest width that keeps the "
+                     "accuracy within the margin while the rest stays in float, then all together, widened again if "
+                     "the combination misses the margin. The accuracy printed at the end is that of the integers.\n\n"
                      "Writes into --out: quantized.prototxt (with the original Ristretto's quantization_param), qnet/ "
-                     "(the exact integers) and "
-                     "quantize.json. An interrupted search is resumed by the same command.",
+                     "(the exact integers) and quantize.json. An interrupted search is resumed by the same command.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
                        quantize_options, rs_quantizer_options, pareto_options, original_options, report_options),
       .required = "model",
@@ -443,13 +441,11 @@ static const rs_command commands[] = {
     { .name = "finetune",
       .summary = "train the weights of a quantized network to their widths",
       .description = "Fine-tuning with shadow weights: float weights are rounded for each batch, stochastically, the "
-                     "gradient of the rounded net updates "
-                     "the float weights (Adam), and the integers are validated with the exact engine. The weights with "
-                     "the most hits are kept.\n\n"
+                     "gradient of the rounded net updates the float weights (Adam), and the integers are validated "
+                     "with the exact engine. The weights with the most hits are kept.\n\n"
                      "Writes into --out: tuned.caffemodel (the best shadow weights), qnet/ (their integers), "
-                     "quantized.prototxt, finetune.json, and "
-                     "snapshots finetune_iter_N.*, from which --resume goes on to the same weights as without the "
-                     "interruption. Ctrl-C writes one.",
+                     "quantized.prototxt, finetune.json, and snapshots finetune_iter_N.*, from which --resume goes on "
+                     "to the same weights as without the interruption. Ctrl-C writes one.",
       .groups = GROUPS(tune_files_options, training_data_options, mean_options, resize_options, crop_options,
                        augment_options, tune_images_options, rs_rules_options, tune_options, report_options),
       .required = "solver|out",
@@ -460,9 +456,8 @@ static const rs_command commands[] = {
     { .name = "simulate",
       .summary = "run a quantized network on the array model: cycles, utilisation, traffic",
       .description = "Compiles the network for the array and counts cycles, stalls and traffic layer by layer. With "
-                     "--data it also computes: the "
-                     "images go through the array model bit by bit, and every score is compared with the exact "
-                     "engine's (status 1 if one differs).",
+                     "--data it also computes: the images go through the array model bit by bit, and every score is "
+                     "compared with the exact engine's (status 1 if one differs).",
       .groups = GROUPS(array_options, data_options, resize_options, first_options, simulate_options, report_options),
       .required = "qnet|array",
       .run = rs_command_simulate,
@@ -473,17 +468,14 @@ static const rs_command commands[] = {
           "build/lenet/timeline.svg") },
     { .name = "cosim",
       .summary = "run images through the Verilated RTL in lockstep with the array model",
-      .description =
-          "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole "
-          "images through it and through the C "
-          "model side by side, and compares every read, every output beat, every write, and the cycle of "
-          "each. It stops at the first "
-          "difference, shows what differs where and how to run it again, and ends with status 1.\n\n"
-          "With --dut it tries a unit that is not ours instead, a multiplier with an accumulator or a dot "
-          "product in Verilog, of which a small "
-          "adapter file says what its ports mean (docs/user/foreign-rtl.md): corner cases, random sums, and, "
-          "with --qnet and --data, the operands "
-          "of a network's layers. Every sum is compared, and every rounded output if the unit has one.",
+      .description = "Builds the RTL of the array with Verilator (once; the build is kept in a cache), runs whole "
+                     "images through it and through the C model side by side, and compares every read, every output "
+                     "beat, every write, and the cycle of each. It stops at the first difference, shows what differs "
+                     "where and how to run it again, and ends with status 1.\n\n"
+                     "With --dut it tries a unit that is not ours instead, a multiplier with an accumulator or a dot "
+                     "product in Verilog, of which a small adapter file says what its ports mean "
+                     "(docs/user/foreign-rtl.md): corner cases, random sums, and, with --qnet and --data, the operands "
+                     "of a network's layers. Every sum is compared, and every rounded output if the unit has one.",
       .groups = GROUPS(array_options, data_options, resize_options, first_options, cosim_options, report_options),
       .run = rs_command_cosim,
       .examples = LIST("ristretto cosim --qnet build/lenet/qnet --array configs/arrays/lenet.yaml --data "
@@ -491,10 +483,9 @@ static const rs_command commands[] = {
                        "ristretto cosim --dut configs/units/serial-mac.yaml") },
     { .name = "estimate",
       .summary = "area of the array, energy of the network on it, against 32-bit float",
-      .description =
-          "Multiplies what the array model counts - operations, bits moved in each memory, register bits "
-          "clocked - with the numbers of a "
-          "technology, each of which names its source. docs/reference/area-and-energy.md gives the formulas.",
+      .description = "Multiplies what the array model counts - operations, bits moved in each memory, register bits "
+                     "clocked - with the numbers of a technology, each of which names its source. "
+                     "docs/reference/area-and-energy.md gives the formulas.",
       .groups = GROUPS(array_options, estimate_options, report_options),
       .required = "qnet|array|technology",
       .run = rs_command_estimate,
@@ -503,10 +494,8 @@ static const rs_command commands[] = {
     { .name = "export",
       .summary = "write the integers as ROMs for the array's weight buffers",
       .description = "Writes for every layer with weights and every lane a ROM with its weights, in the order in which "
-                     "the array takes them, and one "
-                     "with its biases; a JSON beside them says what they hold. memh and npy files are read back and "
-                     "compared. docs/reference/formats.md "
-                     "describes the files.",
+                     "the array takes them, and one with its biases; a JSON beside them says what they hold. memh and "
+                     "npy files are read back and compared. docs/reference/formats.md describes the files.",
       .groups = GROUPS(array_options, export_options, report_options),
       .required = "qnet|array|out",
       .run = rs_command_export,
@@ -515,9 +504,8 @@ static const rs_command commands[] = {
     { .name = "data",
       .summary = "look at a data set, convert it, compute its mean image",
       .description = "info: number and size of images, labels. convert: writes them in another format, as bytes; "
-                     "resized, cropped or as gray if the options "
-                     "say so. mean: writes the mean of each pixel (Caffe's compute_image_mean: mean.binaryproto), and "
-                     "prints that of each channel.\n\n"
+                     "resized, cropped or as gray if the options say so. mean: writes the mean of each pixel (Caffe's "
+                     "compute_image_mean: mean.binaryproto), and prints that of each channel.\n\n"
                      "docs/user/data.md describes the formats.",
       .groups = GROUPS(data_form_options, resize_options, data_crop_options),
       .positionals = data_positionals,
@@ -538,8 +526,7 @@ static const rs_command commands[] = {
     { .name = "run",
       .summary = "do everything that a YAML file lists",
       .description = "Scores the float network, searches the formats, simulates the array, co-simulates the RTL, "
-                     "estimates area and energy, exports "
-                     "ROMs and writes the report, as far as the file asks for it.",
+                     "estimates area and energy, exports ROMs and writes the report, as far as the file asks for it.",
       .groups = GROUPS(run_options),
       .positionals = run_positionals,
       .required = "FILE",

@@ -448,6 +448,17 @@ double rs_args_real(const rs_args *args, const char *name)
     return value;
 }
 
+int rs_args_word(const rs_args *args, const char *name, int otherwise)
+{
+    const rs_option *option = args->options[index_of(args, name)];
+    const char *text = rs_args_text(args, name);
+    const rs_word *word = NULL;
+    for (size_t i = 0; text != NULL && (word = rs_word_nth(option->first_word, option->words, i)) != NULL; i++)
+        if (strcmp(word->name, text) == 0)
+            return word->value;
+    return otherwise;
+}
+
 size_t rs_args_count(const rs_args *args, const char *name)
 {
     return args->given[index_of(args, name)].count;

@@ -85,6 +85,8 @@ bool rs_args_flag(const rs_args *args, const char *name);
 const char *rs_args_text(const rs_args *args, const char *name); /* NULL: not given and no default; "yes" for a flag */
 int64_t rs_args_int(const rs_args *args, const char *name);
 double rs_args_real(const rs_args *args, const char *name);
+/* The value of a word; `otherwise` if the option is not given and has no default. */
+int rs_args_word(const rs_args *args, const char *name, int otherwise);
 /* Repeated options. */
 size_t rs_args_count(const rs_args *args, const char *name);
 const char *rs_args_nth(const rs_args *args, const char *name, size_t i);

@@ -3,22 +3,21 @@
 
 #include "base/memory.h"
 #include "flow/quantize_keys.h"
+#include "rom/rom.h"
 
 #define AT(field) offsetof(rs_run_config, field)
 #define MAX_COUNT 9007199254740991.0 /* what a double holds exactly */
 
-const char *const rs_export_formats[] = { "memh", "coe", "mif", "ihex", "c", "npy", NULL };
-
-static const rs_word export_words[] = {
-    { "none", -1, NULL },
-    { "memh", 0, "$readmemh words" },
-    { "coe", 1, "Xilinx coefficient file" },
-    { "mif", 2, "Intel memory initialization file" },
-    { "ihex", 3, "Intel HEX" },
-    { "c", 4, "C header" },
-    { "npy", 5, "NumPy array" },
+const rs_word rs_export_words[] = {
+    { "memh", RS_ROM_HEX, "$readmemh words" },
+    { "coe", RS_ROM_COE, "Xilinx coefficient file" },
+    { "mif", RS_ROM_MIF, "Intel memory initialization file" },
+    { "ihex", RS_ROM_IHEX, "Intel HEX" },
+    { "c", RS_ROM_C, "C header" },
+    { "npy", RS_ROM_NPY, "NumPy array" },
     { NULL, 0, NULL },
 };
+static const rs_word no_export = { "none", -1, NULL };
 static const rs_word set_words[] = {
     { "test", 0, "those for testing" },
     { "train", 1, "those for training" },
@@ -101,7 +100,13 @@ static const rs_schema cosim_keys[] = {
 };
 
 static const rs_schema export_keys[] = {
-    WORD("format", AT(export_format), sizeof(int), export_words, "memh", "form of the ROMs"),
+    { .key = "format",
+      .type = RS_SCHEMA_ENUM,
+      .offset = AT(export_format),
+      .first_word = &no_export,
+      .words = rs_export_words,
+      .default_text = "memh",
+      .doc = "form of the ROMs" },
     { .key = NULL },
 };
 

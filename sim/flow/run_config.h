@@ -26,13 +26,12 @@ typedef struct rs_run_config {
     rs_quantize_options quantize;          /* as the file has them: rs_run_config_quantize finishes them */
     char *array, *technology;              /* technology "": no estimate */
     int64_t simulate_images, cosim_images; /* 0: cycles only; no co-simulation */
-    int export_format;                     /* index into rs_export_formats, or -1: no export */
+    int export_format;                     /* rs_rom_format, or -1: no export */
     bool csv, html;
 } rs_run_config;
 
 extern const rs_schema rs_run_schema[];
-/* "memh", "coe", ...; ends with NULL. */
-extern const char *const rs_export_formats[];
+extern const rs_word rs_export_words[]; /* of rs_rom_format: "memh", "coe", ... */
 
 rs_status rs_run_config_read(const char *path, rs_run_config **config, rs_diag *diag);
 rs_status rs_run_config_set(rs_run_config *config, const char *assignment, rs_diag *diag);
