@@ -36,10 +36,10 @@ static rs_status read_layer(const rs_layer *layer, model_format *g, rs_diag *dia
         snprintf(text, sizeof text, "the zero point is %d", (int)q->zero);
         return refuse(layer, diag, text);
     }
-    g->is_unsigned = q->least == 0;
+    g->is_unsigned = q->min == 0;
     for (int bits = 2; bits <= MAX_BITS; bits++)
-        if (g->is_unsigned ? q->most == (1 << bits) - 1
-                           : q->least == -(1 << (bits - 1)) && q->most == (1 << (bits - 1)) - 1) {
+        if (g->is_unsigned ? q->max == (1 << bits) - 1
+                           : q->min == -(1 << (bits - 1)) && q->max == (1 << (bits - 1)) - 1) {
             g->format = (rs_fxp) { bits, 1 - exponent };
             return RS_OK;
         }

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "import/onnx/onnx.h"
 
 bool rs_is_onnx(const char *path)
@@ -176,4 +177,21 @@ rs_status rs_import_write_quantized(const char *model, const rs_net *net, const 
     rs_net written = *net; /* what was folded in is not in the file */
     written.n_folded = 0;
     return rs_caffe_write_quantized(path, &written, path, diag);
+}
+
+rs_status rs_import_hash(const rs_net *net, uint64_t *hash, rs_diag *diag)
+{
+    char *text = NULL;
+    const rs_status st = rs_caffe_net_text(net, &text, diag);
+    if (st != RS_OK)
+        return st;
+    uint64_t h = rs_hash_text(0, text);
+    rs_free(text);
+    for (int i = 0; i < net->n_layers; i++)
+        for (int p = 0; p < net->layers[i].n_params; p++) {
+            const rs_param *param = &net->layers[i].params[p];
+            h = rs_hash_bytes(h, param->data, (size_t)rs_shape_count(&param->shape, 0) * sizeof *param->data);
+        }
+    *hash = h;
+    return RS_OK;
 }

@@ -35,6 +35,10 @@ rs_status rs_import_some_weights(const char *weights, rs_net *net, rs_diag *diag
  * a prototxt. */
 rs_status rs_import_write_quantized(const char *model, const rs_net *net, const char *path, rs_diag *diag);
 
+/* A number that stands for a net: for its layers, shapes and parameters' fields, as rs_caffe_write_net says them, and
+ * for the values of its parameters. Shapes must have been inferred. RS_RESOURCE: memory. */
+rs_status rs_import_hash(const rs_net *net, uint64_t *hash, rs_diag *diag);
+
 #ifdef __cplusplus
 }
 #endif

@@ -22,7 +22,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
     (void)scratch;
     const int64_t from = first * op->bottom_size[0], to = from + n * op->bottom_size[0];
-    const float *x = op->bottom[0], alpha = op->layer->elu_alpha, least = op->layer->clip[0], most = op->layer->clip[1];
+    const float *x = op->bottom[0], alpha = op->layer->elu_alpha, min = op->layer->clip[0], max = op->layer->clip[1];
     const rs_quantize_linear_param *q = &op->layer->quantize_linear;
     float *y = op->top[0];
     switch (op->layer->type) {
@@ -36,10 +36,10 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
         break;
     case RS_LAYER_CLIP: /* NaN stays NaN */
         for (int64_t i = from; i < to; i++)
-            y[i] = x[i] < least ? least : x[i] > most ? most : x[i];
+            y[i] = x[i] < min ? min : x[i] > max ? max : x[i];
         break;
     case RS_LAYER_QUANTIZE_LINEAR:
-        rs_fxp_affine(x + from, (size_t)(to - from), q->scale, q->zero, q->least, q->most, y + from);
+        rs_fxp_affine(x + from, (size_t)(to - from), q->scale, q->zero, q->min, q->max, y + from);
         break;
     default:
         for (int64_t i = from; i < to; i++)
@@ -60,12 +60,12 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     const rs_layer_type type = op->layer->type;
     const rs_quantize_linear_param *q = &op->layer->quantize_linear;
     const bool clips = type == RS_LAYER_CLIP || type == RS_LAYER_QUANTIZE_LINEAR;
-    const float least = type == RS_LAYER_CLIP ? op->layer->clip[0] : (float)(q->least - q->zero) * q->scale;
-    const float most = type == RS_LAYER_CLIP ? op->layer->clip[1] : (float)(q->most - q->zero) * q->scale;
+    const float min = type == RS_LAYER_CLIP ? op->layer->clip[0] : (float)(q->min - q->zero) * q->scale;
+    const float max = type == RS_LAYER_CLIP ? op->layer->clip[1] : (float)(q->max - q->zero) * q->scale;
     for (int64_t i = from; i < to; i++) {
         const float slope = type == RS_LAYER_SIGMOID ? y[i] * (1.0f - y[i])
                             : type == RS_LAYER_TANH  ? 1.0f - y[i] * y[i]
-                            : clips                  ? (y[i] > least && y[i] < most ? 1.0f : 0.0f)
+                            : clips                  ? (y[i] > min && y[i] < max ? 1.0f : 0.0f)
                             : y[i] > 0.0f            ? 1.0f
                                                      : y[i] + alpha;
         d_in[i] = (op->add[0] ? d_in[i] : 0.0f) + d_out[i] * slope;

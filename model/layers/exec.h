@@ -18,7 +18,7 @@ typedef struct rs_exec rs_exec;
 typedef void (*rs_exec_hook)(void *context, int layer, float *data, int64_t first, int64_t n, int64_t per_image);
 
 /* Shapes of the net must have been inferred. The net's parameters are read at each run and must outlive the exec;
- * values and even pointers may change between runs. batch: most images of a run, >= 1. backward: also allocate what
+ * values and even pointers may change between runs. batch: images of a run at most, >= 1. backward: also allocate what
  * training needs. RS_BAD_INPUT, located at the layer: what execution does not support. RS_RESOURCE: memory. */
 rs_status rs_exec_new(const rs_net *net, int64_t batch, bool backward, rs_exec **exec, rs_diag *diag);
 /* The same for inference from the first layer to the last, in memory that blobs share: after a run, only blob `kept`

@@ -248,9 +248,9 @@ static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, co
 {
     const bool transposed = column_stride != 1;
     int64_t ldb = transposed ? column_stride : k_stride;
-    const int64_t least = transposed ? k : n;
-    if (ldb < least) /* a matrix of one row or column may come with any stride */
-        ldb = least;
+    const int64_t min = transposed ? k : n;
+    if (ldb < min) /* a matrix of one row or column may come with any stride */
+        ldb = min;
     cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
                 1.0f, a, (blasint)k, b, (blasint)ldb, accumulate ? 1.0f : 0.0f, c, (blasint)ldc);
 }

@@ -163,8 +163,9 @@ void rs_image_to_columns(const rs_patches *g, const float *image, float *patches
 }
 
 /* Floats of a block, which so stays in the second-level cache; fewest positions of one, so that weights are not read
- * too often; and most floats of room: what takes more (huge images, far dilations) is done pixel by pixel. */
-enum { BLOCK_FLOATS = 1 << 16, LEAST_POSITIONS = 256, MOST_ROOM = 1 << 18, LINE = 16, TILE_POSITIONS = 32 };
+ * too often; and at most so many floats of room: what takes more (huge images, far dilations) is done pixel by pixel.
+ */
+enum { BLOCK_FLOATS = 1 << 16, MIN_POSITIONS = 256, MAX_ROOM = 1 << 18, LINE = 16, TILE_POSITIONS = 32 };
 
 /* Rows of one channel that n positions from `first` need, padding included. */
 static int64_t rows_of(const rs_patches *g, int64_t first, int64_t n)
@@ -182,8 +183,8 @@ static int64_t phase_width(const rs_patches *g)
 rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
 {
     rs_patch_blocks b = { .positions = BLOCK_FLOATS / g->depth / TILE_POSITIONS * TILE_POSITIONS };
-    if (b.positions < LEAST_POSITIONS)
-        b.positions = LEAST_POSITIONS;
+    if (b.positions < MIN_POSITIONS)
+        b.positions = MIN_POSITIONS;
     if (b.positions > g->positions)
         b.positions = g->positions;
     /* An odd number of cache lines: the rows of a tile lie in different sets. Few positions take no more than they are.
@@ -192,7 +193,7 @@ rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
     /* As many rows as any block of this length can touch: one that begins at the end of a row. */
     const double rows = (double)rows_of(g, g->out_width - 1, b.positions);
     const double room = g->plain ? 0.0 : rows * (double)g->p->stride_w * (double)phase_width(g);
-    b.room = room > MOST_ROOM ? -1 : (int64_t)room;
+    b.room = room > MAX_ROOM ? -1 : (int64_t)room;
     return b;
 }
 

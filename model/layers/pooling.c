@@ -95,8 +95,8 @@ static inline void max_2x2_row(int64_t n, const float *row, int64_t width, int32
         const floats top = (floats)choose(right, (ints)b, (ints)a),
                      bottom = (floats)choose(low_right, (ints)d, (ints)c);
         const ints low = bottom > top;
-        const floats most = (floats)choose(low, (ints)bottom, (ints)top);
-        memcpy(out + x, &most, sizeof most);
+        const floats max = (floats)choose(low, (ints)bottom, (ints)top);
+        memcpy(out + x, &max, sizeof max);
         if (where != NULL) {
             const int32_t start = base + (int32_t)(2 * x), below = (int32_t)width;
             const ints corner = { start, start + 2, start + 4, start + 6 };
@@ -152,17 +152,17 @@ static inline __attribute__((always_inline)) void max_four(const int64_t stride,
                                                            float *out, int32_t *where)
 {
     const int32_t step = (int32_t)stride;
-    floats most = four_of(stride, row);
+    floats max = four_of(stride, row);
     ints at = { 0, 0, 0, 0 };
     for (int64_t ky = 0; ky < rows; ky++)
         for (int64_t kx = ky == 0 ? 1 : 0; kx < g->kernel_w; kx++) {
             const int64_t offset = ky * g->width + kx;
             const floats value = four_of(stride, row + offset);
-            const ints more = value > most;
-            most = (floats)choose(more, (ints)value, (ints)most);
+            const ints more = value > max;
+            max = (floats)choose(more, (ints)value, (ints)max);
             at = choose(more, (ints) { 0, 0, 0, 0 } + (int32_t)offset, at);
         }
-    memcpy(out, &most, sizeof most);
+    memcpy(out, &max, sizeof max);
     at += (ints) { 0, step, 2 * step, 3 * step } + base;
     memcpy(where, &at, sizeof at);
 }
@@ -237,10 +237,10 @@ static inline __attribute__((always_inline)) void max_across(const int64_t strid
                                                              const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
-        float most = row[x * stride];
+        float max = row[x * stride];
         for (int64_t kx = 1; kx < g->kernel_w; kx++)
-            most = row[x * stride + kx] > most ? row[x * stride + kx] : most;
-        out[x] = most;
+            max = row[x * stride + kx] > max ? row[x * stride + kx] : max;
+        out[x] = max;
     }
 }
 
@@ -248,8 +248,8 @@ static inline __attribute__((always_inline)) void max_across_3(const int64_t str
                                                                const float *restrict row, float *restrict out)
 {
     for (int64_t x = 0; x < g->out_width; x++) {
-        const float a = row[x * stride], b = row[x * stride + 1], c = row[x * stride + 2], most = b > a ? b : a;
-        out[x] = c > most ? c : most;
+        const float a = row[x * stride], b = row[x * stride + 1], c = row[x * stride + 2], max = b > a ? b : a;
+        out[x] = c > max ? c : max;
     }
 }
 
@@ -261,15 +261,15 @@ static void max_values(const pooling_geometry *g, const float *in, float *out)
     const int64_t length = padded_row(g), used = g->width < length - g->pad_w ? g->width : length - g->pad_w;
     for (int64_t x = 0; x < length; x++)
         row[x] = -INFINITY; /* the padding loses against everything */
-    float *restrict most = row + g->pad_w;
+    float *restrict max = row + g->pad_w;
     for (int64_t y = 0; y < g->out_height; y++, out += g->out_width) {
         int64_t y0, y1;
         window(y, g->kernel_h, g->stride_h, g->pad_h, g->height, &y0, &y1);
-        memcpy(most, in + y0 * g->width, (size_t)used * sizeof *most);
+        memcpy(max, in + y0 * g->width, (size_t)used * sizeof *max);
         for (int64_t iy = y0 + 1; iy < y1; iy++) {
             const float *restrict next = in + iy * g->width;
             for (int64_t x = 0; x < used; x++)
-                most[x] = next[x] > most[x] ? next[x] : most[x];
+                max[x] = next[x] > max[x] ? next[x] : max[x];
         }
         if (g->kernel_w == 3 && g->stride_w == 1)
             max_across_3(1, g, row, out);

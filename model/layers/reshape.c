@@ -1,4 +1,5 @@
-/* Layers that pass their values on as they are: to several readers (Split), or in another shape (Flatten, Reshape). */
+/* Layers that pass their values on as they are: to several readers (Split), in another shape (Flatten, Reshape), or
+ * merely under another name (Identity, which may work in place). */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,11 +14,10 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 
 static void add_or_copy(int64_t n, const float *from, float *to, bool add)
 {
-    if (!add)
+    if (!add && to != from) /* else: in place */
         memcpy(to, from, (size_t)n * sizeof *to);
-    else
-        for (int64_t i = 0; i < n; i++)
-            to[i] += from[i];
+    for (int64_t i = 0; i < n && add; i++)
+        to[i] += from[i];
 }
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
@@ -25,7 +25,7 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
     (void)scratch;
     const int64_t size = op->bottom_size[0];
     for (int t = 0; t < op->layer->n_tops; t++)
-        memcpy(op->top[t] + first * size, op->bottom[0] + first * size, (size_t)(n * size) * sizeof(float));
+        add_or_copy(n * size, op->bottom[0] + first * size, op->top[t] + first * size, false);
 }
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
@@ -144,5 +144,14 @@ const rs_layer_rule rs_reshape_layer = {
     .bottoms = { 1, 1 },
     .tops = { 1, 1 },
     .shape = reshape_shape,
+    .ops = &ops,
+};
+
+const rs_layer_rule rs_identity_layer = {
+    .name = "Identity",
+    .bottoms = { 1, 1 },
+    .tops = { 1, 1 },
+    .in_place = true,
+    .shape = rs_shape_same,
     .ops = &ops,
 };

@@ -8,12 +8,12 @@ void rs_softmax(const float *in, float *out, int64_t outer, int64_t classes, int
         for (int64_t i = 0; i < inner; i++) {
             const float *x = in + o * classes * inner + i;
             float *y = out + o * classes * inner + i;
-            float most = x[0], total = 0.0f;
+            float max = x[0], total = 0.0f;
             for (int64_t c = 1; c < classes; c++)
-                most = x[c * inner] > most ? x[c * inner] : most;
+                max = x[c * inner] > max ? x[c * inner] : max;
             for (int64_t c = 0; c < classes; c++) {
                 y[c * inner] = rs_exp(x[c * inner] -
-                                      most); /* NaN stays NaN, so that a diverged training shows in its loss */
+                                      max); /* NaN stays NaN, so that a diverged training shows in its loss */
                 total += y[c * inner];
             }
             for (int64_t c = 0; c < classes; c++)

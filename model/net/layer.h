@@ -121,11 +121,11 @@ typedef struct rs_eltwise_param {
     float *coefficients;
 } rs_eltwise_param;
 
-/* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [least, most]:
+/* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [min, max]:
  * rs_fxp_affine. */
 typedef struct rs_quantize_linear_param {
     float scale;
-    int32_t zero, least, most;
+    int32_t zero, min, max;
 } rs_quantize_linear_param;
 
 /* Axes [axis, end_axis] become one. */

@@ -111,8 +111,7 @@ int rs_net_unquantize(rs_net *net)
     int n = 0;
     for (int i = 0; i < net->n_layers; i++)
         if (net->layers[i].type == RS_LAYER_QUANTIZE_LINEAR) {
-            net->layers[i].type = RS_LAYER_DROPOUT;
-            net->layers[i].dropout_ratio = 0.5f;
+            net->layers[i].type = RS_LAYER_IDENTITY;
             n++;
         }
     return n;

@@ -65,8 +65,7 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
  * makes no finite factor. */
 rs_status rs_net_fold(rs_net *net, rs_diag *diag);
 
-/* Turns QuantizeLinear layers into Dropout, which does nothing in the test phase: values of layers are floats again.
- * Returns how many there were. */
+/* Turns QuantizeLinear layers into Identity: values of layers are floats again. Returns how many there were. */
 int rs_net_unquantize(rs_net *net);
 
 /* The blob that holds the class scores (the bottom of the last softmax, loss or accuracy layer, a softmax's own bottom

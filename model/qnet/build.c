@@ -17,8 +17,8 @@ const rs_qop_rule *rs_qop_rule_of_layer(const rs_layer *layer)
 
 bool rs_layer_moves(const rs_layer *layer)
 {
-    return layer->type == RS_LAYER_DROPOUT || layer->type == RS_LAYER_SPLIT || layer->type == RS_LAYER_FLATTEN ||
-           layer->type == RS_LAYER_RESHAPE;
+    return layer->type == RS_LAYER_DROPOUT || layer->type == RS_LAYER_IDENTITY || layer->type == RS_LAYER_SPLIT ||
+           layer->type == RS_LAYER_FLATTEN || layer->type == RS_LAYER_RESHAPE;
 }
 
 /* Layers that change no integer and no order of integers. */

@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 
-enum { VERSION = 2, LARGEST_FILE = 1 << 20 };
+enum { VERSION = 3, LARGEST_FILE = 1 << 20 };
 static const char format_name[] = "ristretto-search";
 
 /* ---------------------------------------------------------------------------------------------------------- key */
@@ -17,95 +17,6 @@ static uint64_t hash_set(uint64_t h, const rs_dataset *set, int64_t images)
 {
     const size_t pixels = (size_t)images * (size_t)set->channels * (size_t)set->height * (size_t)set->width;
     return rs_hash_bytes(rs_hash_bytes(h, set->pixels, pixels), set->labels, (size_t)images * sizeof *set->labels);
-}
-
-static uint64_t hash_layer(uint64_t h, const rs_layer *layer)
-{
-    h = rs_hash_number(rs_hash_text(h, layer->name), (int64_t)layer->type);
-    for (int i = 0; i < layer->n_bottoms; i++)
-        h = rs_hash_number(h, layer->bottoms[i]);
-    for (int i = 0; i < layer->n_tops; i++)
-        h = rs_hash_number(h, layer->tops[i]);
-    const rs_convolution_param *c = &layer->convolution;
-    const rs_pooling_param *p = &layer->pooling;
-    switch (layer->type) {
-    case RS_LAYER_CONVOLUTION: {
-        const int64_t fields[] = { c->groups, c->kernel_h, c->kernel_w,   c->stride_h,  c->stride_w,
-                                   c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
-        h = rs_hash_bytes(h, fields, sizeof fields);
-        break;
-    }
-    case RS_LAYER_POOLING: {
-        const int64_t fields[] = { (int64_t)p->method, p->global, p->kernel_h, p->kernel_w, p->stride_h,
-                                   p->stride_w,        p->pad_h,  p->pad_w,    p->floor,    p->exclude_padding };
-        h = rs_hash_bytes(h, fields, sizeof fields);
-        break;
-    }
-    case RS_LAYER_RELU:
-        h = rs_hash_real(h, (double)layer->relu_slope);
-        break;
-    case RS_LAYER_DECONVOLUTION: {
-        const int64_t fields[] = { c->out_channels, c->groups, c->kernel_h, c->kernel_w,   c->stride_h,
-                                   c->stride_w,     c->pad_h,  c->pad_w,    c->dilation_h, c->dilation_w };
-        h = rs_hash_bytes(h, fields, sizeof fields);
-        break;
-    }
-    case RS_LAYER_LRN:
-        h = rs_hash_number(rs_hash_number(h, layer->lrn.across), layer->lrn.size);
-        h = rs_hash_real(rs_hash_real(rs_hash_real(h, (double)layer->lrn.alpha), (double)layer->lrn.beta),
-                         (double)layer->lrn.k);
-        break;
-    case RS_LAYER_BATCH_NORM:
-        h = rs_hash_real(rs_hash_number(h, layer->batch_norm.global_stats), (double)layer->batch_norm.eps);
-        break;
-    case RS_LAYER_SCALE:
-    case RS_LAYER_BIAS:
-        h = rs_hash_number(rs_hash_number(h, layer->scale.axis), layer->scale.num_axes);
-        break;
-    case RS_LAYER_ELU:
-        h = rs_hash_real(h, (double)layer->elu_alpha);
-        break;
-    case RS_LAYER_CLIP:
-        h = rs_hash_real(rs_hash_real(h, (double)layer->clip[0]), (double)layer->clip[1]);
-        break;
-    case RS_LAYER_QUANTIZE_LINEAR:
-        h = rs_hash_real(
-            rs_hash_number(rs_hash_number(rs_hash_number(h, layer->quantize_linear.zero), layer->quantize_linear.least),
-                           layer->quantize_linear.most),
-            (double)layer->quantize_linear.scale);
-        break;
-    case RS_LAYER_CONCAT:
-        h = rs_hash_number(h, layer->concat.axis);
-        break;
-    case RS_LAYER_SLICE:
-        h = rs_hash_number(h, layer->slice.axis);
-        for (int i = 0; i < layer->slice.n_points; i++)
-            h = rs_hash_number(h, layer->slice.points[i]);
-        break;
-    case RS_LAYER_ELTWISE:
-        h = rs_hash_number(h, (int64_t)layer->eltwise.method);
-        for (int i = 0; i < layer->n_bottoms && layer->eltwise.coefficients != NULL; i++)
-            h = rs_hash_real(h, (double)layer->eltwise.coefficients[i]);
-        break;
-    case RS_LAYER_INPUT:
-    case RS_LAYER_INNER_PRODUCT:
-    case RS_LAYER_SOFTMAX:
-    case RS_LAYER_SOFTMAX_LOSS:
-    case RS_LAYER_EUCLIDEAN_LOSS:
-    case RS_LAYER_ACCURACY:
-    case RS_LAYER_DROPOUT:
-    case RS_LAYER_PRELU:
-    case RS_LAYER_SIGMOID:
-    case RS_LAYER_TANH:
-    case RS_LAYER_SPLIT:
-    case RS_LAYER_FLATTEN: /* the same values, in another shape */
-    case RS_LAYER_RESHAPE:
-    case RS_LAYER_TYPES:
-        break;
-    }
-    for (int i = 0; i < layer->n_params; i++)
-        h = rs_hash_bytes(h, layer->params[i].data, (size_t)rs_shape_count(&layer->params[i].shape, 0) * sizeof(float));
-    return h;
 }
 
 /* A field of any width: a bool, an enumeration, an int64_t. */
@@ -150,16 +61,11 @@ static uint64_t hash_options(uint64_t h, const rs_quantize_options *o)
     return h;
 }
 
-uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+uint64_t rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
                        int64_t calibration_images, const rs_dataset *search, int64_t search_images,
                        const rs_quantize_options *options)
 {
-    uint64_t h = VERSION;
-    for (int i = 0; i < net->n_layers; i++)
-        h = hash_layer(h, &net->layers[i]);
-    for (int b = 0; b < net->n_blobs; b++)
-        for (int a = 1; a < net->blobs[b].shape.n_axes; a++)
-            h = rs_hash_number(h, net->blobs[b].shape.dim[a]);
+    uint64_t h = rs_hash_number(VERSION, (int64_t)net);
     h = rs_hash_real(h, data != NULL ? (double)data->scale : 1.0);
     for (int i = 0; data != NULL && i < data->n_mean; i++)
         h = rs_hash_real(h, (double)data->mean[i]);

@@ -1,6 +1,6 @@
 /* The file that keeps what a search has done. Private to model/search.
  *
- * JSON: {"format": "ristretto-search", "version": 2, "key": 16 hexadecimal digits, "images_done": n,
+ * JSON: {"format": "ristretto-search", "version": 3, "key": 16 hexadecimal digits, "images_done": n,
  *        "trials": [[hits, ties], ...]            in the order of the plan; the first is the float net
  *        "combinations": [{"bits": [c, f, a], "fl": n, "hits": h, "ties": t}, ...]}
  * The key is a hash of everything that the numbers depend on: net, weights, images, labels and options. */
@@ -19,7 +19,8 @@ typedef struct rs_search_state {
     rs_trial *combinations; /* in the order in which they were scored */
 } rs_search_state;
 
-uint64_t rs_search_key(const rs_net *net, const rs_data_param *data, const rs_dataset *calibration,
+/* `net` is the hash of the net (rs_import_hash). */
+uint64_t rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
                        int64_t calibration_images, const rs_dataset *search, int64_t search_images,
                        const rs_quantize_options *options);
 

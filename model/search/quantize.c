@@ -13,6 +13,7 @@
 #include "emulate/emulate.h"
 #include "qnet/build.h"
 #include "emulate/score.h"
+#include "import/import.h"
 
 enum {
     MOST_BITS = 16,
@@ -544,8 +545,11 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     if (st == RS_OK)
         st = plan_trials(s, diag);
     if (st == RS_OK && o->checkpoint != NULL) {
-        s->state.key = rs_search_key(s->net, s->data, calibration, calibration_images, s->set, s->state.images, o);
-        st = rs_search_load(o->checkpoint, &s->state, diag);
+        uint64_t net = 0;
+        st = rs_import_hash(s->net, &net, diag);
+        s->state.key = rs_search_key(net, s->data, calibration, calibration_images, s->set, s->state.images, o);
+        if (st == RS_OK)
+            st = rs_search_load(o->checkpoint, &s->state, diag);
     }
     if (st == RS_OK)
         st = run_singles(s, diag);

@@ -316,7 +316,7 @@ static double run_layer(rs_oracle *o, int index)
                 const double v = (double)((float)in[i] / q->scale), down = floor(v), part = v - down;
                 const double even = fmod(down, 2.0) == 0.0 ? down : down + 1.0;
                 double whole = (part < 0.5 ? down : part > 0.5 ? down + 1.0 : even) + (double)q->zero;
-                whole = whole < (double)q->least ? (double)q->least : whole > (double)q->most ? (double)q->most : whole;
+                whole = whole < (double)q->min ? (double)q->min : whole > (double)q->max ? (double)q->max : whole;
                 out[i] = (double)((float)(whole - (double)q->zero) * q->scale);
             }
             break;

@@ -10,9 +10,8 @@
 
 static uint64_t key_of(const rs_quantize_options *options)
 {
-    static const rs_net net;
     static const rs_dataset set;
-    return rs_search_key(&net, NULL, &set, 0, &set, 0, options);
+    return rs_search_key(0, NULL, &set, 0, &set, 0, options);
 }
 
 /* A value that is not the default. */

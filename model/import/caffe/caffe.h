@@ -46,6 +46,8 @@ rs_status rs_caffe_write_mean(const char *path, const int64_t dim[3], const floa
  * which need labels, are left out. Shapes must have been inferred. RS_BAD_INPUT, located at the layer: what prototxt
  * cannot say. */
 rs_status rs_caffe_write_net(const rs_net *net, const char *path, rs_diag *diag);
+/* The same as text, which rs_free releases. */
+rs_status rs_caffe_net_text(const rs_net *net, char **text, rs_diag *diag);
 
 /* A quantized description: the prototxt at `source` with each layer named in net->layers that has quantization.present
  * set given its type (ConvolutionRistretto, FcRistretto) and quantization_param, as the original Ristretto writes them;

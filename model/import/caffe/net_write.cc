@@ -76,7 +76,7 @@ static void write_params(const rs_layer &l, caffe::LayerParameter *to)
     }
 }
 
-static rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
+static std::string net_text(const rs_net *net)
 {
     caffe::NetParameter file;
     if (net->name[0] != '\0')
@@ -88,7 +88,7 @@ static rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
             continue; // needs labels
         caffe::LayerParameter *to = file.add_layer();
         to->set_name(l.name);
-        to->set_type(rule->name);
+        to->set_type(written_type(l.type));
         for (int b = 0; b < l.n_bottoms; b++)
             to->add_bottom(net->blobs[l.bottoms[b]].name);
         const bool data = l.type == RS_LAYER_INPUT && l.data.batch_size > 0;
@@ -104,6 +104,12 @@ static rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
     printer.SetUseShortRepeatedPrimitives(false);
     if (!printer.PrintToString(file, &text))
         throw std::bad_alloc();
+    return text;
+}
+
+static rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
+{
+    const std::string text = net_text(net);
     rs_output *out = nullptr;
     rs_status status = rs_output_open(path, &out, diag);
     if (status != RS_OK)
@@ -118,6 +124,16 @@ extern "C" rs_status rs_caffe_write_net(const rs_net *net, const char *path, rs_
 {
     try {
         return ristretto::write_net(net, path, diag);
+    } catch (const std::bad_alloc &) {
+        return rs_out_of_memory(diag);
+    }
+}
+
+extern "C" rs_status rs_caffe_net_text(const rs_net *net, char **text, rs_diag *diag)
+{
+    try {
+        *text = ristretto::copy_text(ristretto::net_text(net));
+        return RS_OK;
     } catch (const std::bad_alloc &) {
         return rs_out_of_memory(diag);
     }

@@ -59,23 +59,23 @@ class SolverReader
         bad(field, "", std::string("the solver file has no ") + field);
     }
 
-    double number(const char *field, float value, double least, double below = INFINITY)
+    double number(const char *field, float value, double min, double below = INFINITY)
     {
-        if (std::isfinite(value) && value >= least && value < below)
+        if (std::isfinite(value) && value >= min && value < below)
             return value;
         std::string range = "a finite number";
-        if (least > -INFINITY)
-            range = "at least " + text_of(least);
+        if (min > -INFINITY)
+            range = "at least " + text_of(min);
         if (below < INFINITY)
             range += " and less than " + text_of(below);
         bad(field, "", std::string(field) + " is " + text_of(value) + ", expected " + range);
         return 0;
     }
-    int64_t count(const char *field, int64_t value, int64_t least)
+    int64_t count(const char *field, int64_t value, int64_t min)
     {
-        if (value < least)
+        if (value < min)
             bad(field, "",
-                std::string(field) + " is " + std::to_string(value) + ", expected at least " + std::to_string(least));
+                std::string(field) + " is " + std::to_string(value) + ", expected at least " + std::to_string(min));
         return value;
     }
     static std::string text_of(double value)

@@ -378,27 +378,29 @@ struct Finding {
     int blank_from = -1, blank_to = -1; // tokens to blank out before parsing again; -1: no way to go on
 };
 
-Finding explain(const Complaint &c, const Tokens &tokens)
+// Places a finding at a token, if there is one (its index is not negative). Returns the index.
+int move_to(const Tokens &tokens, int token, Finding *f)
 {
-    Finding f;
-    f.line = c.line;
-    f.column = c.column;
-    f.text = c.text;
-    if (!f.text.empty() && f.text.back() == '.')
-        f.text.pop_back();
-    if (!f.text.empty() && !(f.text.size() > 1 && std::isupper(static_cast<unsigned char>(f.text[1]))))
-        f.text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(f.text[0])));
+    if (token >= 0) {
+        f->line = tokens.at(token).line;
+        f->column = tokens.at(token).column;
+    }
+    return token;
+}
 
-    const int token = tokens.find(c.line, c.column);
-    auto move_to = [&](int t) {
-        if (t >= 0) {
-            f.line = tokens.at(t).line;
-            f.column = tokens.at(t).column;
-        }
-        return t;
-    };
+// As a sentence of ours begins and ends.
+std::string trimmed(std::string text)
+{
+    if (!text.empty() && text.back() == '.')
+        text.pop_back();
+    if (!text.empty() && !(text.size() > 1 && std::isupper(static_cast<unsigned char>(text[1]))))
+        text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
+    return text;
+}
 
-    // "Expected KIND, got: TOKEN": in words that a user of prototxt has.
+// "Expected KIND, got: TOKEN": in words that a user of prototxt has.
+void explain_expected(const Complaint &c, const Tokens &tokens, int token, Finding *f)
+{
     static const std::pair<const char *, const char *> kinds[] = {
         { "Expected integer, got: ", "an integer" },
         { "Expected double, got: ", "a number" },
@@ -408,73 +410,103 @@ Finding explain(const Complaint &c, const Tokens &tokens)
     for (const auto &k : kinds)
         if (starts_with(c.text, k.first)) {
             const std::string got = c.text.substr(std::strlen(k.first));
-            f.text = std::string("expected ") + k.second + ", got " + got;
+            f->text = std::string("expected ") + k.second + ", got " + got;
             if (got == "-" && token + 1 < tokens.size()) // where the field takes no sign
-                f.text = std::string("expected ") + k.second + " of at least 0, got -" + tokens.text(token + 1);
+                f->text = std::string("expected ") + k.second + " of at least 0, got -" + tokens.text(token + 1);
             if (got == "}" && starts_with(c.text, "Expected identifier"))
-                f.hint = "there is one '}' too many, or a '{' is missing before it";
+                f->hint = "there is one '}' too many, or a '{' is missing before it";
         }
     const std::size_t found = c.text.find("\", found \"");
     if (starts_with(c.text, "Expected \"") && found != std::string::npos)
-        f.text = "expected '" + c.text.substr(10, found - 10) + "', got " +
-                 c.text.substr(found + 10, c.text.size() - found - 12);
+        f->text = "expected '" + c.text.substr(10, found - 10) + "', got " +
+                  c.text.substr(found + 10, c.text.size() - found - 12);
+}
 
-    if (starts_with(c.text, "Message type ") && c.text.find(" has no field named ") != std::string::npos) {
-        const std::string type_name = quotation(c.text, 0), field = quotation(c.text, 1);
-        move_to(tokens.find_back(token, field));
-        const Descriptor *type = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name);
-        f.text = "unknown field " + quoted(field);
-        if (type != nullptr) {
-            f.text += " in " + message_name(type);
-            f.hint = did_you_mean(field, field_names(type));
-            if (of_other_file(type, field)) {
-                f.other_file = true;
-                f.text = quoted(field) + (type == caffe::NetParameter::descriptor()
-                                              ? " belongs in a solver file, expected a net description"
-                                              : " belongs in a net description, expected a solver file");
-                f.hint.clear();
-            } else if (f.hint.empty()) {
-                f.hint = elsewhere(type, field);
-            }
+void explain_unknown_field(const Complaint &c, const Tokens &tokens, int token, Finding *f)
+{
+    const std::string type_name = quotation(c.text, 0), field = quotation(c.text, 1);
+    move_to(tokens, tokens.find_back(token, field), f);
+    const Descriptor *type = google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name);
+    f->text = "unknown field " + quoted(field);
+    if (type != nullptr) {
+        f->text += " in " + message_name(type);
+        f->hint = did_you_mean(field, field_names(type));
+        if (of_other_file(type, field)) {
+            f->other_file = true;
+            f->text = quoted(field) + (type == caffe::NetParameter::descriptor()
+                                           ? " belongs in a solver file, expected a net description"
+                                           : " belongs in a net description, expected a solver file");
+            f->hint.clear();
+        } else if (f->hint.empty()) {
+            f->hint = elsewhere(type, field);
         }
-        return f;
     }
+}
+
+// Fields whose value is wrong: they are blanked out. False: it is something else.
+bool explain_value(const Complaint &c, const Tokens &tokens, int token, Finding *f)
+{
     if (starts_with(c.text, "Unknown enumeration value of ")) {
         const std::string value = quotation(c.text, 0), field = quotation(c.text, 1);
-        const int t = move_to(tokens.find_back(token, value));
+        const int t = move_to(tokens, tokens.find_back(token, value), f);
         const std::vector<std::string> values = enum_values(field);
-        f.text = "unknown value " + value + " of field " + quoted(field) + ", expected one of " + list_of(values);
+        f->text = "unknown value " + value + " of field " + quoted(field) + ", expected one of " + list_of(values);
         if (values.size() > 12)
-            f.text = "unknown value " + value + " of field " + quoted(field);
-        f.hint = did_you_mean(value, values);
-        f.blank_from = t - 2;
-        f.blank_to = t;
+            f->text = "unknown value " + value + " of field " + quoted(field);
+        f->hint = did_you_mean(value, values);
+        f->blank_from = t - 2;
+        f->blank_to = t;
     } else if (starts_with(c.text, "Invalid value for boolean field ")) {
         const std::string field = quotation(c.text, 0), value = quotation(c.text, 1);
-        const int t = move_to(tokens.find_back(token, value));
-        f.text = "wrong value " + value + " of field " + quoted(field) + ", expected true or false";
-        f.blank_from = t - 2;
-        f.blank_to = t;
+        const int t = move_to(tokens, tokens.find_back(token, value), f);
+        f->text = "wrong value " + value + " of field " + quoted(field) + ", expected true or false";
+        f->blank_from = t - 2;
+        f->blank_to = t;
     } else if (starts_with(c.text, "Non-repeated field ")) {
         const std::string field = quotation(c.text, 0);
-        const int t = move_to(tokens.find_back(token, field));
-        f.text = "field " + quoted(field) + " is given twice, expected once";
-        f.blank_from = t;
-        f.blank_to = t >= 0 ? tokens.statement_end(t) : -1;
-    } else if (tokens.is_past_last(c.line, c.column) && tokens.unclosed() >= 0) {
-        const Token &open = tokens.at(tokens.unclosed());
-        f.text = "the file ends inside a block, expected '}'";
-        f.hint = "the block opens at line " + std::to_string(open.line) + ", column " + std::to_string(open.column);
-    } else if (token >= 1 && tokens.is(token - 1, ":")) { // a value of the wrong kind
-        f.blank_from = token - 2;
-        f.blank_to = tokens.is(token, "-") ? token + 1 : token;
-    } else if (token >= 2 && tokens.is(token - 1, "-") && tokens.is(token - 2, ":")) {
-        f.blank_from = token - 3;
-        f.blank_to = token;
-    } else if (starts_with(c.text, "Expected \":\"") && token >= 1) {
-        f.blank_from = token - 1;
-        f.blank_to = token;
+        const int t = move_to(tokens, tokens.find_back(token, field), f);
+        f->text = "field " + quoted(field) + " is given twice, expected once";
+        f->blank_from = t;
+        f->blank_to = t >= 0 ? tokens.statement_end(t) : -1;
+    } else {
+        return false;
     }
+    return true;
+}
+
+// Errors of the text's form.
+void explain_form(const Complaint &c, const Tokens &tokens, int token, Finding *f)
+{
+    if (tokens.is_past_last(c.line, c.column) && tokens.unclosed() >= 0) {
+        const Token &open = tokens.at(tokens.unclosed());
+        f->text = "the file ends inside a block, expected '}'";
+        f->hint = "the block opens at line " + std::to_string(open.line) + ", column " + std::to_string(open.column);
+    } else if (token >= 1 && tokens.is(token - 1, ":")) { // a value of the wrong kind
+        f->blank_from = token - 2;
+        f->blank_to = tokens.is(token, "-") ? token + 1 : token;
+    } else if (token >= 2 && tokens.is(token - 1, "-") && tokens.is(token - 2, ":")) {
+        f->blank_from = token - 3;
+        f->blank_to = token;
+    } else if (starts_with(c.text, "Expected \":\"") && token >= 1) {
+        f->blank_from = token - 1;
+        f->blank_to = token;
+    }
+}
+
+Finding explain(const Complaint &c, const Tokens &tokens)
+{
+    Finding f;
+    f.line = c.line;
+    f.column = c.column;
+    f.text = trimmed(c.text);
+    const int token = tokens.find(c.line, c.column);
+    explain_expected(c, tokens, token, &f);
+    if (starts_with(c.text, "Message type ") && c.text.find(" has no field named ") != std::string::npos) {
+        explain_unknown_field(c, tokens, token, &f);
+        return f;
+    }
+    if (!explain_value(c, tokens, token, &f))
+        explain_form(c, tokens, token, &f);
     // Only whole statements may go, or the blocks around them would change.
     for (int t = f.blank_from; t >= 0 && t <= f.blank_to && t < tokens.size(); t++)
         if ((tokens.is(t, "{") || tokens.is(t, "}") || tokens.is(t, "<") || tokens.is(t, ">")) &&

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/memory.h"
-#include "import/caffe/caffe.h"
-#include "import/hdf5/weights.h"
 #include "import/caffe/blob.h"
+#include "import/caffe/caffe.h"
 #include "import/common.h"
+#include "import/hdf5/weights.h"
+#include "import/layers/rule.h"
 
 namespace ristretto
 {
@@ -303,7 +303,7 @@ rs_status write_weights(const rs_net *net, const char *path, rs_diag *diag)
         caffe::NetParameter part; // one layer at a time: the file is not built in memory
         caffe::LayerParameter *to = part.add_layer();
         to->set_name(layer->name);
-        to->set_type(rs_layer_type_name(layer->type));
+        to->set_type(written_type(layer->type));
         for (int b = 0; b < layer->n_bottoms; b++)
             to->add_bottom(net->blobs[layer->bottoms[b]].name);
         for (int t = 0; t < layer->n_tops; t++)

@@ -161,14 +161,14 @@ void clip_read_onnx(OnnxReader &r)
             limit[i] = static_cast<double>(a->f());
         }
     }
-    constexpr double most = 3.4028234663852886e38; // the largest float
+    constexpr double max_float = 3.4028234663852886e38; // the largest float
     if (std::isnan(limit[0]) || std::isnan(limit[1]) || limit[0] > limit[1])
         r.refuse("its limits are no range");
-    if (limit[0] >= 0 && limit[0] <= 0 && limit[1] >= most)
+    if (limit[0] >= 0 && limit[0] <= 0 && limit[1] >= max_float)
         return relu_read_onnx(r);
     rs_layer &l = r.layer(RS_LAYER_CLIP, { r.blob(0) });
-    l.clip[0] = static_cast<float>(std::max(limit[0], -most));
-    l.clip[1] = static_cast<float>(std::min(limit[1], most));
+    l.clip[0] = static_cast<float>(std::max(limit[0], -max_float));
+    l.clip[1] = static_cast<float>(std::min(limit[1], max_float));
     r.finish();
 }
 

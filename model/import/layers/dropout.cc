@@ -1,4 +1,4 @@
-// Dropout, which does nothing in use.
+// Dropout, which does nothing in use, and Identity, which never does anything.
 #include "import/layers/rule.h"
 
 namespace ristretto
@@ -45,6 +45,11 @@ void write_onnx(OnnxWriter &w)
     w.node("Identity", { x }, w.top());
 }
 
+void identity_write_caffe(const rs_net &, const rs_layer &, caffe::LayerParameter *to)
+{
+    to->mutable_dropout_param()->set_dropout_ratio(0.5F);
+}
+
 } // namespace
 
 const LayerFormats dropout_formats = { { { "Dropout", { "dropout_param" }, false, false } },
@@ -52,5 +57,8 @@ const LayerFormats dropout_formats = { { { "Dropout", { "dropout_param" }, false
                                        write_caffe,
                                        { { "Dropout", 1, 3, " ratio seed ", read_onnx } },
                                        write_onnx };
+
+// Read as no layer at all (onnx/arithmetic.cc).
+const LayerFormats identity_formats = { {}, nullptr, identity_write_caffe, {}, write_onnx };
 
 } // namespace ristretto

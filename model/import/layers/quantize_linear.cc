@@ -31,8 +31,8 @@ void write_caffe(const rs_net &, const rs_layer &layer, caffe::LayerParameter *t
     caffe::QuantizeLinearParameter *p = to->mutable_quantize_linear_param();
     p->set_scale(layer.quantize_linear.scale);
     p->set_zero_point(layer.quantize_linear.zero);
-    p->set_min(layer.quantize_linear.least);
-    p->set_max(layer.quantize_linear.most);
+    p->set_min(layer.quantize_linear.min);
+    p->set_max(layer.quantize_linear.max);
 }
 
 struct QuantizationStep {
@@ -141,7 +141,7 @@ void read_dequantize(OnnxReader &r)
         if (v.quantized < 0)
             r.refuse("its input is no QuantizeLinear's");
         const rs_quantize_linear_param mine = affine(r), q = r.build().layer(v.quantized).quantize_linear;
-        if (mine.scale < q.scale || mine.scale > q.scale || mine.zero != q.zero || mine.least != q.least)
+        if (mine.scale < q.scale || mine.scale > q.scale || mine.zero != q.zero || mine.min != q.min)
             r.refuse("its scale and zero point are not those of the QuantizeLinear before it");
         v.quantized = -1;
         return r.alias(r.node().output(0), v);
@@ -166,9 +166,9 @@ void read_dequantize(OnnxReader &r)
 void write_onnx(OnnxWriter &w)
 {
     const rs_quantize_linear_param &p = w.layer().quantize_linear;
-    const bool is_signed = p.least < 0;
-    if (p.least != (is_signed ? -128 : 0) || p.most != (is_signed ? 127 : 255))
-        w.refuse("its integers are " + std::to_string(p.least) + " to " + std::to_string(p.most) +
+    const bool is_signed = p.min < 0;
+    if (p.min != (is_signed ? -128 : 0) || p.max != (is_signed ? 127 : 255))
+        w.refuse("its integers are " + std::to_string(p.min) + " to " + std::to_string(p.max) +
                  ", expected int8 or uint8");
     const std::string x = w.bottom(), scale = w.floats(".scale", {}, { p.scale });
     const uint8_t byte = static_cast<uint8_t>(p.zero & 255);

@@ -18,8 +18,8 @@ namespace ristretto
 {
 
 struct LayerFormats {
-    // Caffe: its names for the type, the first being the one that is written; what reads the fields of such a layer,
-    // and what writes them (nullptr: it has none).
+    // Caffe: its names for the type, the first being the one that is written (none: a Dropout is); what reads the
+    // fields of such a layer, and what writes them (nullptr: it has none).
     std::vector<CaffeType> caffe_types;
     void (*caffe_read)(LayerReader &r, rs_layer *out);
     void (*caffe_write)(const rs_net &net, const rs_layer &layer, caffe::LayerParameter *to);
@@ -32,6 +32,8 @@ const LayerFormats &layer_formats(rs_layer_type type);
 
 // The type of this name in prototxt, and the layer that it is; nullptr: it is not supported.
 const CaffeType *find_caffe_type(const std::string &name, rs_layer_type *layer);
+// What a layer of this type is called in files that are written.
+const char *written_type(rs_layer_type type);
 // Why a name is not supported (unknown, or known to Caffe only), and the hint for it.
 std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe);
 

@@ -17,6 +17,13 @@ const LayerFormats &layer_formats(rs_layer_type type)
     return *FORMATS[type];
 }
 
+// Caffe has no identity: a Dropout is one in use.
+const char *written_type(rs_layer_type type)
+{
+    const std::vector<CaffeType> &types = FORMATS[type]->caffe_types;
+    return types.empty() ? "Dropout" : types[0].name;
+}
+
 const CaffeType *find_caffe_type(const std::string &name, rs_layer_type *layer)
 {
     for (int i = 0; i < RS_LAYER_TYPES; i++)

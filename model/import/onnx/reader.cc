@@ -242,14 +242,14 @@ int64_t OnnxReader::axis(int64_t a, int n_axes)
     return k;
 }
 
-void OnnxReader::pair(const char *name, int64_t least, int64_t otherwise, int64_t *out)
+void OnnxReader::pair(const char *name, int64_t min, int64_t otherwise, int64_t *out)
 {
     const std::vector<int64_t> v = integers(name);
     if (!v.empty() && v.size() != 2)
         refuse(std::string(name) + " has " + std::to_string(v.size()) +
                " values, expected 2 (only images are supported)");
     for (std::size_t a = 0; a < 2; a++)
-        out[a] = within(v.empty() ? otherwise : v[a], least, name);
+        out[a] = within(v.empty() ? otherwise : v[a], min, name);
 }
 
 // Reads what convolutions and poolings have in common. `kernel`: from the weights, or nullptr.
@@ -386,10 +386,10 @@ const rs_shape &OnnxReader::image(int b)
     return s;
 }
 
-int64_t OnnxReader::within(int64_t v, int64_t least, const char *what)
+int64_t OnnxReader::within(int64_t v, int64_t min, const char *what)
 {
-    if (v < least || v > max_size)
-        refuse(std::string(what) + " is " + std::to_string(v) + ", expected " + std::to_string(least) + " to " +
+    if (v < min || v > max_size)
+        refuse(std::string(what) + " is " + std::to_string(v) + ", expected " + std::to_string(min) + " to " +
                std::to_string(max_size));
     return v;
 }

@@ -69,23 +69,11 @@ template <class Values, class Out> static void from_field(const Values &values, 
         out->push_back(static_cast<Out>(v));
 }
 
-std::string decode(const onnx::TensorProto &p, Tensor *tensor)
-{
-    using Type = onnx::TensorProto;
-    if (p.data_location() == onnx::TensorProto::EXTERNAL || p.external_data_size() > 0) {
-        std::string file;
-        for (const auto &entry : p.external_data())
-            if (entry.key() == "location")
-                file = entry.value();
-        return "its values lie in another file" + (file.empty() ? "" : ", " + quoted(file)) +
-               ", which is not read: save the model with its weights inside";
-    }
-    tensor->dims.assign(p.dims().begin(), p.dims().end());
-    const int64_t count = count_of(tensor->dims);
-    if (tensor->dims.size() > RS_MAX_AXES || count < 0)
-        return "it is " + tensor->shape_text() + ", expected at most " + std::to_string(RS_MAX_AXES) + " axes and " +
-               std::to_string(RS_MAX_ELEMENTS) + " values";
+using Type = onnx::TensorProto;
 
+// The type that the file gives: false if it is not supported.
+static bool set_type(const Type &p, Tensor *tensor, std::size_t *bytes)
+{
     static const struct {
         int type;
         std::size_t bytes;
@@ -95,46 +83,35 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
         { Type::INT64, 8, false },  { Type::INT32, 4, false }, { Type::INT16, 2, false },  { Type::INT8, 1, false },
         { Type::UINT16, 2, false }, { Type::UINT8, 1, false }, { Type::BOOL, 1, false },   { Type::UINT32, 4, false },
     };
-    std::size_t bytes = 0;
     for (const auto &t : types)
         if (t.type == p.data_type()) {
-            bytes = t.bytes;
+            *bytes = t.bytes;
             tensor->is_float = t.is_float;
             tensor->type = t.type;
+            return true;
         }
-    if (bytes == 0)
-        return "its type (" + std::to_string(p.data_type()) + ") is not supported";
+    return false;
+}
 
-    const std::size_t n = static_cast<std::size_t>(count);
-    std::size_t have = 0;
-    if (p.has_raw_data()) {
-        if (p.raw_data().size() != n * bytes)
-            return "it is " + tensor->shape_text() + ", " + std::to_string(n * bytes) + " bytes, but holds " +
-                   std::to_string(p.raw_data().size());
-        have = n;
-    } else {
-        switch (p.data_type()) {
-        case Type::FLOAT:
-            have = static_cast<std::size_t>(p.float_data_size());
-            break;
-        case Type::DOUBLE:
-            have = static_cast<std::size_t>(p.double_data_size());
-            break;
-        case Type::INT64:
-            have = static_cast<std::size_t>(p.int64_data_size());
-            break;
-        case Type::UINT32:
-            have = static_cast<std::size_t>(p.uint64_data_size());
-            break;
-        default:
-            have = static_cast<std::size_t>(p.int32_data_size());
-            break;
-        }
+// How many values the field of this type holds, where they are not raw bytes.
+static int field_size(const Type &p)
+{
+    switch (p.data_type()) {
+    case Type::FLOAT:
+        return p.float_data_size();
+    case Type::DOUBLE:
+        return p.double_data_size();
+    case Type::INT64:
+        return p.int64_data_size();
+    case Type::UINT32:
+        return p.uint64_data_size();
+    default:
+        return p.int32_data_size();
     }
-    if (have != n)
-        return "it is " + tensor->shape_text() + ", " + std::to_string(n) + " values, but holds " +
-               std::to_string(have);
+}
 
+static void decode_values(const Type &p, std::size_t n, Tensor *tensor)
+{
     const std::string &raw = p.raw_data();
     const bool is_raw = p.has_raw_data();
     switch (p.data_type()) {
@@ -178,6 +155,37 @@ std::string decode(const onnx::TensorProto &p, Tensor *tensor)
         is_raw ? from_raw<uint8_t>(raw, n, &tensor->ints) : from_field(p.int32_data(), &tensor->ints);
         break;
     }
+}
+
+std::string decode(const onnx::TensorProto &p, Tensor *tensor)
+{
+    if (p.data_location() == Type::EXTERNAL || p.external_data_size() > 0) {
+        std::string file;
+        for (const auto &entry : p.external_data())
+            if (entry.key() == "location")
+                file = entry.value();
+        return "its values lie in another file" + (file.empty() ? "" : ", " + quoted(file)) +
+               ", which is not read: save the model with its weights inside";
+    }
+    tensor->dims.assign(p.dims().begin(), p.dims().end());
+    const int64_t count = count_of(tensor->dims);
+    if (tensor->dims.size() > RS_MAX_AXES || count < 0)
+        return "it is " + tensor->shape_text() + ", expected at most " + std::to_string(RS_MAX_AXES) + " axes and " +
+               std::to_string(RS_MAX_ELEMENTS) + " values";
+
+    std::size_t bytes = 0;
+    if (!set_type(p, tensor, &bytes))
+        return "its type (" + std::to_string(p.data_type()) + ") is not supported";
+
+    const std::size_t n = static_cast<std::size_t>(count);
+    if (p.has_raw_data() && p.raw_data().size() != n * bytes)
+        return "it is " + tensor->shape_text() + ", " + std::to_string(n * bytes) + " bytes, but holds " +
+               std::to_string(p.raw_data().size());
+    const std::size_t have = p.has_raw_data() ? n : static_cast<std::size_t>(field_size(p));
+    if (have != n)
+        return "it is " + tensor->shape_text() + ", " + std::to_string(n) + " values, but holds " +
+               std::to_string(have);
+    decode_values(p, n, tensor);
     return "";
 }
 
