@@ -9,7 +9,7 @@
 #include "base/threads.h"
 #include "layers/exec.h"
 #include "layers/gemm.h"
-#include "layers/patches.h"
+#include "layers/im2col.h"
 #include "emulate/emulate.h"
 
 enum {
@@ -125,7 +125,7 @@ static rs_status sight_new(adapt_sight *s, int64_t n, int64_t rows, rs_diag *dia
     *s = (adapt_sight) { .n = n, .rows = rows };
     bool ok = true;
     for (int k = 0; k < 2; k++) {
-        s->x[k] = RS_NEW_ARRAY(float, (size_t)(rows * n + RS_PATCH_SLACK));
+        s->x[k] = RS_NEW_ARRAY(float, (size_t)(rows * n + RS_IM2COL_SLACK));
         s->mean[k] = RS_NEW_ARRAY(double, (size_t)n);
         s->product[k] = RS_NEW_ARRAY(float, (size_t)(n * n));
         ok = ok && s->x[k] != NULL && s->mean[k] != NULL && s->product[k] != NULL;
@@ -136,7 +136,7 @@ static rs_status sight_new(adapt_sight *s, int64_t n, int64_t rows, rs_diag *dia
 typedef struct adapt_rows_job {
     const weight_adapter *a;
     const adapt_sight *s;
-    const rs_patches *patches; /* NULL: fully connected */
+    const rs_im2col_shape *patches; /* NULL: fully connected */
     int blob, group;
     float **room; /* by worker: the patches of an image */
 } adapt_rows_job;
@@ -152,9 +152,9 @@ static void rows_task(void *context, size_t image, int worker)
         const int64_t size = rs_exec_blob_size(j->a->exec[k], j->blob);
         const float *in = rs_exec_blob(j->a->exec[k], j->blob) + (int64_t)image * size, *rows = in;
         if (j->patches != NULL) {
-            rs_image_to_rows(j->patches,
-                             in + (int64_t)j->group * j->patches->channels * j->patches->height * j->patches->width,
-                             j->room[worker]);
+            rs_im2row(j->patches,
+                      in + (int64_t)j->group * j->patches->channels * j->patches->height * j->patches->width,
+                      j->room[worker]);
             rows = j->room[worker];
         }
         for (int64_t r = (from * s->rows + all - 1) / all; r < s->rows && r * all / s->rows < to; r++)
@@ -222,7 +222,7 @@ static void rooms_free(float **rooms)
     rs_free((void *)rooms);
 }
 
-static rs_status look(const weight_adapter *a, int layer, int group, const rs_patches *patches, bool means,
+static rs_status look(const weight_adapter *a, int layer, int group, const rs_im2col_shape *patches, bool means,
                       adapt_sight *s, rs_diag *diag)
 {
     const int blob = a->net->layers[layer].bottoms[0];
@@ -230,7 +230,7 @@ static rs_status look(const weight_adapter *a, int layer, int group, const rs_pa
                   positions = patches != NULL ? patches->positions : 1;
     const int64_t all = a->images * positions;
     rs_status st = sight_new(s, n, all < MAX_ROWS ? all : MAX_ROWS, diag);
-    float **patch_room = rooms_new((size_t)(n * positions + RS_PATCH_SLACK));
+    float **patch_room = rooms_new((size_t)(n * positions + RS_IM2COL_SLACK));
     float **room = rooms_new((size_t)(ROWS_OF_PRODUCT * s->rows + 1024) + rs_gemm_scratch());
     if (st == RS_OK && (patch_room == NULL || room == NULL))
         st = rs_out_of_memory(diag);
@@ -459,10 +459,10 @@ static rs_status adapt_layer(weight_adapter *a, int layer, rs_diag *diag)
     if (s.n > MAX_INPUTS)
         return RS_OK;
     const int64_t all = s.groups * s.outputs;
-    rs_patches patches = { 0 };
+    rs_im2col_shape patches = { 0 };
     if (convolution)
-        patches = rs_patches_of(&l->convolution, in->dim[1] / s.groups, in->n_axes > 2 ? in->dim[2] : 1,
-                                in->n_axes > 3 ? in->dim[3] : 1);
+        patches = rs_im2col_shape_of(&l->convolution, in->dim[1] / s.groups, in->n_axes > 2 ? in->dim[2] : 1,
+                                     in->n_axes > 3 ? in->dim[3] : 1);
     s.sights = RS_NEW_ARRAY(adapt_sight, (size_t)s.groups);
     s.jobs = RS_NEW_ARRAY(adapt_row_job, (size_t)s.groups);
     s.factors = RS_NEW_ARRAY(double *, (size_t)s.groups);

@@ -8,17 +8,17 @@
 #include "layers/functions.h"
 #include "layers/gemm.h"
 #include "layers/layer.h"
-#include "layers/patches.h"
+#include "layers/im2col.h"
 
 /* Patches and outputs of one group. */
-static rs_patches geometry_of(const rs_op *op)
+static rs_im2col_shape geometry_of(const rs_op *op)
 {
     const rs_convolution_param *p = &op->layer->convolution;
     const rs_shape *in = &op->net->blobs[op->layer->bottoms[0]].shape;
-    return rs_patches_of(p, in->dim[1] / p->groups, in->dim[2], in->dim[3]);
+    return rs_im2col_shape_of(p, in->dim[1] / p->groups, in->dim[2], in->dim[3]);
 }
 
-static int64_t outputs_of(const rs_patches *g)
+static int64_t outputs_of(const rs_im2col_shape *g)
 {
     return g->p->out_channels / g->p->groups;
 }
@@ -26,16 +26,16 @@ static int64_t outputs_of(const rs_patches *g)
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
     (void)diag;
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
     const size_t patches = (size_t)g.depth * (size_t)g.positions, weights = (size_t)(g.depth * outputs * groups);
     /* Packed weights, and the same transposed. */
     op->prepared_size = weights * (op->training ? 2 : 1);
-    const rs_patch_blocks blocks = rs_patch_blocks_of(&g);
-    const size_t block = rs_patch_block_size(&g, &blocks);
+    const rs_im2col_blocks blocks = rs_im2col_blocks_of(&g);
+    const size_t block = rs_im2col_block_size(&g, &blocks);
     op->scratch_size = block;
     if (op->training) {
-        const size_t whole = patches + RS_PATCH_SLACK + (size_t)outputs * (size_t)g.positions;
+        const size_t whole = patches + RS_IM2COL_SLACK + (size_t)outputs * (size_t)g.positions;
         if (whole > block)
             op->scratch_size = whole;
         op->chunk_size = weights + (g.p->bias ? (size_t)(outputs * groups) : 0);
@@ -46,7 +46,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 
 static void prepare(rs_op *op)
 {
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
     const int64_t weights = outputs * g.depth;
     for (int64_t group = 0; group < groups; group++) {
@@ -59,7 +59,7 @@ static void prepare(rs_op *op)
 
 /* Outputs of one group of an image. A plain convolution with few outputs reads the image where it is: a copy would not
  * pay. */
-static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const float *weights, const float *bias,
+static void forward_group(const rs_im2col_shape *g, const rs_im2col_blocks *b, const float *weights, const float *bias,
                           const float *in, float *out, float *scratch)
 {
     enum { FEW = 48 };
@@ -69,7 +69,7 @@ static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const f
         const int64_t n = g->positions - first < b->positions ? g->positions - first : b->positions;
         const bool copy = !g->plain || outputs > FEW;
         if (copy)
-            rs_image_to_block(g, b, in, first, n, patches);
+            rs_im2col_block(g, b, in, first, n, patches);
         rs_gemm_from(outputs, n, g->depth, weights, copy ? patches : in + first, copy ? b->stride : g->positions, 1,
                      bias, out + first, g->positions, scratch);
     }
@@ -77,8 +77,8 @@ static void forward_group(const rs_patches *g, const rs_patch_blocks *b, const f
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const rs_patches g = geometry_of(op);
-    const rs_patch_blocks blocks = rs_patch_blocks_of(&g);
+    const rs_im2col_shape g = geometry_of(op);
+    const rs_im2col_blocks blocks = rs_im2col_blocks_of(&g);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
     for (int64_t i = first; i < first + n; i++)
         for (int64_t group = 0; group < groups; group++)
@@ -90,10 +90,10 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t outputs = outputs_of(&g), groups = g.p->groups;
     float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions +
-                                                                        RS_PATCH_SLACK;
+                                                                        RS_IM2COL_SLACK;
     const int64_t weights = outputs * g.depth;
     float *const d_weights = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
     float *const d_bias = d_weights + groups * weights;
@@ -109,7 +109,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
                 }
             rs_gemm_pack(outputs, g.positions, d_out, g.positions, 1, packed);
             if (!g.plain)
-                rs_image_to_rows(&g, in, patches);
+                rs_im2row(&g, in, patches);
             rs_gemm(outputs, g.depth, g.positions, packed, g.plain ? in : patches, g.plain ? 1 : g.depth,
                     g.plain ? g.positions : 1, d_weights + group * weights, g.depth, i != first, scratch);
             if (op->backward_data[0]) {
@@ -119,7 +119,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
                 rs_gemm(g.depth, g.positions, outputs, op->prepared + (groups + group) * weights, d_out, g.positions, 1,
                         g.plain ? d_in : patches, g.positions, g.plain && op->add[0], scratch);
                 if (!g.plain)
-                    rs_columns_to_image(&g, patches, d_in);
+                    rs_col2im(&g, patches, d_in);
             }
         }
 }

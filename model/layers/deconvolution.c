@@ -11,14 +11,14 @@
 #include "layers/functions.h"
 #include "layers/gemm.h"
 #include "layers/layer.h"
-#include "layers/patches.h"
+#include "layers/im2col.h"
 
 /* Patches of the top, for one group. */
-static rs_patches geometry_of(const rs_op *op)
+static rs_im2col_shape geometry_of(const rs_op *op)
 {
     const rs_convolution_param *p = &op->layer->convolution;
     const rs_shape *out = &op->net->blobs[op->layer->tops[0]].shape;
-    return rs_patches_of(p, p->out_channels / p->groups, out->dim[2], out->dim[3]);
+    return rs_im2col_shape_of(p, p->out_channels / p->groups, out->dim[2], out->dim[3]);
 }
 
 static int64_t inputs_of(const rs_op *op)
@@ -29,12 +29,12 @@ static int64_t inputs_of(const rs_op *op)
 static rs_status plan(rs_op *op, rs_diag *diag)
 {
     (void)diag;
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const size_t inputs = (size_t)inputs_of(op), groups = (size_t)g.p->groups,
                  weights = inputs * (size_t)g.depth * groups;
     /* Packed weights, transposed, and as they are. */
     op->prepared_size = weights * (op->training ? 2 : 1);
-    op->scratch_size = rs_gemm_scratch() + (size_t)g.depth * (size_t)g.positions + RS_PATCH_SLACK;
+    op->scratch_size = rs_gemm_scratch() + (size_t)g.depth * (size_t)g.positions + RS_IM2COL_SLACK;
     if (op->training) {
         op->scratch_size += inputs * (size_t)g.positions;
         op->chunk_size = weights + (g.p->bias ? (size_t)g.p->out_channels : 0);
@@ -44,7 +44,7 @@ static rs_status plan(rs_op *op, rs_diag *diag)
 
 static void prepare(rs_op *op)
 {
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t inputs = inputs_of(op), weights = inputs * g.depth, groups = g.p->groups;
     for (int64_t group = 0; group < groups; group++) {
         const float *w = op->layer->params[0].data + group * weights;
@@ -56,7 +56,7 @@ static void prepare(rs_op *op)
 
 static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t inputs = inputs_of(op), weights = inputs * g.depth, area = g.height * g.width;
     float *const patches = scratch + rs_gemm_scratch();
     for (int64_t i = first; i < first + n; i++)
@@ -68,16 +68,16 @@ static void forward(rs_op *op, int64_t first, int64_t n, float *scratch)
                     out[c * area + x] = g.p->bias ? op->layer->params[1].data[group * g.channels + c] : 0.0f;
             rs_gemm(g.depth, g.positions, inputs, op->prepared + group * weights, in, g.positions, 1, patches,
                     g.positions, false, scratch);
-            rs_columns_to_image(&g, patches, out);
+            rs_col2im(&g, patches, out);
         }
 }
 
 static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
-    const rs_patches g = geometry_of(op);
+    const rs_im2col_shape g = geometry_of(op);
     const int64_t inputs = inputs_of(op), weights = inputs * g.depth, groups = g.p->groups, area = g.height * g.width;
     float *const patches = scratch + rs_gemm_scratch(), *const packed = patches + g.depth * g.positions +
-                                                                        RS_PATCH_SLACK;
+                                                                        RS_IM2COL_SLACK;
     float *const d_weights = op->chunk_gradients + first / RS_CHUNK * (int64_t)op->chunk_size;
     float *const d_bias = d_weights + groups * weights;
     for (int64_t i = first; i < first + n; i++)
@@ -90,12 +90,12 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
                     *to = (i == first ? 0.0f : *to) + rs_sum(d_out + c * area, area);
                 }
             rs_gemm_pack(inputs, g.positions, op->bottom[0] + at, g.positions, 1, packed);
-            rs_image_to_rows(&g, d_out, patches);
+            rs_im2row(&g, d_out, patches);
             rs_gemm(inputs, g.depth, g.positions, packed, patches, g.depth, 1, d_weights + group * weights, g.depth,
                     i != first, scratch);
             if (!op->backward_data[0])
                 continue;
-            rs_image_to_columns(&g, d_out, patches);
+            rs_im2col(&g, d_out, patches);
             rs_gemm(inputs, g.positions, g.depth, op->prepared + (groups + group) * weights, patches, g.positions, 1,
                     op->bottom_gradient[0] + at, g.positions, op->add[0], scratch);
         }

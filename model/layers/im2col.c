@@ -1,11 +1,11 @@
 /* Images to columns and rows of patches, and back. */
-#include "layers/patches.h"
+#include "layers/im2col.h"
 
 #include <string.h>
 
-rs_patches rs_patches_of(const rs_convolution_param *p, int64_t channels, int64_t height, int64_t width)
+rs_im2col_shape rs_im2col_shape_of(const rs_convolution_param *p, int64_t channels, int64_t height, int64_t width)
 {
-    rs_patches g = { .p = p, .channels = channels, .height = height, .width = width };
+    rs_im2col_shape g = { .p = p, .channels = channels, .height = height, .width = width };
     g.out_height = rs_convolution_output(height, p->kernel_h, p->stride_h, p->pad_h, p->dilation_h);
     g.out_width = rs_convolution_output(width, p->kernel_w, p->stride_w, p->pad_w, p->dilation_w);
     g.depth = channels * p->kernel_h * p->kernel_w;
@@ -35,7 +35,7 @@ static void inside(int64_t out, int64_t in, int64_t stride, int64_t origin, int6
 
 /* Short runs of floats are copied in whole blocks: up to BLOCK - 1 floats too many are written, which the next run
  * overwrites, and as many too many are read, but never beyond `end`. */
-enum { BLOCK = RS_PATCH_SLACK, MAX_BLOCKS = 4 };
+enum { BLOCK = RS_IM2COL_SLACK, MAX_BLOCKS = 4 };
 
 /* runs times: copies n floats (n <= blocks * BLOCK), then goes on by from_step and to_step (>= n). */
 static inline __attribute__((always_inline)) void copy_blocks(const int blocks, int64_t runs, int64_t n,
@@ -92,7 +92,7 @@ static void copy_clipped(float *out, const float *row, int64_t n, int64_t step, 
 enum { PADDED_PLANE = 6144, PADDED_IMAGE = 16384 };
 
 /* One channel with its padding, rows of width + 2 * pad_w. */
-static void pad_plane(const rs_patches *g, const float *plane, float *padded)
+static void pad_plane(const rs_im2col_shape *g, const float *plane, float *padded)
 {
     const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, width = g->width + 2 * pad_w;
     memset(padded, 0, (size_t)(pad_h * width) * sizeof *padded);
@@ -105,14 +105,14 @@ static void pad_plane(const rs_patches *g, const float *plane, float *padded)
     memset(padded, 0, (size_t)(pad_h * width) * sizeof *padded);
 }
 
-/* rs_image_to_columns for stride_w 1 and small padded planes: without a look at the edges of the image. */
-static void padded_to_columns(const rs_patches *g, const float *image, float *patches)
+/* rs_im2col for stride_w 1 and small padded planes: without a look at the edges of the image. */
+static void padded_to_columns(const rs_im2col_shape *g, const float *image, float *patches)
 {
     const rs_convolution_param *p = g->p;
     const int64_t width = g->width + 2 * p->pad_w;
-    float padded[PADDED_PLANE + RS_PATCH_SLACK];
+    float padded[PADDED_PLANE + RS_IM2COL_SLACK];
     const float *const end = padded + sizeof padded / sizeof *padded;
-    memset(padded + (g->height + 2 * p->pad_h) * width, 0, RS_PATCH_SLACK * sizeof *padded);
+    memset(padded + (g->height + 2 * p->pad_h) * width, 0, RS_IM2COL_SLACK * sizeof *padded);
     for (int64_t c = 0; c < g->channels; c++, image += g->height * g->width) {
         pad_plane(g, image, padded);
         for (int64_t ky = 0; ky < p->kernel_h; ky++)
@@ -124,14 +124,14 @@ static void padded_to_columns(const rs_patches *g, const float *image, float *pa
 
 /* Whether the edges of the image are better out of the way: there is padding, a row of patches is a row of pixels, and
  * a padded plane has room on the stack. */
-static bool pads_on_the_stack(const rs_patches *g)
+static bool pads_on_the_stack(const rs_im2col_shape *g)
 {
     const int64_t height = g->height + 2 * g->p->pad_h, width = g->width + 2 * g->p->pad_w;
     return g->p->stride_w == 1 && g->p->pad_h + g->p->pad_w > 0 && height <= PADDED_PLANE && width <= PADDED_PLANE &&
            height * width <= PADDED_PLANE;
 }
 
-void rs_image_to_columns(const rs_patches *g, const float *image, float *patches)
+void rs_im2col(const rs_im2col_shape *g, const float *image, float *patches)
 {
     const rs_convolution_param *p = g->p;
     if (pads_on_the_stack(g)) {
@@ -168,21 +168,21 @@ void rs_image_to_columns(const rs_patches *g, const float *image, float *patches
 enum { BLOCK_FLOATS = 1 << 16, MIN_POSITIONS = 256, MAX_ROOM = 1 << 18, LINE = 16, TILE_POSITIONS = 32 };
 
 /* Rows of one channel that n positions from `first` need, padding included. */
-static int64_t rows_of(const rs_patches *g, int64_t first, int64_t n)
+static int64_t rows_of(const rs_im2col_shape *g, int64_t first, int64_t n)
 {
     const int64_t rows = (first + n - 1) / g->out_width - first / g->out_width;
     return rows * g->p->stride_h + (g->p->kernel_h - 1) * (int64_t)g->p->dilation_h + 1;
 }
 
 /* Values of a padded row with the same x modulo the stride, which stand side by side in the room. */
-static int64_t phase_width(const rs_patches *g)
+static int64_t phase_width(const rs_im2col_shape *g)
 {
     return g->out_width + (g->p->kernel_w - 1) * (int64_t)g->p->dilation_w / g->p->stride_w;
 }
 
-rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
+rs_im2col_blocks rs_im2col_blocks_of(const rs_im2col_shape *g)
 {
-    rs_patch_blocks b = { .positions = BLOCK_FLOATS / g->depth / TILE_POSITIONS * TILE_POSITIONS };
+    rs_im2col_blocks b = { .positions = BLOCK_FLOATS / g->depth / TILE_POSITIONS * TILE_POSITIONS };
     if (b.positions < MIN_POSITIONS)
         b.positions = MIN_POSITIONS;
     if (b.positions > g->positions)
@@ -197,13 +197,13 @@ rs_patch_blocks rs_patch_blocks_of(const rs_patches *g)
     return b;
 }
 
-size_t rs_patch_block_size(const rs_patches *g, const rs_patch_blocks *b)
+size_t rs_im2col_block_size(const rs_im2col_shape *g, const rs_im2col_blocks *b)
 {
-    return (size_t)(g->depth * b->stride + (b->room > 0 ? b->room : 0)) + 2 * RS_PATCH_SLACK;
+    return (size_t)(g->depth * b->stride + (b->room > 0 ? b->room : 0)) + 2 * RS_IM2COL_SLACK;
 }
 
 /* out[i] = padded row at i * step + phase, in [0, n); `row` is the image's. */
-static inline __attribute__((always_inline)) void one_phase(const int64_t step, int64_t phase, const rs_patches *g,
+static inline __attribute__((always_inline)) void one_phase(const int64_t step, int64_t phase, const rs_im2col_shape *g,
                                                             const float *row, int64_t n, float *restrict out)
 {
     const int64_t origin = phase - g->p->pad_w;
@@ -218,7 +218,7 @@ static inline __attribute__((always_inline)) void one_phase(const int64_t step, 
         out[i] = 0.0f;
 }
 
-static void pad_row(const rs_patches *g, const float *row, int64_t n, float *out)
+static void pad_row(const rs_im2col_shape *g, const float *row, int64_t n, float *out)
 {
     const int64_t step = g->p->stride_w;
     for (int64_t phase = 0; phase < step; phase++, out += n)
@@ -233,7 +233,7 @@ static void pad_row(const rs_patches *g, const float *row, int64_t n, float *out
 }
 
 /* One row of the matrix: n positions from `first` on, `from` being what position (first row of the block, 0) sees. */
-static void block_row(const rs_patches *g, int64_t first, int64_t n, const float *from, int64_t from_step,
+static void block_row(const rs_im2col_shape *g, int64_t first, int64_t n, const float *from, int64_t from_step,
                       const float *end, float *to)
 {
     const int64_t x = first % g->out_width;
@@ -251,7 +251,7 @@ static void block_row(const rs_patches *g, int64_t first, int64_t n, const float
 }
 
 /* Value by value: what has no room. */
-static float patch_value(const rs_patches *g, const float *plane, int64_t ky, int64_t kx, int64_t position)
+static float patch_value(const rs_im2col_shape *g, const float *plane, int64_t ky, int64_t kx, int64_t position)
 {
     const rs_convolution_param *p = g->p;
     const int64_t y = position / g->out_width * p->stride_h - p->pad_h + ky * p->dilation_h;
@@ -259,8 +259,8 @@ static float patch_value(const rs_patches *g, const float *plane, int64_t ky, in
     return y >= 0 && y < g->height && x >= 0 && x < g->width ? plane[y * g->width + x] : 0.0f;
 }
 
-void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const float *image, int64_t first, int64_t n,
-                       float *patches)
+void rs_im2col_block(const rs_im2col_shape *g, const rs_im2col_blocks *b, const float *image, int64_t first, int64_t n,
+                     float *patches)
 {
     const rs_convolution_param *p = g->p;
     const int64_t plane = g->height * g->width;
@@ -279,8 +279,8 @@ void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const floa
     }
     const int64_t width = phase_width(g), row = width * p->stride_w, rows = rows_of(g, first, n);
     const int64_t top = first / g->out_width * p->stride_h - p->pad_h;
-    float *const room = patches + g->depth * b->stride + RS_PATCH_SLACK;
-    const float *const end = room + b->room + RS_PATCH_SLACK;
+    float *const room = patches + g->depth * b->stride + RS_IM2COL_SLACK;
+    const float *const end = room + b->room + RS_IM2COL_SLACK;
     for (int64_t c = 0; c < g->channels; c++, image += plane) {
         for (int64_t r = 0; r < rows; r++)
             if (top + r < 0 || top + r >= g->height)
@@ -297,7 +297,7 @@ void rs_image_to_block(const rs_patches *g, const rs_patch_blocks *b, const floa
 }
 
 /* Patches of an image whose padding, if it has one, is part of it. */
-static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, const float *image, float *rows)
+static void image_to_rows(const rs_im2col_shape *g, int64_t pad_h, int64_t pad_w, const float *image, float *rows)
 {
     const rs_convolution_param *p = g->p;
     const float *const end = image + g->channels * g->height * g->width;
@@ -327,7 +327,7 @@ static void image_to_rows(const rs_patches *g, int64_t pad_h, int64_t pad_w, con
         }
 }
 
-void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
+void rs_im2row(const rs_im2col_shape *g, const float *image, float *rows)
 {
     const int64_t pad_h = g->p->pad_h, pad_w = g->p->pad_w, height = g->height + 2 * pad_h,
                   width = g->width + 2 * pad_w;
@@ -339,7 +339,7 @@ void rs_image_to_rows(const rs_patches *g, const float *image, float *rows)
     float padded[PADDED_IMAGE];
     for (int64_t c = 0; c < g->channels; c++)
         pad_plane(g, image + c * g->height * g->width, padded + c * height * width);
-    rs_patches whole = *g;
+    rs_im2col_shape whole = *g;
     whole.height = height;
     whole.width = width;
     image_to_rows(&whole, 0, 0, padded, rows);
@@ -362,7 +362,7 @@ static inline void add(int64_t n, const float *from, float *to)
 }
 
 /* The padding of one channel taken off again: what pad_plane has put on. */
-static void crop_plane(const rs_patches *g, const float *padded, float *plane)
+static void crop_plane(const rs_im2col_shape *g, const float *padded, float *plane)
 {
     const int64_t width = g->width + 2 * g->p->pad_w;
     padded += g->p->pad_h * width + g->p->pad_w;
@@ -370,9 +370,9 @@ static void crop_plane(const rs_patches *g, const float *padded, float *plane)
         memcpy(plane, padded, (size_t)g->width * sizeof *plane);
 }
 
-/* rs_columns_to_image for stride_w 1 and small padded planes: pixels in the padding are added to as well, and dropped
+/* rs_col2im for stride_w 1 and small padded planes: pixels in the padding are added to as well, and dropped
  * in the end. */
-static void columns_to_padded(const rs_patches *g, const float *patches, float *image)
+static void columns_to_padded(const rs_im2col_shape *g, const float *patches, float *image)
 {
     const rs_convolution_param *p = g->p;
     const int64_t width = g->width + 2 * p->pad_w;
@@ -388,7 +388,7 @@ static void columns_to_padded(const rs_patches *g, const float *patches, float *
     }
 }
 
-void rs_columns_to_image(const rs_patches *g, const float *patches, float *image)
+void rs_col2im(const rs_im2col_shape *g, const float *patches, float *image)
 {
     const rs_convolution_param *p = g->p;
     if (pads_on_the_stack(g)) {

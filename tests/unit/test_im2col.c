@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "layers/patches.h"
+#include "layers/im2col.h"
 
 static rs_rng rng;
 
@@ -14,7 +14,7 @@ static int64_t below(int64_t n)
     return (int64_t)(rs_rng_next(&rng) % (uint64_t)n);
 }
 
-static float expected(const rs_patches *g, const float *image, int64_t k, int64_t position)
+static float expected(const rs_im2col_shape *g, const float *image, int64_t k, int64_t position)
 {
     const rs_convolution_param *p = g->p;
     const int64_t c = k / (p->kernel_h * p->kernel_w), ky = k / p->kernel_w % p->kernel_h, kx = k % p->kernel_w;
@@ -26,9 +26,9 @@ static float expected(const rs_patches *g, const float *image, int64_t k, int64_
 /* Returns how many values were compared; *blocks counts blocks. A sentinel behind the block must stay. */
 static int64_t check(const rs_convolution_param *p, int64_t channels, int64_t height, int64_t width, int64_t *blocks)
 {
-    const rs_patches g = rs_patches_of(p, channels, height, width);
-    const rs_patch_blocks b = rs_patch_blocks_of(&g);
-    const size_t size = rs_patch_block_size(&g, &b);
+    const rs_im2col_shape g = rs_im2col_shape_of(p, channels, height, width);
+    const rs_im2col_blocks b = rs_im2col_blocks_of(&g);
+    const size_t size = rs_im2col_block_size(&g, &b);
     float *image = malloc((size_t)(channels * height * width) * sizeof *image),
           *patches = malloc((size + 1) * sizeof *patches);
     assert_non_null(image);
@@ -41,7 +41,7 @@ static int64_t check(const rs_convolution_param *p, int64_t channels, int64_t he
     int64_t compared = 0;
     for (int64_t first = 0; first < g.positions; first += b.positions) {
         const int64_t n = g.positions - first < b.positions ? g.positions - first : b.positions;
-        rs_image_to_block(&g, &b, image, first, n, patches);
+        rs_im2col_block(&g, &b, image, first, n, patches);
         for (int64_t k = 0; k < g.depth; k++)
             for (int64_t i = 0; i < n; i++, compared++)
                 if (patches[k * b.stride + i] != expected(&g, image, k, first + i))
