@@ -15,12 +15,12 @@ static int64_t steps_passed(const rs_solver_param *s, int64_t iter)
 double rs_learning_rate(const rs_solver_param *s, int64_t iter)
 {
     const double i = (double)iter;
+    const int64_t steps = s->step_size > 0 ? iter / s->step_size : 0; /* whole ones */
     switch (s->policy) {
     case RS_LR_FIXED:
         return s->base_lr;
     case RS_LR_STEP:
-        return s->base_lr * pow(s->gamma, s->step_size > 0 ? (double)(iter / s->step_size)
-                                                           : 0.0); // NOLINT(bugprone-integer-division): whole steps
+        return s->base_lr * pow(s->gamma, (double)steps);
     case RS_LR_EXP:
         return s->base_lr * pow(s->gamma, i);
     case RS_LR_INV:
