@@ -154,15 +154,10 @@ static rs_status export_roms(run *r, rs_diag *diag)
     return take(r, "export", section, status, diag);
 }
 
-static rs_status write_text(const run *r, const char *name, void (*print)(const json_t *, FILE *), rs_diag *diag)
+static rs_status write_text(const run *r, const char *name, bool (*print)(const json_t *, FILE *), rs_diag *diag)
 {
     char *path = rs_path_join(r->config->out, name);
-    rs_output *out = NULL;
-    rs_status status = path != NULL ? rs_output_open(path, &out, diag) : rs_out_of_memory(diag);
-    if (status == RS_OK) {
-        print(r->report, rs_output_stream(out));
-        status = rs_output_commit(out, diag);
-    }
+    const rs_status status = path != NULL ? rs_report_save(r->report, print, path, diag) : rs_out_of_memory(diag);
     if (status == RS_OK && !r->json && !r->quiet)
         printf("wrote %s\n", path);
     rs_free(path);

@@ -8,14 +8,21 @@
 #include "report/svg.h"
 #include "report/table.h"
 
+/* The page while it is written. */
+typedef struct html_page {
+    FILE *out;
+    bool failed; /* memory was short: something is missing */
+} html_page;
+
 /* report.css, as one string. */
 static const char style[] =
 #include "report/css.inc"
     ;
 
 /* Classes c0... fill and s0... stroke with the palette. */
-static void print_style(FILE *out)
+static void print_style(html_page *page)
 {
+    FILE *out = page->out;
     fputs("<style>\n", out);
     fputs(style, out);
     for (int i = 0; i < 9; i++)
@@ -43,14 +50,15 @@ static void empty_cells(rs_table *t, int n)
         rs_table_cell(t, "%s", "");
 }
 
-static void show_table(rs_table *t, FILE *out)
+static void show_table(rs_table *t, html_page *page)
 {
-    rs_table_html(t, out);
+    page->failed = !rs_table_html(t, page->out) || page->failed;
     rs_table_free(t);
 }
 
-static void tile(const char *what, const char *value, const char *more, FILE *out)
+static void tile(const char *what, const char *value, const char *more, html_page *page)
 {
+    FILE *out = page->out;
     fputs("<div class=\"tile\"><span>", out);
     rs_html_text(what, out);
     fputs("</span><b>", out);
@@ -62,7 +70,7 @@ static void tile(const char *what, const char *value, const char *more, FILE *ou
 
 /* -------------------------------------------------------------------------------------------------------- tiles */
 
-static void accuracy_tile(const json_t *quantize, FILE *out)
+static void accuracy_tile(const json_t *quantize, html_page *page)
 {
     const json_t *scores = json_object_get(quantize, "scores");
     const json_t *score = NULL, *item;
@@ -76,10 +84,10 @@ static void accuracy_tile(const json_t *quantize, FILE *out)
     snprintf(value, sizeof value, "%.2f %%", rs_percent(rs_j_real(score, "hits"), images));
     snprintf(more, sizeof more, "float %.2f %%, %s %s images", rs_percent(rs_j_real(score, "float_hits"), images),
              rs_count_text(rs_whole(images), text), rs_j_text(score, "name"));
-    tile("Fixed point accuracy", value, more, out);
+    tile("Fixed point accuracy", value, more, page);
 }
 
-static void widths_tile(const json_t *quantize, FILE *out)
+static void widths_tile(const json_t *quantize, html_page *page)
 {
     char value[64] = "";
     size_t used = 0, i;
@@ -93,39 +101,40 @@ static void widths_tile(const json_t *quantize, FILE *out)
         used += n > 0 ? (size_t)n : 0;
     }
     tile("Bits: conv / FC / outputs", value,
-         rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", out);
+         rs_j_true(quantize, "target_met") ? "within the error margin" : "margin missed", page);
 }
 
-static void print_tiles(const json_t *r, FILE *out)
+static void print_tiles(const json_t *r, html_page *page)
 {
+    FILE *out = page->out;
     char value[64], more[96], text[RS_COUNT_TEXT];
     const json_t *quantize = json_object_get(r, "quantize"), *simulate = json_object_get(r, "simulate");
     const json_t *cosim = json_object_get(r, "cosim"), *estimate = json_object_get(r, "estimate");
     fputs("<div class=\"tiles\">\n", out);
     if (quantize != NULL) {
-        accuracy_tile(quantize, out);
-        widths_tile(quantize, out);
+        accuracy_tile(quantize, page);
+        widths_tile(quantize, page);
     }
     if (simulate != NULL) {
         snprintf(more, sizeof more, "%.3f ms an image at %g MHz", rs_j_real(simulate, "milliseconds"),
                  rs_j_real(json_object_get(simulate, "array"), "clock_mhz"));
-        tile("Cycles an image", rs_count_text(rs_j_int(simulate, "cycles"), text), more, out);
+        tile("Cycles an image", rs_count_text(rs_j_int(simulate, "cycles"), text), more, page);
     }
     if (cosim != NULL) {
         snprintf(more, sizeof more, "RTL against model, %s images: %s", rs_count_text(rs_j_int(cosim, "images"), text),
                  rs_j_true(cosim, "equal") ? "all equal" : "different");
-        tile("Output beats compared", rs_count_text(rs_j_int(cosim, "outputs"), value), more, out);
+        tile("Output beats compared", rs_count_text(rs_j_int(cosim, "outputs"), value), more, page);
     }
     if (estimate != NULL) {
         const json_t *total = json_object_get(estimate, "total");
         snprintf(value, sizeof value, "%.1f \xc2\xb5J", rs_j_real(total, "pj") * 1e-6);
         snprintf(more, sizeof more, "%.1f times less than in 32-bit float",
                  rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
-        tile("Energy an image", value, more, out);
+        tile("Energy an image", value, more, page);
         snprintf(value, sizeof value, "%.3f mm\xc2\xb2", rs_j_real(estimate, "um2") * 1e-6);
         snprintf(more, sizeof more, "%.1f times less than in 32-bit float",
                  rs_ratio(rs_j_real(estimate, "float_um2"), rs_j_real(estimate, "um2")));
-        tile("Area", value, more, out);
+        tile("Area", value, more, page);
     }
     fputs("</div>\n", out);
 }
@@ -154,8 +163,9 @@ static int trial_points(const json_t *quantize, size_t group, const char *name, 
     return n;
 }
 
-static void print_curves(const json_t *s, FILE *out)
+static void print_curves(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     enum { GROUPS = 3 };
     double x[GROUPS][MAX_WIDTH], y[GROUPS][MAX_WIDTH];
     rs_plot_line lines[GROUPS];
@@ -208,8 +218,9 @@ static void print_curves(const json_t *s, FILE *out)
           out);
 }
 
-static void print_scores(const json_t *s, FILE *out)
+static void print_scores(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const heads[] = { "Images", "number", "float", "fixed point", "change", "lost to ties" };
     fputs("<h3>Accuracy of the integers</h3>\n", out);
     rs_table *t = rs_table_new(heads, 6, "lrrrrr");
@@ -227,11 +238,12 @@ static void print_scores(const json_t *s, FILE *out)
         rs_table_cell(t, "%+.2f", after - before);
         count_cell(t, rs_j_int(score, "ties"));
     }
-    show_table(t, out);
+    show_table(t, page);
 }
 
-static void print_formats(const json_t *s, FILE *out)
+static void print_formats(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const heads[] = { "Layer", "kind", "weights", "fl", "largest weight", "shift", "output", "fl" };
     fputs("<h3>Formats</h3>\n", out);
     rs_table *t = rs_table_new(heads, 8, "llrrrrrr");
@@ -253,11 +265,12 @@ static void print_formats(const json_t *s, FILE *out)
         rs_table_cell(t, "%.0f bits", rs_j_real(layer, "output_bits"));
         count_cell(t, rs_j_int(layer, "output_fl"));
     }
-    show_table(t, out);
+    show_table(t, page);
 }
 
-static void print_quantize(const json_t *s, FILE *out)
+static void print_quantize(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     char text[RS_COUNT_TEXT];
     fputs("<section><h2>Word widths</h2>\n<p>", out);
     fprintf(out,
@@ -265,9 +278,9 @@ static void print_quantize(const json_t *s, FILE *out)
             "%s images.",
             rs_j_real(s, "error_margin"), rs_count_text(rs_j_int(s, "images"), text));
     fputs(" Accuracy in fixed point is that of the integers, which are what the RTL computes.</p>\n", out);
-    print_curves(s, out);
-    print_scores(s, out);
-    print_formats(s, out);
+    print_curves(s, page);
+    print_scores(s, page);
+    print_formats(s, page);
     fputs("</section>\n", out);
 }
 
@@ -280,15 +293,18 @@ static rs_plot_bar *new_bars(const json_t *items, size_t per_item)
 }
 
 /* Draws them and lets them go. */
-static void show_bars(const rs_bar_chart *chart, rs_plot_bar *bars, size_t n, FILE *out)
+static void show_bars(const rs_bar_chart *chart, rs_plot_bar *bars, size_t n, html_page *page)
 {
     if (bars != NULL)
-        rs_svg_bars(chart, bars, n, out);
+        rs_svg_bars(chart, bars, n, page->out);
+    else
+        page->failed = true;
     rs_free(bars);
 }
 
-static void print_cycles(const json_t *s, FILE *out)
+static void print_cycles(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const keys[] = { "compute_cycles", "wait_weights", "wait_ifmap", "wait_output", "drain" };
     static const char *const all[] = {
         "computing", "waiting for weights", "waiting for the ifmap", "waiting for the output buffer",
@@ -314,12 +330,13 @@ static void print_cycles(const json_t *s, FILE *out)
         .label = "Cycles by layer", .axis_label = "cycles", .unit = "cycles", .names = all, .n_parts = PARTS + 1
     };
     fputs("<h3>Cycles by layer</h3>\n", out);
-    show_bars(&chart, bars, json_array_size(layers), out);
+    show_bars(&chart, bars, json_array_size(layers), page);
     rs_svg_legend(all, PARTS + 1, 0, out);
 }
 
-static void print_utilisation(const json_t *s, FILE *out)
+static void print_utilisation(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const names[] = { "products that count, of those possible in all cycles of the layer" };
     const json_t *layers = json_object_get(s, "layers");
     rs_plot_bar *bars = new_bars(layers, 1);
@@ -339,16 +356,18 @@ static void print_utilisation(const json_t *s, FILE *out)
                                  .color = 2,
                                  .limit = 100.0 };
     fputs("<h3>Utilisation of the multipliers</h3>\n", out);
-    show_bars(&chart, bars, json_array_size(layers), out);
+    show_bars(&chart, bars, json_array_size(layers), page);
 }
 
-static void print_roofline(const json_t *s, FILE *out)
+static void print_roofline(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const names[] = { "bound by the multipliers", "bound by the bus" };
     const json_t *a = json_object_get(s, "array");
     const double peak = rs_j_real(a, "lanes") * rs_j_real(a, "multipliers"), bytes = rs_j_real(a, "bus_bits") / 8.0;
     const json_t *layers = json_object_get(s, "layers");
     rs_roof_point *points = peak > 0.0 && bytes > 0.0 ? RS_NEW_ARRAY(rs_roof_point, json_array_size(layers)) : NULL;
+    page->failed = page->failed || (points == NULL && peak > 0.0 && bytes > 0.0 && json_array_size(layers) > 0);
     size_t n = 0;
     for (size_t i = 0; i < json_array_size(layers) && points != NULL; i++) {
         const json_t *layer = json_array_get(layers, i);
@@ -368,7 +387,7 @@ static void print_roofline(const json_t *s, FILE *out)
                                    .bytes = bytes };
     if (n > 0) {
         fputs("<h3>Against the limits of the array</h3>\n", out);
-        rs_svg_roofline(&roofline, points, n, out);
+        page->failed = !rs_svg_roofline(&roofline, points, n, out) || page->failed;
         rs_svg_legend(names, 2, 0, out);
         fputs("<p class=\"soft\">Each point is a layer. It can rise to the line above it: on the slope the bus is busy "
               "in "
@@ -381,7 +400,7 @@ static void print_roofline(const json_t *s, FILE *out)
     rs_free(points);
 }
 
-static void print_layer_table(const json_t *s, FILE *out)
+static void print_layer_table(const json_t *s, html_page *page)
 {
     static const char *const heads[] = { "Layer",   "MACs",  "cycles",      "computing", "ifmap",
                                          "weights", "ofmap", "saturations", "overflows" };
@@ -403,10 +422,10 @@ static void print_layer_table(const json_t *s, FILE *out)
         count_cell(t, rs_j_int(layer, "saturations"));
         count_cell(t, rs_j_int(layer, "overflows"));
     }
-    show_table(t, out);
+    show_table(t, page);
 }
 
-static void print_buffer_table(const json_t *s, FILE *out)
+static void print_buffer_table(const json_t *s, html_page *page)
 {
     static const char *const heads[] = { "Buffers", "activations read", "written", "weights read",
                                          "written", "outputs read",     "written" };
@@ -421,11 +440,12 @@ static void print_buffer_table(const json_t *s, FILE *out)
         for (int k = 0; k < RS_BUFFER_BYTES; k++)
             bytes_cell(t, bytes[k]);
     }
-    show_table(t, out);
+    show_table(t, page);
 }
 
-static void print_simulate(const json_t *s, FILE *out)
+static void print_simulate(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     char text[RS_COUNT_TEXT];
     const json_t *a = json_object_get(s, "array");
     fputs("<section><h2>On the array</h2>\n<p>Array <b>", out);
@@ -440,16 +460,17 @@ static void print_simulate(const json_t *s, FILE *out)
             (long long)rs_j_int(a, "bus_bits"), (long long)rs_j_int(a, "latency"), rs_j_real(a, "clock_mhz"),
             rs_count_text(rs_j_int(s, "cycles"), text));
     fputs(" Measured by the cycle model, which the RTL is compared with beat for beat.</p>\n", out);
-    print_cycles(s, out);
-    print_utilisation(s, out);
-    print_roofline(s, out);
-    print_layer_table(s, out);
-    print_buffer_table(s, out);
+    print_cycles(s, page);
+    print_utilisation(s, page);
+    print_roofline(s, page);
+    print_layer_table(s, page);
+    print_buffer_table(s, page);
     fputs("</section>\n", out);
 }
 
-static void print_cosim(const json_t *s, FILE *out)
+static void print_cosim(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const rows[][2] = {
         { "outputs", "output beats: values, saturations, overflows, cycle" },
         { "writes", "memory writes: address, data, cycle" },
@@ -470,7 +491,7 @@ static void print_cosim(const json_t *s, FILE *out)
         rs_table_cell(t, "%s", rows[i][1]);
         count_cell(t, rs_j_int(s, rows[i][0]));
     }
-    show_table(t, out);
+    show_table(t, page);
     fputs("</section>\n", out);
 }
 
@@ -509,8 +530,9 @@ static void energy_bar(rs_plot_bar *b, const json_t *layer, const char *name, bo
     snprintf(b->note, sizeof b->note, "%s %s", rs_short_text(sum, text), u.name);
 }
 
-static void print_energy(const json_t *s, FILE *out)
+static void print_energy(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     const json_t *layers = json_object_get(s, "layers");
     const json_t *parts = json_object_get(json_object_get(s, "total"), "parts");
     const char *names[RS_BAR_MAX_PARTS];
@@ -534,13 +556,14 @@ static void print_energy(const json_t *s, FILE *out)
                                      .names = names,
                                      .n_parts = n_parts };
         fputs(chip_only ? "<h3>On the chip alone</h3>\n" : "<h3>By layer, with the off-chip memory</h3>\n", out);
-        show_bars(&chart, bars, 2 * json_array_size(layers), out);
+        show_bars(&chart, bars, 2 * json_array_size(layers), page);
     }
     rs_svg_legend(names, n_parts, 0, out);
 }
 
-static void print_area(const json_t *s, FILE *out)
+static void print_area(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const names[] = { "area" };
     const json_t *blocks = json_object_get(s, "blocks");
     rs_plot_bar *bars = new_bars(blocks, 1);
@@ -559,11 +582,12 @@ static void print_area(const json_t *s, FILE *out)
                                  .n_parts = 1,
                                  .color = 3 };
     fputs("<h3>Area by block</h3>\n", out);
-    show_bars(&chart, bars, json_array_size(blocks), out);
+    show_bars(&chart, bars, json_array_size(blocks), page);
 }
 
-static void print_estimate(const json_t *s, FILE *out)
+static void print_estimate(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const heads[] = { "Counted", "number", "energy", "in float", "less by" };
     const json_t *total = json_object_get(s, "total"), *technology = json_object_get(s, "technology");
     fputs("<section><h2>Energy and area</h2>\n<p>Counts of operations, of bits moved and of register bits clocked are "
@@ -572,7 +596,7 @@ static void print_estimate(const json_t *s, FILE *out)
           out);
     rs_html_text(rs_j_text(technology, "name"), out);
     fputs(". The faint bars are the same array with 32-bit floating point operators and storage.</p>\n", out);
-    print_energy(s, out);
+    print_energy(s, page);
     rs_table *t = rs_table_new(heads, 5, "lrrrr");
     size_t i;
     json_t *part;
@@ -595,8 +619,8 @@ static void print_estimate(const json_t *s, FILE *out)
     rs_table_cell(t, "%.1f nJ", rs_j_real(total, "pj") * 1e-3);
     rs_table_cell(t, "%.1f nJ", rs_j_real(total, "float_pj") * 1e-3);
     rs_table_cell(t, "%.1f \xc3\x97", rs_ratio(rs_j_real(total, "float_pj"), rs_j_real(total, "pj")));
-    show_table(t, out);
-    print_area(s, out);
+    show_table(t, page);
+    print_area(s, page);
     fputs("<h3>Sources of the numbers</h3>\n<ul class=\"sources\">", out);
     json_t *source;
     json_array_foreach(json_object_get(technology, "sources"), i, source)
@@ -612,12 +636,14 @@ static void print_estimate(const json_t *s, FILE *out)
 
 /* ------------------------------------------------------------------------------------------------------- pareto */
 
-static void print_pareto(const json_t *s, FILE *out)
+static void print_pareto(const json_t *s, html_page *page)
 {
+    FILE *out = page->out;
     static const char *const names[] = { "front", "all that was tried" };
     const json_t *points = json_object_get(s, "points"), *point;
     const size_t most = json_array_size(points);
     double *x = RS_NEW_ARRAY(double, 2 * most), *y = RS_NEW_ARRAY(double, 2 * most);
+    page->failed = page->failed || (most > 0 && (x == NULL || y == NULL));
     const double widest = rs_j_real(json_array_get(points, 0), "cost"), images = rs_j_real(s, "images");
     double low = 100.0, high = 0.0;
     int front = 0, all = 0;
@@ -662,28 +688,30 @@ static void print_pareto(const json_t *s, FILE *out)
     rs_free(y);
 }
 
-void rs_report_html(const json_t *report, FILE *out)
+bool rs_report_html(const json_t *report, FILE *out)
 {
+    html_page page = { .out = out };
     static void (*const printers[])(const json_t *section,
-                                    FILE *out) = { NULL, print_quantize, NULL, print_simulate, print_cosim,
-                                                   NULL, print_estimate, NULL, print_pareto };
+                                    html_page *page) = { NULL, print_quantize, NULL, print_simulate, print_cosim,
+                                                         NULL, print_estimate, NULL, print_pareto };
     const char *name = rs_j_text(report, "name");
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
           "content=\"width=device-width,initial-scale=1\">\n<title>",
           out);
     rs_html_text(name, out);
     fputs(" - Ristretto</title>\n", out);
-    print_style(out);
+    print_style(&page);
     fputs("</head><body><main>\n<h1>", out);
     rs_html_text(name, out);
     fputs("</h1>\n<p class=\"soft\">", out);
     rs_html_text(rs_j_text(report, "tool"), out);
     fputs("</p>\n", out);
-    print_tiles(report, out);
+    print_tiles(report, &page);
     for (int i = 0; rs_report_sections[i] != NULL; i++) {
         const json_t *section = json_object_get(report, rs_report_sections[i]);
         if (section != NULL && printers[i] != NULL)
-            printers[i](section, out);
+            printers[i](section, &page);
     }
     fputs("</main></body></html>\n", out);
+    return !page.failed;
 }

@@ -57,20 +57,28 @@ rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag)
     return RS_OK;
 }
 
-void rs_json_print(const json_t *value, FILE *stream)
+bool rs_json_print(const json_t *value, FILE *stream)
 {
-    (void)json_dumpf(value, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12));
+    const bool done = json_dumpf(value, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12)) == 0;
     putc('\n', stream);
+    return done || ferror(stream); /* an error of the stream is its owner's to see */
+}
+
+rs_status rs_report_save(const json_t *value, bool (*print)(const json_t *, FILE *), const char *path, rs_diag *diag)
+{
+    rs_output *out = NULL;
+    const rs_status status = rs_output_open(path, &out, diag);
+    if (status != RS_OK)
+        return status;
+    if (print(value, rs_output_stream(out)))
+        return rs_output_commit(out, diag);
+    rs_output_discard(out);
+    return rs_out_of_memory(diag);
 }
 
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag)
 {
-    rs_output *out = NULL;
-    rs_status status = rs_output_open(path, &out, diag);
-    if (status != RS_OK)
-        return status;
-    rs_json_print(value, rs_output_stream(out));
-    return rs_output_commit(out, diag);
+    return rs_report_save(value, rs_json_print, path, diag);
 }
 
 rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
@@ -117,30 +125,29 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
 }
 
 /* A section as text in which names cannot control the terminal. */
-static void print_section(int i, const json_t *section, FILE *stream)
+static bool print_section(int i, const json_t *section, FILE *stream)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
     if (memory != NULL)
         printers[i](section, memory);
-    if (memory == NULL || fclose(memory) != 0)
-        fputs("(out of memory)\n", stream);
-    else
-        rs_text_print(text, 0, stream);
+    const bool done = memory != NULL && fclose(memory) == 0;
+    rs_text_print(done ? text : "(out of memory)\n", 0, stream);
     free(text); /* banned-ok: the C library took it */
+    return done;
 }
 
 void rs_report_print_section(const char *name, const json_t *section, FILE *stream)
 {
     for (int i = 0; rs_report_sections[i] != NULL; i++)
         if (strcmp(name, rs_report_sections[i]) == 0)
-            print_section(i, section, stream);
+            (void)print_section(i, section, stream);
 }
 
-void rs_report_print(const json_t *report, FILE *stream)
+bool rs_report_print(const json_t *report, FILE *stream)
 {
-    bool first = true;
+    bool first = true, done = true;
     for (int i = 0; rs_report_sections[i] != NULL; i++) {
         const json_t *section = json_object_get(report, rs_report_sections[i]);
         if (section == NULL)
@@ -148,8 +155,9 @@ void rs_report_print(const json_t *report, FILE *stream)
         if (!first)
             putc('\n', stream);
         first = false;
-        print_section(i, section, stream);
+        done = print_section(i, section, stream) && done;
     }
+    return done;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- CSV */
@@ -209,9 +217,10 @@ static void csv_walk(const char *section, const char *row, const json_t *value, 
     }
 }
 
-void rs_report_csv(const json_t *report, FILE *stream)
+bool rs_report_csv(const json_t *report, FILE *stream)
 {
     fputs("section,row,column,value\n", stream);
     for (int i = 0; rs_report_sections[i] != NULL; i++)
         csv_walk(rs_report_sections[i], "", json_object_get(report, rs_report_sections[i]), 0, stream);
+    return true;
 }

@@ -6,6 +6,7 @@
 #ifndef RISTRETTO_REPORT_REPORT_H
 #define RISTRETTO_REPORT_REPORT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <jansson.h>
@@ -24,7 +25,8 @@ rs_status rs_report_read(const char *path, json_t **report, rs_diag *diag);
 rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag);
 /* Any JSON value, indented, with a final newline. */
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
-void rs_json_print(const json_t *value, FILE *stream);
+/* false: no memory. */
+bool rs_json_print(const json_t *value, FILE *stream);
 /* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back;
  * commands that do so at the same time wait for each other.
  * Keeps a reference to `section`. */
@@ -32,12 +34,16 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
 
 /* One section as text; nothing if its name is not known. */
 void rs_report_print_section(const char *name, const json_t *section, FILE *stream);
-void rs_report_print(const json_t *report, FILE *stream);
+bool rs_report_print(const json_t *report, FILE *stream); /* false: no memory for a section */
 
 /* All tables, one after the other: `section,row,column,value`. */
-void rs_report_csv(const json_t *report, FILE *stream);
+bool rs_report_csv(const json_t *report, FILE *stream);
 
 /* One file without references to anything outside it. */
-void rs_report_html(const json_t *report, FILE *stream);
+bool rs_report_html(const json_t *report, FILE *stream);
+
+/* Writes one of these forms (rs_json_print, rs_report_csv, rs_report_html), or any other of a JSON value. Where one is
+ * false, memory was short: RS_RESOURCE, and no file. */
+rs_status rs_report_save(const json_t *value, bool (*print)(const json_t *, FILE *), const char *path, rs_diag *diag);
 
 #endif

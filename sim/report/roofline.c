@@ -193,12 +193,13 @@ static bool draw_point(svg_roof *r, const rs_roof_point *point, size_t number)
     return true;
 }
 
-void rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, size_t n, FILE *stream)
+bool rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, size_t n, FILE *stream)
 {
     svg_roof r = { .peak = roofline->peak, .bytes = roofline->bytes, .stream = stream };
     r.taken = RS_NEW_ARRAY(svg_box, 2 * n + 2 * (ROOF_PIECES + 1) + 1);
     bool *numbered = RS_NEW_ARRAY(bool, n);
-    if (r.taken != NULL && numbered != NULL) {
+    const bool enough = r.taken != NULL && numbered != NULL;
+    if (enough) {
         set_axes(&r, points, n);
         rs_svg_open(roofline->label, ROOF_WIDTH, ROOF_HEIGHT, stream);
         draw_axes(&r);
@@ -224,4 +225,5 @@ void rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, s
     }
     rs_free(r.taken);
     rs_free(numbered);
+    return enough;
 }

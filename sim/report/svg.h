@@ -66,7 +66,8 @@ typedef struct rs_roofline {
     double peak;  /* operations per cycle */
     double bytes; /* of the memory per cycle */
 } rs_roofline;
-void rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, size_t n, FILE *stream);
+/* false: memory was short, and nothing is drawn. */
+bool rs_svg_roofline(const rs_roofline *roofline, const rs_roof_point *points, size_t n, FILE *stream);
 
 /* What plots are drawn with: the picture's opening tag, and a text. */
 void rs_svg_open(const char *label, double width, double height, FILE *stream);

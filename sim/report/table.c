@@ -137,11 +137,11 @@ void rs_table_print(const rs_table *t, FILE *stream)
     }
 }
 
-void rs_table_html(const rs_table *t, FILE *stream)
+bool rs_table_html(const rs_table *t, FILE *stream)
 {
     if (t == NULL || t->failed) {
         fputs("<p>(out of memory)</p>\n", stream);
-        return;
+        return false;
     }
     const size_t columns = (size_t)t->columns, rows = t->n / columns;
     fputs("<div class=\"wide\"><table><thead><tr>", stream);
@@ -162,4 +162,5 @@ void rs_table_html(const rs_table *t, FILE *stream)
         fputs("</tr>\n", stream);
     }
     fputs("</tbody></table></div>\n", stream);
+    return true;
 }

@@ -2,6 +2,7 @@
 #ifndef RISTRETTO_REPORT_TABLE_H
 #define RISTRETTO_REPORT_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -20,6 +21,6 @@ void rs_table_rule(rs_table *table);
 /* Indented by two spaces. A table for which memory was short says so. */
 void rs_table_print(const rs_table *table, FILE *stream);
 /* A row with a line before it is a sum. */
-void rs_table_html(const rs_table *table, FILE *stream);
+bool rs_table_html(const rs_table *table, FILE *stream); /* false: memory was short, and it is not all there */
 
 #endif

@@ -13,13 +13,13 @@
 #include "report/table.h"
 
 /* What a function writes, as a string that free() releases. */
-static char *capture(void (*print)(const json_t *, FILE *), const json_t *value)
+static char *capture(bool (*print)(const json_t *, FILE *), const json_t *value)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *stream = open_memstream(&text, &size);
     assert_non_null(stream);
-    print(value, stream);
+    assert_true(print(value, stream));
     assert_int_equal(fclose(stream), 0);
     return text;
 }
