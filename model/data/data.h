@@ -108,13 +108,18 @@ void rs_dataset_augment(const rs_dataset *set, const rs_data_param *param, uint6
 /* The images of a set as they enter a net for testing, read, decoded, resized and cropped, in memory, on all threads;
  * so that they can be taken again and again, and as bytes. The result is a set of its own. With it go the same `param`:
  * resizing and cropping then change nothing more, the means still apply. RS_RESOURCE: it would take more than
- * RS_LOADED_MAX_BYTES bytes. */
+ * RS_LOADED_MAX_BYTES. RS_INTERRUPTED. */
 #define RS_LOADED_MAX_BYTES ((uint64_t)16 << 30)
 rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_dataset **loaded, rs_diag *diag);
-/* Whether they are in memory as they enter the net already, so that loading changes nothing; and: loads a set in its
- * own place if they are not. */
-bool rs_dataset_loaded(const rs_dataset *set, const rs_data_param *param);
-rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, rs_diag *diag);
+
+/* The same if it takes at most max_bytes. Else a set without pixels, whose images are read from `set` each time that
+ * they are taken: then `set`, and the mean image of `param`, must outlive it. What it gives is the same. */
+#define RS_HELD_MAX_BYTES ((uint64_t)96 << 20) /* what a command holds of one set: docs/user/data.md */
+rs_status rs_dataset_prepare(const rs_dataset *set, const rs_data_param *param, uint64_t max_bytes,
+                             rs_dataset **prepared, rs_diag *diag);
+/* Whether a set gives images as they enter the net already; and: prepares a set in its own place if it does not. */
+bool rs_dataset_prepared(const rs_dataset *set, const rs_data_param *param);
+rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, uint64_t max_bytes, rs_diag *diag);
 
 /* Images one batch after the other, of any set: those that are not in memory are read and decoded ahead by threads of
  * the feed's own, in order. seed NULL: for testing (as rs_dataset_transform), else for training (as
@@ -125,6 +130,11 @@ rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const u
 /* The next n images (at most `batch`), modulo the set's size, and labels (may be NULL). The error of the first image
  * that cannot be had, whatever the number of threads. */
 rs_status rs_feed_next(rs_feed *feed, int64_t n, float *pixels, float *labels, rs_diag *diag);
+/* The next n images as bytes, resized and cropped, for testing: [n][channels][height][width], valid until the next call
+ * and as long as the set. */
+rs_status rs_feed_bytes(rs_feed *feed, int64_t n, const uint8_t **pixels, rs_diag *diag);
+/* The index of the next image, modulo the set's size. */
+int64_t rs_feed_position(const rs_feed *feed);
 void rs_feed_free(rs_feed *feed);
 
 #endif

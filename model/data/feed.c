@@ -1,6 +1,7 @@
 /* Reading ahead: threads decode images into a ring of slots while the net works on those before. Slot i % size holds
  * the window of image i, so what comes out depends on nothing but the set. */
 #include <pthread.h>
+#include <string.h>
 
 #include "base/threads.h"
 #include "data/source.h"
@@ -32,6 +33,8 @@ struct rs_feed {
     int64_t n_slots;
     feed_slot *slots;
     uint8_t *windows;
+    int64_t batch;
+    uint8_t *bytes; /* of rs_feed_bytes, for a batch; made when first needed */
 };
 
 static void *reader(void *argument)
@@ -80,12 +83,13 @@ rs_status rs_feed_new(const rs_dataset *set, const rs_data_param *param, const u
     f->seed = seed != NULL ? *seed : 0;
     f->shape = rs_dataset_shape(set, param, 1);
     f->next = f->issued = first;
+    f->batch = batch > 0 ? batch : 1;
     if (rs_dataset_ready(set, param)) {
         *feed = f;
         return RS_OK;
     }
     const int64_t bytes = rs_shape_count(&f->shape, 0);
-    f->n_slots = 2 * (batch > 0 ? batch : 1);
+    f->n_slots = 2 * f->batch;
     f->slots = RS_NEW_ARRAY(feed_slot, (size_t)f->n_slots);
     f->windows = bytes > 0 ? rs_calloc((size_t)f->n_slots, (size_t)bytes) : NULL;
     if (f->slots == NULL || f->windows == NULL) {
@@ -127,6 +131,7 @@ void rs_feed_free(rs_feed *f)
     }
     rs_free(f->slots);
     rs_free(f->windows);
+    rs_free(f->bytes);
     rs_free(f);
 }
 
@@ -156,31 +161,31 @@ static void convert(void *context, size_t index, int worker)
         rs_dataset_transform(f->set, f->param, f->next + from, to - from, out);
 }
 
-rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_diag *diag)
+/* Waits until the next n images are in their slots. The error of the first one that has one. */
+static rs_status wait_for(rs_feed *f, int64_t n, rs_diag *diag)
 {
     rs_status st = RS_OK;
-    if (f->slots != NULL) {
-        pthread_mutex_lock(&f->lock);
-        for (int64_t i = 0; i < n && st == RS_OK; i++) {
-            feed_slot *s = &f->slots[(f->next + i) % f->n_slots];
-            while (!s->ready)
-                pthread_cond_wait(&f->done, &f->lock);
-            st = s->status;
-            if (st != RS_OK)
-                rs_messages_move(s->diag, diag);
-        }
-        pthread_mutex_unlock(&f->lock);
+    if (f->slots == NULL)
+        return RS_OK;
+    pthread_mutex_lock(&f->lock);
+    for (int64_t i = 0; i < n && st == RS_OK; i++) {
+        feed_slot *s = &f->slots[(f->next + i) % f->n_slots];
+        while (!s->ready)
+            pthread_cond_wait(&f->done, &f->lock);
+        st = s->status;
+        if (st != RS_OK)
+            rs_messages_move(s->diag, diag);
     }
-    if (st != RS_OK)
-        return st;
-    feed_job j = { f, n, pixels };
-    rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
-    for (int64_t i = 0; i < n && labels != NULL; i++)
-        labels[i] =
-            (float)f->set->labels[rs_window_image(f->set, f->param, f->training ? &f->seed : NULL, f->next + i)];
+    pthread_mutex_unlock(&f->lock);
+    return st;
+}
+
+/* Makes room for the n images after those that are read already. */
+static void advance(rs_feed *f, int64_t n)
+{
     if (f->slots == NULL) {
         f->next += n;
-        return RS_OK;
+        return;
     }
     pthread_mutex_lock(&f->lock);
     for (int64_t i = 0; i < n; i++)
@@ -188,5 +193,53 @@ rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_d
     f->next += n;
     pthread_cond_broadcast(&f->room);
     pthread_mutex_unlock(&f->lock);
+}
+
+rs_status rs_feed_next(rs_feed *f, int64_t n, float *pixels, float *labels, rs_diag *diag)
+{
+    const rs_status st = wait_for(f, n, diag);
+    if (st != RS_OK)
+        return st;
+    feed_job j = { f, n, pixels };
+    rs_parallel((size_t)((n + PIECE - 1) / PIECE), convert, &j);
+    for (int64_t i = 0; i < n && labels != NULL; i++)
+        labels[i] =
+            (float)f->set->labels[rs_window_image(f->set, f->param, f->training ? &f->seed : NULL, f->next + i)];
+    advance(f, n);
     return RS_OK;
+}
+
+/* The window of the i-th of the next images: of one that a thread has read, or of the set in memory. */
+static rs_status copy_window(const rs_feed *f, int64_t i, uint8_t *to, rs_diag *diag)
+{
+    const int64_t image = rs_shape_count(&f->shape, 0);
+    rs_window at;
+    if (f->slots == NULL)
+        return rs_window_read(f->set, f->param, NULL, f->next + i, to, &at, diag);
+    memcpy(to, f->windows + (f->next + i) % f->n_slots * image, (size_t)image);
+    return RS_OK;
+}
+
+rs_status rs_feed_bytes(rs_feed *f, int64_t n, const uint8_t **pixels, rs_diag *diag)
+{
+    const int64_t image = rs_shape_count(&f->shape, 0), first = f->next % f->set->count;
+    rs_status st = wait_for(f, n, diag);
+    if (st == RS_OK && f->slots == NULL && first + n <= f->set->count && rs_dataset_prepared(f->set, f->param)) {
+        *pixels = f->set->pixels + first * image;
+        advance(f, n);
+        return RS_OK;
+    }
+    if (st == RS_OK && f->bytes == NULL && (f->bytes = rs_calloc((size_t)f->batch, (size_t)image)) == NULL)
+        st = rs_out_of_memory(diag);
+    for (int64_t i = 0; i < n && st == RS_OK; i++)
+        st = copy_window(f, i, f->bytes + i * image, diag);
+    if (st == RS_OK)
+        advance(f, n);
+    *pixels = f->bytes;
+    return st;
+}
+
+int64_t rs_feed_position(const rs_feed *f)
+{
+    return f->next % f->set->count;
 }

@@ -1,10 +1,8 @@
 /* From pixels to the numbers that enter a net: resized, cropped, mirrored bytes, then (pixel - mean) * scale. */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/rng.h"
-#include "base/threads.h"
 #include "data/data.h"
 #include "data/source.h"
 #include "data/window.h"
@@ -235,90 +233,4 @@ void rs_messages_move(rs_diag *from, rs_diag *to)
     for (size_t i = 0; (m = rs_diag_message(from, i)) != NULL; i++)
         if (m->severity == RS_ERROR)
             (void)rs_error(to, m->status, m->loc, m->hint, "%s", m->text);
-}
-
-typedef struct load_job {
-    const rs_dataset *set;
-    const rs_data_param *param;
-    uint8_t *pixels;
-    int64_t image;
-    atomic_llong failed; /* the first image that did */
-} load_job;
-
-static void load_task(void *context, size_t i, int worker)
-{
-    (void)worker;
-    load_job *job = context;
-    rs_window at;
-    if ((long long)i > atomic_load(&job->failed) ||
-        rs_window_read(job->set, job->param, NULL, (int64_t)i, job->pixels + (int64_t)i * job->image, &at, NULL) ==
-            RS_OK)
-        return;
-    long long failed = atomic_load(&job->failed);
-    while ((long long)i < failed && !atomic_compare_exchange_weak(&job->failed, &failed, (long long)i))
-        ;
-}
-
-rs_status rs_dataset_load(const rs_dataset *set, const rs_data_param *param, rs_dataset **loaded, rs_diag *diag)
-{
-    *loaded = NULL;
-    const rs_shape shape = rs_dataset_shape(set, param, 1);
-    const int64_t image = rs_shape_count(&shape, 0);
-    if (set->count < 1)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
-    if (image < 1 || (uint64_t)set->count > RS_LOADED_MAX_BYTES / (uint64_t)image)
-        return rs_error(diag, RS_RESOURCE, RS_FILE(set->path), "take fewer images",
-                        "%lld images of %lld bytes do not fit %llu bytes, the most that is held in memory",
-                        (long long)set->count, (long long)image, (unsigned long long)RS_LOADED_MAX_BYTES);
-    rs_dataset *s = RS_NEW(rs_dataset);
-    if (s == NULL)
-        return rs_out_of_memory(diag);
-    *s = (rs_dataset) { .path = rs_strdup(set->path),
-                        .count = set->count,
-                        .channels = (int)shape.dim[1],
-                        .height = (int)shape.dim[2],
-                        .width = (int)shape.dim[3],
-                        .classes = set->classes,
-                        .windowed = true };
-    s->storage = rs_calloc((size_t)set->count, (size_t)image);
-    s->pixels = s->storage;
-    s->labels = RS_NEW_ARRAY(int32_t, (size_t)set->count);
-    if (s->path == NULL || s->storage == NULL || s->labels == NULL) {
-        rs_dataset_free(s);
-        return rs_out_of_memory(diag);
-    }
-    memcpy(s->labels, set->labels, (size_t)set->count * sizeof *s->labels);
-    load_job job = { .set = set, .param = param, .pixels = s->storage, .image = image };
-    atomic_init(&job.failed, set->count);
-    rs_parallel((size_t)set->count, load_task, &job);
-    const long long failed = atomic_load(&job.failed);
-    if (failed < set->count) {
-        /* Once more, for its message. A failure that does not come again was one of memory. */
-        rs_window at;
-        rs_status st = rs_window_read(set, param, NULL, failed, s->storage, &at, diag);
-        rs_dataset_free(s);
-        return st != RS_OK ? st : rs_out_of_memory(diag);
-    }
-    *loaded = s;
-    return RS_OK;
-}
-
-bool rs_dataset_loaded(const rs_dataset *set, const rs_data_param *param)
-{
-    const rs_shape shape = rs_dataset_shape(set, param, 1);
-    return set->pixels != NULL && shape.dim[1] == set->channels && shape.dim[2] == set->height &&
-           shape.dim[3] == set->width;
-}
-
-rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, rs_diag *diag)
-{
-    if (rs_dataset_loaded(*set, param))
-        return RS_OK;
-    rs_dataset *loaded = NULL;
-    const rs_status st = rs_dataset_load(*set, param, &loaded, diag);
-    if (st != RS_OK)
-        return st;
-    rs_dataset_free(*set);
-    *set = loaded;
-    return RS_OK;
 }

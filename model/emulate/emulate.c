@@ -24,7 +24,9 @@ struct rs_emulator {
     rs_exec *exec;
     int64_t batch;
 
-    /* The images that are loaded. */
+    /* The images that are loaded, and those that follow. */
+    rs_dataset set; /* a view of the one that they come from */
+    rs_feed *feed;
     float *input; /* as floats, [batch][count] */
     const int32_t *labels;
     int64_t n;
@@ -132,6 +134,7 @@ void rs_emulator_free(rs_emulator *emulator)
     if (emulator == NULL)
         return;
     rs_exec_free(emulator->exec);
+    rs_feed_free(emulator->feed);
     for (size_t i = 0; emulator->rounded != NULL && i < (size_t)emulator->net.n_layers * RS_MAX_PARAMS; i++)
         rs_free(emulator->rounded[i]);
     rs_free(emulator->rounded);
@@ -155,8 +158,6 @@ const float *rs_emulator_blob(const rs_emulator *emulator, int blob)
 
 typedef struct emulate_input_job {
     rs_emulator *e;
-    const rs_dataset *set; /* load from it; or NULL: take `input` */
-    int64_t first;
     rs_number_format format; /* round to it if it has bits */
     atomic_bool changed;     /* rounding changed something */
 } emulate_input_job;
@@ -170,8 +171,6 @@ static void input_task(void *context, size_t i, int worker)
     const int64_t count = rs_plan_count(e->source, e->plan->input);
     float *const kept = e->input + from * count, *const blob = rs_exec_blob(e->exec, e->plan->input) + from * count;
     const size_t bytes = (size_t)(n * count) * sizeof(float);
-    if (job->set != NULL)
-        rs_dataset_transform(job->set, &e->data, job->first + from, n, kept);
     memcpy(blob, kept, bytes);
     if (job->format.bits > 0) {
         /* arithmetic.md section 7 */
@@ -181,19 +180,37 @@ static void input_task(void *context, size_t i, int worker)
     }
 }
 
-static bool set_input(rs_emulator *e, const rs_dataset *set, int64_t first, rs_number_format format)
+/* The loaded images into the exec's input, rounded to the format if it has bits. Whether that changed something. */
+static bool set_input(rs_emulator *e, rs_number_format format)
 {
-    emulate_input_job job = { .e = e, .set = set, .first = first, .format = format };
+    emulate_input_job job = { .e = e, .format = format };
     rs_parallel((size_t)((e->n + SLICE - 1) / SLICE), input_task, &job);
     return atomic_load(&job.changed);
 }
 
-void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t first, int64_t n)
+/* A feed that gives image `first` of the set next: the one there is, if it is at that image. */
+static rs_status aim_feed(rs_emulator *e, const rs_dataset *set, int64_t first, rs_diag *diag)
+{
+    const rs_dataset *old = &e->set;
+    const bool same = e->feed != NULL && old->pixels == set->pixels && old->source == set->source &&
+                      old->base == set->base && old->count == set->count && old->labels == set->labels;
+    if (same && rs_feed_position(e->feed) == first)
+        return RS_OK;
+    rs_feed_free(e->feed);
+    e->set = *set;
+    return rs_feed_new(&e->set, &e->data, NULL, first, e->batch, &e->feed, diag);
+}
+
+rs_status rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t first, int64_t n, rs_diag *diag)
 {
     emulator->n = n;
     emulator->labels = set->labels + first;
     emulator->valid = 0;
-    emulator->input_rounded = set_input(emulator, set, first, no_format);
+    rs_status st = aim_feed(emulator, set, first, diag);
+    if (st == RS_OK)
+        st = rs_feed_next(emulator->feed, n, emulator->input, NULL, diag);
+    emulator->input_rounded = st == RS_OK && set_input(emulator, no_format);
+    return st;
 }
 
 /* --------------------------------------------------------------------------------------------------- parameters */
@@ -330,7 +347,7 @@ rs_status rs_emulator_measure(rs_emulator *emulator, rs_extremes *extremes, rs_d
             atomic_init(&e->high[b], extremes[b].max);
         }
         if (e->input_rounded)
-            e->input_rounded = set_input(e, NULL, 0, no_format);
+            e->input_rounded = set_input(e, no_format);
         if (e->plan->last_writer[input] < 0)
             widen(e, input, e->input, (size_t)(e->n * rs_plan_count(e->source, input)));
         st = rs_exec_forward(e->exec, 0, e->plan->n_layers, e->n, NULL, diag);
@@ -366,7 +383,7 @@ rs_status rs_emulator_run(rs_emulator *emulator, const rs_formats *formats, rs_b
     if (e->input_rounded || input.bits > 0) {
         if (e->input_rounded)
             e->valid = 0;
-        e->input_rounded = set_input(e, NULL, 0, input);
+        e->input_rounded = set_input(e, input);
         if (e->input_rounded)
             e->valid = changed = 0;
     }

@@ -17,8 +17,10 @@ rs_status rs_emulator_new(const rs_net *net, const rs_plan *plan, const rs_data_
 void rs_emulator_free(rs_emulator *emulator);
 int64_t rs_emulator_batch(const rs_emulator *emulator);
 
-/* Takes images [first, first + n) of the set, n <= the batch. */
-void rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t first, int64_t n);
+/* Takes images [first, first + n) of the set, n <= the batch. What the set is made of must live until the next load.
+ * Images that are not in memory are read ahead: batches in order, then the first one again, are fastest. RS_BAD_INPUT:
+ * an image that cannot be read. */
+rs_status rs_emulator_load(rs_emulator *emulator, const rs_dataset *set, int64_t first, int64_t n, rs_diag *diag);
 
 /* Largest and smallest value of each blob, as order-preserving keys; see rs_key_of_float. Widened by each
  * rs_emulator_measure. */

@@ -76,8 +76,9 @@ static rs_status measure_blobs(const rs_net *net, const rs_plan *plan, rs_emulat
             st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted while activations were measured");
             break;
         }
-        rs_emulator_load(emulator, set, first, images - first < batch ? images - first : batch);
-        st = rs_emulator_measure(emulator, extremes, diag);
+        st = rs_emulator_load(emulator, set, first, images - first < batch ? images - first : batch, diag);
+        if (st == RS_OK)
+            st = rs_emulator_measure(emulator, extremes, diag);
         if (st == RS_OK && ranges->statistics != NULL)
             rs_statistics_add(ranges->statistics, net, emulator, first,
                               images - first < batch ? images - first : batch);

@@ -5,6 +5,7 @@
 
 #include "base/integer.h"
 #include "base/progress.h"
+#include "base/threads.h"
 #include "emulate/emulate.h"
 
 /* Section 6, score. */
@@ -23,6 +24,13 @@ static void count_hits(const int32_t *scores, const int32_t *labels, int64_t n, 
     }
 }
 
+/* Images whose pixels take a few megabytes, but enough of them to keep all threads at work. */
+static int64_t images_at_once(int64_t pixels)
+{
+    enum { BYTES = 4 << 20, MAX = 8192, PER_THREAD = 4 };
+    return rs_max64(rs_min64(BYTES / rs_max64(pixels, 1), MAX), (int64_t)PER_THREAD * rs_threads());
+}
+
 rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, rs_score *score, rs_diag *diag)
 {
     const rs_qnet *q = rs_engine_qnet(engine);
@@ -33,10 +41,6 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
     score->seconds = 0;
     if (top_k < 1)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "top %d, expected at least 1", top_k);
-    if (set->pixels == NULL)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path),
-                        "'ristretto data convert' makes a set that is held in memory, such as --format npy",
-                        "images that are read one by one cannot be scored here");
     if (set->channels != input->channels || set->height != input->height || set->width != input->width)
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
                         "images of %dx%dx%d (channels x height x width), the network '%s' expects %dx%dx%d",
@@ -46,16 +50,28 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL,
                             "label %d of image %lld, the network '%s' has %lld classes", (int)set->labels[i],
                             (long long)i, q->name, (long long)classes);
-    int32_t *scores = RS_NEW_ARRAY(int32_t, (size_t)(set->count * classes));
-    if (!scores)
-        return rs_out_of_memory(diag);
-    rs_status status = rs_engine_run(engine, set->pixels, set->count, scores, score->saturations, diag);
+    const int64_t batch = rs_min64(set->count, images_at_once(rs_qtensor_count(input)));
+    const rs_data_param as_bytes = { .scale = 1.0f };
+    rs_feed *feed = NULL;
+    rs_status status = rs_feed_new(set, &as_bytes, NULL, 0, batch, &feed, diag);
+    int32_t *scores = status == RS_OK ? RS_NEW_ARRAY(int32_t, (size_t)(batch * classes)) : NULL;
+    if (status == RS_OK && scores == NULL)
+        status = rs_out_of_memory(diag);
+    for (int64_t first = 0; first < set->count && status == RS_OK; first += batch) {
+        const int64_t n = rs_min64(batch, set->count - first);
+        const uint8_t *pixels = NULL;
+        status = rs_feed_bytes(feed, n, &pixels, diag);
+        if (status == RS_OK)
+            status = rs_engine_run(engine, pixels, n, scores, score->saturations, diag);
+        if (status == RS_OK)
+            count_hits(scores, set->labels + first, n, classes, top_k, score);
+    }
     if (status == RS_OK) {
         score->images = set->count;
-        count_hits(scores, set->labels, set->count, classes, top_k, score);
         score->seconds = rs_seconds() - begin;
     }
     rs_free(scores);
+    rs_feed_free(feed);
     return status;
 }
 
@@ -80,8 +96,9 @@ rs_status rs_emulate_score(const rs_calibration *on, const rs_formats *formats, 
             break;
         }
         rs_counts some = { 0, 0 };
-        rs_emulator_load(emulator, on->set, first, rs_min64(batch, images - first));
-        st = rs_emulator_run(emulator, formats, on->bias_rule, on->rounding, top_k, &some, diag);
+        st = rs_emulator_load(emulator, on->set, first, rs_min64(batch, images - first), diag);
+        if (st == RS_OK)
+            st = rs_emulator_run(emulator, formats, on->bias_rule, on->rounding, top_k, &some, diag);
         counts->hits += some.hits;
         counts->ties += some.ties;
         rs_progress_update(progress, (uint64_t)rs_min64(first + batch, images), NULL);

@@ -119,13 +119,14 @@ static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
     return RS_OK;
 }
 
-/* Images that are taken again and again are read and decoded once. *loaded, which may be NULL, must outlive *set. */
+/* Images that are taken again and again are read and decoded once, if they fit. *loaded, which may be NULL, must
+ * outlive *set. */
 static rs_status hold(rs_dataset *set, const rs_data_param *data, rs_dataset **loaded, rs_diag *diag)
 {
     *loaded = NULL;
-    if (rs_dataset_loaded(set, data))
+    if (rs_dataset_prepared(set, data))
         return RS_OK;
-    const rs_status st = rs_dataset_load(set, data, loaded, diag);
+    const rs_status st = rs_dataset_prepare(set, data, RS_HELD_MAX_BYTES, loaded, diag);
     if (st == RS_OK)
         *set = rs_dataset_slice(*loaded, 0, (*loaded)->count);
     return st;

@@ -579,15 +579,22 @@ static rs_status take_params(weight_adapter *a, int layer, rs_diag *diag)
     return RS_OK;
 }
 
-static void load(const weight_adapter *a, const rs_data_param *data, const rs_dataset *set)
+static rs_status load(const weight_adapter *a, const rs_data_param *data, const rs_dataset *set, rs_diag *diag)
 {
     const size_t n = (size_t)(a->images * rs_plan_count(a->net, a->plan->input));
     float *blob[2] = { rs_exec_blob(a->exec[0], a->plan->input), rs_exec_blob(a->exec[1], a->plan->input) };
     const rs_number_format format = rs_emulated_activation(a->formats, a->plan, a->plan->input);
-    rs_dataset_transform(set, data, 0, a->images, blob[0]);
+    rs_feed *feed = NULL;
+    rs_status st = rs_feed_new(set, data, NULL, 0, a->images, &feed, diag);
+    if (st == RS_OK)
+        st = rs_feed_next(feed, a->images, blob[0], NULL, diag);
+    rs_feed_free(feed);
+    if (st != RS_OK)
+        return st;
     memcpy(blob[1], blob[0], n * sizeof(float));
     if (format.bits > 0)
         rs_number_emulate(blob[1], n, format, rs_number_nearest(format), 0, 0);
+    return RS_OK;
 }
 
 rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_diag *diag)
@@ -606,7 +613,7 @@ rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_dia
         st = adapter_init(&a, diag);
     }
     if (st == RS_OK)
-        load(&a, on->data != NULL ? on->data : &plain, on->set);
+        st = load(&a, on->data != NULL ? on->data : &plain, on->set, diag);
     rs_progress *progress = st == RS_OK ? rs_progress_begin("rounding", (uint64_t)plan->n_layers, "layers") : NULL;
     for (int i = 0; st == RS_OK && i < plan->n_layers; i++) {
         if (net->layers[i].type == RS_LAYER_INPUT)

@@ -50,8 +50,9 @@ static rs_status judge(refiner *r, refine_quality *q, float *y, rs_diag *diag)
     for (int64_t first = 0; first < r->images && st == RS_OK; first += batch) {
         const int64_t n = rs_min64(r->images - first, batch);
         rs_counts counts = { 0, 0 };
-        rs_emulator_load(r->emulator, on->set, first, n);
-        st = rs_emulator_run(r->emulator, r->formats, on->bias_rule, on->rounding, 1, &counts, diag);
+        st = rs_emulator_load(r->emulator, on->set, first, n, diag);
+        if (st == RS_OK)
+            st = rs_emulator_run(r->emulator, r->formats, on->bias_rule, on->rounding, 1, &counts, diag);
         const float *scores = rs_emulator_scores(r->emulator);
         for (int64_t i = 0; i < n && st == RS_OK; i++)
             q->loss += rs_cross_entropy(scores + i * classes, classes, on->set->labels[first + i]);

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/progress.h"
 #include "base/json.h"
 
 enum { VERSION = 3, LARGEST_FILE = 1 << 20 };
@@ -13,10 +14,35 @@ static const char format_name[] = "ristretto-search";
 
 /* ---------------------------------------------------------------------------------------------------------- key */
 
-static uint64_t hash_set(uint64_t h, const rs_dataset *set, int64_t images)
+/* The images and labels of a set, after all that *h holds. */
+static rs_status hash_set(uint64_t *h, const rs_dataset *set, rs_diag *diag)
 {
-    const size_t pixels = (size_t)images * (size_t)set->channels * (size_t)set->height * (size_t)set->width;
-    return rs_hash_bytes(rs_hash_bytes(h, set->pixels, pixels), set->labels, (size_t)images * sizeof *set->labels);
+    enum { BATCH = 16 };
+    const rs_data_param as_bytes = { .scale = 1.0f };
+    const size_t size = (size_t)set->channels * (size_t)set->height * (size_t)set->width;
+    rs_feed *feed = NULL;
+    rs_status st = set->count > 0 ? rs_feed_new(set, &as_bytes, NULL, 0, BATCH, &feed, diag) : RS_OK;
+    for (int64_t i = 0; i < set->count && st == RS_OK; i++) {
+        const uint8_t *pixels = NULL;
+        st = rs_feed_bytes(feed, 1, &pixels, diag);
+        if (st == RS_OK)
+            *h = rs_hash_bytes(*h, pixels, size);
+        if (st == RS_OK && rs_interrupted())
+            st = rs_error(diag, RS_INTERRUPTED, RS_NOWHERE, NULL, "interrupted while images were read");
+    }
+    rs_feed_free(feed);
+    *h = rs_hash_bytes(*h, set->labels, (size_t)set->count * sizeof *set->labels);
+    return st;
+}
+
+/* Both sets; one that is the other is read once. */
+static rs_status hash_sets(uint64_t *h, const rs_dataset *a, const rs_dataset *b, rs_diag *diag)
+{
+    const bool same = a->pixels == b->pixels && a->source == b->source && a->base == b->base &&
+                      a->labels == b->labels && a->count == b->count;
+    const rs_status st = hash_set(h, a, diag);
+    *h = rs_hash_number(*h, same);
+    return st == RS_OK && !same ? hash_set(h, b, diag) : st;
 }
 
 /* A field of any width: a bool, an enumeration, an int64_t. */
@@ -61,9 +87,8 @@ static uint64_t hash_options(uint64_t h, const rs_quantize_options *o)
     return h;
 }
 
-uint64_t rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
-                       int64_t calibration_images, const rs_dataset *search, int64_t search_images,
-                       const rs_quantize_options *options)
+rs_status rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
+                        const rs_dataset *search, const rs_quantize_options *options, uint64_t *key, rs_diag *diag)
 {
     uint64_t h = rs_hash_number(VERSION, (int64_t)net);
     h = rs_hash_real(h, data != NULL ? (double)data->scale : 1.0);
@@ -73,8 +98,9 @@ uint64_t rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset
         h = rs_hash_bytes(h, data->mean_image,
                           (size_t)(data->mean_dim[0] * data->mean_dim[1] * data->mean_dim[2]) * sizeof(float));
     h = rs_hash_number(h, data != NULL ? data->crop_size : 0);
-    h = hash_set(hash_set(h, calibration, calibration_images), search, search_images);
-    return hash_options(h, options);
+    const rs_status st = hash_sets(&h, calibration, search, diag);
+    *key = hash_options(h, options);
+    return st;
 }
 
 /* -------------------------------------------------------------------------------------------------------- state */

@@ -19,10 +19,10 @@ typedef struct rs_search_state {
     rs_trial *combinations; /* in the order in which they were scored */
 } rs_search_state;
 
-/* `net` is the hash of the net (rs_import_hash). */
-uint64_t rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
-                       int64_t calibration_images, const rs_dataset *search, int64_t search_images,
-                       const rs_quantize_options *options);
+/* The key of a search. `net` is the hash of the net (rs_import_hash). Reads all images of both sets. RS_BAD_INPUT: one
+ * that cannot be read. RS_INTERRUPTED. */
+rs_status rs_search_key(uint64_t net, const rs_data_param *data, const rs_dataset *calibration,
+                        const rs_dataset *search, const rs_quantize_options *options, uint64_t *key, rs_diag *diag);
 
 /* Fills `state`, whose key, images, n_counts and counts are set, from the file if there is one of the same key; a file
  * of another key is a warning and changes nothing. RS_BAD_INPUT: the file is no checkpoint. */

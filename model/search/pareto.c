@@ -107,8 +107,9 @@ static rs_status loss_of(search *s, double *loss, rs_diag *diag)
     for (int64_t first = 0; first < images && st == RS_OK; first += batch) {
         const int64_t n = images - first < batch ? images - first : batch;
         rs_counts counts = { 0, 0 };
-        rs_emulator_load(s->emulator, s->set, first, n);
-        st = rs_emulator_run(s->emulator, f, s->options->bias_rule, s->options->rounding, 1, &counts, diag);
+        st = rs_emulator_load(s->emulator, s->set, first, n, diag);
+        if (st == RS_OK)
+            st = rs_emulator_run(s->emulator, f, s->options->bias_rule, s->options->rounding, 1, &counts, diag);
         const float *scores = rs_emulator_scores(s->emulator);
         for (int64_t i = 0; i < n && st == RS_OK; i++)
             *loss += rs_cross_entropy(scores + i * classes, classes, s->set->labels[first + i]);

@@ -284,8 +284,9 @@ static rs_status run_batch(search *s, rs_emulator *emulator, int64_t n, rs_progr
     const rs_bias_rule rule = s->options->bias_rule;
     const rs_rounding rounding = s->options->rounding;
     const uint64_t done = (uint64_t)s->state.images_done * (uint64_t)s->state.n_counts;
-    rs_emulator_load(emulator, s->set, s->state.images_done, n);
-    rs_status st = rs_emulator_run(emulator, NULL, rule, rounding, 1, &counts[0], diag);
+    rs_status st = rs_emulator_load(emulator, s->set, s->state.images_done, n, diag);
+    if (st == RS_OK)
+        st = rs_emulator_run(emulator, NULL, rule, rounding, 1, &counts[0], diag);
     for (int k = 0; k < s->n_singles && st == RS_OK; k++) {
         const int i = s->order[k];
         const single *t = &s->singles[i];
@@ -547,7 +548,8 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     if (st == RS_OK && o->checkpoint != NULL) {
         uint64_t net = 0;
         st = rs_import_hash(s->net, &net, diag);
-        s->state.key = rs_search_key(net, s->data, calibration, calibration_images, s->set, s->state.images, o);
+        if (st == RS_OK)
+            st = rs_search_key(net, s->data, s->calibration, &s->scored, o, &s->state.key, diag);
         if (st == RS_OK)
             st = rs_search_load(o->checkpoint, &s->state, diag);
     }

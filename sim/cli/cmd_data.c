@@ -59,7 +59,7 @@ static rs_status convert(const rs_args *args, rs_dataset **set, const rs_data_pa
                          rs_diag *diag)
 {
     const char *format = rs_args_text(args, "format");
-    rs_status status = rs_dataset_hold(set, param, diag);
+    rs_status status = rs_dataset_hold(set, param, RS_LOADED_MAX_BYTES, diag);
     if (status == RS_OK)
         status = strcmp(format, "lmdb") == 0 ? rs_dataset_write_lmdb(*set, out, diag)
                                              : write_pair(*set, out, strcmp(format, "idx") == 0, diag);

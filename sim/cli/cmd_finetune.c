@@ -90,7 +90,7 @@ static rs_status hold_test_set(const rs_solver_param *solver, const rs_data_over
     if (st == RS_OK)
         st = rs_fit_data(net, *set, over, 1, &layer, diag);
     if (st == RS_OK)
-        st = rs_dataset_hold(set, &net->layers[layer].data, diag);
+        st = rs_dataset_hold(set, &net->layers[layer].data, RS_HELD_MAX_BYTES, diag);
     rs_net_free(net);
     return st;
 }

@@ -30,7 +30,7 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
         status = rs_slice_resolve(&slice, set, "--first, --images", RS_USAGE, diag);
     }
     if (status == RS_OK)
-        status = rs_stage_images(qnet, set, slice, &over, &part, diag);
+        status = rs_stage_images(qnet, set, slice, &over, RS_LOADED_MAX_BYTES, &part, diag);
     if (status == RS_OK)
         status = rs_engine_new(qnet, false, &engine, diag);
     if (status == RS_OK && ((tensors = (int32_t **)rs_calloc((size_t)qnet->n_tensors, sizeof *tensors)) == NULL ||

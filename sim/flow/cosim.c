@@ -30,7 +30,7 @@ rs_status rs_stage_cosim(const rs_qnet *qnet, const rs_array_config *config, con
     int32_t *scores = NULL;
     *c = (rs_cosimulation) { .program = NULL };
     o.first_image = slice.first;
-    rs_status status = rs_stage_images(qnet, set, slice, over, &part, diag);
+    rs_status status = rs_stage_images(qnet, set, slice, over, RS_LOADED_MAX_BYTES, &part, diag);
     if (status == RS_OK)
         status = rs_program_compile(qnet, config, &c->program, diag);
     if (status == RS_OK && (scores = RS_NEW_ARRAY(int32_t, (size_t)(part->count * classes))) == NULL)
@@ -56,7 +56,7 @@ rs_status rs_stage_trace(const rs_qnet *qnet, const rs_array_config *config, con
     rs_dataset *part = NULL;
     rs_program *program = NULL;
     const rs_slice one = { slice.first, 1 };
-    rs_status status = rs_stage_images(qnet, set, one, over, &part, diag);
+    rs_status status = rs_stage_images(qnet, set, one, over, RS_LOADED_MAX_BYTES, &part, diag);
     if (status == RS_OK)
         status = rs_program_compile(qnet, config, &program, diag);
     if (status == RS_OK)

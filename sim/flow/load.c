@@ -36,7 +36,7 @@ rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag)
 {
     int layer = 0;
     const rs_status status = rs_data_layer(net, &layer, diag);
-    return status == RS_OK ? rs_dataset_hold(set, &net->layers[layer].data, diag) : status;
+    return status == RS_OK ? rs_dataset_hold(set, &net->layers[layer].data, RS_HELD_MAX_BYTES, diag) : status;
 }
 
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag)
@@ -51,7 +51,7 @@ rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *w
 }
 
 rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
-                          rs_dataset **held, rs_diag *diag)
+                          uint64_t max_bytes, rs_dataset **images, rs_diag *diag)
 {
     const rs_qtensor *in = &qnet->tensors[0];
     const rs_dataset part = rs_dataset_slice(set, slice.first, slice.count);
@@ -66,5 +66,5 @@ rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice s
                           "the images are %lldx%lldx%lld, but the net '%s' takes %dx%dx%d", (long long)whole.dim[1],
                           (long long)whole.dim[2], (long long)whole.dim[3], qnet->name, in->channels, in->height,
                           in->width);
-    return status == RS_OK ? rs_dataset_load(&part, &param, held, diag) : status;
+    return status == RS_OK ? rs_dataset_prepare(&part, &param, max_bytes, images, diag) : status;
 }

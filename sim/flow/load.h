@@ -20,13 +20,14 @@ rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *w
 rs_status rs_stage_load(const char *model, const char *weights, const rs_dataset *set, const rs_data_override *over,
                         rs_net **net, rs_diag *diag);
 
-/* Replaces the set by one whose images are in memory, as they enter the net, for stages that take them again and again.
- */
+/* Replaces the set by one of the images as they enter the net, for stages that take them again and again: in memory if
+ * they take at most RS_HELD_MAX_BYTES, else read and decoded each time. */
 rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag);
 
-/* The images of a slice, as the quantized network takes them, in memory. Images larger than the net's input are cropped
+/* The images of a slice, as the quantized network takes them: in memory if they take at most max_bytes, else read from
+ * `set`, which must outlive them, when they are taken. Images larger than the net's input are cropped
  * to it; `over` (NULL: nothing) may resize them before. */
 rs_status rs_stage_images(const rs_qnet *qnet, const rs_dataset *set, rs_slice slice, const rs_data_override *over,
-                          rs_dataset **held, rs_diag *diag);
+                          uint64_t max_bytes, rs_dataset **images, rs_diag *diag);
 
 #endif

@@ -10,18 +10,25 @@
  * the machine's stats. */
 static rs_status score_images(const rs_qnet *qnet, const rs_dataset *part, rs_simulation *s, rs_diag *diag)
 {
+    enum { AHEAD = 8 }; /* images that are read while one runs */
     const rs_qtensor *last = &qnet->tensors[qnet->n_tensors - 1];
     const int64_t classes = (int64_t)last->channels * last->height * last->width;
-    const int64_t image = (int64_t)part->channels * part->height * part->width;
+    const rs_data_param as_bytes = { .scale = 1.0f };
     int32_t *got = RS_NEW_ARRAY(int32_t, (size_t)classes), *expected = RS_NEW_ARRAY(int32_t, (size_t)classes);
     float *scores = RS_NEW_ARRAY(float, (size_t)classes);
     rs_engine *engine = NULL;
     rs_status status = got == NULL || expected == NULL || scores == NULL ? rs_out_of_memory(diag)
                                                                          : rs_engine_new(qnet, false, &engine, diag);
+    rs_feed *feed = NULL;
+    if (status == RS_OK)
+        status = rs_feed_new(part, &as_bytes, NULL, 0, AHEAD, &feed, diag);
     s->images = part->count;
     rs_progress *progress = rs_progress_begin("simulate", (uint64_t)part->count, "images");
     for (int64_t i = 0; i < part->count && status == RS_OK; i++) {
-        const uint8_t *pixels = part->pixels + i * image;
+        const uint8_t *pixels = NULL;
+        status = rs_feed_bytes(feed, 1, &pixels, diag);
+        if (status != RS_OK)
+            break;
         const double begin = rs_seconds();
         status = rs_machine_run(&s->machine, pixels, (uint64_t)i, i == 0 ? &s->machine.stats : NULL, got, diag);
         s->seconds += rs_seconds() - begin;
@@ -41,6 +48,7 @@ static rs_status score_images(const rs_qnet *qnet, const rs_dataset *part, rs_si
             status = RS_INTERRUPTED;
     }
     rs_progress_end(progress);
+    rs_feed_free(feed);
     rs_engine_free(engine);
     rs_free(got);
     rs_free(expected);
@@ -51,14 +59,14 @@ static rs_status score_images(const rs_qnet *qnet, const rs_dataset *part, rs_si
 rs_status rs_stage_simulate(const rs_qnet *qnet, const rs_array_config *config, const rs_dataset *set, rs_slice slice,
                             const rs_data_override *over, rs_simulation *s, rs_diag *diag)
 {
-    rs_dataset *held = NULL;
+    rs_dataset *images = NULL;
     *s = (rs_simulation) { .set = set, .slice = slice };
-    rs_status status = set != NULL ? rs_stage_images(qnet, set, slice, over, &held, diag) : RS_OK;
+    rs_status status = set != NULL ? rs_stage_images(qnet, set, slice, over, RS_HELD_MAX_BYTES, &images, diag) : RS_OK;
     if (status == RS_OK)
         status = rs_machine_open(qnet, config, &s->machine, diag);
     if (status == RS_OK)
-        status = held != NULL ? score_images(qnet, held, s, diag) : rs_machine_count(&s->machine, diag);
-    rs_dataset_free(held);
+        status = images != NULL ? score_images(qnet, images, s, diag) : rs_machine_count(&s->machine, diag);
+    rs_dataset_free(images);
     if (status == RS_OK && s->different > 0)
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE,
                           "an accumulator that is too narrow (accumulator_bits) changes sums",

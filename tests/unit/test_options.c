@@ -11,7 +11,9 @@
 static uint64_t key_of(const rs_quantize_options *options)
 {
     static const rs_dataset set;
-    return rs_search_key(0, NULL, &set, 0, &set, 0, options);
+    uint64_t key = 0;
+    assert_int_equal(rs_search_key(0, NULL, &set, &set, options, &key, NULL), RS_OK);
+    return key;
 }
 
 /* A value that is not the default. */
