@@ -6,16 +6,16 @@
 #include "formats/schemes/scheme.h"
 #include "qnet/qnet.h"
 
-static const rs_scheme_rule *const schemes[RS_SCHEMES] = { [RS_SCHEME_DYNAMIC] = &rs_scheme_dynamic,
-                                                           [RS_SCHEME_STATIC] = &rs_scheme_static,
-                                                           [RS_SCHEME_MINIFLOAT] = &rs_scheme_minifloat,
-                                                           [RS_SCHEME_POWER2] = &rs_scheme_power2 };
+static const rs_scheme_rule *const schemes[RS_SCHEMES] = {
+#define SCHEME(name, rule, word, precision, meaning) &rs_scheme_##rule,
+#include "formats/schemes.def"
+#undef SCHEME
+};
 
 const rs_word rs_scheme_words[] = {
-    { "dynamic", RS_SCHEME_DYNAMIC, "a fractional length for each layer's weights and each layer's outputs" },
-    { "static", RS_SCHEME_STATIC, "one width and one fractional length for all numbers" },
-    { "minifloat", RS_SCHEME_MINIFLOAT, NULL },
-    { "power-of-two", RS_SCHEME_POWER2, "weights; layer outputs in dynamic fixed point" },
+#define SCHEME(name, rule, word, precision, meaning) { word, RS_SCHEME_##name, meaning },
+#include "formats/schemes.def"
+#undef SCHEME
     { NULL, 0, NULL },
 };
 

@@ -7,10 +7,9 @@
 #include "qnet/formats.h"
 
 typedef enum rs_scheme {
-    RS_SCHEME_DYNAMIC, /* a fractional length for each layer's weights and each blob */
-    RS_SCHEME_STATIC,  /* one width and one fractional length for all numbers */
-    RS_SCHEME_MINIFLOAT,
-    RS_SCHEME_POWER2, /* weights; activations in dynamic fixed point */
+#define SCHEME(name, rule, word, precision, meaning) RS_SCHEME_##name,
+#include "formats/schemes.def"
+#undef SCHEME
     RS_SCHEMES
 } rs_scheme;
 /* "dynamic", "static", "minifloat", "power-of-two" */

@@ -5,13 +5,6 @@
 
 #include "layers/layer.h"
 
-static rs_status plan(rs_op *op, rs_diag *diag)
-{
-    (void)op;
-    (void)diag;
-    return RS_OK;
-}
-
 /* runs times n floats, the runs from_step and to_step apart. */
 static void copy(int64_t runs, int64_t n, const float *from, int64_t from_step, float *to, int64_t to_step, bool add)
 {
@@ -64,7 +57,7 @@ static void concat_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-static const rs_layer_ops concat_ops = { .plan = plan, .forward = concat_forward, .backward = concat_backward };
+static const rs_layer_ops concat_ops = { .forward = concat_forward, .backward = concat_backward };
 
 static void slice_forward(rs_op *op, int64_t first, int64_t n, float *scratch)
 {
@@ -100,7 +93,7 @@ static void slice_backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-static const rs_layer_ops slice_ops = { .plan = plan, .forward = slice_forward, .backward = slice_backward };
+static const rs_layer_ops slice_ops = { .forward = slice_forward, .backward = slice_backward };
 
 static rs_status concat_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
 {

@@ -3,13 +3,6 @@
 
 #include "layers/layer.h"
 
-static rs_status plan(rs_op *op, rs_diag *diag)
-{
-    (void)op;
-    (void)diag;
-    return RS_OK;
-}
-
 static float coefficient(const rs_op *op, int bottom)
 {
     const float *c = op->layer->eltwise.coefficients;
@@ -91,7 +84,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
     }
 }
 
-static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .forward = forward, .backward = backward };
 
 static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
 {

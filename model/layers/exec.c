@@ -257,7 +257,7 @@ static rs_status plan_gradients(rs_exec *e, rs_diag *diag)
 /* The layer says what buffers it needs; it gets them here. */
 static rs_status plan_op(rs_exec *e, rs_op *op, rs_diag *diag)
 {
-    rs_status st = op->ops->plan(op, diag);
+    rs_status st = op->ops->plan != NULL ? op->ops->plan(op, diag) : RS_OK;
     if (st != RS_OK)
         return st;
     if (op->scratch_size > e->scratch_size)

@@ -15,7 +15,8 @@ enum { RS_CHUNK = 4 };
 typedef struct rs_op rs_op;
 
 typedef struct rs_layer_ops {
-    /* Checks what the layer supports and sizes its buffers (the fields of rs_op marked "plan"); called once. */
+    /* Checks what the layer supports and sizes its buffers (the fields of rs_op marked "plan"); called once. NULL: it
+     * takes all and needs none. */
     rs_status (*plan)(rs_op *op, rs_diag *diag);
     /* Once a run, before the first image: what depends on parameters alone. NULL: nothing. */
     void (*prepare)(rs_op *op);

@@ -5,13 +5,6 @@
 
 #include "layers/layer.h"
 
-static rs_status plan(rs_op *op, rs_diag *diag)
-{
-    (void)op;
-    (void)diag;
-    return RS_OK;
-}
-
 static void add_or_copy(int64_t n, const float *from, float *to, bool add)
 {
     if (!add && to != from) /* else: in place */
@@ -42,7 +35,7 @@ static void backward(rs_op *op, int64_t first, int64_t n, float *scratch)
         }
 }
 
-static const rs_layer_ops ops = { .plan = plan, .forward = forward, .backward = backward };
+static const rs_layer_ops ops = { .forward = forward, .backward = backward };
 
 static rs_status split_shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shape *out, rs_diag *diag)
 {

@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "oracle/fxp.h"
 #include "engine/engine.h"
+#include "qnet/rule.h"
 #include "support/random_qnet.h"
 
 static rs_minifloat draw_format(rs_rng *rng)
@@ -46,8 +47,7 @@ static void make_minifloat(rs_qnet *q, rs_rng *rng)
     for (int t = 0; t < q->n_tensors; t++) {
         rs_qtensor *tensor = &q->tensors[t];
         const rs_qop *op = t > 0 ? &q->ops[t - 1] : NULL;
-        const bool same = op != NULL &&
-                          (op->type == RS_QOP_MAX_POOL || op->type == RS_QOP_RELU || op->type == RS_QOP_CLIP);
+        const bool same = op != NULL && rs_qop_has(op, RS_QOP_KEEPS);
         tensor->format = same ? q->tensors[op->input].format : rs_number_of_minifloat(draw_format(rng));
         tensor->is_unsigned = false;
     }

@@ -24,7 +24,9 @@ typedef struct rs_scheme_rule {
     rs_status (*blobs)(const rs_chooser *c, int class, int bits, rs_number_format *format, rs_diag *diag);
 } rs_scheme_rule;
 
-extern const rs_scheme_rule rs_scheme_dynamic, rs_scheme_static, rs_scheme_minifloat, rs_scheme_power2;
+#define SCHEME(name, rule, word, precision, meaning) extern const rs_scheme_rule rs_scheme_##rule;
+#include "formats/schemes.def"
+#undef SCHEME
 
 /* Blobs in dynamic fixed point, which other schemes have as well. */
 rs_status rs_scheme_dynamic_blobs(const rs_chooser *c, int class, int bits, rs_number_format *format, rs_diag *diag);

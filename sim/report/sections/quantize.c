@@ -80,8 +80,11 @@ static json_t *scores_json(const rs_quantize_outcome *o)
 rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs_diag *diag)
 {
     /* In the original's words. */
-    static const char *const precisions[RS_SCHEMES] = { "DYNAMIC_FIXED_POINT", "DYNAMIC_FIXED_POINT", "MINIFLOAT",
-                                                        "INTEGER_POWER_OF_2_WEIGHTS" };
+    static const char *const precisions[RS_SCHEMES] = {
+#define SCHEME(name, rule, word, precision, meaning) precision,
+#include "formats/schemes.def"
+#undef SCHEME
+    };
     const rs_quantize_result *r = o->result;
     const rs_qtensor *input = &r->qnet->tensors[0];
     json_t *options = rs_quantize_options_json(&o->options);
