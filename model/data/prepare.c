@@ -128,7 +128,8 @@ static rs_loc window_where(const rs_source *source, int64_t index, char *name, s
     const window_source *w = (const window_source *)source;
     if (w->from.source != NULL)
         return w->from.source->where(w->from.source, w->from.base + index, name, size);
-    snprintf(name, size, "image %lld", (long long)(w->from.base + index));
+    const int64_t at = w->from.base + index;
+    snprintf(name, size, "image %lld", (long long)at);
     return RS_FILE(w->from.path);
 }
 

@@ -19,6 +19,16 @@ const rs_word rs_scheme_words[] = {
     { NULL, 0, NULL },
 };
 
+const char *rs_scheme_precision(rs_scheme scheme)
+{
+    static const char *const precisions[RS_SCHEMES] = {
+#define SCHEME(name, rule, word, precision, meaning) precision,
+#include "formats/schemes.def"
+#undef SCHEME
+    };
+    return precisions[scheme];
+}
+
 const char *rs_scheme_name(rs_scheme scheme)
 {
     return rs_word_name(rs_scheme_words, (int)scheme);

@@ -15,6 +15,8 @@ typedef enum rs_scheme {
 /* "dynamic", "static", "minifloat", "power-of-two" */
 extern const rs_word rs_scheme_words[];
 const char *rs_scheme_name(rs_scheme scheme);
+/* The original program's word for what comes nearest: "DYNAMIC_FIXED_POINT", ... */
+const char *rs_scheme_precision(rs_scheme scheme);
 
 /* How the integer length of a group of numbers in fixed point is found. */
 typedef enum rs_range_rule {

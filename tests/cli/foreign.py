@@ -146,7 +146,7 @@ refused("ports that do not exist, all at once", adapter(SERIAL, ("port: acc", "p
 refused("an output where an input is expected", adapter(SERIAL, ("port: x", "port: acc")), "activations.port: the port 'acc' of 'serial_mac' is an output, expected an input")
 refused("words that do not divide", adapter(SERIAL, ("clock:\n", "unit: { products: 3 }\nclock:\n")), "the 8 bits of the port 'x' do not divide into 3 words",
         "is unit.products right?")
-refused("nothing that says when", adapter(SERIAL, ("  latency: 2 ", "  signed: true ")), "sum.latency or sum.valid is missing", "a register behind an adder: latency: 1")
+refused("nothing that says when", adapter(SERIAL, ("  latency: 2 ", "  signed: true ")), "sum.latency or sum.valid is missing", "a register after an adder: latency: 1")
 refused("nothing that begins a sum", adapter(SERIAL, ("  - { port: clear, when: first }\n", "")), "nothing tells the unit where a sum begins",
         "{ port: clear, when: first }")
 refused("an addend of a unit that accumulates", adapter(SERIAL, ("weights:", "addend: { port: y }\nweights:")), "a unit that accumulates has no addend")

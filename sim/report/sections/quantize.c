@@ -79,12 +79,6 @@ static json_t *scores_json(const rs_quantize_outcome *o)
 
 rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs_diag *diag)
 {
-    /* In the original's words. */
-    static const char *const precisions[RS_SCHEMES] = {
-#define SCHEME(name, rule, word, precision, meaning) precision,
-#include "formats/schemes.def"
-#undef SCHEME
-    };
     const rs_quantize_result *r = o->result;
     const rs_qtensor *input = &r->qnet->tensors[0];
     json_t *options = rs_quantize_options_json(&o->options);
@@ -94,7 +88,7 @@ rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs
         "{s:O, s:s, s:O, s:O, s:O, s:O, s:b, s:i, s:s, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
         "s:I, "
         "s:b, s:f, s:O, s:O, s:O, s:O, s:O, s:i, s:i, s:o, s:o, s:o, s:o}",
-        OPTION("scheme"), "precision", precisions[o->options.rules.scheme], OPTION("weight_range"),
+        OPTION("scheme"), "precision", rs_scheme_precision(o->options.rules.scheme), OPTION("weight_range"),
         OPTION("activation_range"), OPTION("percentile"), OPTION("bias_correction"), "compat",
         o->options.original_search, "fl", r->fl, "network", o->net->name, "data", o->set->path, "calibration_data",
         o->chosen_on->path, OPTION("refine_images"), OPTION("weight_rounding"), OPTION("error_margin"),
