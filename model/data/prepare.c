@@ -170,8 +170,11 @@ rs_status rs_dataset_prepare(const rs_dataset *set, const rs_data_param *param, 
 bool rs_dataset_prepared(const rs_dataset *set, const rs_data_param *param)
 {
     const rs_shape shape = rs_dataset_shape(set, param, 1);
-    return set->windowed || (set->pixels != NULL && shape.dim[1] == set->channels && shape.dim[2] == set->height &&
-                             shape.dim[3] == set->width);
+    /* Resized and cropped again, images of the right size are still others. */
+    const bool resized = (param->new_height > 0 && param->new_height != set->height) ||
+                         (param->new_width > 0 && param->new_width != set->width);
+    return set->windowed || (set->pixels != NULL && !resized && shape.dim[1] == set->channels &&
+                             shape.dim[2] == set->height && shape.dim[3] == set->width);
 }
 
 rs_status rs_dataset_hold(rs_dataset **set, const rs_data_param *param, uint64_t max_bytes, rs_diag *diag)

@@ -251,11 +251,34 @@ static void test_pareto(void **state)
     unmake(&f);
 }
 
+/* Images that have the net's size, and would have it again when resized and cropped, are not those that enter it. */
+static void test_resized(void **state)
+{
+    (void)state;
+    fixture f;
+    make(&f);
+    rs_data_param param = { .scale = 1.0f, .crop_size = SIDE, .new_height = HEIGHT, .new_width = WIDTH };
+    rs_dataset *resized = NULL;
+    assert_true(rs_dataset_prepared(f.held, &param)); /* which it says itself */
+    rs_dataset plain = *f.held;
+    plain.windowed = false;
+    assert_false(rs_dataset_prepared(&plain, &param));
+    rs_assert_ok(rs_dataset_prepare(&plain, &param, RS_HELD_MAX_BYTES, &resized, f.diag), f.diag);
+    assert_true(rs_dataset_prepared(resized, &param));
+    assert_int_equal(resized->height, plain.height);
+    assert_int_equal(resized->width, plain.width);
+    assert_memory_not_equal(resized->pixels, plain.pixels, IMAGES * PIXELS);
+    param.new_height = param.new_width = SIDE; /* as they are */
+    assert_true(rs_dataset_prepared(&plain, &param));
+    rs_dataset_free(resized);
+    unmake(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes),  cmocka_unit_test(test_floats), cmocka_unit_test(test_hold),
-        cmocka_unit_test(test_search), cmocka_unit_test(test_pareto),
+        cmocka_unit_test(test_search), cmocka_unit_test(test_pareto), cmocka_unit_test(test_resized),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
