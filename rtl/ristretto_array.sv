@@ -103,7 +103,8 @@ module ristretto_array #(
   localparam int MaskBits = ristretto_pkg::index_bits(Muls + 1);
   localparam int ElementsBits = ristretto_pkg::index_bits(Elements + 1);
   localparam int LanesBits = ristretto_pkg::index_bits(Lanes + 1);
-  localparam int StepBits = ristretto_pkg::StepBits;
+  localparam int StepBits = rst_step_bits();
+  localparam int StepValidLsb = StepBits - 1;  // valid is the first member
 
   // verilator coverage_off
   initial begin  // decided while the design is elaborated
@@ -346,7 +347,7 @@ module ristretto_array #(
     assign tree_en = '0;
   end else begin : gen_tree_en
     for (genvar k = 0; k < TreeStages; k++) begin : gen_stage
-      assign tree_en[k] = taps[(2+k)*StepBits + ristretto_pkg::StepValidLsb];
+      assign tree_en[k] = taps[(2+k)*StepBits + StepValidLsb];
     end
   end
 

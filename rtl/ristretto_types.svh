@@ -1,11 +1,11 @@
 // Structures that several modules share. In a header and not in the package, because Icarus Verilog
-// 11 cannot use packed structures of a package; sizes are in ristretto_pkg.sv.
+// 11 cannot use packed structures of a package.
 `ifndef RISTRETTO_TYPES_SVH
 `define RISTRETTO_TYPES_SVH
 
 // What goes down the pipeline with a step.
 typedef struct packed {
-  logic valid;
+  logic valid;              // the first member: ristretto_array takes the highest bit for it
   logic first;              // step of a position
   logic last;
   logic pos_first;          // position of a window
@@ -119,5 +119,22 @@ typedef struct packed {
   logic [1:0] mode;
 } rst_desc_t;
 // END generated
+
+// Widths of the structures. All tools take `$bits` of a function's
+// variable; of a type Yosys does not, of a signal in a parameter's value Icarus does not.
+function automatic int rst_step_bits();
+  rst_step_t value;
+  rst_step_bits = $bits(value);
+endfunction
+
+function automatic int rst_phase_bits();
+  rst_phase_t value;
+  rst_phase_bits = $bits(value);
+endfunction
+
+function automatic int rst_desc_bits();
+  rst_desc_t value;
+  rst_desc_bits = $bits(value);
+endfunction
 
 `endif

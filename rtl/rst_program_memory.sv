@@ -22,7 +22,7 @@ module rst_program_memory #(
   end
   // verilator coverage_on
 
-  logic [ristretto_pkg::DescBits-1:0] desc;
+  logic [rst_desc_bits()-1:0] desc;
 
   for (genvar i = 0; i < ristretto_pkg::DescWords; i++) begin : gen_word
     localparam int Bits = ristretto_pkg::desc_bits(i);

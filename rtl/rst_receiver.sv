@@ -33,7 +33,7 @@ module rst_receiver #(
   // verilator coverage_on
 
   rst_phase_t phase;
-  logic [ristretto_pkg::PhaseBits-1:0] phase_bits;
+  logic [rst_phase_bits()-1:0] phase_bits;
   logic phase_valid, unit_done, phase_done;
 
   logic [23:0] beat_q;                       // of the unit
@@ -41,7 +41,7 @@ module rst_receiver #(
   logic [ActAddrBits-1:0] act_addr_q;
 
   rst_fifo #(
-    .Width(ristretto_pkg::PhaseBits),
+    .Width(rst_phase_bits()),
     .Depth(4)
   ) u_phases (
     .clk_i,

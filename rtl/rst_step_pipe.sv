@@ -3,7 +3,7 @@
 // Carries steps down the pipeline: stage k of taps_o (from 1 on) is the step issued k cycles ago.
 module rst_step_pipe #(
   parameter int Stages = 6,
-  localparam int StepBits = ristretto_pkg::StepBits
+  localparam int StepBits = rst_step_bits()
 ) (
   input  logic                       clk_i,
   input  logic                       rst_ni,
