@@ -254,12 +254,8 @@ static rs_status inflate_all(const char *path, const uint8_t *data, size_t size,
     return status;
 }
 
-rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t **data, size_t *size, rs_diag *diag)
+static rs_status open_input(const char *path, int *result, rs_diag *diag)
 {
-    *data = NULL;
-    *size = 0;
-    if (max_bytes > PTRDIFF_MAX - 4096)
-        max_bytes = PTRDIFF_MAX - 4096;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || rs_folder_exists(path)) {
         const int why = fd < 0 ? errno : EISDIR;
@@ -270,8 +266,37 @@ rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t
         rs_free(hint);
         return RS_BAD_INPUT;
     }
+    *result = fd;
+    return RS_OK;
+}
+
+rs_status rs_input_open(const char *path, FILE **stream, rs_diag *diag)
+{
+    int fd = -1;
+    *stream = NULL;
+    const rs_status status = open_input(path, &fd, diag);
+    if (status != RS_OK)
+        return status;
+    *stream = fdopen(fd, "rb");
+    if (*stream == NULL) {
+        close(fd);
+        return rs_out_of_memory(diag);
+    }
+    return RS_OK;
+}
+
+rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t **data, size_t *size, rs_diag *diag)
+{
+    *data = NULL;
+    *size = 0;
+    if (max_bytes > PTRDIFF_MAX - 4096)
+        max_bytes = PTRDIFF_MAX - 4096;
+    int fd = -1;
+    rs_status status = open_input(path, &fd, diag);
+    if (status != RS_OK)
+        return status;
     file_buffer raw = { .limit = max_bytes };
-    rs_status status = read_all(fd, path, &raw, diag);
+    status = read_all(fd, path, &raw, diag);
     close(fd);
     if (status == RS_OK && inflate && raw.size >= 2 && raw.data[0] == 0x1f && raw.data[1] == 0x8b) {
         file_buffer plain = { .limit = max_bytes };

@@ -18,6 +18,9 @@ extern "C" {
  * RS_BAD_INPUT: missing, unreadable, too large, corrupt. RISTRETTO_FAIL_READ=n makes the n-th read fail. */
 rs_status rs_read_file(const char *path, size_t max_bytes, bool inflate, uint8_t **data, size_t *size, rs_diag *diag);
 
+/* A file to be read piece by piece; fclose closes it. RS_BAD_INPUT: missing, unreadable, a folder. */
+rs_status rs_input_open(const char *path, FILE **stream, rs_diag *diag);
+
 /* An output file that appears under its name only when it is complete.
  *     rs_output *out = NULL;
  *     rs_status st = rs_output_open("report.json", &out, diag);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "base/memory.h"
@@ -157,7 +158,9 @@ static bool header(npy_cursor *c, rs_npy *array)
     return (has_type && has_order && has_shape) || wrong(c, "the keys 'descr', 'fortran_order' and 'shape'");
 }
 
-rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, rs_diag *diag)
+/* The header at the start of `bytes`, of which there are `size`; where the data begins in *data. */
+static rs_status parse_header(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, size_t *data,
+                              rs_diag *diag)
 {
     *array = (rs_npy) { 0 };
     if (size < 10 || memcmp(bytes, magic, sizeof magic) != 0)
@@ -177,22 +180,39 @@ rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_n
     npy_cursor c = { path, bytes, prefix, prefix + length, diag, RS_OK };
     if (!header(&c, array))
         return c.status;
-    const size_t available = size - prefix - length;
+    *data = prefix + length;
     int64_t count = 1;
     for (int a = 0; a < array->n_axes; a++)
         if (__builtin_mul_overflow(count, array->dim[a], &count))
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the shape has too many elements");
-    /* available bounds the product: it is the size of a file in memory. */
-    if ((uint64_t)count > available / (size_t)array->size || (size_t)count * (size_t)array->size != available)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
-                        "the shape needs %lld elements of %d bytes, the file holds %zu bytes", (long long)count,
-                        array->size, available);
     array->count = count;
-    array->data = rs_calloc(available, 1);
+    return RS_OK;
+}
+
+/* Whether `available` bytes are what the shape needs: they bound its product. */
+static rs_status check_size(const char *path, const rs_npy *array, uint64_t available, rs_diag *diag)
+{
+    const uint64_t count = (uint64_t)array->count, size = (uint64_t)array->size;
+    if (count > available / size || count * size != available)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL,
+                        "the shape needs %lld elements of %d bytes, the file holds %llu bytes", (long long)array->count,
+                        array->size, (unsigned long long)available);
+    return RS_OK;
+}
+
+rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, rs_diag *diag)
+{
+    size_t data = 0;
+    rs_status status = parse_header(path, bytes, size, array, &data, diag);
+    if (status == RS_OK)
+        status = check_size(path, array, size - data, diag);
+    if (status != RS_OK)
+        return status;
+    array->data = rs_calloc(size - data, 1);
     if (!array->data)
         return rs_out_of_memory(diag);
-    if (available > 0)
-        memcpy(array->data, bytes + prefix + length, available);
+    if (size > data)
+        memcpy(array->data, bytes + data, size - data);
     return RS_OK;
 }
 
@@ -249,6 +269,92 @@ double rs_npy_real(const rs_npy *array, int64_t i)
     float f;
     memcpy(&f, &w, sizeof f);
     return (double)f;
+}
+
+/* ------------------------------------------------------------------------------------------------ piece by piece */
+
+struct rs_npy_reader {
+    char *path;
+    FILE *stream;
+    rs_npy array; /* whose data is `buffer` */
+    int64_t done; /* elements that have been read */
+    uint8_t buffer[65536];
+};
+
+/* As much of a stream as there is. */
+static size_t read_up_to(FILE *stream, uint8_t *bytes, size_t size)
+{
+    size_t have = 0, n = 0;
+    while (have < size && (n = fread(bytes + have, 1, size - have, stream)) > 0)
+        have += n;
+    return have;
+}
+
+/* The header, which fits the buffer with what NumPy makes of it, and the size of a file. */
+static rs_status open_header(rs_npy_reader *r, rs_diag *diag)
+{
+    enum { PREFIX = 12 };
+    size_t have = read_up_to(r->stream, r->buffer, PREFIX), data = 0;
+    if (have == PREFIX) { /* version 1.0 begins the header two bytes earlier */
+        const size_t length = r->buffer[8] | (size_t)r->buffer[9] << 8, most = sizeof r->buffer - PREFIX;
+        const size_t end = r->buffer[6] == 1 ? length + 10 : length + PREFIX, rest = end > PREFIX ? end - PREFIX : 0;
+        have += read_up_to(r->stream, r->buffer + PREFIX, rest < most ? rest : most);
+    }
+    const rs_status status = parse_header(r->path, r->buffer, have, &r->array, &data, diag);
+    struct stat st;
+    if (status != RS_OK || fstat(fileno(r->stream), &st) != 0 || !S_ISREG(st.st_mode))
+        return status;
+    return check_size(r->path, &r->array, (uint64_t)st.st_size - data, diag);
+}
+
+rs_status rs_npy_open(const char *path, rs_npy_reader **reader, rs_npy *array, rs_diag *diag)
+{
+    *reader = NULL;
+    *array = (rs_npy) { 0 };
+    rs_npy_reader *r = RS_NEW(rs_npy_reader);
+    if (!r || (r->path = rs_strdup(path)) == NULL) {
+        rs_npy_close(r);
+        return rs_out_of_memory(diag);
+    }
+    rs_status status = rs_input_open(path, &r->stream, diag);
+    if (status == RS_OK)
+        status = open_header(r, diag);
+    if (status != RS_OK) {
+        rs_npy_close(r);
+        return status;
+    }
+    *array = r->array;
+    r->array.data = r->buffer;
+    *reader = r;
+    return RS_OK;
+}
+
+rs_status rs_npy_read_floats(rs_npy_reader *r, float *values, int64_t n, rs_diag *diag)
+{
+    const size_t size = (size_t)r->array.size;
+    while (n > 0) {
+        const int64_t room = (int64_t)(sizeof r->buffer / size), piece = n < room ? n : room;
+        if (read_up_to(r->stream, r->buffer, (size_t)piece * size) < (size_t)piece * size)
+            return rs_error(diag, RS_BAD_INPUT, RS_FILE(r->path), NULL,
+                            "the array ends before its element %lld of %lld", (long long)(r->done + piece),
+                            (long long)r->array.count);
+        for (int64_t i = 0; i < piece; i++)
+            values[i] = r->array.kind == 'f' ? (float)rs_npy_real(&r->array, i) : (float)rs_npy_integer(&r->array, i);
+        r->done += piece;
+        values += piece;
+        n -= piece;
+    }
+    return RS_OK;
+}
+
+void rs_npy_close(rs_npy_reader *r)
+{
+    if (!r)
+        return;
+    if (r->stream)
+        fclose(r->stream);
+    rs_free(r->path);
+    rs_free(r);
 }
 
 /* ------------------------------------------------------------------------------------------------------ writing */

@@ -27,6 +27,15 @@ rs_status rs_npy_read(const char *path, size_t max_bytes, rs_npy *array, uint32_
 rs_status rs_npy_parse(const char *path, const uint8_t *bytes, size_t size, rs_npy *array, rs_diag *diag);
 void rs_npy_free(rs_npy *array);
 
+/* An array that is read piece by piece, in order: it need not fit into memory. */
+typedef struct rs_npy_reader rs_npy_reader;
+/* Reads the header. *array says what the file holds, without data. Errors as above; a file whose size does not suit its
+ * shape is found here, a pipe's when it ends. */
+rs_status rs_npy_open(const char *path, rs_npy_reader **reader, rs_npy *array, rs_diag *diag);
+/* The next n elements as floats: nearest, for types that hold more. RS_BAD_INPUT: the file ends before them. */
+rs_status rs_npy_read_floats(rs_npy_reader *reader, float *values, int64_t n, rs_diag *diag);
+void rs_npy_close(rs_npy_reader *reader);
+
 /* Element i of an array of integers; of a float array the nearest is the caller's business: rs_npy_real. */
 int64_t rs_npy_integer(const rs_npy *array, int64_t i);
 double rs_npy_real(const rs_npy *array, int64_t i);

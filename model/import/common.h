@@ -24,6 +24,23 @@ std::string did_you_mean(const std::string &word, const std::vector<std::string>
 // Adds an error with status RS_BAD_INPUT; an empty hint is none. Returns RS_BAD_INPUT.
 rs_status bad(rs_diag *diag, rs_loc loc, const std::string &hint, const std::string &text);
 
+// What leaves an entry point with this status; what is wrong has been said.
+struct Failed {
+    rs_status status;
+};
+
+// The message and the status of what is being thrown, within a catch: memory, what a library says, or Failed.
+rs_status thrown(rs_diag *diag) noexcept;
+// The body of an entry point: no exception leaves it.
+template <class Body> rs_status guarded(rs_diag *diag, const Body &body) noexcept
+{
+    try {
+        return body();
+    } catch (...) {
+        return thrown(diag);
+    }
+}
+
 // A copy that rs_free releases. A std::bad_alloc if memory is short, here and below.
 char *copy_text(const std::string &text);
 // n zeros.

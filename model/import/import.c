@@ -16,8 +16,27 @@ rs_status rs_import_net(const char *path, const rs_net_state *state, const rs_sh
 {
     static const rs_net_state plain = { .phase = RS_TEST };
     if (rs_is_onnx(path))
-        return rs_onnx_read(path, input, net, diag);
+        return rs_onnx_read(path, input, NULL, net, diag);
     return rs_caffe_read_net_for(path, state != NULL ? state : &plain, net, diag);
+}
+
+rs_status rs_import_to_compute(const char *path, const rs_shape *input, const char *value, rs_net **net, rs_diag *diag)
+{
+    if (rs_is_onnx(path))
+        return rs_onnx_read(path, input, value, net, diag);
+    return rs_import_net(path, NULL, input, net, diag);
+}
+
+rs_shape rs_import_input(const rs_net *net, const rs_shape *given)
+{
+    enum { IMAGE_AXES = 3 };
+    const int input = rs_net_input(net), axes = input >= 0 ? net->blobs[input].shape.n_axes : 0;
+    if (axes != 0 ? axes != given->n_axes + 1 : given->n_axes != IMAGE_AXES)
+        return *given;
+    rs_shape shape = { given->n_axes + 1, { 1 } };
+    for (int i = 0; i < given->n_axes; i++)
+        shape.dim[i + 1] = given->dim[i];
+    return shape;
 }
 
 /* ----------------------------------------------------------------------------------------------------- training */
@@ -80,7 +99,7 @@ rs_status rs_import_trainable(const char *path, rs_phase phase, const rs_shape *
 {
     if (!rs_is_onnx(path))
         return rs_caffe_read_net(path, phase, net, diag);
-    rs_status st = rs_onnx_read(path, input, net, diag);
+    rs_status st = rs_onnx_read(path, input, NULL, net, diag);
     if (st != RS_OK)
         return st;
     (*net)->phase = phase;
@@ -118,7 +137,7 @@ static rs_status copy_layer(const char *path, const rs_layer *from, rs_layer *to
 static rs_status from_onnx(const char *path, rs_net *net, bool some, rs_diag *diag)
 {
     rs_net *model = NULL;
-    const rs_status read = rs_onnx_read(path, NULL, &model, diag);
+    const rs_status read = rs_onnx_read(path, NULL, NULL, &model, diag);
     if (read != RS_OK)
         return read;
     rs_status st = RS_OK;
@@ -155,9 +174,11 @@ rs_status rs_import_weights(const char *model, const char *weights, rs_net *net,
 {
     if (weights != NULL && weights[0] != '\0')
         return rs_is_onnx(weights) ? from_onnx(weights, net, false, diag) : rs_caffe_read_weights(weights, net, diag);
-    return rs_is_onnx(model)
-               ? RS_OK
-               : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--weights is missing: %s has none of its own", model);
+    bool needs = false;
+    for (int i = 0; i < net->n_layers && !rs_is_onnx(model); i++)
+        needs = needs || net->layers[i].n_params > 0;
+    return !needs ? RS_OK
+                  : rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--weights is missing: %s has none of its own", model);
 }
 
 rs_status rs_import_some_weights(const char *weights, rs_net *net, rs_diag *diag)

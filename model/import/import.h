@@ -17,6 +17,14 @@ bool rs_is_onnx(const char *path);
 rs_status rs_import_net(const char *path, const rs_net_state *state, const rs_shape *input, rs_net **net,
                         rs_diag *diag);
 
+/* The same in the phase TEST to compute one value: an ONNX model's keeps its name and what the model says of it, also
+ * where layers work in place, are folded or flattened (rs_onnx_read). NULL: none. */
+rs_status rs_import_to_compute(const char *path, const rs_shape *input, const char *value, rs_net **net, rs_diag *diag);
+
+/* The shape that `given` means for the net's first input: as it is, or with a batch of 1 in front where the net has one
+ * axis more, or has no shape and three axes (an image) are given. */
+rs_shape rs_import_input(const rs_net *net, const rs_shape *given);
+
 /* The same to train it, or to test what is trained. An ONNX model gets what a prototxt for training has: labels beside
  * the images (blob "label"), and a SoftmaxWithLoss on its scores. Its batch is what the model says, RS_ONNX_BATCH where
  * that is open or 1. */
@@ -25,7 +33,7 @@ rs_status rs_import_trainable(const char *path, rs_phase phase, const rs_shape *
 
 /* Gives a net that was read from `model`, with shapes inferred, its weights, by the names of its layers: from a
  * caffemodel, binary or HDF5, or from an ONNX model. weights NULL: those that the net has from an ONNX model of its
- * own; RS_USAGE if it is none. */
+ * own, or none if it needs none; RS_USAGE otherwise. */
 rs_status rs_import_weights(const char *model, const char *weights, rs_net *net, rs_diag *diag);
 /* The same to start a training from: layers that the file lacks keep their values, with a warning; one at least must be
  * there. */

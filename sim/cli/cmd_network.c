@@ -1,47 +1,15 @@
-/* ristretto summary, forward, convert: networks in any form. */
+/* ristretto summary and convert: networks in any form. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "config/scalar.h"
-#include "base/npy.h"
 #include "import/import.h"
 #include "import/onnx/onnx.h"
-#include "layers/exec.h"
 #include "net/cost.h"
 #include "report/report.h"
 #include "report/table.h"
-
-/* "3x227x227" (one image) or "10x3x227x227". */
-static rs_status shape_option(const rs_args *args, const char *option, rs_shape *shape, rs_diag *diag)
-{
-    const char *text = rs_args_text(args, option);
-    *shape = (rs_shape) { 0, { 0 } };
-    bool good = true;
-    for (const char *p = text; good && p != NULL;) {
-        const char *end = strchr(p, 'x');
-        char *number = rs_strndup(p, end != NULL ? (size_t)(end - p) : strlen(p));
-        if (number == NULL)
-            return rs_out_of_memory(diag);
-        int64_t n = 0;
-        good = shape->n_axes < 4 && rs_parse_int(number, &n) && n > 0 && n <= INT32_MAX;
-        rs_free(number);
-        if (good)
-            shape->dim[shape->n_axes++] = n;
-        p = end != NULL ? end + 1 : NULL;
-    }
-    if (!good || shape->n_axes < 3)
-        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
-                        "--%s takes CHANNELSxHEIGHTxWIDTH or BATCHxCHANNELSxHEIGHTxWIDTH, such as "
-                        "3x227x227, not '%s'",
-                        option, text);
-    if (shape->n_axes == 3)
-        *shape = (rs_shape) { 4, { 1, shape->dim[0], shape->dim[1], shape->dim[2] } };
-    return RS_OK;
-}
 
 /* The net with its shapes, by the options that summary and convert have in common. */
 static rs_status open_network(const rs_args *args, rs_net **result, rs_diag *diag)
@@ -59,9 +27,11 @@ static rs_status open_network(const rs_args *args, rs_net **result, rs_diag *dia
     rs_net *net = NULL;
     rs_shape input;
     const bool has_input = rs_args_given(args, "input");
-    rs_status status = has_input ? shape_option(args, "input", &input, diag) : RS_OK;
+    rs_status status = has_input ? rs_shape_option(args, "input", &input, diag) : RS_OK;
     if (status == RS_OK)
         status = rs_import_net(rs_args_text(args, "NET"), &state, has_input ? &input : NULL, &net, diag);
+    if (status == RS_OK && has_input)
+        input = rs_import_input(net, &input);
     if (status == RS_OK)
         status = rs_net_infer_shapes(net, has_input ? &input : NULL, diag);
     rs_free(stages);
@@ -197,106 +167,6 @@ rs_status rs_command_summary(const rs_args *args, rs_diag *diag)
     return status;
 }
 
-/* --weights for a net that has none of its own. */
-static rs_status read_weights(const rs_args *args, rs_net *net, rs_diag *diag)
-{
-    return rs_import_weights(rs_args_text(args, "NET"), rs_args_text(args, "weights"), net, diag);
-}
-
-/* ------------------------------------------------------------------------------------------------------ forward */
-
-/* float32 in NumPy's format, version 1.0: a text of 64 n bytes, then the values. */
-static rs_status write_floats(const char *path, const float *values, const rs_shape *shape, rs_diag *diag)
-{
-    rs_output *out = NULL;
-    const rs_status status = rs_output_open(path, &out, diag);
-    if (status != RS_OK)
-        return status;
-    char header[512];
-    size_t n = (size_t)snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
-    for (int i = 0; i < shape->n_axes; i++)
-        n += (size_t)snprintf(header + n, sizeof header - n, "%" PRId64 ", ", shape->dim[i]);
-    n += (size_t)snprintf(header + n, sizeof header - n, "), }");
-    while ((n + 11) % 64 != 0)
-        header[n++] = ' ';
-    header[n++] = '\n';
-    FILE *stream = rs_output_stream(out);
-    fwrite("\x93NUMPY\x01\x00", 1, 8, stream);
-    putc((int)(n & 255), stream);
-    putc((int)(n >> 8), stream);
-    fwrite(header, 1, n, stream);
-    fwrite(values, sizeof *values, (size_t)rs_shape_count(shape, 0), stream);
-    return rs_output_commit(out, diag);
-}
-
-/* The net's input in the array's shape; an array of one image may lack the batch. */
-static rs_status array_shape(const char *path, const rs_npy *array, rs_shape *shape, rs_diag *diag)
-{
-    *shape = (rs_shape) { 0, { 0 } };
-    if (array->n_axes == 3)
-        shape->dim[shape->n_axes++] = 1;
-    for (int i = 0; i < array->n_axes && shape->n_axes < RS_MAX_AXES; i++)
-        shape->dim[shape->n_axes++] = array->dim[i];
-    const int64_t count = rs_shape_count(shape, 0);
-    if (count < 1 || count > RS_MAX_ELEMENTS)
-        return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "the array has %lld values, expected 1 to %lld",
-                        (long long)array->count, (long long)RS_MAX_ELEMENTS);
-    return RS_OK;
-}
-
-static rs_status run_forward(const rs_args *args, rs_net *net, const rs_npy *array, const rs_shape *input,
-                             rs_diag *diag)
-{
-    const char *name = rs_args_text(args, "blob");
-    const int in = rs_net_input(net);
-    const int out = name == NULL ? rs_net_scores(net) : rs_net_blob(net, name);
-    if (in < 0 || out < 0)
-        return rs_error(diag, out < 0 && name != NULL ? RS_USAGE : RS_BAD_INPUT, RS_FILE(net->path), NULL,
-                        out < 0 && name != NULL ? "the net has no blob '%s'" : "the net has no %s",
-                        name != NULL ? name : "input or output");
-    rs_exec *exec = NULL;
-    double loss = 0.0;
-    int last = -1; /* the layer that writes the blob */
-    for (int i = 0; i < net->n_layers; i++)
-        for (int t = 0; t < net->layers[i].n_tops; t++)
-            if (net->layers[i].tops[t] == out)
-                last = i;
-    rs_status status = rs_exec_new(net, input->dim[0], false, &exec, diag);
-    if (status == RS_OK) {
-        float *pixels = rs_exec_blob(exec, in);
-        for (int64_t i = 0; i < array->count; i++)
-            pixels[i] = array->kind == 'f' ? (float)rs_npy_real(array, i) : (float)rs_npy_integer(array, i);
-        status = rs_exec_forward(exec, 0, last + 1, input->dim[0], &loss, diag);
-    }
-    if (status == RS_OK)
-        status = write_floats(rs_args_text(args, "out"), rs_exec_blob(exec, out), &net->blobs[out].shape, diag);
-    rs_exec_free(exec);
-    return status;
-}
-
-rs_status rs_command_forward(const rs_args *args, rs_diag *diag)
-{
-    const char *data = rs_args_text(args, "data");
-    const size_t most = (size_t)4 << 30;
-    rs_npy array = { 0 };
-    rs_net *net = NULL;
-    rs_shape input;
-    rs_status status = rs_npy_read(data, most, &array, NULL, diag);
-    if (status == RS_OK)
-        status = array_shape(data, &array, &input, diag);
-    if (status == RS_OK)
-        status = rs_import_net(rs_args_text(args, "NET"), NULL, &input, &net, diag);
-    if (status == RS_OK)
-        status = rs_net_infer_shapes(net, &input, diag);
-    if (status == RS_OK)
-        status = read_weights(args, net, diag);
-    if (status == RS_OK)
-        status = run_forward(args, net, &array, &input, diag);
-    rs_net_free(net);
-    rs_npy_free(&array);
-    return status;
-}
-
 /* ------------------------------------------------------------------------------------------------------ convert */
 
 rs_status rs_command_convert(const rs_args *args, rs_diag *diag)
@@ -309,7 +179,7 @@ rs_status rs_command_convert(const rs_args *args, rs_diag *diag)
     rs_net *net = NULL;
     rs_status status = open_network(args, &net, diag);
     if (status == RS_OK && (caffemodel != NULL || onnx != NULL || rs_args_given(args, "weights")))
-        status = read_weights(args, net, diag);
+        status = rs_import_weights(rs_args_text(args, "NET"), rs_args_text(args, "weights"), net, diag);
     if (status == RS_OK && prototxt != NULL)
         status = rs_caffe_write_net(net, prototxt, diag);
     if (status == RS_OK && caffemodel != NULL)

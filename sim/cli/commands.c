@@ -136,6 +136,7 @@ static const rs_option convert_options[] = {
 static const rs_option forward_options[] = {
     INFILE("data", 'd', "FILE",
            "NumPy array (.npy) of the inputs, as the network takes them: N x channels x height x width"),
+    TEXT("input", 0, "SHAPE", "shape of the input, where the network is to have another one [as the file says]"),
     TEXT("blob", 0, "NAME", "the values to write [the scores before a last softmax]"),
     INFILE("out", 'o', "FILE", "NumPy array to write, float32"),
     END,
@@ -387,8 +388,9 @@ static const rs_command commands[] = {
                        "--onnx lenet.onnx") },
     { .name = "forward",
       .summary = "run a float network on a NumPy array and write what one of its layers gives",
-      .description = "The values of the array go into the network as they are, without any transformation; the batch "
-                     "is the array's. This is how scores can be compared with other programs'.",
+      .description = "The values of the array go into the network as they are, without any transformation, as many "
+                     "images as there are: the array's other axes are those of the network's input. This is how scores "
+                     "can be compared with other programs'.",
       .groups = GROUPS(weights_options, forward_options),
       .positionals = network_positionals,
       .required = "NET|data|out",

@@ -57,6 +57,8 @@ rs_status rs_slice_parse(const char *text, const char *option, rs_slice *slice, 
 /* "FIRST:COUNT" of an option, resolved against the data set; all of it if the option is not given. */
 rs_status rs_slice_option(const rs_args *args, const char *option, const rs_dataset *set, rs_slice *slice,
                           rs_diag *diag);
+/* A shape such as "3x227x227" or "10x3x227x227", of any number of axes. RS_USAGE. */
+rs_status rs_shape_option(const rs_args *args, const char *option, rs_shape *shape, rs_diag *diag);
 /* --qnet, --array and --set KEY=VALUE. On failure both are NULL. */
 rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **config, rs_diag *diag);
 /* Shows a section as text, or as JSON with --json, unless --quiet; adds it to the report of --report. Takes the

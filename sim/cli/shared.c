@@ -155,3 +155,28 @@ rs_status rs_show_section(const rs_args *args, const char *name, json_t *section
     json_decref(section);
     return status;
 }
+
+rs_status rs_shape_option(const rs_args *args, const char *option, rs_shape *shape, rs_diag *diag)
+{
+    const char *text = rs_args_text(args, option);
+    *shape = (rs_shape) { 0, { 0 } };
+    bool good = true;
+    for (const char *p = text; good && p != NULL;) {
+        const char *end = strchr(p, 'x');
+        char *number = rs_strndup(p, end != NULL ? (size_t)(end - p) : strlen(p));
+        if (number == NULL)
+            return rs_out_of_memory(diag);
+        int64_t n = 0;
+        good = shape->n_axes < RS_MAX_AXES && rs_parse_int(number, &n) && n > 0 && n <= INT32_MAX;
+        rs_free(number);
+        if (good)
+            shape->dim[shape->n_axes++] = n;
+        p = end != NULL ? end + 1 : NULL;
+    }
+    if (!good)
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL,
+                        "--%s takes CHANNELSxHEIGHTxWIDTH or BATCHxCHANNELSxHEIGHTxWIDTH, such as "
+                        "3x227x227, or sizes of other axes, not '%s'",
+                        option, text);
+    return RS_OK;
+}

@@ -167,6 +167,9 @@ same("Flatten behind a pooling", model([node("GlobalAveragePool", ["x"], "g"), n
      X.mean(axis=(2, 3), dtype=np.float64))  # the scores: what the softmax reads
 same("Squeeze, Relu", model([node("GlobalAveragePool", ["x"], "g"), node("Squeeze", ["g", "a"], "f"), node("Relu", ["f"])], IN, constants={"a": np.array([2, 3])}),
      X, np.maximum(X.mean(axis=(2, 3), dtype=np.float64), 0))
+L = r(4)
+same("Flatten of one axis, the output", model([node("Flatten", ["x"])], {"x": [4]}), L, L.reshape(4, 1))
+same("Flatten of one axis, read", model([node("Flatten", ["x"], "f"), node("Relu", ["f"])], {"x": [4]}), L, np.maximum(L, 0).reshape(4, 1))
 same("Transposed weights", model([flat, node("Transpose", ["w"], "wt", perm=[1, 0]), node("Gemm", ["f", "wt", "b"])], IN, constants={"w": W, "b": B}), X, P)
 same("Reshape to images", model([node("Reshape", ["x", "s"], "a"), node("MaxPool", ["a"], kernel_shape=[2, 2])], IN, constants={"s": np.array([2, 8, 6, 6])}), X,
      pool(X.reshape(2, 8, 6, 6), (2, 2)))

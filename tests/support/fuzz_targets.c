@@ -19,9 +19,54 @@
 #include "data/picture.h"
 #include "data/source.h"
 #include "energy/technology.h"
-#include "import/caffe/caffe.h"
+#include "import/import.h"
 #include "import/onnx/onnx.h"
+#include "layers/exec.h"
+#include "net/cost.h"
 #include "qnet/qnet.h"
+
+/* Whether a net is small enough to compute. */
+static bool is_small(const rs_net *net)
+{
+    enum { MOST_LAYERS = 64, MOST_VALUES = 1 << 18, MOST_MACS = 1 << 22 };
+    int64_t values = 0, macs = 0;
+    for (int i = 0; i < net->n_layers && net->n_layers < MOST_LAYERS; i++) {
+        const rs_layer_cost cost = rs_net_cost(net, i);
+        if (cost.params > MOST_VALUES || cost.outputs > MOST_VALUES || cost.macs > MOST_MACS)
+            return false;
+        values += cost.params + cost.outputs;
+        macs += cost.macs;
+    }
+    return net->n_layers < MOST_LAYERS && values <= MOST_VALUES && macs <= MOST_MACS;
+}
+
+/* What the commands do with a net that was read, its shapes inferred: summary, convert to all forms, forward. */
+static void use_net(rs_net *net, rs_diag *diag)
+{
+    char *text = NULL;
+    uint64_t hash = 0;
+    if (!is_small(net))
+        return;
+    if (rs_caffe_net_text(net, &text, diag) == RS_OK)
+        rs_free(text);
+    (void)rs_import_hash(net, &hash, diag);
+    (void)rs_caffe_write_net(net, "/dev/null", diag);
+    (void)rs_caffe_write_weights(net, "/dev/null", diag);
+    (void)rs_onnx_write(net, "/dev/null", diag);
+    (void)rs_net_scores(net);
+    rs_exec *exec = NULL;
+    double loss = 0.0;
+    if (rs_exec_new(net, 2, false, &exec, diag) == RS_OK) {
+        for (int i = 0; i < net->n_layers; i++)
+            for (int t = 0; t < net->layers[i].n_tops && net->layers[i].type == RS_LAYER_INPUT; t++) {
+                const int blob = net->layers[i].tops[t];
+                for (int64_t k = 0; k < 2 * rs_exec_blob_size(exec, blob); k++)
+                    rs_exec_blob(exec, blob)[k] = (float)(k % 7) - 3.0f;
+            }
+        (void)rs_exec_forward(exec, 0, net->n_layers, 2, &loss, diag);
+    }
+    rs_exec_free(exec);
+}
 
 static rs_status prototxt(const char *path, const uint8_t *data, size_t size)
 {
@@ -36,6 +81,8 @@ static rs_status prototxt(const char *path, const uint8_t *data, size_t size)
         /* What a layer takes in memory is its own business: only small nets are given their parameters. */
         if (st == RS_OK && net->n_layers < 64)
             st = rs_net_infer_shapes(net, &input, diag);
+        if (st == RS_OK)
+            use_net(net, diag);
         rs_net_free(net);
         rs_diag_free(diag);
     }
@@ -95,9 +142,12 @@ static rs_status onnx(const char *path, const uint8_t *data, size_t size)
     rs_diag *diag = rs_diag_new();
     const rs_shape open = { 4, { 0, 2, 6, 6 } }; /* what the model leaves open */
     rs_net *net = NULL;
-    const rs_status st = rs_onnx_read(path, &open, &net, diag);
-    if (st == RS_OK && net->n_layers < 64)
-        (void)rs_net_fold(net, diag);
+    const rs_status st = rs_onnx_read(path, &open, NULL, &net, diag);
+    if (st == RS_OK) {
+        use_net(net, diag);
+        if (rs_net_fold(net, diag) == RS_OK)
+            use_net(net, diag);
+    }
     rs_net_free(net);
     rs_diag_free(diag);
     return st;
@@ -251,8 +301,18 @@ static rs_status npy(const char *path, const uint8_t *data, size_t size)
     rs_status st = rs_npy_parse(path, data, size, &array, diag);
     for (int64_t i = 0; st == RS_OK && i < array.count; i++)
         (void)rs_npy_real(&array, i);
+    const rs_status whole = st;
     if (st == RS_OK)
         rs_npy_free(&array);
+    rs_npy_reader *reader = NULL; /* the same, piece by piece */
+    st = rs_npy_open(path, &reader, &array, diag);
+    if (st != whole && st != RS_RESOURCE)
+        abort();
+    float values[100];
+    for (int64_t left = array.count; st == RS_OK && left > 0; left -= 100)
+        if (rs_npy_read_floats(reader, values, left < 100 ? left : 100, diag) != RS_OK)
+            abort();
+    rs_npy_close(reader);
     rs_dataset *set = new_set(path);
     st = use(set, rs_arrays_read(path, path, set, diag));
     rs_diag_free(diag);

@@ -212,13 +212,52 @@ static void check_damage(void **state)
     rs_diag_free(diag);
 }
 
+/* Piece by piece, from a file: the values are those of the array as a whole. */
+static void check_pieces(void **state)
+{
+    (void)state;
+    enum { COUNT = 50000, PIECE = 777 };
+    static int64_t numbers[COUNT];
+    static float values[COUNT];
+    rs_diag *diag = rs_diag_new();
+    for (int i = 0; i < COUNT; i++)
+        numbers[i] = i * 3 - 70000;
+    uint8_t *bytes;
+    size_t size;
+    rs_assert_ok(rs_npy_encode(numbers, 4, 2, (const int64_t[2]) { 2, COUNT / 2 }, &bytes, &size, diag), diag);
+    const char *folder = getenv("TMPDIR");
+    char path[512];
+    snprintf(path, sizeof path, "%s/pieces.npy", folder != NULL ? folder : "/tmp");
+    for (size_t cut = 0; cut < 2; cut++) {
+        FILE *file = fopen(path, "wb");
+        assert_non_null(file);
+        assert_int_equal(fwrite(bytes, 1, size - cut, file), size - cut);
+        fclose(file);
+        rs_npy_reader *reader = NULL;
+        rs_npy array;
+        const rs_status status = rs_npy_open(path, &reader, &array, diag);
+        assert_int_equal(status, cut == 0 ? RS_OK : RS_BAD_INPUT);
+        if (status != RS_OK)
+            continue;
+        assert_int_equal(array.n_axes, 2);
+        assert_int_equal(array.count, COUNT);
+        for (int64_t at = 0; at < COUNT; at += PIECE)
+            rs_assert_ok(rs_npy_read_floats(reader, values + at, COUNT - at < PIECE ? COUNT - at : PIECE, diag), diag);
+        for (int i = 0; i < COUNT; i++)
+            assert_true(values[i] == (float)numbers[i]);
+        assert_int_equal(rs_npy_read_floats(reader, values, 1, NULL), RS_BAD_INPUT);
+        rs_npy_close(reader);
+    }
+    remove(path);
+    rs_free(bytes);
+    rs_diag_free(diag);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_from_numpy),
-        cmocka_unit_test(check_types),
-        cmocka_unit_test(check_refused),
-        cmocka_unit_test(check_damage),
+        cmocka_unit_test(check_from_numpy), cmocka_unit_test(check_types),  cmocka_unit_test(check_refused),
+        cmocka_unit_test(check_damage),     cmocka_unit_test(check_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

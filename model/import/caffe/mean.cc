@@ -1,5 +1,4 @@
 // Mean images (mean.binaryproto).
-#include <new>
 #include <string>
 
 #include "base/file.h"
@@ -11,16 +10,15 @@
 extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float **values, rs_diag *diag)
 {
     *values = nullptr;
-    uint8_t *data = nullptr;
-    try {
+    return ristretto::guarded(diag, [&] {
+        uint8_t *data = nullptr;
         std::size_t size = 0;
         rs_status st = ristretto::read_binary(path, "a mean image (binaryproto)", false, &data, &size, diag);
+        const ristretto::Owned<uint8_t> owner(data);
         if (st != RS_OK)
             return st;
         rs_param blob {};
         st = ristretto::read_blob(path, data, ristretto::Span { data, size }, "the mean image", &blob, diag);
-        rs_free(data);
-        data = nullptr;
         if (st != RS_OK)
             return st;
         const rs_shape &s = blob.shape;
@@ -35,15 +33,12 @@ extern "C" rs_status rs_caffe_read_mean(const char *path, int64_t dim[3], float 
         return ristretto::bad(diag, rs_loc { path, 0, 0 }, "",
                               std::string("the mean image is ") + rs_shape_text(&s, text, sizeof text) +
                                   ", expected 1 x channels x height x width");
-    } catch (const std::bad_alloc &) {
-        rs_free(data);
-        return rs_out_of_memory(diag);
-    }
+    });
 }
 
 extern "C" rs_status rs_caffe_write_mean(const char *path, const int64_t dim[3], const float *values, rs_diag *diag)
 {
-    try {
+    return ristretto::guarded(diag, [&] {
         // Old readers know the four numbers only.
         ristretto::caffe::BlobProto blob;
         blob.set_num(1);
@@ -60,7 +55,5 @@ extern "C" rs_status rs_caffe_write_mean(const char *path, const int64_t dim[3],
             return st;
         fwrite(bytes.data(), 1, bytes.size(), rs_output_stream(out));
         return rs_output_commit(out, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    });
 }

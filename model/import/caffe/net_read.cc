@@ -1,7 +1,6 @@
 // Prototxt -> rs_net.
 #include <cmath>
 #include <map>
-#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -458,7 +457,7 @@ extern "C" rs_status rs_caffe_read_net(const char *path, rs_phase phase, rs_net 
 extern "C" rs_status rs_caffe_read_net_for(const char *path, const rs_net_state *state, rs_net **net, rs_diag *diag)
 {
     *net = nullptr;
-    try {
+    const rs_status status = ristretto::guarded(diag, [&] {
         ristretto::Text text;
         ristretto::caffe::NetParameter file;
         ristretto::Report report(diag);
@@ -468,9 +467,10 @@ extern "C" rs_status rs_caffe_read_net_for(const char *path, const rs_net_state 
         ristretto::NetReader reader(text, *state, &report);
         reader.read(file, net);
         return report.finish();
-    } catch (const std::bad_alloc &) {
+    });
+    if (status != RS_OK) {
         rs_net_free(*net);
         *net = nullptr;
-        return rs_out_of_memory(diag);
     }
+    return status;
 }

@@ -122,19 +122,13 @@ static rs_status write_net(const rs_net *net, const char *path, rs_diag *diag)
 
 extern "C" rs_status rs_caffe_write_net(const rs_net *net, const char *path, rs_diag *diag)
 {
-    try {
-        return ristretto::write_net(net, path, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::write_net(net, path, diag); });
 }
 
 extern "C" rs_status rs_caffe_net_text(const rs_net *net, char **text, rs_diag *diag)
 {
-    try {
+    return ristretto::guarded(diag, [&] {
         *text = ristretto::copy_text(ristretto::net_text(net));
         return RS_OK;
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    });
 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -226,9 +225,5 @@ rs_status write_quantized(const char *source, const rs_net *net, const char *pat
 
 extern "C" rs_status rs_caffe_write_quantized(const char *source, const rs_net *net, const char *path, rs_diag *diag)
 {
-    try {
-        return ristretto::write_quantized(source, net, path, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::write_quantized(source, net, path, diag); });
 }

@@ -280,7 +280,7 @@ class SolverReader
 extern "C" rs_status rs_caffe_read_solver(const char *path, rs_solver_param **solver, rs_diag *diag)
 {
     *solver = nullptr;
-    try {
+    const rs_status status = ristretto::guarded(diag, [&] {
         ristretto::Text text;
         ristretto::caffe::SolverParameter file;
         ristretto::Report report(diag);
@@ -289,11 +289,12 @@ extern "C" rs_status rs_caffe_read_solver(const char *path, rs_solver_param **so
             return report.has_errors() ? report.finish() : st;
         ristretto::SolverReader(text, file, &report).read(solver);
         return report.finish();
-    } catch (const std::bad_alloc &) {
+    });
+    if (status != RS_OK) {
         rs_solver_param_free(*solver);
         *solver = nullptr;
-        return rs_out_of_memory(diag);
     }
+    return status;
 }
 
 extern "C" void rs_solver_param_free(rs_solver_param *solver)

@@ -110,20 +110,12 @@ rs_status write_state(const rs_solver_state *state, const char *path, rs_diag *d
 extern "C" rs_status rs_caffe_read_solver_state(const char *path, rs_solver_state **state, rs_diag *diag)
 {
     *state = nullptr;
-    try {
-        return ristretto::read_state(path, state, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::read_state(path, state, diag); });
 }
 
 extern "C" rs_status rs_caffe_write_solver_state(const rs_solver_state *state, const char *path, rs_diag *diag)
 {
-    try {
-        return ristretto::write_state(state, path, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::write_state(state, path, diag); });
 }
 
 extern "C" void rs_solver_state_free(rs_solver_state *state)

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -320,27 +319,15 @@ rs_status write_weights(const rs_net *net, const char *path, rs_diag *diag)
 
 extern "C" rs_status rs_caffe_read_weights(const char *path, rs_net *net, rs_diag *diag)
 {
-    try {
-        return ristretto::read_weights(path, net, false, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::read_weights(path, net, false, diag); });
 }
 
 extern "C" rs_status rs_caffe_read_some_weights(const char *path, rs_net *net, rs_diag *diag)
 {
-    try {
-        return ristretto::read_weights(path, net, true, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::read_weights(path, net, true, diag); });
 }
 
 extern "C" rs_status rs_caffe_write_weights(const rs_net *net, const char *path, rs_diag *diag)
 {
-    try {
-        return ristretto::write_weights(net, path, diag);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    return ristretto::guarded(diag, [&] { return ristretto::write_weights(net, path, diag); });
 }

@@ -53,6 +53,13 @@ int NetBuilder::new_blob(const std::string &name)
     return net_->n_blobs++;
 }
 
+void NetBuilder::rename(int blob, const std::string &name)
+{
+    char *copy = copy_text(name);
+    rs_free(net_->blobs[blob].name);
+    net_->blobs[blob].name = copy;
+}
+
 rs_layer &NetBuilder::add(rs_layer_type type, const std::string &name, const std::vector<int> &bottoms,
                           const std::vector<int> &tops)
 {

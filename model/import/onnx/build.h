@@ -24,6 +24,7 @@ class NetBuilder
     NetBuilder &operator=(const NetBuilder &) = delete;
 
     int new_blob(const std::string &name);
+    void rename(int blob, const std::string &name);
     // Appends a layer; its name is made unique. The reference holds until the next layer is added.
     rs_layer &add(rs_layer_type type, const std::string &name, const std::vector<int> &bottoms,
                   const std::vector<int> &tops);

@@ -1,7 +1,7 @@
 // ONNX model -> rs_net: the model around the nodes.
+#include <algorithm>
 #include <climits>
 #include <memory>
-#include <new>
 
 #include <google/protobuf/stubs/logging.h>
 
@@ -62,6 +62,8 @@ void OnnxReader::count_uses()
         names_.initializers[t.name()] = &t;
     for (const auto &o : graph_.output())
         names_.uses[o.name()]++;
+    if (wanted_ != nullptr)
+        names_.uses[wanted_]++;
 }
 
 void OnnxReader::inputs()
@@ -81,9 +83,15 @@ void OnnxReader::inputs()
             continue;
         }
         rs_shape shape = { 0, { 0 } };
-        if (first && input_ != nullptr && input_->dim[0] > 0)
-            shape = *input_;
-        else if (!input_shape(type.shape(), who, first ? input_ : nullptr, &shape))
+        if (first && input_ != nullptr && (input_->dim[0] > 0 || !type.has_shape())) {
+            const int axes = type.has_shape() ? type.shape().dim_size() : input_->n_axes;
+            if (axes != input_->n_axes && axes != input_->n_axes + 1) {
+                complain("", who + " has " + std::to_string(axes) + " axes, the shape that is given has " +
+                                 std::to_string(input_->n_axes));
+                continue;
+            }
+            shape = given_shape(axes);
+        } else if (!input_shape(type.shape(), who, first ? input_ : nullptr, &shape))
             continue;
         first = false;
         const int blob = build_.new_blob(in.name());
@@ -98,6 +106,17 @@ void OnnxReader::inputs()
         complain("", "the model has no input");
 }
 
+// The caller's shape; without a batch if the model has one axis more.
+rs_shape OnnxReader::given_shape(int axes) const
+{
+    rs_shape shape = { 0, { 0 } };
+    if (axes == input_->n_axes + 1)
+        shape.dim[shape.n_axes++] = 1;
+    for (int i = 0; i < input_->n_axes; i++)
+        shape.dim[shape.n_axes++] = input_->dim[i] > 0 ? input_->dim[i] : 1;
+    return shape;
+}
+
 bool OnnxReader::input_shape(const onnx::TensorShapeProto &from, const std::string &who, const rs_shape *open,
                              rs_shape *shape)
 {
@@ -109,14 +128,14 @@ bool OnnxReader::input_shape(const onnx::TensorShapeProto &from, const std::stri
     for (int i = 0; i < from.dim_size(); i++) {
         int64_t d = from.dim(i).dim_value();
         if (!from.dim(i).has_dim_value() || d == 0) {
-            const bool given = open != nullptr && open->n_axes == from.dim_size();
-            if (i > 0 && !given) {
+            const int at = open != nullptr ? i + open->n_axes - from.dim_size() : 0; // the last axes go together
+            if (i > 0 && at < 1) {
                 complain("give the input's shape (--input)",
                          who + " leaves axis " + std::to_string(i) + " open" +
                              (from.dim(i).has_dim_param() ? " (" + quoted(from.dim(i).dim_param()) + ")" : ""));
                 return false;
             }
-            d = i > 0 ? open->dim[i] : 1;
+            d = i > 0 ? open->dim[at] : 1;
         }
         if (d < 1 || d > max_size) {
             complain("", who + ": dimension " + std::to_string(d) + ", expected 1 to " + std::to_string(max_size));
@@ -141,11 +160,36 @@ void OnnxReader::outputs()
         const auto it = values_.find(o.name());
         if (it == values_.end())
             complain("", "no node gives the output " + quoted(o.name()));
-        else if (it->second.quantized >= 0)
-            complain("", "the output " + quoted(o.name()) + " holds a QuantizeLinear's integers, expected floats");
-        else if (it->second.blob >= 0 && !it->second.flat.empty())
-            flattened(&it->second);
+        else
+            settle(o.name(), "the output " + quoted(o.name()), &it->second);
     }
+    if (wanted_ == nullptr)
+        return;
+    const auto it = values_.find(wanted_);
+    if (it == values_.end())
+        complain("", "the model computes no value " + quoted(wanted_));
+    else
+        settle(wanted_, "the value " + quoted(wanted_), &it->second);
+}
+
+// Gives a value that somebody will ask for by its name a blob of its own shape and name.
+void OnnxReader::settle(const std::string &name, const std::string &what, Value *v)
+{
+    if (v->quantized >= 0)
+        return complain("", what + " holds a QuantizeLinear's integers, expected floats");
+    if (v->padded())
+        return complain("", what + " is padded by a Pad node, which only a convolution or average pooling can take");
+    if (v->constant != nullptr && wanted_ != nullptr && name == wanted_)
+        return complain("", what + " is a constant, which no layer computes");
+    if (v->blob < 0)
+        return;
+    const int blob = v->flat.empty() ? v->blob : flattened(v);
+    const std::string present = build_.net()->blobs[blob].name;
+    const auto is_present = [&](const onnx::ValueInfoProto &info) { return info.name() == present; };
+    const bool is_asked_for = std::any_of(graph_.input().begin(), graph_.input().end(), is_present) ||
+                              std::any_of(graph_.output().begin(), graph_.output().end(), is_present);
+    if (!is_asked_for || (wanted_ != nullptr && name == wanted_))
+        build_.rename(blob, name);
 }
 
 // Reads the present node by the operator that it names.
@@ -221,20 +265,17 @@ static rs_status read_model(const char *path, onnx::ModelProto *model, std::size
 
 } // namespace ristretto
 
-extern "C" rs_status rs_onnx_read(const char *path, const rs_shape *input, rs_net **net, rs_diag *diag)
+extern "C" rs_status rs_onnx_read(const char *path, const rs_shape *input, const char *value, rs_net **net,
+                                  rs_diag *diag)
 {
     *net = nullptr;
-    try {
+    return ristretto::guarded(diag, [&] {
         ristretto::onnx::ModelProto model;
         std::size_t size = 0;
         const rs_status st = ristretto::read_model(path, &model, &size, diag);
         if (st != RS_OK)
             return st;
-        ristretto::OnnxReader reader(path, model, size, input, diag);
+        ristretto::OnnxReader reader(path, model, size, { input, value }, diag);
         return reader.read(net);
-    } catch (const ristretto::Failed &failed) {
-        return failed.status;
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    });
 }

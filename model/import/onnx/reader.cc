@@ -138,9 +138,15 @@ int OnnxReader::flattened(Value *v)
         return from;
     }
     const int top = build_.new_blob(unique_blob(v->flat));
-    rs_layer &layer = build_.add(RS_LAYER_FLATTEN, v->flat, { from }, { top });
-    layer.flatten.axis = 1;
-    layer.flatten.end_axis = -1;
+    const bool column = build_.shape(from).n_axes == 1; // it has no axis 1 to begin at
+    rs_layer &layer = build_.add(column ? RS_LAYER_RESHAPE : RS_LAYER_FLATTEN, v->flat, { from }, { top });
+    if (column) {
+        layer.reshape.num_axes = -1;
+        layer.reshape.shape = rs_shape { 2, { 0, 1 } };
+    } else {
+        layer.flatten.axis = 1;
+        layer.flatten.end_axis = -1;
+    }
     infer();
     const std::string flat = v->flat;
     for (auto &entry : values_) // all names of this view
@@ -341,6 +347,7 @@ void OnnxReader::finish()
 
 void OnnxReader::result(int top)
 {
+    build_.rename(top, node_->output(0)); // what the blob holds from now on
     Value v;
     v.blob = top;
     bind(node_->output(0), v);

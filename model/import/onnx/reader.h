@@ -35,10 +35,10 @@ struct Value {
 };
 
 // This node cannot be read; what is wrong has been said.
-struct Refused {
-};
-struct Failed {
-    rs_status status;
+struct Refused : Failed {
+    Refused() : Failed { RS_BAD_INPUT }
+    {
+    }
 };
 
 // The window of a convolution or pooling: kernel, stride, dilation, padding before and after, of height and width.
@@ -51,10 +51,15 @@ std::string shape_text(const rs_shape &shape);
 class OnnxReader
 {
   public:
-    OnnxReader(const char *path, const onnx::ModelProto &model, std::size_t file_size, const rs_shape *input,
+    // What the caller wants: a shape for the first input, and a value to be kept (rs_onnx_read), or nullptr.
+    struct Wishes {
+        const rs_shape *input;
+        const char *value;
+    };
+    OnnxReader(const char *path, const onnx::ModelProto &model, std::size_t file_size, const Wishes &wishes,
                rs_diag *diag)
-        : path_(path), model_(model), graph_(model.graph()), file_size_(file_size), input_(input), diag_(diag),
-          build_(path, model.graph().name())
+        : path_(path), model_(model), graph_(model.graph()), file_size_(file_size), input_(wishes.input),
+          wanted_(wishes.value), diag_(diag), build_(path, model.graph().name())
     {
     }
 
@@ -165,8 +170,10 @@ class OnnxReader
     void versions();
     void count_uses();
     void inputs();
+    rs_shape given_shape(int axes) const;
     bool input_shape(const onnx::TensorShapeProto &from, const std::string &who, const rs_shape *open, rs_shape *shape);
     void outputs();
+    void settle(const std::string &name, const std::string &what, Value *v);
     void read_node(int index);
     void read_operator();
     int flattened(Value *v);
@@ -178,6 +185,7 @@ class OnnxReader
     const onnx::GraphProto &graph_;
     const std::size_t file_size_;
     const rs_shape *input_;
+    const char *wanted_;
     rs_diag *diag_;
     NetBuilder build_;
     int64_t opset_ = 0, total_params_ = 0;

@@ -16,7 +16,10 @@ namespace
 constexpr int64_t opset = 13, ir_version = 7;
 
 // A layer that cannot be written; what is wrong has been said.
-struct LayerRefused {
+struct LayerRefused : Failed {
+    LayerRefused() : Failed { RS_BAD_INPUT }
+    {
+    }
 };
 
 onnx::AttributeProto *attribute(onnx::NodeProto *n, const char *name, onnx::AttributeProto::AttributeType type)
@@ -25,6 +28,12 @@ onnx::AttributeProto *attribute(onnx::NodeProto *n, const char *name, onnx::Attr
     a->set_name(name);
     a->set_type(type);
     return a;
+}
+
+// A layer in place that does nothing in use.
+bool is_left_out(const rs_layer &l)
+{
+    return (l.type == RS_LAYER_DROPOUT || l.type == RS_LAYER_IDENTITY) && l.tops[0] == l.bottoms[0];
 }
 
 } // namespace
@@ -70,6 +79,10 @@ rs_status OnnxWriter::write(const char *path)
                    "the weights take " + std::to_string(bytes) + " bytes, too many for one ONNX file (2 GiB)");
     current_.resize(static_cast<std::size_t>(net_->n_blobs));
     read_.assign(static_cast<std::size_t>(net_->n_blobs), false);
+    last_writer_.assign(static_cast<std::size_t>(net_->n_blobs), nullptr);
+    for (int i = 0; i < net_->n_layers; i++)
+        for (int t = 0; t < net_->layers[i].n_tops && !is_left_out(net_->layers[i]); t++)
+            last_writer_[static_cast<std::size_t>(net_->layers[i].tops[t])] = &net_->layers[i];
     for (int i = 0; i < net_->n_layers; i++) {
         layer_ = &net_->layers[i];
         index_ = i;
@@ -124,8 +137,9 @@ const rs_shape &OnnxWriter::in(int i) const
 std::string OnnxWriter::top(int i)
 {
     const std::size_t b = static_cast<std::size_t>(layer_->tops[i]);
-    const bool in_place = !current_[b].empty();
-    current_[b] = unique(in_place ? std::string(net_->blobs[b].name) + "/" + layer_->name : net_->blobs[b].name);
+    // The blob's name is that of the value that stays in it.
+    const bool stays = last_writer_[b] == layer_;
+    current_[b] = unique(stays ? net_->blobs[b].name : std::string(net_->blobs[b].name) + "/" + layer_->name);
     read_[b] = false;
     return current_[b];
 }
@@ -237,10 +251,8 @@ void OnnxWriter::write_layer()
 
 extern "C" rs_status rs_onnx_write(const rs_net *net, const char *path, rs_diag *diag)
 {
-    try {
+    return ristretto::guarded(diag, [&] {
         ristretto::OnnxWriter writer(net, diag);
         return writer.write(path);
-    } catch (const std::bad_alloc &) {
-        return rs_out_of_memory(diag);
-    }
+    });
 }

@@ -103,6 +103,7 @@ class OnnxWriter
     std::map<std::string, std::string> params_; // constants of the layers' parameters
     std::vector<std::string> current_;          // what each blob is called now; empty before it is there
     std::vector<bool> read_;                    // since it was called so
+    std::vector<const rs_layer *> last_writer_; // of each blob: the layer whose value stays in it
 };
 
 } // namespace ristretto
