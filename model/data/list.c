@@ -109,7 +109,8 @@ static rs_status read_lines(image_list *l, size_t size, rs_diag *diag)
     rs_status st = RS_OK;
     int32_t number = 0;
     char *const end = l->text + size;
-    for (char *line = l->text; line < end && st != RS_RESOURCE;) {
+    const bool marked = size >= 3 && memcmp(l->text, "\xef\xbb\xbf", 3) == 0; /* a byte-order mark */
+    for (char *line = l->text + (marked ? 3 : 0); line < end && st != RS_RESOURCE;) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         if (stop == NULL)
             stop = end; /* rs_read_file leaves a byte behind the last */

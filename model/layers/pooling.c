@@ -32,8 +32,8 @@ static pooling_geometry geometry_of(const rs_op *op)
         g.stride_h = g.stride_w = 1;
         g.pad_h = g.pad_w = 0;
     }
-    g.out_height = rs_pooling_output(g.height, g.kernel_h, g.stride_h, g.pad_h, p->floor);
-    g.out_width = rs_pooling_output(g.width, g.kernel_w, g.stride_w, g.pad_w, p->floor);
+    g.out_height = rs_pooling_output(g.height, g.kernel_h, g.stride_h, g.pad_h, p->floor[0]);
+    g.out_width = rs_pooling_output(g.width, g.kernel_w, g.stride_w, g.pad_w, p->floor[1]);
     return g;
 }
 
@@ -422,8 +422,8 @@ static rs_status shape(rs_net *net, rs_layer *layer, const rs_shape *in, rs_shap
         return RS_BAD_INPUT;
     *out = (rs_shape) { 4,
                         { in->dim[0], in->dim[1],
-                          rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor),
-                          rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor) } };
+                          rs_pooling_output(in->dim[2], p->kernel_h, p->stride_h, p->pad_h, p->floor[0]),
+                          rs_pooling_output(in->dim[3], p->kernel_w, p->stride_w, p->pad_w, p->floor[1]) } };
     return RS_OK;
 }
 

@@ -65,7 +65,7 @@ typedef struct rs_pooling_param {
     rs_pool_method method;
     bool global;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
-    bool floor;           /* the output's size is rounded down (round_mode: FLOOR), as other frameworks do */
+    bool floor[2];        /* height, width: the output's size is rounded down (round_mode: FLOOR) */
     bool exclude_padding; /* an average divides by the pixels of the image in the window only; no Caffe has this, ONNX
                              and we do */
 } rs_pooling_param;

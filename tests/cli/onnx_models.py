@@ -92,6 +92,7 @@ for name, attributes in (
         ("rounded down", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}),
         ("ceil_mode", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
         ("ceil_mode, pads", {"kernel_shape": [2, 3], "strides": [3, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1}),
+        ("ceil_mode, another rounding along each axis", {"kernel_shape": [4, 2], "strides": [2, 4], "ceil_mode": 1}),
         ("asymmetric pads", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 0, 1]}),
         ("auto_pad", {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"})):
     same(f"MaxPool, {name}", model([node("MaxPool", ["x"], **attributes)], IN), X,
@@ -129,6 +130,7 @@ for name, nodes, constants, expected in (
          {"s": scale, "b": shift, "m": mean, "v": var},
          scale.reshape(one) * (X - mean.reshape(one)) / np.sqrt(var.reshape(one) + 1e-3) + shift.reshape(one)),
         ("Dropout", [node("Dropout", ["x"])], {}, X),
+        ("Dropout with inputs", [node("Dropout", ["x", "half", "off"])], {"half": np.float32(0.5), "off": np.array(False)}, X),
         ("Identity", [node("Identity", ["x"], "a"), node("Relu", ["a"])], {}, np.maximum(X, 0)),
         ("Add two values", [node("Relu", ["x"], "a"), node("Add", ["a", "x"])], {}, np.maximum(X, 0) + X),
         ("Sub", [node("Relu", ["x"], "a"), node("Sub", ["a", "x"])], {}, np.maximum(X, 0) - X),
@@ -264,6 +266,12 @@ check("its summary", got.returncode == 0 and f'"parameters": {2 * (144 + 9 + 8) 
 refused("an operator that is not supported", model([node("Relu", ["x"], "a"), node("Gelu", ["a"], "b", name="act"), node("Relu", ["b"], "c"), node("If", ["c"])], IN), X,
         "net.onnx: error: node 1 'act' (Gelu): the operator is not supported", "hint: supported are Add, AveragePool")
 refused("two at once", model([node("Gelu", ["x"], "a"), node("Erf", ["x"], "b"), node("Add", ["a", "b"])], IN), X, "node 0 (Gelu)", "node 1 (Erf)")
+refused("many nodes of one operator", model([node("Erf", ["x"], "a"), node("Gelu", ["a"], "b"), node("Erf", ["b"], "c"), node("Erf", ["c"])], IN), X,
+        "node 0 (Erf): the operator is not supported; 3 nodes are of it", "node 1 (Gelu): the operator is not supported\n")
+refused("Dropout in training", model([node("Dropout", ["x", "half", "on"])], IN, constants={"half": np.float32(0.5), "on": np.array(True)}), X,
+        "training_mode is on")
+refused("pads that no pooling of ours has", model([node("AveragePool", ["x"], kernel_shape=[3, 3], strides=[1, 1], pads=[0, 0, 0, 2])], IN), X,
+        "pads of 0 before and 2 after an axis of 8 give 8 values, which pads of the same size do not")
 refused("an attribute that is not known", model([node("Relu", ["x"], slope=2)], IN), X, "node 0 (Relu): attribute 'slope' is not supported")
 refused("an operator set that is too new", model([node("Relu", ["x"])], IN, opset=18), X, "operator set 18, expected 7 to 17")
 refused("one that is too old", model([node("Relu", ["x"])], IN, opset=6), X, "operator set 6, expected 7 to 17")

@@ -1,4 +1,5 @@
 // Prototxt -> rs_net.
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -191,7 +192,7 @@ class NetReader
         net_->layers = new_array<rs_layer>(layers.size() + 1);
         net_->blobs = new_array<rs_blob>(tops);
 
-        inputs(file);
+        inputs(file, layers);
         for (std::size_t i = 0; i < layers.size(); i++)
             layer(layers, i);
     }
@@ -199,6 +200,13 @@ class NetReader
     rs_loc keep(rs_loc loc) const
     {
         return rs_loc { net_->path, loc.line, loc.column };
+    }
+
+    void rename(int blob, const std::string &name)
+    {
+        char *copy = copy_text(name);
+        rs_free(net_->blobs[blob].name);
+        net_->blobs[blob].name = copy;
     }
 
     int new_blob(const std::string &name, int producer)
@@ -209,10 +217,26 @@ class NetReader
         return net_->n_blobs++;
     }
 
+    // Whether a layer gives a blob that it does not read, so that an input of this name without a shape is none: Caffe
+    // drops such inputs.
+    static bool is_given(const std::vector<FileLayer> &layers, const std::string &name)
+    {
+        for (const FileLayer &l : layers) {
+            const auto &tops = l.param.top(), &bottoms = l.param.bottom();
+            if (std::find(tops.begin(), tops.end(), name) != tops.end())
+                return std::find(bottoms.begin(), bottoms.end(), name) == bottoms.end();
+        }
+        return false;
+    }
+
     // The net-level fields input, input_dim and input_shape become an Input layer, as in Caffe.
-    void inputs(const caffe::NetParameter &file)
+    void inputs(const caffe::NetParameter &file, const std::vector<FileLayer> &layers)
     {
         const Node root = Node::root(text_, file);
+        const bool shapeless = file.input_dim_size() == 0 && file.input_shape_size() == 0;
+        if (shapeless && std::all_of(file.input().begin(), file.input().end(),
+                                     [&](const std::string &name) { return is_given(layers, name); }))
+            return;
         if (file.input_size() == 0) {
             if (file.input_dim_size() > 0)
                 bad(root.at("input_dim"), "", "input_dim without input");
@@ -239,6 +263,8 @@ class NetReader
         layer->tops = new_array<int>(static_cast<std::size_t>(n));
         layer->bottoms = new_array<int>(1);
         for (int i = 0; i < n; i++) {
+            if (shapeless && is_given(layers, file.input(i)))
+                continue;
             if (produced_.count(file.input(i)) > 0) {
                 bad(root.at("input", i), "", "input " + quoted(file.input(i)) + " is given twice");
                 continue;
@@ -294,14 +320,8 @@ class NetReader
                 bad(l.node.loc(), "", layer_name(p) + " has no type");
             usable = false;
         } else if (type == nullptr) {
-            bool known = false;
-            std::string hint = unsupported_type_hint(p.type(), &known);
-            if (known && said_what_is_supported_)
-                hint.clear();
-            said_what_is_supported_ = said_what_is_supported_ || known;
-            bad(l.node.at("type"), hint,
-                layer_name(p) + (known ? " is of type " + quoted(p.type()) + ", which is not supported"
-                                       : ": unknown layer type " + quoted(p.type())));
+            if (refused_types_.insert(p.type()).second)
+                refuse_type(layers, index);
             usable = false;
         }
         // An input's fields say more about its tops, which have to be known first.
@@ -316,6 +336,24 @@ class NetReader
         tops(l, type != nullptr, out);
         if (usable && late)
             fields(l, *type, out);
+    }
+
+    // Says once of all layers of a type that it is not supported.
+    void refuse_type(const std::vector<FileLayer> &layers, std::size_t index)
+    {
+        const caffe::LayerParameter &p = layers[index].param;
+        const auto same = [&](const FileLayer &l) { return l.param.type() == p.type(); };
+        const auto n = std::count_if(layers.begin(), layers.end(), same);
+        bool known = false;
+        std::string hint = unsupported_type_hint(p.type(), &known);
+        if (known && said_what_is_supported_)
+            hint.clear();
+        said_what_is_supported_ = said_what_is_supported_ || known;
+        std::string what = layer_name(p) + (known ? " is of type " + quoted(p.type()) + ", which is not supported"
+                                                  : ": unknown layer type " + quoted(p.type()));
+        if (n > 1)
+            what += ", and so are " + std::to_string(n - 1) + " more" + (known ? "" : " of this type");
+        bad(layers[index].node.at("type"), hint, what);
     }
 
     void fields(const FileLayer &l, const CaffeType &type, rs_layer *out)
@@ -374,10 +412,11 @@ class NetReader
             if (known && !rs_layer_rule_of(out->type)->in_place)
                 bad(l.node.at("top", i), "give the top a name of its own",
                     layer_name(p) + " (" + p.type() + ") cannot work in place");
-            else if (it->second.readers.size() > 1)
-                bad(l.node.at("top", i), "give the top a name of its own",
-                    layer_name(p) + " changes " + quoted(name) + " in place, which layer " +
-                        quoted(net_->layers[it->second.readers[0]].name) + " reads as it was before");
+            if (it->second.readers.size() > 1) { // others read it as it was: Caffe gives each of them a copy
+                rename(it->second.blob, name + "/before " + p.name());
+                out->tops[out->n_tops++] = new_blob(name, self);
+                continue;
+            }
             it->second.layer = self;
             it->second.readers.clear();
             out->tops[out->n_tops++] = it->second.blob;
@@ -439,6 +478,7 @@ class NetReader
     const rs_net_state &state_;
     Report *report_;
     bool said_what_is_supported_ = false;
+    std::set<std::string> refused_types_;
     rs_net *net_ = nullptr;
     std::map<std::string, Produced> produced_;
     std::map<std::string, int> names_;    // layer -> line

@@ -374,6 +374,7 @@ std::string list_of(const std::vector<std::string> &words)
 struct Finding {
     int line, column;
     std::string text, hint;
+    bool is_warning = false;
     bool other_file = false;            // the file is of another kind: one such finding says it all
     int blank_from = -1, blank_to = -1; // tokens to blank out before parsing again; -1: no way to go on
 };
@@ -422,6 +423,14 @@ void explain_expected(const Complaint &c, const Tokens &tokens, int token, Findi
                   c.text.substr(found + 10, c.text.size() - found - 12);
 }
 
+// Messages of data layers, to which forks of Caffe add fields of their own. They say how images are read and varied.
+bool is_of_data(const Descriptor *type)
+{
+    static const char *const names[] = { "TransformationParameter", "DataParameter",       "ImageDataParameter",
+                                         "MemoryDataParameter",     "WindowDataParameter", "HDF5DataParameter" };
+    return std::any_of(std::begin(names), std::end(names), [&](const char *name) { return type->name() == name; });
+}
+
 void explain_unknown_field(const Complaint &c, const Tokens &tokens, int token, Finding *f)
 {
     const std::string type_name = quotation(c.text, 0), field = quotation(c.text, 1);
@@ -439,6 +448,10 @@ void explain_unknown_field(const Complaint &c, const Tokens &tokens, int token, 
             f->hint.clear();
         } else if (f->hint.empty()) {
             f->hint = elsewhere(type, field);
+        }
+        if (f->hint.empty() && is_of_data(type)) {
+            f->is_warning = true;
+            f->text += " is left out: it is about the data of a training";
         }
     }
 }
@@ -575,6 +588,10 @@ static rs_status parse(Message *message, Text *text, Report *report)
         text->complete = false;
     }
     for (const Finding &f : findings) {
+        if (f.is_warning) {
+            report->warning(rs_loc { text->path.c_str(), f.line, f.column }, f.hint, f.text);
+            continue;
+        }
         report->error(rs_loc { text->path.c_str(), f.line, f.column }, f.hint, f.text);
         text->errors.emplace_back(f.line, f.column);
     }
@@ -600,7 +617,8 @@ rs_status read_text(const char *path, Message *message, Text *text, Report *repo
         return st;
     try {
         text->path = path;
-        text->content.assign(reinterpret_cast<const char *>(data), size);
+        const bool marked = size >= 3 && data[0] == 0xef && data[1] == 0xbb && data[2] == 0xbf; // a byte-order mark
+        text->content.assign(reinterpret_cast<const char *>(data) + (marked ? 3 : 0), size - (marked ? 3 : 0));
     } catch (...) {
         rs_free(data);
         throw;

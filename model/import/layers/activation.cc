@@ -131,6 +131,10 @@ void prelu_write_onnx(OnnxWriter &w)
 
 void clip_read_caffe(LayerReader &r, rs_layer *out)
 {
+    if (r.param().type() == "ReLU6") {
+        out->clip[1] = 6;
+        return;
+    }
     const caffe::ClipParameter &p = r.param().clip_param();
     const Node node = r.node().in("clip_param");
     if (!p.has_min() || !p.has_max())
@@ -212,7 +216,8 @@ const LayerFormats prelu_formats = { { { "PReLU", { "prelu_param" }, false, fals
                                      { { "PRelu", 2, 2, "", prelu_read_onnx } },
                                      prelu_write_onnx };
 
-const LayerFormats clip_formats = { { { "Clip", { "clip_param" }, false, false } },
+const LayerFormats clip_formats = { { { "Clip", { "clip_param" }, false, false },
+                                      { "ReLU6", { "relu_param" }, false, false } },
                                     clip_read_caffe,
                                     clip_write_caffe,
                                     { { "Clip", 1, 3, " min max ", clip_read_onnx } },

@@ -18,6 +18,8 @@ void read_caffe(LayerReader &r, rs_layer *out)
         r.bad(node.loc(), "", r.name() + " has no num_output");
     to->out_channels = c.has_num_output() ? r.within(c.num_output(), 1, max_size, node, "num_output") : 1;
     to->groups = r.within(c.group(), 1, max_size, node, "group");
+    if (r.param().type() == "ConvolutionDepthwise") // one output of each channel, whatever `group` says
+        to->groups = to->out_channels;
     if (to->out_channels % to->groups != 0)
         r.bad(node.at("group"), "",
               r.name() + ": num_output " + std::to_string(to->out_channels) + " cannot be divided into " +
@@ -202,6 +204,8 @@ void write_onnx(OnnxWriter &w)
 
 const LayerFormats convolution_formats = {
     { { "Convolution", { "convolution_param" }, false, false },
+      { "ConvolutionDepthwise", { "convolution_param" }, false, false },
+      { "DepthwiseConvolution", { "convolution_param" }, false, false },
       { "ConvolutionRistretto", { "convolution_param", "quantization_param" }, false, true } },
     read_caffe,
     write_caffe,

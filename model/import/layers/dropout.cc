@@ -33,6 +33,11 @@ void read_onnx(OnnxReader &r)
     }
     if (!(ratio >= 0 && ratio < 1))
         r.refuse("its ratio is not at least 0 and less than 1");
+    if (r.has_input(2)) {
+        const TensorPtr training = r.constant(2, "training_mode");
+        if (training->size() != 1 || training->at(0) < 0 || training->at(0) > 0)
+            r.refuse("training_mode is on: its values would be random", "export the model for inference");
+    }
     r.layer(RS_LAYER_DROPOUT, { r.blob(0) }).dropout_ratio = static_cast<float>(ratio);
     r.finish();
 }

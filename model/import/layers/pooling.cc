@@ -15,7 +15,10 @@ void read_caffe(LayerReader &r, rs_layer *out)
     rs_pooling_param *to = &out->pooling;
     if (p.pool() == caffe::PoolingParameter::STOCHASTIC)
         r.bad(node.at("pool"), "supported are MAX and AVE", r.name() + ": STOCHASTIC pooling is not supported");
-    to->floor = p.round_mode() == caffe::PoolingParameter::FLOOR;
+    if (p.has_ceil_mode() && p.has_round_mode() && p.ceil_mode() != (p.round_mode() == caffe::PoolingParameter::CEIL))
+        r.bad(node.at("ceil_mode"), "", r.name() + ": ceil_mode and round_mode do not agree");
+    to->floor[0] = p.has_ceil_mode() ? !p.ceil_mode() : p.round_mode() == caffe::PoolingParameter::FLOOR;
+    to->floor[1] = p.has_round_mode_w() ? p.round_mode_w() == caffe::PoolingParameter::FLOOR : to->floor[0];
     to->method = p.pool() == caffe::PoolingParameter::AVE ? RS_POOL_AVERAGE : RS_POOL_MAX;
     to->global = p.global_pooling();
     to->exclude_padding = p.exclude_padding();
@@ -82,8 +85,10 @@ void write_caffe(const rs_net &, const rs_layer &layer, caffe::LayerParameter *t
         p->set_pad_h(u32(r.pad_h));
         p->set_pad_w(u32(r.pad_w));
     }
-    if (r.floor)
+    if (r.floor[0])
         p->set_round_mode(caffe::PoolingParameter::FLOOR);
+    if (r.floor[0] != r.floor[1])
+        p->set_round_mode_w(r.floor[1] ? caffe::PoolingParameter::FLOOR : caffe::PoolingParameter::CEIL);
     if (r.exclude_padding)
         p->set_exclude_padding(true);
 }
@@ -102,7 +107,7 @@ void read_pool(OnnxReader &r)
         r.refuse("padding of a Pad node and of its own together is not supported");
     if (r.node().output_size() > 1 && r.is_used(r.node().output(1)))
         r.refuse("its second output (indices) is not supported");
-    bool can[2] = { true, true }; // the two rules of rounding: up, down
+    bool floor[2] = { false, false }; // of height and width
     for (std::size_t a = 0; a < 2; a++) {
         const int64_t size = shape.dim[2 + a];
         if (w.dilation[a] != 1)
@@ -118,11 +123,13 @@ void read_pool(OnnxReader &r)
         int64_t out = (span + (ceil ? w.stride[a] - 1 : 0)) / w.stride[a] + 1;
         if (ceil && (out - 1) * w.stride[a] >= size + w.before[a])
             out--; // a window that would start behind the image
-        can[0] = can[0] && rs_pooling_output(size, w.kernel[a], w.stride[a], w.before[a], false) == out;
-        can[1] = can[1] && rs_pooling_output(size, w.kernel[a], w.stride[a], w.before[a], true) == out;
+        floor[a] = rs_pooling_output(size, w.kernel[a], w.stride[a], w.before[a], false) != out;
+        const int64_t down = rs_pooling_output(size, w.kernel[a], w.stride[a], w.before[a], true);
+        if (floor[a] && down != out)
+            r.refuse("pads of " + std::to_string(w.before[a]) + " before and " + std::to_string(w.after[a]) +
+                     " after an axis of " + std::to_string(size) + " give " + std::to_string(out) +
+                     " values, which pads of the same size do not");
     }
-    if (!can[0] && !can[1])
-        r.refuse("pads that differ before and after are not supported for this size");
     const bool padded = w.before[0] != 0 || w.before[1] != 0;
     rs_layer &l = r.layer(RS_LAYER_POOLING, { in });
     rs_pooling_param *p = &l.pooling;
@@ -133,7 +140,8 @@ void read_pool(OnnxReader &r)
     p->stride_w = w.stride[1];
     p->pad_h = w.before[0];
     p->pad_w = w.before[1];
-    p->floor = !can[0];
+    p->floor[0] = floor[0];
+    p->floor[1] = floor[1];
     p->exclude_padding = average && padded && !include;
     r.finish();
 }

@@ -75,11 +75,12 @@ void with_constant(OnnxReader &r, int x, int c, bool product, bool negate)
                  ", expected one value, one a channel, or one for each place");
     if (!product && merge_bias(r, in, one, channel, values))
         return;
+    const bool repeat = one && shape.n_axes >= 2; // by channel, as a convolution takes it in
+    if (repeat)
+        values.resize(static_cast<std::size_t>(shape.dim[1]), values[0]);
     rs_layer &l = r.layer(product ? RS_LAYER_SCALE : RS_LAYER_BIAS, { in });
-    l.scale.axis = 1;
-    l.scale.num_axes = one ? 0 : channel ? 1 : -1;
-    if (one && shape.n_axes < 2)
-        l.scale.axis = 0;
+    l.scale.axis = shape.n_axes < 2 ? 0 : 1;
+    l.scale.num_axes = channel || repeat ? 1 : one ? 0 : -1;
     r.finish();
     r.set_param(0, values);
 }

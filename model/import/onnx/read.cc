@@ -21,7 +21,9 @@ rs_status OnnxReader::read(rs_net **net)
     count_uses();
     normalizations_ = find_normalizations(graph_, &names_);
     inputs();
-    if (errors_ == 0)
+    const bool begins = errors_ == 0;
+    unsupported();
+    if (begins)
         for (int i = 0; i < graph_.node_size(); i++)
             if (normalizations_.inner.count(i) == 0)
                 read_node(i);
@@ -192,22 +194,46 @@ void OnnxReader::settle(const std::string &name, const std::string &what, Value 
         build_.rename(blob, name);
 }
 
+// The operator that a node names, or nullptr.
+static const OnnxOperator *operator_of(const onnx::NodeProto &node)
+{
+    if (!node.domain().empty() && node.domain() != "ai.onnx")
+        return nullptr;
+    for (const OnnxOperator &o : onnx_operators())
+        if (node.op_type() == o.name)
+            return &o;
+    return nullptr;
+}
+
+// Says of each operator that is not supported how many nodes are of it.
+void OnnxReader::unsupported()
+{
+    std::map<std::string, int> count;
+    for (int i = 0; i < graph_.node_size(); i++)
+        if (operator_of(graph_.node(i)) == nullptr && normalizations_.inner.count(i) == 0)
+            count[graph_.node(i).domain() + "." + graph_.node(i).op_type()]++;
+    std::string hint;
+    for (const OnnxOperator &o : onnx_operators())
+        hint += (hint.empty() ? "supported are " : ", ") + std::string(o.name);
+    for (int i = 0; i < graph_.node_size() && !count.empty(); i++) {
+        const auto it = count.find(graph_.node(i).domain() + "." + graph_.node(i).op_type());
+        if (it == count.end() || normalizations_.inner.count(i) > 0)
+            continue;
+        node_ = &graph_.node(i);
+        index_ = i;
+        complain(hint, who() + ": the operator is not supported" +
+                           (it->second > 1 ? "; " + std::to_string(it->second) + " nodes are of it" : ""));
+        hint.clear();
+        count.erase(it);
+    }
+}
+
 // Reads the present node by the operator that it names.
 void OnnxReader::read_operator()
 {
-    const OnnxOperator *op = nullptr;
-    std::string list;
-    for (const OnnxOperator &o : onnx_operators()) {
-        if (node_->op_type() == o.name)
-            op = &o;
-        list += (list.empty() ? "" : ", ") + std::string(o.name);
-    }
-    const bool own = node_->domain().empty() || node_->domain() == "ai.onnx";
-    if (op == nullptr || !own) {
-        const bool say = !said_what_is_supported_;
-        said_what_is_supported_ = true;
-        refuse("the operator is not supported", say ? "supported are " + list : "");
-    }
+    const OnnxOperator *op = operator_of(*node_);
+    if (op == nullptr)
+        throw Refused(); // said above
     if (node_->output_size() < 1 || node_->output(0).empty())
         refuse("it has no output");
     for (const std::string &name : node_->output())

@@ -170,6 +170,7 @@ class OnnxReader
     void versions();
     void count_uses();
     void inputs();
+    void unsupported();
     rs_shape given_shape(int axes) const;
     bool input_shape(const onnx::TensorShapeProto &from, const std::string &who, const rs_shape *open, rs_shape *shape);
     void outputs();
@@ -190,7 +191,6 @@ class OnnxReader
     NetBuilder build_;
     int64_t opset_ = 0, total_params_ = 0;
     int errors_ = 0;
-    bool said_what_is_supported_ = false;
     GraphNames names_;
     Normalizations normalizations_;
     std::map<std::string, Value> values_;

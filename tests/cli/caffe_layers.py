@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""Layers of Caffe and of its forks, as prototxts write them: the values are those of plain NumPy, written from Caffe's definitions, and
+`convert` keeps them as prototxt and as ONNX model where ONNX has them. Then what is refused, and how.
+
+test-options: variants=release,asan limit=120
+"""
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from checks import ROOT, Checks, ristretto
+
+check = Checks()
+try:
+    import numpy as np
+except ImportError as e:
+    check.skip("layers of Caffe", f"no package {e.name} for {sys.executable} (Debian: python3-{e.name})")
+    check.done()
+
+os.chdir(ROOT)
+folder = tempfile.mkdtemp()
+seed = int(os.environ.get("RISTRETTO_SEED", "13"))
+print(f"# RISTRETTO_SEED={seed}")
+rng = np.random.default_rng(seed)
+compared = 0
+
+
+def path(name):
+    return os.path.join(folder, name)
+
+
+def r(*shape):
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def forward(net, x, *options):
+    np.save(path("x.npy"), x)
+    if os.path.exists(path("y.npy")):
+        os.remove(path("y.npy"))
+    got = ristretto("forward", net, "--data", path("x.npy"), "--out", path("y.npy"), *options)
+    return (np.load(path("y.npy")) if got.returncode == 0 else None), got
+
+
+def close(y, expected, tolerance):
+    return y is not None and y.shape == expected.shape and y.size > 0 and np.all(np.abs(y - expected) <= tolerance * max(1.0, np.abs(expected).max()))
+
+
+def net_of(layers, x, stem="net"):
+    dims = " ".join(f"dim: {d}" for d in x.shape)
+    with open(path(f"{stem}.prototxt"), "w", encoding="utf-8") as f:
+        f.write(f'name: "n"\nlayer {{ name: "data" type: "Input" top: "x" input_param {{ shape {{ {dims} }} }} }}\n{layers}\n')
+    return path(f"{stem}.prototxt")
+
+
+def same(name, layers, x, expected, onnx=True, blob="y", tolerance=1e-5, weights=()):
+    """The blob of a prototxt, read, and read again as prototxt and ONNX model. `layers`: below the input x."""
+    global compared
+    net = net_of(layers, x)
+    y, got = forward(net, x, "--blob", blob, *weights)
+    compared += 0 if y is None else y.size
+    detail = got.stderr if y is None else f"{y.shape}, expected {expected.shape}\n{y}\n{expected}"
+    check(name, close(y, expected, tolerance), detail)
+    got = ristretto("convert", net, "--prototxt", path("again.prototxt"), *(("--onnx", path("again.onnx")) if onnx else ()),
+                    *(("--caffemodel", path("again.caffemodel")) if weights else ()), *weights)
+    if not check(f"{name}: convert", got.returncode == 0, got.stderr):
+        return
+    y2, got = forward(path("again.prototxt"), x, "--blob", blob, *(("--weights", path("again.caffemodel")) if weights else ()))
+    check(f"{name}: the prototxt gives the same", y is not None and y2 is not None and np.array_equal(y, y2), got.stderr)
+    if onnx:
+        y3, got = forward(path("again.onnx"), x, "--blob", blob)
+        check(f"{name}: the ONNX model gives the same", close(y3, expected, tolerance), got.stderr or f"{y3}\n{expected}")
+
+
+def summary(name, text, status, *parts):
+    data = text if isinstance(text, bytes) else text.encode()
+    with open(path("s.prototxt"), "wb") as f:
+        f.write(data)
+    got = ristretto("summary", path("s.prototxt"))
+    check(name, got.returncode == status and all(p in got.stdout + got.stderr for p in parts),
+          f"status {got.returncode}, expected {status} and {parts}\n{got.stderr}{got.stdout}")
+
+
+X = r(2, 4, 9, 8)
+
+
+def layer(kind, fields="", bottom=("x",), top=("y",), name="l"):
+    tops, bottoms = " ".join(f'top: "{t}"' for t in top), " ".join(f'bottom: "{b}"' for b in bottom)
+    return f'layer {{ name: "{name}" type: "{kind}" {bottoms} {tops} {fields} }}\n'
+
+
+# Names and fields of forks.
+same("ReLU6", layer("ReLU6"), X * 5, np.clip(X * 5, 0, 6))
+pooled = np.stack([[X[:, :, i:i + 2, j:j + 3].max(axis=(2, 3)) for j in (0, 3)] for i in (0, 3, 6)]).transpose(2, 3, 0, 1)
+same("ceil_mode: false", layer("Pooling", "pooling_param { pool: MAX kernel_h: 2 kernel_w: 3 stride: 3 ceil_mode: false }"), X, pooled)
+INPUT = 'input: "data" input_shape { dim: 1 dim: 3 dim: 8 dim: 8 }\n'
+CONV = 'layer { name: "c" type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 4 kernel_size: 3 } }\n'
+for kind, fields in (("ConvolutionDepthwise", ""), ("DepthwiseConvolution", "group: 3")):
+    summary(kind, INPUT + f'layer {{ name: "c" type: "{kind}" bottom: "data" top: "c" convolution_param {{ num_output: 3 kernel_size: 3 {fields} }} }}\n',
+            0, "1x3x6x6", "972")
+summary("ConvolutionDepthwise of other channels", INPUT + CONV.replace('"Convolution"', '"ConvolutionDepthwise"'), 3, "3 input channels cannot be divided into 4 groups")
+summary("ceil_mode that contradicts", INPUT + 'layer { name: "p" type: "Pooling" bottom: "data" top: "p" '
+        "pooling_param { kernel_size: 2 ceil_mode: false round_mode: CEIL } }\n", 3, "ceil_mode and round_mode do not agree")
+summary("a byte-order mark", b"\xef\xbb\xbf" + (INPUT + CONV).encode(), 0, "1x4x6x6")
+summary("a byte-order mark before an error", b"\xef\xbb\xbf" + INPUT.replace("input:", "inptu:").encode(), 3, ":1:1: error: unknown field 'inptu'")
+
+# A layer in place whose bottom others read as it was.
+same("in place behind another reader", layer("TanH", name="t", top=("t",)) + layer("ReLU", bottom=("t",), top=("a",), name="a") +
+     layer("Sigmoid", bottom=("t",), top=("t",), name="s") + layer("Eltwise", bottom=("a", "t")), X,
+     np.maximum(np.tanh(X), 0) + 1 / (1 + np.exp(-np.tanh(X.astype(np.float64)))))
+
+# Inputs.
+DATA = 'layer { name: "d" type: "Data" top: "data" top: "label" data_param { source: "none" batch_size: 4 } %s }\n'
+summary("an input without a shape that a layer gives", 'input: "data"\nlayer { name: "d" type: "Input" top: "data" input_param { shape { dim: [1, 3, 8, 8] } } }\n' + CONV,
+        0, "1x4x6x6")
+summary("an input without a shape", 'input: "data"\n' + CONV, 3, "layer 'input' gives no shape for its top 'data'", "--input CHANNELSxHEIGHTxWIDTH gives it one")
+summary("a data layer that crops", DATA % "transform_param { crop_size: 8 mean_value: [1, 2, 3] }" + CONV, 0, "4x4x6x6")
+summary("a data layer of unknown size", DATA % "" + CONV, 3, "gives no shape", "the images of a data set give it one, or --input CHANNELSxHEIGHTxWIDTH")
+summary("fields of a fork's data layer", DATA % "transform_param { crop_size: 8 mean_value: [1, 2, 3] resize_param { prob: 1 height: 300 } }" + CONV, 0,
+        "warning: unknown field 'resize_param' in transform_param is left out: it is about the data of a training")
+summary("a typing error among them", DATA % "transform_param { crop_sise: 8 }" + CONV, 3, "unknown field 'crop_sise' in transform_param", "did you mean 'crop_size'?")
+
+# What is not supported is said once.
+many = "".join(f'layer {{ name: "p{i}" type: "Python" bottom: "c" top: "p{i}" }}\n' for i in range(5))
+summary("one message for all layers of a type", INPUT + CONV + many, 3, ":3:20: error: layer 'p0' is of type 'Python', which is not supported, and so are 4 more")
+got = ristretto("summary", path("s.prototxt"))
+check("and no other", got.stderr.count("error:") == 1, got.stderr)
+
+check(f"compared {compared} values", compared > 500)
+shutil.rmtree(folder)
+check.done()
