@@ -8,8 +8,8 @@
 #include "base/progress.h"
 #include "base/threads.h"
 #include "layers/exec.h"
-#include "layers/gemm.h"
-#include "layers/im2col.h"
+#include "layers/weighted/gemm.h"
+#include "layers/weighted/im2col.h"
 #include "emulate/emulate.h"
 
 enum {

@@ -2,8 +2,8 @@
  *
  * The batch is cut into chunks of a fixed number of images, or (fully connected layers) into tiles of outputs; each is
  * computed by one thread, and gradients are reduced in the order of the chunks, so that results are the same bits
- * whatever the number of threads. Sums of products are chains in a fixed order (layers/gemm.h): the values of an image
- * do not depend on the batch that it is in, nor on its place there, nor on the processor. */
+ * whatever the number of threads. Sums of products are chains in a fixed order (layers/weighted/gemm.h): the values of
+ * an image do not depend on the batch that it is in, nor on its place there, nor on the processor. */
 #ifndef RISTRETTO_LAYERS_EXEC_H
 #define RISTRETTO_LAYERS_EXEC_H
 

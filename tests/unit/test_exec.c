@@ -13,7 +13,7 @@
 #include "base/threads.h"
 #include "import/caffe/caffe.h"
 #include "layers/exec.h"
-#include "layers/gemm.h"
+#include "layers/weighted/gemm.h"
 
 static const char SMALL_NET[] =
     "name: 'small'\n"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "layers/gemm.h"
+#include "layers/weighted/gemm.h"
 
 static const char *const KERNELS[] = { "avx512", "avx2", "portable", "openblas" };
 

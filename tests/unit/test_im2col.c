@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/rng.h"
-#include "layers/im2col.h"
+#include "layers/weighted/im2col.h"
 
 static rs_rng rng;
 

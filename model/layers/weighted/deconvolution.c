@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "layers/functions.h"
-#include "layers/gemm.h"
+#include "layers/weighted/gemm.h"
 #include "layers/layer.h"
-#include "layers/im2col.h"
+#include "layers/weighted/im2col.h"
 
 /* Patches of the top, for one group. */
 static rs_im2col_shape geometry_of(const rs_op *op)

@@ -5,7 +5,7 @@
  *              dbottom[n][k] = dtop[n][o] W[o][k]                    tasks: columns k */
 #include <string.h>
 
-#include "layers/gemm.h"
+#include "layers/weighted/gemm.h"
 #include "layers/layer.h"
 
 enum { TILE_OUTPUTS = 64, TILE_INPUTS = 128, TILE_ROWS = 56, TILE_PANELS = 2 };

@@ -1,5 +1,5 @@
 /* Packing, tiles and the choice of kernels by what the processor has. */
-#include "layers/gemm.h"
+#include "layers/weighted/gemm.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -50,7 +50,7 @@ static inline __attribute__((always_inline)) four four_fma(four a, four b, four 
 #define STORE(p, v) memcpy((p), &(v), sizeof(four))
 #define SPLAT(x) four_splat(x)
 #define FMA(a, b, c) four_fma((a), (b), (c))
-#include "layers/gemm_tile.inc"
+#include "layers/weighted/gemm_tile.inc"
 
 #if defined(__x86_64__)
 #define TILE tile_avx2
@@ -62,7 +62,7 @@ static inline __attribute__((always_inline)) four four_fma(four a, four b, four 
 #define STORE(p, v) _mm256_storeu_ps((p), (v))
 #define SPLAT(x) _mm256_set1_ps(x)
 #define FMA(a, b, c) _mm256_fmadd_ps((a), (b), (c))
-#include "layers/gemm_tile.inc"
+#include "layers/weighted/gemm_tile.inc"
 
 #define TILE tile_avx512
 #define TARGET __attribute__((target("avx512f,avx2,fma")))
@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) four four_fma(four a, four b, four 
 #define STORE(p, v) _mm512_storeu_ps((p), (v))
 #define SPLAT(x) _mm512_set1_ps(x)
 #define FMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
-#include "layers/gemm_tile.inc"
+#include "layers/weighted/gemm_tile.inc"
 #endif
 
 enum {

@@ -1,5 +1,5 @@
 /* Images to columns and rows of patches, and back. */
-#include "layers/im2col.h"
+#include "layers/weighted/im2col.h"
 
 #include <string.h>
 
