@@ -30,4 +30,6 @@ module rst_accumulate #(
   end else begin : gen_wrap
     assign acc_o = sum[AccBits-1:0];
   end
+
+  `include "checks/rst_accumulate_check.svh"
 endmodule

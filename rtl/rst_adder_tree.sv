@@ -75,4 +75,6 @@ module rst_adder_tree #(
       .sum_o
     );
   end
+
+  `include "checks/rst_adder_tree_check.svh"
 endmodule

@@ -249,4 +249,6 @@ module rst_axi_port #(
 
   logic unused_bits;
   assign unused_bits = m_axi_rresp_i[0] ^ m_axi_bresp_i[0] ^ queue_valid;
+
+  `include "checks/rst_axi_port_check.svh"
 endmodule

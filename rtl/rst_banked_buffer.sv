@@ -92,4 +92,6 @@ module rst_banked_buffer #(
 
   logic unused_turned;
   assign unused_turned = ^{wturned[LineBits-1:0], rturned[2*LineBits-1:Reads*Width]};
+
+  `include "checks/rst_banked_buffer_check.svh"
 endmodule

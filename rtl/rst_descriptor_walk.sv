@@ -53,4 +53,6 @@ module rst_descriptor_walk #(
 
   logic unused_desc;
   assign unused_desc = ^desc_i;
+
+  `include "checks/rst_descriptor_walk_check.svh"
 endmodule

@@ -46,4 +46,6 @@ module rst_fifo #(
 
   assign data_o = words_q[head_q[IndexBits-1:0]];
   assign valid_o = (head_q != tail_q);
+
+  `include "checks/rst_fifo_check.svh"
 endmodule

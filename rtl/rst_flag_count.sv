@@ -28,4 +28,6 @@ module rst_flag_count #(
   always_ff @(posedge clk_i) begin
     if (en_i) count_o <= (first_i ? 32'd0 : count_o) + 32'(number);
   end
+
+  `include "checks/rst_flag_count_check.svh"
 endmodule

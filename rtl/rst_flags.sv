@@ -52,4 +52,6 @@ module rst_flags (
       stored_o   <= stored_o + 16'(|out_clear_i);
     end
   end
+
+  `include "checks/rst_flags_check.svh"
 endmodule

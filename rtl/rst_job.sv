@@ -204,4 +204,6 @@ module rst_job #(
       error_q <= error_d;
     end
   end
+
+  `include "checks/rst_job_check.svh"
 endmodule

@@ -257,4 +257,6 @@ module rst_lane #(
   end
 
   assign ovf_o = ovf_q;
+
+  `include "checks/rst_lane_check.svh"
 endmodule

@@ -215,4 +215,6 @@ module rst_loader #(
 
   logic unused_desc;
   assign unused_desc = ^desc_i;
+
+  `include "checks/rst_loader_check.svh"
 endmodule

@@ -65,4 +65,6 @@ module rst_minifloat_pe #(
   assign negative = act_i[Bits-1] ^ (wgt_i[Bits-1] && !direct_i);
   assign magnitude = ProductBits'(significand) << place;
   assign product_o = negative ? -magnitude : magnitude;
+
+  `include "checks/rst_minifloat_pe_check.svh"
 endmodule

@@ -106,4 +106,6 @@ module rst_minifloat_round #(
 
   logic unused;
   assign unused = ^{kept[CodeBits-1:Bits-1], whole, above, tie, exact};
+
+  `include "checks/rst_minifloat_round_check.svh"
 endmodule

@@ -44,4 +44,6 @@ module rst_pe #(
     assign wgt = wgt_i;
     assign product_o = ProductBits'(act_i) * ProductBits'(wgt);
   end
+
+  `include "checks/rst_pe_check.svh"
 endmodule

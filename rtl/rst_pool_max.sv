@@ -43,4 +43,6 @@ module rst_pool_max #(
   always_ff @(posedge clk_i) begin
     if (en_i) max_o <= (first_i || greater) ? data_i : max_o;
   end
+
+  `include "checks/rst_pool_max_check.svh"
 endmodule

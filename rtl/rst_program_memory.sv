@@ -41,4 +41,6 @@ module rst_program_memory #(
   end
 
   assign desc_o = desc;
+
+  `include "checks/rst_program_memory_check.svh"
 endmodule

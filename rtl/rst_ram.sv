@@ -27,4 +27,6 @@ module rst_ram #(
     if (we_i) mem_q[waddr_i] <= wdata_i;
     if (re_i) rdata_o <= mem_q[raddr_i];
   end
+
+  `include "checks/rst_ram_check.svh"
 endmodule

@@ -82,4 +82,6 @@ module rst_receiver #(
                            phase_done && phase.ifmap && !phase.half};
   assign wgt_full_set_o = {phase_done && !phase.ifmap && phase.half,
                            phase_done && !phase.ifmap && !phase.half};
+
+  `include "checks/rst_receiver_check.svh"
 endmodule

@@ -239,4 +239,6 @@ module rst_registers #(
 
   logic unused_addr;
   assign unused_addr = ^{s_axil_awaddr_i[1:0], s_axil_araddr_i[1:0]};
+
+  `include "checks/rst_registers_check.svh"
 endmodule

@@ -114,4 +114,6 @@ module rst_requantize #(
 
   logic unused_top;
   assign unused_top = ^{top[ActBits], bottom[ActBits]};
+
+  `include "checks/rst_requantize_check.svh"
 endmodule

@@ -386,4 +386,6 @@ module rst_sequencer #(
 
   logic unused_desc;
   assign unused_desc = ^desc_i;
+
+  `include "checks/rst_sequencer_check.svh"
 endmodule

@@ -20,4 +20,6 @@ module rst_step_pipe #(
     if (!rst_ni) taps_o <= '0;
     else taps_o <= {taps_o[(Stages-1)*StepBits-1:0], step_i};
   end
+
+  `include "checks/rst_step_pipe_check.svh"
 endmodule

@@ -146,4 +146,6 @@ module rst_storer #(
 
   logic unused_desc;
   assign unused_desc = ^desc_i;
+
+  `include "checks/rst_storer_check.svh"
 endmodule

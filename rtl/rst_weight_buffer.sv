@@ -78,4 +78,6 @@ module rst_weight_buffer #(
   // The top bits of a beat are padding if no beat is filled.
   logic unused_data;
   assign unused_data = ^wdata_i;
+
+  `include "checks/rst_weight_buffer_check.svh"
 endmodule

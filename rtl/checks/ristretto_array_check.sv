@@ -1,15 +1,14 @@
 `include "ristretto_types.svh"
 
 // What must hold between the blocks of the array, bound into it under Verilator: the handshakes of
-// the memory port, no lost beat, addresses inside the buffers, legal shifts, and, with
-// +no_overflow, an accumulator that is wide enough. Signals have their names in ristretto_array.
+// the memory port, no lost beat, addresses inside the activation and output buffers, legal values,
+// and, with +no_overflow, an accumulator that is wide enough. What one module owes is in its file
+// beside this one. Signals have their names in ristretto_array.
 module ristretto_array_check #(
-  parameter int Lanes = 1,
   parameter int Muls = 1,
   parameter int ActBits = 1,
   parameter int ActDepth = 1,
   parameter int OutDepth = 1,
-  parameter int WgtDepth = 1,
   parameter int BusBits = 16,
   parameter int Outstanding = 1,
   parameter int Pe = 0,
@@ -18,7 +17,6 @@ module ristretto_array_check #(
   parameter bit AveragePooling = 1'b0,
   parameter int Elements = 1,
   parameter int ActAddrBits = 1,
-  parameter int StepAddrBits = 1,
   parameter int MaskBits = 1
 ) (
   input  logic                    clk_i,
@@ -38,33 +36,23 @@ module ristretto_array_check #(
   input  logic                    rsp_valid_i,
   input  logic [1:0]              wgt_busy,
   input  logic [1:0]              wgt_full,
-  input  logic [1:0]              wgt_full_set,
-  input  logic [1:0]              wgt_busy_clear,
   input  logic [1:0]              act_busy,
   input  logic [1:0]              act_full,
-  input  logic [1:0]              act_full_set,
   input  logic [1:0]              out_busy,
   input  logic [1:0]              out_full,
-  input  logic [1:0]              out_full_set,
-  input  logic [1:0]              out_clear,
   input  logic                    act_we,
   input  logic                    wgt_we,
   input  logic                    fill_half,
-  input  logic                    fill_bias,
   input  logic [ActAddrBits-1:0]  fill_act_addr,
-  input  logic [StepAddrBits-1:0] fill_step,
   input  rst_step_t               step,
   input  logic                    act_half,
   input  logic [ActAddrBits-1:0]  act_addr,
   input  logic [MaskBits-1:0]     act_low,
   input  logic [MaskBits-1:0]     act_high,
-  input  logic [StepAddrBits-1:0] wgt_step,
   input  rst_step_t               at_accumulate,
   input  rst_step_t               at_result,
   input  rst_step_t               at_output,
   input  logic                    out_we,
-  input  logic                    buf_re,
-  input  logic                    buf_half,
   input  logic [31:0]             obs_out_ovf_o,
   input  logic [31:0]             obs_out_sat_o
 );
@@ -92,7 +80,6 @@ module ristretto_array_check #(
   end
   a_answer_expected: assert property (rsp_valid_i |-> outstanding_q > 0);
   a_outstanding: assert property (outstanding_q <= Outstanding);
-  a_answer_placed: assert property (rsp_valid_i |-> act_we || wgt_we);
 
   // Control.
   a_start_idle: assert property (start_i |-> !busy_o && n_desc_i != 0);
@@ -106,9 +93,6 @@ module ristretto_array_check #(
   // once.
   a_act_fill: assert property (act_we |-> act_busy[fill_half] && !act_full[fill_half]);
   a_wgt_fill: assert property (wgt_we |-> wgt_busy[fill_half] && !wgt_full[fill_half]);
-  a_act_full: assert property ((act_full_set & (act_full | ~act_busy)) == '0);
-  a_wgt_full: assert property ((wgt_full_set & (wgt_full | ~wgt_busy)) == '0);
-  a_wgt_clear: assert property ((wgt_busy_clear & ~wgt_busy) == '0);
   a_step_has_data: assert property (step.valid |->
     act_full[act_half] && (step.direct || wgt_full[step.wgt_half]) &&
     out_busy[step.out_half] && !out_full[step.out_half]);
@@ -117,9 +101,6 @@ module ristretto_array_check #(
     wgt_busy[at_accumulate.wgt_half]);
   a_out_write: assert property (out_we |->
     out_busy[at_output.out_half] && !out_full[at_output.out_half]);
-  a_out_full: assert property ((out_full_set & (out_full | ~out_busy)) == '0);
-  a_out_clear: assert property ((out_clear & ~(out_full & out_busy)) == '0);
-  a_out_read: assert property (buf_re |-> out_full[buf_half]);
   a_last_beat: assert property (at_output.valid && at_output.desc_last |-> out_we);
 
   // Addresses.
@@ -127,22 +108,10 @@ module ristretto_array_check #(
     32'(fill_act_addr) + Elements <= ActDepth);
   a_act_read_range: assert property (step.valid && act_low < act_high |->
     32'(ActAddrBits'(act_addr + ActAddrBits'(act_low))) + 32'(act_high) - 32'(act_low) <= ActDepth);
-  a_act_mask: assert property (step.valid |-> 32'(act_high) <= Muls);
-  a_wgt_write_range: assert property (wgt_we && !fill_bias |-> 32'(fill_step) < WgtDepth);
-  a_wgt_read_range: assert property (step.valid && !step.direct |-> 32'(wgt_step) < WgtDepth);
   a_out_write_range: assert property (out_we |->
     32'(at_output.out_addr) + 32'(at_output.lanes) <= OutDepth);
 
   // Values.
-  a_lanes: assert property (step.valid |-> step.lanes != '0 && 32'(step.lanes) <= Lanes);
-  a_shift: assert property (at_result.valid |->
-    32'(at_result.shift) >= ristretto_pkg::ShiftMin &&
-    32'(at_result.shift) <= ristretto_pkg::ShiftMax);
-  a_places: assert property (at_result.valid && Pe == ristretto_pkg::PeMinifloat |->
-    32'(at_result.shift) >= 0);
-  a_out_bits: assert property (at_result.valid |->
-    at_result.out_bits != '0 && 32'(at_result.out_bits) <= ActBits);
-
   a_signs: assert property (step.valid |->
     UnsignedActivations || !(step.in_unsigned || step.out_unsigned));
   a_align: assert property (step.valid && step.direct && Pe != ristretto_pkg::PeMinifloat |->
@@ -170,12 +139,10 @@ module ristretto_array_check #(
 endmodule
 
 bind ristretto_array ristretto_array_check #(
-  .Lanes(Lanes),
   .Muls(Muls),
   .ActBits(ActBits),
   .ActDepth(ActDepth),
   .OutDepth(OutDepth),
-  .WgtDepth(WgtDepth),
   .BusBits(BusBits),
   .Outstanding(Outstanding),
   .Pe(Pe),
@@ -184,6 +151,5 @@ bind ristretto_array ristretto_array_check #(
   .AveragePooling(AveragePooling),
   .Elements(Elements),
   .ActAddrBits(ActAddrBits),
-  .StepAddrBits(StepAddrBits),
   .MaskBits(MaskBits)
 ) u_check (.*);

@@ -61,9 +61,12 @@ static rs_status list_sources(const char *home, bool coverage, rs_words *sources
     return status == RS_OK ? rs_words_status(sources, diag) : status;
 }
 
-static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_options *options, rs_diag *diag)
+static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_options *options, bool has_all_checks,
+                            rs_diag *diag)
 {
-    static const char *const parts[] = { "sim/cosim/shim/array_shim.h", NULL };
+    static const char *const parts[] = { "sim/cosim/shim/array_shim.h", NULL }, *const all_checks[] = {
+        "RST_CHECKS_ALL", NULL
+    };
     const rs_array_config *config = &dut->config;
     rs_array_parameter parameters[RS_ARRAY_PARAMETERS_MAX];
     const int n = rs_array_parameters(config, parameters);
@@ -74,6 +77,7 @@ static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_opt
     for (int i = 0; i < n; i++)
         rs_words_format(&words, "%s=%s%" PRId64, parameters[i].name, parameters[i].prefix, parameters[i].value);
     rs_words_format(&include, "%s/rtl", rs_toolchain_home(tools));
+    rs_words_format(&include, "%s/rtl/checks", rs_toolchain_home(tools));
     char what[64];
     snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
     const rs_model_recipe recipe = { .what = what,
@@ -82,6 +86,7 @@ static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_opt
                                      .shim_parts = parts,
                                      .interface_number = RS_SHIM_INTERFACE,
                                      .parameters = words.items,
+                                     .defines = has_all_checks ? all_checks : NULL,
                                      .sources = sources.items,
                                      .include = include.items,
                                      .is_own = true };
@@ -147,7 +152,7 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
     if (status == RS_OK && o->tools == NULL)
         status = rs_toolchain_new(&own, diag);
     if (status == RS_OK)
-        status = open_model(dut, o->tools != NULL ? o->tools : own, &model, diag);
+        status = open_model(dut, o->tools != NULL ? o->tools : own, &model, o->all_checks, diag);
     rs_toolchain_free(own);
     if (status == RS_OK)
         status = open_shim(dut, o, diag);

@@ -23,6 +23,7 @@ typedef struct rs_dut_options {
     uint64_t x_seed;     /* of the values that registers without a reset wake up with */
     bool no_overflow;    /* assert that no accumulation overflows: for a derived accumulator width */
     bool quick;          /* for a few cycles only: compiled without optimization, in a third of the time */
+    bool all_checks;     /* also the assertions inside of the arithmetic and the memories, which cost time */
     rs_wave wave;        /* cycles of each run */
     rs_dut_fault fault;
     uint64_t fault_beat; /* output beats counted from 0 over all runs */

@@ -213,6 +213,7 @@ rs_status rs_worker_open(rs_lockstep_worker *w, const rs_program *program, const
                                  .x_seed = options->x_seed,
                                  .no_overflow = wide,
                                  .quick = options->quick,
+                                 .all_checks = options->all_checks,
                                  .fault = options->dut_fault,
                                  .fault_beat = options->dut_fault_beat };
     w->program = program;

@@ -28,6 +28,7 @@ typedef struct rs_lockstep_options {
     int64_t first_image; /* number of the first image, for messages; an image's number is that of its run */
     uint64_t x_seed;     /* of what RTL registers without a reset wake up with */
     bool quick;          /* few cycles: an RTL model that is built in less time and runs slower */
+    bool all_checks;     /* also the assertions inside of the arithmetic and the memories, which cost time */
     const char *command; /* what the user would type to run this again, for messages: " --first N --images 1 --seed
                             S" is appended; NULL: no such line */
     const char *wave;    /* FST file to write on a mismatch; NULL: none */

@@ -33,6 +33,7 @@ rs_status rs_lockstep_record(const rs_program *program, const rs_lockstep_option
         .tools = o->tools,
         .x_seed = o->x_seed,
         .quick = o->quick,
+        .all_checks = o->all_checks,
         .wave = { .path = o->wave, .from = m->cycle > before ? m->cycle - before : 0, .to = m->cycle + after }
     };
     rs_array *array = NULL;

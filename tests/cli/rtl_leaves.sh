@@ -11,7 +11,7 @@ fi
 make -s VARIANT=release lib build/release/libtestsupport.a >/dev/null
 mkdir -p build/rtl-leaves
 root=$PWD
-if ! verilator --cc --exe --build -j 2 -O3 -Wall -Wno-UNUSEDSIGNAL --assert --x-assign unique --x-initial unique \
+if ! verilator --cc --exe --build -j 2 -O3 -Wall -Wno-UNUSEDSIGNAL --assert -DRST_CHECKS_ALL --x-assign unique --x-initial unique \
     --compiler clang -MAKEFLAGS "CXX=clang++ LINK=clang++ OPT_FAST=-O2" \
     -CFLAGS "-std=c++17 -I$root/model -I$root/sim -I$root/tests" \
     -LDFLAGS "$root/build/release/libtestsupport.a $root/build/release/libristretto.a -lgmp $(make -s print VARIABLE=PKG_LIBS)" \

@@ -250,7 +250,7 @@ module leaves #(
       .Banks(Banks)
     ) u_buffer (
       .clk_i,
-      .we_i(bf_we_i),
+      .we_i(bf_we_i && 32'(bf_wcount_i) <= Writes),  // the others' runs come too
       .whalf_i(bf_whalf_i),
       .waddr_i(AddrBits'(bf_waddr_i)),
       .wcount_i(CountBits'(bf_wcount_i)),

@@ -747,7 +747,7 @@ static rs_dut *open_dut(const rs_array_config *config, const rs_dut_options *opt
 {
     rs_dut *dut = NULL;
     rs_dut_options quick = options != NULL ? *options : (rs_dut_options) { .tools = NULL };
-    quick.quick = true; /* chains of few cycles */
+    quick.quick = quick.all_checks = true; /* chains of few cycles */
     rs_assert_ok(rs_dut_open(config, &quick, &dut, diag), diag);
     return dut;
 }

@@ -270,7 +270,9 @@ static void run_net(rs_array_config config, uint64_t seed, int array, int net, t
     rs_lockstep_result result;
     /* One multiplier takes millions of cycles, many take a model that is long in building. */
     const bool quick = config.lanes * config.multipliers >= 8;
-    const rs_lockstep_options options = { .first_image = net, .x_seed = rs_rng_next(&rng), .quick = quick };
+    const rs_lockstep_options options = {
+        .first_image = net, .x_seed = rs_rng_next(&rng), .quick = quick, .all_checks = true
+    };
     const rs_status status = rs_lockstep_run(c.program, c.pixels, 1, &options, NULL, &result, diag);
     if (status != RS_OK) {
         char text[2048];
