@@ -68,48 +68,13 @@ rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_dia
     return RS_OK;
 }
 
-void rs_formats_apply(const rs_formats *formats, rs_net *net)
+void rs_formats_give_params(const rs_formats *formats, rs_net *net)
 {
-    for (int i = 0; i < net->n_layers; i++) {
-        rs_layer *layer = &net->layers[i];
-        layer->quantization = (rs_quantization_param) { .present = false };
-        if (rs_layer_group(layer) == RS_GROUPS || formats->weights[i].bits == 0 || layer->n_bottoms < 1 ||
-            layer->n_tops < 1)
-            continue;
-        const rs_number_format in = formats->activations[layer->bottoms[0]], out = formats->activations[layer->tops[0]];
-        layer->quantization = (rs_quantization_param) { .present = true,
-                                                        .bw_layer_in = in.bits,
-                                                        .bw_layer_out = out.bits,
-                                                        .bw_params = formats->weights[i].bits,
-                                                        .fl_layer_in = in.fl,
-                                                        .fl_layer_out = out.fl,
-                                                        .fl_params = formats->weights[i].fl };
-        const rs_number_format weights = formats->weights[i];
-        if (weights.number == RS_NUMBER_MINIFLOAT) {
-            layer->quantization.precision = RS_PRECISION_MINIFLOAT;
-            layer->quantization.mant_bits = weights.minifloat.mantissa_bits;
-            layer->quantization.exp_bits = weights.minifloat.exponent_bits;
-        }
-        if (weights.number == RS_NUMBER_POWER2) {
-            layer->quantization.precision = RS_PRECISION_POWER2_WEIGHTS;
-            layer->quantization.bw_params = rs_number_bits(weights);
-            layer->quantization.exp_min = weights.power2.min_exponent;
-            layer->quantization.exp_max = weights.power2.max_exponent;
-        }
-    }
-}
-
-bool rs_formats_give_params(const rs_formats *formats, rs_net *net)
-{
-    bool any = false;
     for (int i = 0; i < net->n_layers; i++) {
         const float *from[2] = { formats->rounded[i], formats->bias[i] };
         for (int p = 0; p < 2 && p < net->layers[i].n_params; p++)
-            if (from[p] != NULL) {
+            if (from[p] != NULL)
                 memcpy(net->layers[i].params[p].data, from[p],
                        (size_t)rs_shape_count(&net->layers[i].params[p].shape, 0) * sizeof(float));
-                any = true;
-            }
     }
-    return any;
 }

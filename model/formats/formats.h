@@ -93,7 +93,8 @@ rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_dia
  * (formats/refine.h), on the first `refine` images (0: not at all). How many images each takes is said here alone. */
 rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag);
 
-/* The formats of a quantized model: of the QuantizeLinear layers of `net`, shapes and weights there, whose scales are
+/* The formats of a quantized model: those of a prototxt's quantization_param (rs_formats_of_prototxt), or of the
+ * QuantizeLinear layers of `net`, shapes and weights there, whose scales are
  * powers of two and whose zero points are zero, and weights of 8 bits. The layers then leave the net: ReLUs stand for
  * unsigned types, Dropout for the others. RS_BAD_INPUT: other scales, values without a format; the message names the
  * layer. */
@@ -101,9 +102,25 @@ rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag);
 /* A copy of formats in fixed point, without weights and biases that replace the net's. */
 rs_status rs_formats_copy_fixed(const rs_net *net, const rs_formats *from, rs_formats **copy, rs_diag *diag);
 
-/* Sets each weighted layer's quantization field from the formats, for rs_caffe_write_quantized. */
-void rs_formats_apply(const rs_formats *formats, rs_net *net);
-/* Puts the weights and biases that replace a layer's (rounded, bias) into the net; false: there are none. */
-bool rs_formats_give_params(const rs_formats *formats, rs_net *net);
+/* Sets the quantization fields of the net and its layers, for rs_caffe_write_quantized, so that rs_formats_of_prototxt
+ * gives these formats again: all layers with weights, and of the others those whose values no such layer reads or
+ * gives. RS_RESOURCE. */
+rs_status rs_formats_apply(const rs_formats *formats, rs_rounding rounding, rs_bias_rule bias_rule, rs_net *net,
+                           rs_diag *diag);
+/* Whether a layer has quantization_param. */
+bool rs_net_quantized(const rs_net *net);
+/* The formats that the quantization fields of a net say, shapes there; net->quantization says the rest.
+ *
+ * A value has the format that is said where it is made; what only chooses among values, or moves them, keeps it. Where
+ * nothing is said, as of pooling by average and sums in the original's files, it has that in which it is read, or one
+ * that holds all of them (warned about, if somebody reads it who says none). A layer that is said to read another
+ * format than the value has gets a copy of the value, rounded once more, as in the original; so do parts of a
+ * concatenation: the net may have more layers and blobs than before. Scores that nobody says are as wide as the
+ * accumulator.
+ *
+ * RS_BAD_INPUT: two formats for one value; a value without one; stochastic rounding, which is for training. */
+rs_status rs_formats_of_prototxt(rs_net *net, rs_formats **formats, rs_diag *diag);
+/* Puts the weights and biases that replace a layer's (rounded, bias) into the net. */
+void rs_formats_give_params(const rs_formats *formats, rs_net *net);
 
 #endif

@@ -217,6 +217,8 @@ static void take_out(rs_net *net, const model_format *of, bool *above)
 rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag)
 {
     *formats = NULL;
+    if (rs_net_quantized(net))
+        return rs_formats_of_prototxt(net, formats, diag);
     model_format *of = RS_NEW_ARRAY(model_format, (size_t)net->n_layers);
     int *by = RS_NEW_ARRAY(int, (size_t)net->n_blobs), found = 0;
     bool *above = RS_NEW_ARRAY(bool, (size_t)net->n_blobs);
@@ -229,7 +231,7 @@ rs_status rs_formats_of_model(rs_net *net, rs_formats **formats, rs_diag *diag)
         }
     if (st == RS_OK && found == 0)
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(net->path), "--formats search chooses formats on images",
-                      "net '%s' has no QuantizeLinear layers, expected a quantized model",
+                      "net '%s' has no quantization_param and no QuantizeLinear layers, expected a quantized model",
                       net->name != NULL ? net->name : "");
     if (st == RS_OK) {
         take_out(net, of, above);

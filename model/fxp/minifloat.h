@@ -4,6 +4,10 @@
 
 #include "fxp/fxp.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Which codes are no numbers. The numbers are those of the RTL parameter SPECIAL. */
 typedef enum rs_minifloat_special {
     RS_MINIFLOAT_FINITE = 0, /* none */
@@ -87,4 +91,7 @@ void rs_minifloat_emulate_array(float *x, size_t n, rs_minifloat format, rs_roun
  * >= 0); at most 8. */
 int rs_minifloat_exponent_bits_for_range(double a, int min);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -182,12 +182,21 @@ typedef enum rs_precision {
     RS_PRECISION_MINIFLOAT,     /* of layer and weights: mant_bits, exp_bits */
     RS_PRECISION_POWER2_WEIGHTS /* exp_min, exp_max; activations as in dynamic fixed point */
 } rs_precision;
+enum { RS_MINIFLOAT_NAME = 16 };
 typedef struct rs_quantization_param {
     bool present;
     rs_precision precision;
+    bool stochastic; /* rounding_scheme STOCHASTIC */
+    /* 0: the file does not say it, and the values stay in float, as do those of more than 24 bits. */
     int bw_layer_in, bw_layer_out, bw_params;
     int fl_layer_in, fl_layer_out, fl_params;
     int mant_bits, exp_bits, exp_min, exp_max;
+    /* Ours, which the original reads as comments. */
+    bool unsigned_layer_in, unsigned_layer_out, zero_params;
+    int n_outputs, *fl_of_output; /* in place of fl_params, by output channel; or 0 and NULL */
+    /* Names of formats in place of mant_bits and exp_bits; or "" */
+    char minifloat_layer_in[RS_MINIFLOAT_NAME], minifloat_layer_out[RS_MINIFLOAT_NAME],
+        minifloat_params[RS_MINIFLOAT_NAME];
 } rs_quantization_param;
 
 /* One learnable array of a layer. data has rs_shape_count elements; NULL until shapes are known.

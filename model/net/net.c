@@ -1,6 +1,7 @@
 /* Nets: what they own, and how their layers and blobs are found. */
 #include "net/net.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "net/rule.h"
@@ -18,6 +19,7 @@ void rs_layer_clear(rs_layer *layer)
     const rs_layer_rule *rule = rs_layer_rule_of(layer->type);
     if (rule->clear != NULL)
         rule->clear(layer);
+    rs_free(layer->quantization.fl_of_output);
     for (int p = 0; p < RS_MAX_PARAMS; p++) {
         if (!layer->params[p].shared)
             rs_free(layer->params[p].data);
@@ -115,4 +117,46 @@ int rs_net_unquantize(rs_net *net)
             n++;
         }
     return n;
+}
+
+/* "NAME/to LAYER" of a blob and its reader; a copy that rs_free releases. */
+static char *copy_name(const char *name, const char *layer)
+{
+    const size_t size = strlen(name) + strlen(layer) + sizeof "/to ";
+    char *text = RS_NEW_ARRAY(char, size);
+    if (text != NULL)
+        snprintf(text, size, "%s/to %s", name, layer);
+    return text;
+}
+
+rs_status rs_net_add_copy(rs_net *net, int layer, int bottom, rs_diag *diag)
+{
+    rs_blob *blobs = rs_recalloc(net->blobs, (size_t)net->n_blobs, (size_t)net->n_blobs + 1, sizeof *blobs);
+    net->blobs = blobs != NULL ? blobs : net->blobs;
+    rs_layer *layers = rs_recalloc(net->layers, (size_t)net->n_layers, (size_t)net->n_layers + 1, sizeof *layers);
+    net->layers = layers != NULL ? layers : net->layers;
+    if (blobs == NULL || layers == NULL)
+        return rs_out_of_memory(diag);
+    const rs_layer *reader = &layers[layer];
+    const int from = reader->bottoms[bottom], to = net->n_blobs;
+    rs_layer copy = { .type = RS_LAYER_ELTWISE, .loc = reader->loc, .n_bottoms = 1, .n_tops = 1 };
+    copy.eltwise.method = RS_ELTWISE_SUM;
+    copy.name = copy_name(blobs[from].name, reader->name);
+    copy.bottoms = RS_NEW(int);
+    copy.tops = RS_NEW(int);
+    char *name = copy_name(blobs[from].name, reader->name);
+    if (copy.name == NULL || copy.bottoms == NULL || copy.tops == NULL || name == NULL) {
+        rs_layer_clear(&copy);
+        rs_free(name);
+        return rs_out_of_memory(diag);
+    }
+    copy.bottoms[0] = from;
+    copy.tops[0] = to;
+    blobs[to] = (rs_blob) { .name = name, .shape = blobs[from].shape };
+    net->n_blobs++;
+    memmove(&layers[layer + 1], &layers[layer], (size_t)(net->n_layers - layer) * sizeof *layers);
+    layers[layer] = copy;
+    layers[layer + 1].bottoms[bottom] = to;
+    net->n_layers++;
+    return RS_OK;
 }

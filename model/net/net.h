@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "base/window.h"
+#include "fxp/fxp.h"
 #include "net/layer.h"
 
 #ifdef __cplusplus
@@ -21,6 +22,14 @@ typedef struct rs_blob {
     rs_shape shape; /* with the batch as declared; execution may use any batch */
 } rs_blob;
 
+/* What a quantized prototxt says of all layers. Without it, the original's: to nearest, biases in the weights' format.
+ */
+typedef struct rs_net_quantization {
+    rs_rounding rounding;
+    rs_bias_rule bias_rule;
+    bool wide_scores;
+} rs_net_quantization;
+
 typedef struct rs_net {
     char *name;
     char *path; /* the prototxt; rs_loc.file of all its layers */
@@ -30,6 +39,7 @@ typedef struct rs_net {
     rs_blob *blobs;
     int n_folded;
     char **folded; /* names of the layers that rs_net_fold has taken out */
+    rs_net_quantization quantization;
 } rs_net;
 
 void rs_net_free(rs_net *net);
@@ -64,6 +74,10 @@ rs_status rs_net_fill(rs_net *net, uint64_t seed, rs_diag *diag);
  * be shared, are left as they are, and so are others that cannot be folded: no error. RS_BAD_INPUT: a variance that
  * makes no finite factor. */
 rs_status rs_net_fold(rs_net *net, rs_diag *diag);
+
+/* Puts a layer in front of layer `layer` that gives its bottom `bottom` unchanged, as a sum of one summand, in a blob
+ * of its own, which can have another number format. The layer is then one later. RS_RESOURCE. */
+rs_status rs_net_add_copy(rs_net *net, int layer, int bottom, rs_diag *diag);
 
 /* Turns QuantizeLinear layers into Identity: values of layers are floats again. Returns how many there were. */
 int rs_net_unquantize(rs_net *net);

@@ -61,17 +61,17 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     rs_dataset *set = NULL;
     rs_net *net = NULL;
     json_t *section = NULL;
-    rs_slice slice;
+    rs_test_stage stage = { .top_k = (int)rs_args_int(args, "top"), .emulate = rs_args_flag(args, "emulate") };
     rs_data_override over;
     rs_status status = rs_transform_options(args, &over, diag);
     if (status == RS_OK)
         status = rs_open_data(args, &set, diag);
     if (status == RS_OK)
-        status = rs_images_option(args, set, &slice, diag);
+        status = rs_images_option(args, set, &stage.slice, diag);
     if (status == RS_OK)
         status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
-        status = rs_run_test(net, set, slice, (int)rs_args_int(args, "top"), &section, diag);
+        status = rs_run_test(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);
     return rs_show_section(args, "test", section, status, diag);

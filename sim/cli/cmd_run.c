@@ -104,7 +104,8 @@ static rs_status quantize(run *r, rs_diag *diag)
 static rs_status test(run *r, rs_diag *diag)
 {
     json_t *section = NULL;
-    const rs_status status = rs_run_test(r->net, r->set, (rs_slice) { 0, r->set->count }, 1, &section, diag);
+    const rs_test_stage stage = { .slice = { 0, r->set->count }, .top_k = 1 };
+    const rs_status status = rs_run_test(r->net, r->set, &stage, &section, diag);
     return take(r, "test", section, status, diag);
 }
 

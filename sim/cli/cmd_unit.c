@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/sections.h"
+#include "flow/integers.h"
 #include "foreign/unit.h"
 #include "engine/engine.h"
 
@@ -21,7 +22,7 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
     rs_data_override over;
     rs_status status = rs_transform_options(args, &over, diag);
     if (status == RS_OK)
-        status = rs_qnet_read(rs_args_text(args, "qnet"), &qnet, diag);
+        status = rs_stage_qnet(rs_args_text(args, "qnet"), rs_args_text(args, "weights"), &qnet, diag);
     if (status == RS_OK)
         status = rs_open_data(args, &set, diag);
     if (status == RS_OK) {

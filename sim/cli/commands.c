@@ -104,7 +104,8 @@ static const rs_option report_options[] = {
 };
 
 static const rs_option array_options[] = {
-    FOLDER("qnet", 0, "FOLDER", "quantized network, as 'ristretto quantize' writes it"),
+    FOLDER("qnet", 0, "PATH", "quantized network: the folder qnet/ of 'ristretto quantize', or a quantized prototxt"),
+    INFILE("weights", 'w', "FILE", "caffemodel of a quantized prototxt"),
     INFILE("array", 'a', "FILE", "YAML file of the array; 'ristretto help array' lists its keys"),
     TEXTS("set", 0, "KEY=VALUE", "set a key of the array's file, such as array.lanes=8"),
     END,
@@ -159,6 +160,7 @@ static const rs_option train_options[] = {
 static const rs_option test_options[] = {
     WHOLE("images", 'n', "N", 1, MAX_COUNT, NULL, "number of images to score [all from the first on]"),
     WHOLE("top", 0, "K", 1, 1000, "1", "an image is right if its label is among the best K"),
+    FLAG("emulate", 0, "a quantized prototxt in float with values rounded, not on integers"),
     END,
 };
 
@@ -166,7 +168,8 @@ static const rs_option test_options[] = {
 
 static const rs_option quantize_options[] = {
     FOLDER("out", 'o', "FOLDER",
-           "writes quantized.prototxt, qnet/ and quantize.json here [--model-quantized without its suffix]"),
+           "writes quantized.prototxt, quantized.caffemodel, qnet/ and quantize.json here [--model-quantized without "
+           "its suffix]"),
     INFILE("calibration-data", 0, "PATH",
            "choose formats on these labelled images (the training half of a folder), and score --data at the end "
            "alone [--data]"),
@@ -412,12 +415,15 @@ static const rs_command commands[] = {
       .run = rs_command_train,
       .examples = LIST("ristretto train --solver model/zoo/lenet/lenet_solver.prototxt --out build/lenet") },
     { .name = "test",
-      .summary = "score a float network on labelled images",
-      .description = "Runs the network in float and counts the images whose label has the highest score, and, for more "
-                     "than five classes, those whose label is among the best five. A tie with another class is wrong, "
-                     "as in Caffe.\n\n"
-                     "Images are transformed as the data layer says; --mean and the like say it for a net that has "
-                     "none (a deploy file). Images that are larger than the input of such a net are cropped to it.",
+      .summary = "score a network on labelled images",
+      .description =
+          "Runs the network in float and counts the images whose label has the highest score, and, for more "
+          "than five classes, those whose label is among the best five. A tie with another class is wrong, "
+          "as in Caffe.\n\n"
+          "A quantized prototxt (quantization_param) is scored on its exact integers, or, with --emulate, in "
+          "float with values rounded, as the original Ristretto does.\n\n"
+          "Images are transformed as the data layer says; --mean and the like say it for a net that has "
+          "none (a deploy file). Images that are larger than the input of such a net are cropped to it.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
                        first_options, test_options, report_options),
       .required = "model|data",
@@ -430,8 +436,9 @@ static const rs_command commands[] = {
                      "convolution weights, fully connected weights, layer outputs - the smallest width that keeps the "
                      "accuracy within the margin while the rest stays in float, then all together, widened again if "
                      "the combination misses the margin. The accuracy printed at the end is that of the integers.\n\n"
-                     "Writes into --out: quantized.prototxt (with the original Ristretto's quantization_param), qnet/ "
-                     "(the exact integers) and quantize.json. An interrupted search is resumed by the same command.",
+                     "Writes into --out: quantized.prototxt (with the original Ristretto's quantization_param) and "
+                     "quantized.caffemodel, qnet/ (the exact integers, which these two files give again) and "
+                     "quantize.json. An interrupted search is resumed by the same command.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
                        quantize_options, rs_quantizer_options, pareto_options, original_options, report_options),
       .required = "model",

@@ -24,12 +24,11 @@ static rs_status keep(const json_t *section, const char *folder, const char *nam
     return status;
 }
 
-rs_status rs_run_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section,
-                      rs_diag *diag)
+rs_status rs_run_test(rs_net *net, const rs_dataset *set, const rs_test_stage *stage, json_t **section, rs_diag *diag)
 {
     rs_test_outcome outcome;
     *section = NULL;
-    const rs_status status = rs_stage_test(net, set, slice, top_k, &outcome, diag);
+    const rs_status status = rs_stage_test(net, set, stage, &outcome, diag);
     return status == RS_OK ? rs_section_test(&outcome, section, diag) : status;
 }
 

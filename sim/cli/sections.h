@@ -6,8 +6,7 @@
 
 /* Arguments are those of rs_stage_NAME (sim/flow). *section: a new reference; it is there after RS_MISMATCH as well,
  * and NULL after any other failure. */
-rs_status rs_run_test(const rs_net *net, const rs_dataset *set, rs_slice slice, int top_k, json_t **section,
-                      rs_diag *diag);
+rs_status rs_run_test(rs_net *net, const rs_dataset *set, const rs_test_stage *stage, json_t **section, rs_diag *diag);
 /* Writes the section into the stage's folder as well: quantize.json, pareto.json, finetune.json. */
 rs_status rs_run_quantize(rs_net *net, const rs_dataset *set, const rs_quantize_stage *stage, json_t **section,
                           rs_diag *diag);

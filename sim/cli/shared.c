@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "config/scalar.h"
+#include "flow/integers.h"
 #include "report/report.h"
 
 rs_status rs_open_data(const rs_args *args, rs_dataset **set, rs_diag *diag)
@@ -128,7 +129,7 @@ rs_status rs_open_array(const rs_args *args, rs_qnet **qnet, rs_array_config **c
     for (size_t i = 0; status == RS_OK && i < rs_args_count(args, "set"); i++)
         status = rs_array_config_set(*config, rs_args_nth(args, "set", i), diag);
     if (status == RS_OK)
-        status = rs_qnet_read(rs_args_text(args, "qnet"), qnet, diag);
+        status = rs_stage_qnet(rs_args_text(args, "qnet"), rs_args_text(args, "weights"), qnet, diag);
     if (status != RS_OK) {
         rs_array_config_free(*config);
         *config = NULL;

@@ -1,24 +1,7 @@
 /* The stage that fine-tunes: training, scores on test images, files. */
 #include "flow/finetune.h"
 
-#include "base/file.h"
-#include "import/import.h"
-
-static rs_status write_outputs(const rs_solver_param *solver, const rs_finetune_result *r, const char *folder,
-                               rs_diag *diag)
-{
-    char *qnet = rs_path_join(folder, "qnet"), *prototxt = rs_path_join(folder, "quantized.prototxt");
-    rs_status st = qnet == NULL || prototxt == NULL ? rs_out_of_memory(diag) : RS_OK;
-    if (st == RS_OK)
-        st = rs_qnet_write(r->qnet, qnet, diag);
-    if (st == RS_OK) {
-        rs_formats_apply(r->formats, r->net);
-        st = rs_import_write_quantized(solver->net_path, r->net, prototxt, diag);
-    }
-    rs_free(qnet);
-    rs_free(prototxt);
-    return st;
-}
+#include "flow/outputs.h"
 
 static rs_status score_qnet(const rs_qnet *qnet, const rs_dataset *set, rs_score *score, rs_diag *diag)
 {
@@ -62,7 +45,8 @@ rs_status rs_stage_finetune(const rs_solver_param *solver, const rs_finetune_opt
     if (st == RS_OK && test != NULL)
         st = score_test(outcome->result, options, &outcome->test, diag);
     if (st == RS_OK)
-        st = write_outputs(solver, outcome->result, options->out, diag);
+        st = rs_stage_write_quantized(outcome->result->net, solver->net_path, outcome->result->formats,
+                                      outcome->result->qnet, options->out, false, diag);
     return st;
 }
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "energy/technology.h"
+#include "flow/outputs.h"
 #include "import/caffe/caffe.h"
 #include "import/import.h"
 #include "net/cost.h"
@@ -117,24 +118,13 @@ static rs_status write_csv(const rs_net *net, const rs_pareto_result *r, const c
 static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_pareto_result *r, const char *unit,
                                rs_diag *diag)
 {
-    char *const paths[] = { rs_path_join(stage->out, "qnet"), rs_path_join(stage->out, "quantized.prototxt"),
-                            rs_path_join(stage->out, "pareto.csv"), rs_path_join(stage->out, "quantized.caffemodel") };
-    enum { QNET, PROTOTXT, CSV, WEIGHTS, PATHS };
-    rs_status status = RS_OK;
-    for (int i = 0; i < PATHS; i++)
-        status = paths[i] == NULL ? rs_out_of_memory(diag) : status;
+    char *csv = rs_path_join(stage->out, "pareto.csv");
+    rs_status status = csv == NULL ? rs_out_of_memory(diag) : RS_OK;
     if (status == RS_OK)
-        status = rs_qnet_write(r->qnet, paths[QNET], diag);
-    if (status == RS_OK) {
-        rs_formats_apply(r->formats, net);
-        status = rs_import_write_quantized(stage->model, net, paths[PROTOTXT], diag);
-    }
-    if (status == RS_OK && rs_formats_give_params(r->formats, net))
-        status = rs_caffe_write_weights(net, paths[WEIGHTS], diag);
+        status = rs_stage_write_quantized(net, stage->model, r->formats, r->qnet, stage->out, true, diag);
     if (status == RS_OK)
-        status = write_csv(net, r, unit, paths[CSV], diag);
-    for (int i = 0; i < PATHS; i++)
-        rs_free(paths[i]);
+        status = write_csv(net, r, unit, csv, diag);
+    rs_free(csv);
     return status;
 }
 

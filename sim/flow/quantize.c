@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "emulate/score.h"
+#include "flow/outputs.h"
 #include "import/caffe/caffe.h"
 #include "import/import.h"
 #include "train/score.h"
@@ -62,40 +63,17 @@ static rs_status score_slices(const rs_net *net, const rs_quantize_stage *stage,
     return status;
 }
 
-static rs_status write_outputs(rs_net *net, const rs_quantize_stage *stage, const rs_quantize_result *r, rs_diag *diag)
-{
-    char *qnet = rs_path_join(stage->out, "qnet"), *prototxt = rs_path_join(stage->out, "quantized.prototxt");
-    char *folded = rs_path_join(stage->out, "folded.caffemodel");
-    char *weights = rs_path_join(stage->out, "quantized.caffemodel");
-    rs_status status = qnet == NULL || prototxt == NULL || folded == NULL || weights == NULL ? rs_out_of_memory(diag)
-                                                                                             : RS_OK;
-    if (status == RS_OK)
-        status = rs_qnet_write(r->qnet, qnet, diag);
-    if (status == RS_OK) {
-        rs_formats_apply(r->formats, net);
-        status = rs_import_write_quantized(stage->model, net, prototxt, diag);
-        if (status == RS_OK && stage->quantized != NULL)
-            status = rs_import_write_quantized(stage->model, net, stage->quantized, diag);
-    }
-    if (status == RS_OK &&
-        (net->n_folded > 0 || rs_is_onnx(stage->model))) /* the weights that quantized.prototxt goes with */
-        status = rs_caffe_write_weights(net, folded, diag);
-    if (status == RS_OK && rs_formats_give_params(r->formats, net)) /* from here on, the net has them */
-        status = rs_caffe_write_weights(net, weights, diag);
-    rs_free(qnet);
-    rs_free(prototxt);
-    rs_free(folded);
-    rs_free(weights);
-    return status;
-}
-
 /* The model's own formats and their widths: nothing to search, nothing to keep of a search. */
 static rs_status take_formats(rs_net *net, rs_quantize_options *options, rs_formats **given, rs_diag *diag)
 {
-    if (options->rules.scheme != RS_SCHEME_DYNAMIC)
+    if (rs_net_quantized(net)) {
+        options->rounding = net->quantization.rounding;
+        options->bias_rule = net->quantization.bias_rule;
+    } else if (options->rules.scheme != RS_SCHEME_DYNAMIC) {
         return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL,
                         "the formats of a model are dynamic fixed point, not of the scheme %s",
                         rs_scheme_name(options->rules.scheme));
+    }
     const rs_status status = rs_formats_of_model(net, given, diag);
     if (status != RS_OK)
         return status;
@@ -148,7 +126,10 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     if (status == RS_OK)
         status = score_slices(net, stage, outcome, diag);
     if (status == RS_OK)
-        status = write_outputs(net, stage, outcome->result, diag);
+        status = rs_stage_write_quantized(net, stage->model, outcome->result->formats, outcome->result->qnet,
+                                          stage->out, true, diag);
+    if (status == RS_OK && stage->quantized != NULL)
+        status = rs_import_write_quantized(stage->model, net, stage->quantized, diag);
     if (status == RS_OK)
         (void)remove(checkpoint); /* the search is over */
     if (status == RS_OK && !outcome->result->target_met)

@@ -13,8 +13,7 @@ typedef struct rs_quantize_stage {
     rs_quantize_options options;  /* finished; given, checkpoint and image counts are set by the stage */
     const char *model;            /* prototxt or ONNX model whose quantized form is written */
     const char *quantized;        /* the quantized prototxt is also written here; or NULL */
-    const char *out; /* folder: quantized.prototxt, qnet/, search.json while it runs; folded.caffemodel where
-                      * the given weights are not those of quantized.prototxt */
+    const char *out; /* folder: quantized.prototxt, quantized.caffemodel, qnet/, search.json while it runs */
 } rs_quantize_stage;
 
 /* Float and integers on the same images. */

@@ -27,7 +27,11 @@ void rs_print_test(const json_t *s, FILE *stream)
         snprintf(top, sizeof top, " in the top %lld", (long long)rs_j_int(s, "top_k"));
     if (json_object_get(s, "top5_hits") != NULL)
         snprintf(top5, sizeof top5, ", top 5 %.2f %%", rs_percent(rs_j_real(s, "top5_hits"), rs_j_real(s, "images")));
-    fprintf(stream, "Float network '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n",
+    const char *numbers = rs_j_text(s, "numbers");
+    const char *what = strcmp(numbers, "integers") == 0   ? "Integers of the network"
+                       : strcmp(numbers, "emulated") == 0 ? "Emulated network"
+                                                          : "Float network";
+    fprintf(stream, "%s '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n", what,
             rs_j_text(s, "network"), count(s, "hits", hits), count(s, "images", images), top,
             rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), count(s, "ties", ties), top5,
             rate_text(rs_j_real(s, "images_per_second"), rate));

@@ -35,9 +35,9 @@ for array in conv1.weights conv1.bias conv2.weights conv2.bias ip1.weights ip1.b
     check "quantize: the same $array" cmp "$scratch/a/qnet/$array.npy" "$scratch/b/qnet/$array.npy"
 done
 check_grep 'quantized.prototxt has the formats' 'type: "ConvolutionRistretto"' "$scratch/b/quantized.prototxt"
-check 'and folded.caffemodel its weights' "$bin" test --model "$scratch/b/quantized.prototxt" --weights "$scratch/b/folded.caffemodel" --data "$digits" \
+check 'and quantized.caffemodel its weights' "$bin" test --model "$scratch/b/quantized.prototxt" --weights "$scratch/b/quantized.caffemodel" --data "$digits" \
     --scale "$scale" --images 500 --json
-check_grep 'which are the float weights' "${hits:-none}," "$out"
+check_grep 'which give its integers' '"numbers": "integers"' "$out"
 check_status 2 'quantize without data' "$bin" quantize --model "$model" --out "$scratch/c"
 check_grep 'and what is missing there' 'data is missing: an ONNX model names no data' "$err"
 

@@ -31,6 +31,7 @@ static const char source_text[] = "# a comment that stays\n"
                                   "    fl_params: 1 } inner_product_param { num_output: 4 }>\n";
 
 static const char expected_text[] =
+    "# ristretto: quantization { rounding: \"nearest\" bias_format: \"weights\" }\n"
     "# a comment that stays\n"
     "name: \"net\"\n"
     "layer {\n"
@@ -119,7 +120,7 @@ static void check_text(void **state)
     rs_free(net->layers[1].name);
     net->layers[1].name = rs_strdup("other");
     rs_assert_error(rs_caffe_write_quantized(source, net, path, diag), RS_BAD_INPUT, diag,
-                    "no convolution or inner product layer 'other' to be quantized");
+                    "no layer 'other' to be quantized");
     rs_test_write(source, "layer { nmae: 'x' }", 19);
     rs_assert_error(rs_caffe_write_quantized(source, net, path, diag), RS_BAD_INPUT, diag,
                     "unknown field 'nmae' in a layer");

@@ -662,7 +662,7 @@ static void test_formats(void **state)
             assert_int_equal(formats->weights[i].fl, rs_oracle_fraction(oracle.weight_max[i], bits[group]));
     }
 
-    rs_formats_apply(formats, f.net);
+    rs_assert_ok(rs_formats_apply(formats, RS_ROUND_NEAREST, RS_BIAS_ACCUMULATOR, f.net, f.diag), f.diag);
     const rs_quantization_param *q = &net->layers[rs_net_layer(net, "ip1")].quantization;
     assert_true(q->present);
     assert_int_equal(q->bw_layer_in, 9);

@@ -145,7 +145,7 @@ static void check_power2(void **state)
                 assert_int_equal(op->weight_format.power2.max_exponent, rs_power2_exponent(most));
             }
         }
-        rs_formats_apply(r->formats, f->net);
+        rs_assert_ok(rs_formats_apply(r->formats, RS_ROUND_NEAREST, RS_BIAS_ACCUMULATOR, f->net, f->diag), f->diag);
         const rs_quantization_param *q = &f->net->layers[rs_net_layer(f->net, "conv1")].quantization;
         assert_true(q->precision == RS_PRECISION_POWER2_WEIGHTS && q->bw_layer_in == 8);
         rs_quantize_result_free(r);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "import/caffe/quantization.h"
 #include "net/rule.h"
 
 namespace ristretto
@@ -76,7 +77,7 @@ void LayerReader::unread_blocks()
     for (const FieldDescriptor *f : fields) {
         if (f->number() < 100)
             continue;
-        bool read = false;
+        bool read = f->name() == "quantization_param";
         for (const char *name : type_.params)
             read = read || f->name() == name;
         if (!read)
@@ -104,52 +105,7 @@ void LayerReader::common(rs_layer *out)
     loss_weight(out);
     param_specs(out);
     unread_blocks();
-    if (type_.quantized)
-        quantization(out);
-}
-
-void LayerReader::quantization(rs_layer *out)
-{
-    const caffe::QuantizationParameter &q = param().quantization_param();
-    const Node node = this->node().in("quantization_param");
-    if (!param().has_quantization_param())
-        bad(this->node().loc(), "", name() + " (" + param().type() + ") has no quantization_param");
-    if (q.rounding_scheme() != caffe::QuantizationParameter::NEAREST)
-        bad(node.at("rounding_scheme"), "supported is NEAREST",
-            name() + ": rounding_scheme STOCHASTIC is not supported");
-    rs_quantization_param r = {};
-    r.mant_bits = static_cast<int>(within(q.mant_bits(), 0, 23, node, "mant_bits"));
-    r.exp_bits = static_cast<int>(within(q.exp_bits(), 1, 8, node, "exp_bits"));
-    r.exp_min = static_cast<int>(within(q.exp_min(), -126, 126, node, "exp_min"));
-    r.exp_max = static_cast<int>(within(q.exp_max(), q.exp_min(), 126, node, "exp_max"));
-    r.bw_layer_in = static_cast<int>(within(q.bw_layer_in(), 1, 32, node, "bw_layer_in"));
-    r.bw_layer_out = static_cast<int>(within(q.bw_layer_out(), 1, 32, node, "bw_layer_out"));
-    r.bw_params = static_cast<int>(within(q.bw_params(), 1, 32, node, "bw_params"));
-    r.fl_layer_in = static_cast<int>(within(q.fl_layer_in(), -126, 126, node, "fl_layer_in"));
-    r.fl_layer_out = static_cast<int>(within(q.fl_layer_out(), -126, 126, node, "fl_layer_out"));
-    r.fl_params = static_cast<int>(within(q.fl_params(), -126, 126, node, "fl_params"));
-
-    // Every field is checked, but those that the precision has no use for stay 0: the defaults of the message say
-    // nothing.
-    rs_quantization_param &o = out->quantization;
-    o.present = true;
-    o.precision = static_cast<rs_precision>(q.precision());
-    if (o.precision == RS_PRECISION_MINIFLOAT) {
-        o.mant_bits = r.mant_bits;
-        o.exp_bits = r.exp_bits;
-        return;
-    }
-    o.bw_layer_in = r.bw_layer_in;
-    o.bw_layer_out = r.bw_layer_out;
-    o.fl_layer_in = r.fl_layer_in;
-    o.fl_layer_out = r.fl_layer_out;
-    if (o.precision == RS_PRECISION_POWER2_WEIGHTS) {
-        o.exp_min = r.exp_min;
-        o.exp_max = r.exp_max;
-        return;
-    }
-    o.bw_params = r.bw_params;
-    o.fl_params = r.fl_params;
+    read_quantization(*this, out);
 }
 
 // ---- values and ranges
@@ -239,7 +195,7 @@ rs_filler LayerReader::filler(const caffe::FillerParameter &from, const Node &no
         bad(node.at("min"), "", name() + ": the filler's min is greater than its max");
     if (from.std() < 0)
         bad(node.at("std"), "", name() + ": the filler's std is negative");
-    if (out.type == RS_FILL_BILINEAR && param().type() != "Deconvolution")
+    if (out.type == RS_FILL_BILINEAR && param().type().compare(0, 13, "Deconvolution") != 0)
         bad(node.at("type"), "", name() + ": filler 'bilinear' is for the weights of a Deconvolution");
     out.variance_norm = from.variance_norm() == caffe::FillerParameter::FAN_OUT   ? RS_NORM_FAN_OUT
                         : from.variance_norm() == caffe::FillerParameter::AVERAGE ? RS_NORM_AVERAGE

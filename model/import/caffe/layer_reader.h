@@ -90,7 +90,6 @@ class LayerReader
     void shape(const caffe::BlobShape &from, const Node &node, rs_shape *shape);
 
   private:
-    void quantization(rs_layer *out);
     void unread_blocks();
     void param_specs(rs_layer *out);
     void loss_weight(rs_layer *out);

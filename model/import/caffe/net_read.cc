@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "import/caffe/caffe.h"
+#include "import/caffe/quantization.h"
 #include "import/caffe/upgrade.h"
 #include "import/layers/rule.h"
 #include "net/rule.h"
@@ -195,6 +196,7 @@ class NetReader
         inputs(file, layers);
         for (std::size_t i = 0; i < layers.size(); i++)
             layer(layers, i);
+        read_net_quantization(file, Node::root(text_, file), report_, net_);
     }
 
     rs_loc keep(rs_loc loc) const

@@ -311,6 +311,7 @@ std::string message_name(const Descriptor *type)
         { "BlobShape", "a shape" },
         { "NetState", "a net state" },
         { "BlobProto", "a blob" },
+        { "NetQuantizationParameter", "quantization" },
     };
     for (const auto &n : names)
         if (type->name() == n.first)
@@ -534,6 +535,18 @@ Finding explain(const Complaint &c, const Tokens &tokens)
 
 // ---- parsing
 
+// Our fields in comments become fields: the mark in front of them is blanked out, so that places stay.
+static void uncover_own_fields(std::string *content)
+{
+    const std::size_t length = std::strlen(own_fields);
+    for (std::size_t at = 0; (at = content->find(own_fields, at)) != std::string::npos; at += length) {
+        const std::size_t newline = at == 0 ? std::string::npos : content->rfind('\n', at - 1);
+        const std::size_t line = newline == std::string::npos ? 0 : newline + 1;
+        if (content->find_first_not_of(" \t", line) == at)
+            content->replace(at, length, length, ' ');
+    }
+}
+
 static rs_status parse(Message *message, Text *text, Report *report)
 {
     const rs_loc whole { text->path.c_str(), 0, 0 };
@@ -618,12 +631,19 @@ rs_status read_text(const char *path, Message *message, Text *text, Report *repo
     try {
         text->path = path;
         const bool marked = size >= 3 && data[0] == 0xef && data[1] == 0xbb && data[2] == 0xbf; // a byte-order mark
-        text->content.assign(reinterpret_cast<const char *>(data) + (marked ? 3 : 0), size - (marked ? 3 : 0));
+        text->original.assign(reinterpret_cast<const char *>(data) + (marked ? 3 : 0), size - (marked ? 3 : 0));
     } catch (...) {
         rs_free(data);
         throw;
     }
     rs_free(data);
+    return parse_text(message, text, report);
+}
+
+rs_status parse_text(Message *message, Text *text, Report *report)
+{
+    text->content = text->original;
+    uncover_own_fields(&text->content);
     return parse(message, text, report);
 }
 

@@ -27,7 +27,8 @@ constexpr std::size_t max_text_bytes = 16u << 20;
 // A text file with the places of its fields. Lines and columns count from 1.
 struct Text {
     std::string path;
-    std::string content;
+    std::string original; // as the file has it
+    std::string content;  // as it is parsed, of the same length: our fields are no comments
     std::unique_ptr<ParseTree> tree;
     // Places of the errors found while parsing, as (line, column): what lies around one is not checked further.
     std::vector<std::pair<int, int>> errors;
@@ -78,6 +79,12 @@ class Report
 // reported, and the rest parsed on without it. RS_OK if there was none; RS_BAD_INPUT otherwise, and text->complete then
 // tells whether it makes sense to check what there is. A file that cannot be read is an error in the report's diag.
 rs_status read_text(const char *path, Message *message, Text *text, Report *report);
+
+// The same of text->original, under text->path.
+rs_status parse_text(Message *message, Text *text, Report *report);
+
+// What begins a comment, on a line of its own, that holds fields of ours: the original program ignores it, we read it.
+constexpr const char *own_fields = "# ristretto:";
 
 // A message in the file: its place, and those of its fields.
 class Node

@@ -39,9 +39,9 @@ std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe)
 {
     // clang-format off
     static const char *const others[] = {
-        "AbsVal", "ArgMax", "BatchReindex", "BNLL", "ContrastiveLoss", "Crop", "DeconvolutionRistretto",
+        "AbsVal", "ArgMax", "BatchReindex", "BNLL", "ContrastiveLoss", "Crop",
         "DummyData", "Embed", "Exp", "Filter", "HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss",
-        "Log", "LRNRistretto", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Power",
+        "Log", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Power",
         "Python", "Reduction", "RNN", "SigmoidCrossEntropyLoss", "Silence", "SPP", "Swish", "Threshold", "Tile",
         "WindowData",
     };

@@ -26,15 +26,27 @@ static int64_t bound(const rs_qnet *qnet, const rs_qop *op, bool from_weights)
                               rs_qtensor_magnitude(&qnet->tensors[op->input]));
 }
 
+/* A sum of one summand, which changes nothing but the format (rs_net_add_copy): an average of one. */
+static bool copies(const rs_layer *layer)
+{
+    return layer->type == RS_LAYER_ELTWISE && layer->n_bottoms == 1 && layer->eltwise.method == RS_ELTWISE_SUM &&
+           layer->eltwise.coefficients == NULL;
+}
+
 static bool is_of(const rs_layer *layer)
 {
-    return layer->type == RS_LAYER_POOLING && layer->pooling.method != RS_POOL_MAX;
+    return (layer->type == RS_LAYER_POOLING && layer->pooling.method != RS_POOL_MAX) || copies(layer);
+}
+
+static bool accepts(rs_qnet_builder *b, const rs_layer *layer)
+{
+    return copies(layer) || rs_qnet_accepts_pooling(b, layer);
 }
 
 static bool build(rs_qnet_builder *b, const rs_layer *layer, rs_qop *op)
 {
     op->shift = rs_qnet_input_of(b, op)->format.fl - rs_qnet_output_of(b, op)->format.fl;
-    return rs_qnet_set_pooling(b, layer, op);
+    return copies(layer) || rs_qnet_set_pooling(b, layer, op);
 }
 
 /* With the bits that the factor has. */
@@ -51,6 +63,6 @@ const rs_qop_rule rs_qop_rule_average_pool = { .name = "average pooling",
                                                .check = check,
                                                .bound = bound,
                                                .is_of = is_of,
-                                               .accepts = rs_qnet_accepts_pooling,
+                                               .accepts = accepts,
                                                .build = build,
                                                .widen = widen };

@@ -84,7 +84,8 @@ void write_onnx(OnnxWriter &w)
 
 } // namespace
 
-const LayerFormats lrn_formats = { { { "LRN", { "lrn_param" }, false, false } },
+const LayerFormats lrn_formats = { { { "LRN", { "lrn_param" }, false, false },
+                                     { "LRNRistretto", { "lrn_param" }, false, true } },
                                    read_caffe,
                                    write_caffe,
                                    { { "LRN", 1, 1, " alpha beta bias size ", read_onnx } },

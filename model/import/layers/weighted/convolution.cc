@@ -202,18 +202,18 @@ void write_onnx(OnnxWriter &w)
 
 } // namespace
 
-const LayerFormats convolution_formats = {
-    { { "Convolution", { "convolution_param" }, false, false },
-      { "ConvolutionDepthwise", { "convolution_param" }, false, false },
-      { "DepthwiseConvolution", { "convolution_param" }, false, false },
-      { "ConvolutionRistretto", { "convolution_param", "quantization_param" }, false, true } },
-    read_caffe,
-    write_caffe,
-    { { "Conv", 2, 3, " auto_pad dilations group kernel_shape pads strides ", read_conv } },
-    write_onnx
-};
+const LayerFormats convolution_formats = { { { "Convolution", { "convolution_param" }, false, false },
+                                             { "ConvolutionDepthwise", { "convolution_param" }, false, false },
+                                             { "DepthwiseConvolution", { "convolution_param" }, false, false },
+                                             { "ConvolutionRistretto", { "convolution_param" }, false, true } },
+                                           read_caffe,
+                                           write_caffe,
+                                           { { "Conv", 2, 3, " auto_pad dilations group kernel_shape pads strides ",
+                                               read_conv } },
+                                           write_onnx };
 
-const LayerFormats deconvolution_formats = { { { "Deconvolution", { "convolution_param" }, false, false } },
+const LayerFormats deconvolution_formats = { { { "Deconvolution", { "convolution_param" }, false, false },
+                                               { "DeconvolutionRistretto", { "convolution_param" }, false, true } },
                                              read_caffe,
                                              write_caffe,
                                              { { "ConvTranspose", 2, 3,

@@ -124,13 +124,12 @@ void write_onnx(OnnxWriter &w)
 
 } // namespace
 
-const LayerFormats inner_product_formats = {
-    { { "InnerProduct", { "inner_product_param" }, false, false },
-      { "FcRistretto", { "inner_product_param", "quantization_param" }, false, true } },
-    read_caffe,
-    write_caffe,
-    { { "Gemm", 2, 3, " alpha beta transA transB ", read_gemm }, { "MatMul", 2, 2, "", read_matmul } },
-    write_onnx
-};
+const LayerFormats inner_product_formats = { { { "InnerProduct", { "inner_product_param" }, false, false },
+                                               { "FcRistretto", { "inner_product_param" }, false, true } },
+                                             read_caffe,
+                                             write_caffe,
+                                             { { "Gemm", 2, 3, " alpha beta transA transB ", read_gemm },
+                                               { "MatMul", 2, 2, "", read_matmul } },
+                                             write_onnx };
 
 } // namespace ristretto
