@@ -73,6 +73,9 @@ right("no clock, nine ports, an unpacked array", f"{FOREIGN}/comb_dot.yaml", sum
 right("clock enable, bias loaded before, rounded output, code", f"{FOREIGN}/ce_mac.yaml", sums=5000, outputs=1000)
 right("both operands in one port, flags in others", f"{FOREIGN}/pair_stream.yaml", sums=1000)
 right("sums of a fixed length, falling edge", f"{FOREIGN}/counted_mac.yaml", sums=1000)
+for seed in "1", "2":
+    right(f"inputs and bits that no key names stay 0, seed {seed}", f"{FOREIGN}/spare_mac.yaml", "--seed", seed, sums=1000)
+refused("and those inputs are named", f"{FOREIGN}/spare_mac.yaml", "the input 'mode_i' is named nowhere: it stays 0", "the input 'taps_i' is named nowhere: it stays 0", status=0)
 
 # Tree registers need an enable each: a few lines of C++.
 code = os.path.join(folder, "lane.cc")

@@ -48,6 +48,17 @@ void *place(Vdut &dut, int32_t port, int32_t element)
 #undef RS_PORT
     return nullptr;
 }
+
+// What no key of the adapter names stays 0, in place of the random values that the model wakes up with.
+void clear_inputs(Vdut &dut)
+{
+    int32_t number = 0;
+#define RS_PORT(port, way, elements, bits)            \
+    if (ports[number++].direction == RS_UNIT_PORT_IN) \
+        std::memset(static_cast<void *>(&dut.port), 0, sizeof dut.port);
+#include "ports.inc"
+#undef RS_PORT
+}
 } // namespace
 
 struct rs_unit_shim : verilated_driver {
@@ -61,6 +72,7 @@ struct rs_unit_shim : verilated_driver {
         : verilated_driver("unit", given.x_seed, nullptr, given.trace), trace_from(given.trace_from),
           trace_to(given.trace_to), at_rest(given.falling_edge ? 1 : 0)
     {
+        clear_inputs(*model);
         for (int32_t p = 0; ports[p].name != nullptr; p++)
             for (int32_t e = 0; e < 256 && (e == 0 || e < ports[p].elements); e++)
                 places[p][e] = place(*model, p, e);
