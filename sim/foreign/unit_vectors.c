@@ -59,11 +59,66 @@ static int64_t nearest_to(int64_t value, int64_t min, int64_t max)
     return value < min ? min : value > max ? max : value;
 }
 
+/* Groups that a corner may have at most. */
+static int longest_corner(const rs_unit_config *config)
+{
+    const bool grows = config->accumulates || config->addend.port[0] != '\0';
+    return config->groups > 0 || !grows ? whole_sum(config) : 70;
+}
+
+/* A sum of exactly `target`: by its bias where that can hold it, else by products, the largest first; none where
+ * neither can. */
+static rs_status add_target(rs_unit_vectors *v, const rs_unit_config *config, const rs_unit_ranges *r, int64_t target,
+                            int shift, rs_diag *diag)
+{
+    const int64_t a = target < 0 && r->activation_min < 0 ? r->activation_min : r->activation_max;
+    const int64_t w = r->weight_max, whole = a * w;
+    const bool by_bias = r->bias_bits > 0 && target >= r->bias_min && target <= r->bias_max;
+    const bool by_products = config->product_shift == 0 && w >= 1 && a != 0 && (target < 0) == (a < 0);
+    const int64_t full = by_products ? target / whole : 0, rest = by_products ? target % whole / a : 0,
+                  last = by_products ? target - full * whole - rest * a : 0;
+    const int64_t pairs = by_bias ? 0 : full + 2;
+    int64_t groups = (pairs + v->products - 1) / v->products;
+    groups = groups < whole_sum(config) ? whole_sum(config) : groups;
+    if (!(by_bias || by_products) || groups > longest_corner(config))
+        return RS_OK;
+    int32_t *activations, *weights;
+    rs_unit_sum *sum = rs_unit_add_sum(v, "corners", (int)groups, &activations, &weights);
+    if (sum == NULL)
+        return rs_out_of_memory(diag);
+    sum->shift = shift;
+    sum->bias = by_bias ? target : 0;
+    for (int64_t i = 0; i < pairs; i++) {
+        activations[i] = (int32_t)(i < full + 1 ? a : last);
+        weights[i] = (int32_t)(i < full ? w : i == full ? rest : 1);
+    }
+    return RS_OK;
+}
+
+/* Sums whose rounding decides whether the output saturates: half a step from its ends, after the shift, and next to
+ * that. */
+static rs_status add_rounding(rs_unit_vectors *v, const rs_unit_config *config, const rs_unit_ranges *r, rs_diag *diag)
+{
+    const bool has_sign = config->output.is_signed;
+    const int64_t top = has_sign ? rs_fxp_max(r->output_bits) : rs_fxp_max(r->output_bits + 1),
+                  bottom = has_sign ? rs_fxp_min(r->output_bits) : 0;
+    rs_status status = RS_OK;
+    for (int shift = r->shift_min > 1 ? r->shift_min : 1; shift <= r->shift_max && status == RS_OK; shift++) {
+        if (r->output_bits + shift > r->sum_bits)
+            break;
+        const int64_t half = (int64_t)1 << (shift - 1),
+                      targets[] = { (top << shift) + half, -((-bottom) << shift) - half };
+        for (int k = 0; k < 2; k++)
+            for (int64_t near = -1; near <= 1 && status == RS_OK; near++)
+                status = add_target(v, config, r, targets[k] + near, shift, diag);
+    }
+    return status;
+}
+
 rs_status rs_unit_corners(rs_unit_vectors *v, const rs_unit_config *config, const rs_unit_ranges *r, rs_diag *diag)
 {
     const int n = v->products, min_groups = whole_sum(config);
-    const int max_groups = config->groups > 0 || !(config->accumulates || config->addend.port[0] != '\0') ? min_groups
-                                                                                                          : 70;
+    const int max_groups = longest_corner(config);
     const int shift = (int)nearest_to(config->shift, r->shift_min, r->shift_max);
     const int64_t a_ends[] = { r->activation_min, r->activation_max }, w_ends[] = { r->weight_min, r->weight_max };
     const int32_t one = (int32_t)nearest_to(1, r->activation_min, r->activation_max),
@@ -97,7 +152,7 @@ rs_status rs_unit_corners(rs_unit_vectors *v, const rs_unit_config *config, cons
                     w[i] = (int32_t)w_ends[1 - (k >> 1 & 1)]; /* alternating */
             }
         }
-    return RS_OK;
+    return r->output_bits > 0 ? add_rounding(v, config, r, diag) : RS_OK;
 }
 
 /* ------------------------------------------------------------------------------------------------------- random */

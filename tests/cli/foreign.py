@@ -76,6 +76,7 @@ right("sums of a fixed length, falling edge", f"{FOREIGN}/counted_mac.yaml", sum
 for seed in "1", "2":
     right(f"inputs and bits that no key names stay 0, seed {seed}", f"{FOREIGN}/spare_mac.yaml", "--seed", seed, sums=1000)
 refused("and those inputs are named", f"{FOREIGN}/spare_mac.yaml", "the input 'mode_i' is named nowhere: it stays 0", "the input 'taps_i' is named nowhere: it stays 0", status=0)
+right("an output that is rounded and saturates", f"{FOREIGN}/round_mac.yaml", outputs=1000)
 
 # Tree registers need an enable each: a few lines of C++.
 code = os.path.join(folder, "lane.cc")
@@ -112,6 +113,9 @@ check("cuts them", [v["sums"] for v in got.get("vectors", [])][2:] == [20 * 3, 2
 PLAIN = "- { name: WIDTH, value: 8 }"
 m = wrong("a wrong product is found", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 1 }")), "operands  -128 x -128", "expected  16384", "got       -16384")
 check("its operands are named", m.get("activations") == [-128] and m.get("weights") == [-128] and m["expected"] == 16384 and m["got"] == -16384, m)
+m = wrong("saturation before rounding is found without random sums", adapter(f"{FOREIGN}/round_mac.yaml", ("value: 0", "value: 1")), "output at 'q_o' is wrong",
+          "expected  127", more=["--random", "0"])
+check("by a corner", m.get("layer") == "corners" and m.get("got") == -128, m)
 m = wrong("an enable that is not looked at", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 2 }")), "before", "expected", "got")
 check("is found where there is a gap", m.get("sum", 0) % 2 == 1 and m.get("group", 0) > 0, m)
 wrong("a register too many", adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 3 }")), "the right one is there 1 cycle later: sum.latency: 3?")

@@ -19,16 +19,18 @@ typedef struct rs_unit_port {
     int32_t bits;     /* of one element */
 } rs_unit_port;
 
-/* What code beside the YAML file may look at. */
+/* What code beside the YAML file may look at: what is given to the unit in one cycle, before any `delay` of a key. */
 typedef struct rs_unit_cycle {
-    uint64_t cycle;
-    bool operands, first, last,
-        before; /* a group is given in this cycle, the first or last of its sum; the cycle before the first */
-    int32_t products;
-    const int64_t *activations, *weights; /* of the group; NULL without one */
-    int64_t bias;
-    int32_t shift;
-    bool relu;
+    uint64_t cycle;   /* of the clock, from power-on: 0 is the first cycle of the reset */
+    bool operands;    /* a group is given */
+    bool first;       /* and it is the first of its sum; false without a group */
+    bool last;        /* and it is the last one */
+    bool before;      /* the cycle of its own before a sum, of a unit with `when: before`; no group is given in it */
+    int32_t products; /* pairs of operands in a group: unit.products */
+    const int64_t *activations, *weights; /* of the group, `products` of each, as numbers; NULL without a group */
+    int64_t bias;                         /* of the sum, in its groups and in `before`; else 0, as are the next two */
+    int32_t shift;                        /* to the right, of the sum's output; negative: to the left */
+    bool relu;                            /* of the sum's output */
 } rs_unit_cycle;
 
 typedef struct rs_unit_shim_options {
