@@ -118,6 +118,8 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
         status = rs_unit_run(unit, v, seed, &result, diag);
         if (status == RS_OK || (status == RS_MISMATCH && result.differs)) {
             if (result.differs)
+                rs_unit_explain(unit, v, seed, &result);
+            if (result.differs)
                 rs_unit_print(config, &result.mismatch, stderr);
             const rs_unit_outcome outcome = { config, rs_unit_get_ranges(unit), v, &result, network };
             rs_status made = rs_section_unit(&outcome, &section, diag);

@@ -178,7 +178,7 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
     return status;
 }
 
-static rs_status open_shim(rs_unit *u, uint64_t seed, const rs_wave *wave, rs_diag *diag)
+rs_status rs_unit_open_shim(rs_unit *u, uint64_t seed, const rs_wave *wave, rs_diag *diag)
 {
     const rs_unit_shim_options given = { .x_seed = seed,
                                          .falling_edge = u->config->clock_edge == RS_UNIT_EDGE_FALLING,
@@ -208,7 +208,7 @@ rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const rs_wav
         status = open_model(u, tools, wave != NULL && wave->path != NULL, diag);
     rs_toolchain_free(tools);
     if (status == RS_OK)
-        status = open_shim(u, seed, wave, diag);
+        status = rs_unit_open_shim(u, seed, wave, diag);
     if (status == RS_OK)
         status = rs_unit_connect(u, diag);
     if (status != RS_OK) {
@@ -219,16 +219,21 @@ rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const rs_wav
     return RS_OK;
 }
 
+void rs_unit_close_shim(rs_unit *u)
+{
+    if (u->shim != NULL)
+        u->functions->close(u->shim);
+    rs_free(u->signals);
+    rs_free(u->places);
+    rs_free(u->bytes);
+}
+
 void rs_unit_close(rs_unit *u)
 {
     if (u == NULL)
         return;
-    if (u->shim != NULL)
-        u->functions->close(u->shim);
+    rs_unit_close_shim(u);
     rs_model_close(u->model);
-    rs_free(u->signals);
-    rs_free(u->places);
-    rs_free(u->bytes);
     rs_free(u);
 }
 

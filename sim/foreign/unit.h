@@ -75,6 +75,9 @@ const rs_unit_ranges *rs_unit_get_ranges(const rs_unit *unit);
  * `vectors`. */
 rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result,
                       rs_diag *diag);
+/* After a difference: tries on new instances whether one changed key of the adapter explains it, and adds to the
+ * mismatch's guess what does. seed: that of the unit and of the run. */
+void rs_unit_explain(const rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result);
 
 /* The report of a mismatch, several lines. */
 void rs_unit_print(const rs_unit_config *config, const rs_unit_mismatch *mismatch, FILE *stream);

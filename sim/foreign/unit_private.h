@@ -1,5 +1,6 @@
 /* The parts of a unit under test. Private to sim/foreign/: open.c (its model), ports.c (what its adapter's keys name),
- * pins.c (words at the ports), expect.c (what should come), run.c (the cycles), guess.c (what may be wrong). */
+ * pins.c (words at the ports), expect.c (what should come), run.c (the cycles), guess.c (what may be wrong, by the
+ * numbers), trial.c (the same, by other runs). */
 #ifndef RISTRETTO_FOREIGN_UNIT_PRIVATE_H
 #define RISTRETTO_FOREIGN_UNIT_PRIVATE_H
 
@@ -94,6 +95,10 @@ typedef struct rs_unit_bench {
     bool guessing;  /* nothing is compared any more */
     int64_t *words; /* of one group, as they are encoded: [products] */
 } rs_unit_bench;
+
+/* open.c: one more instance of a model that is there, and the end of it with what rs_unit_connect made. */
+rs_status rs_unit_open_shim(rs_unit *u, uint64_t seed, const rs_wave *wave, rs_diag *diag);
+void rs_unit_close_shim(rs_unit *u);
 
 /* ports.c: finds the ports that the adapter names, and what follows from their widths. RS_BAD_INPUT: what does not fit,
  * each at its place. */

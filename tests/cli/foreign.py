@@ -135,6 +135,13 @@ wrong("more results than sums", adapter(f"{FOREIGN}/dot_stream.yaml", ("when: la
 wrong("a unit that never takes operands", adapter(f"{FOREIGN}/booth_serial.yaml", ("ready_value: 0", "ready_value: 1"), ("start, when: operands", "start, value: 0")),
       "it takes no operands for 1000 cycles")
 wrong("unsigned operands", adapter(f"{FOREIGN}/comb_dot.yaml", ("signed: false", "signed: true")), "it fits activations that are unsigned")
+wrong("a unit that is held in reset", adapter(SERIAL, ("reset: reset", "reset: reset\n  reset_value: 0")), "it is held in reset: clock.reset_value: 1")
+wrong("and one that says when its sums are valid", adapter(f"{FOREIGN}/dot_stream.yaml", ("reset_value: 0", "reset_value: 1")), "it is held in reset: clock.reset_value: 0")
+wrong("a clear that comes too late", adapter(SERIAL, ("when: first }", "when: first, delay: 1 }")), "it fits 'clear' a cycle earlier: signals[1].delay: 0")
+wrong("a clear that comes too early", adapter(f"{UNITS}/lane.yaml", ("acc_first_i, when: first, delay: 2", "acc_first_i, when: first, delay: 1")),
+      "it fits 'acc_first_i' a cycle later: signals[3].delay: 2")
+wrong("operands in the wrong order", adapter(f"{FOREIGN}/dot_stream.yaml", ("s_coeff, order: high_first", "s_coeff")),
+      "it fits activations.order: low_first; or it fits weights.order: high_first")
 
 # Messages.
 with open(SERIAL, encoding="utf-8") as f:
