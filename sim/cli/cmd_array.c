@@ -140,6 +140,8 @@ rs_status rs_command_cosim(const rs_args *args, rs_diag *diag)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--trace-to lies before --trace-from");
     if (rs_args_given(args, "dut"))
         return rs_command_cosim_unit(args, diag);
+    if (rs_args_given(args, "keep-going"))
+        return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--keep-going is for --dut");
     array_input in = { .qnet = NULL };
     json_t *section = NULL;
     char *command = NULL;

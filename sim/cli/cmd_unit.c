@@ -8,6 +8,7 @@
 #include "cli/sections.h"
 #include "flow/integers.h"
 #include "foreign/unit.h"
+#include "report/report.h"
 #include "engine/engine.h"
 
 /* The sums of a network on its images. */
@@ -65,14 +66,15 @@ static rs_status network_vectors(const rs_args *args, const rs_unit_config *conf
 }
 
 /* The same run again, with a waveform of cycles from ... to. */
-static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, uint64_t seed, const rs_wave *wave,
-                        rs_diag *diag)
+static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, const rs_unit_run_options *options,
+                        const rs_wave *wave, rs_diag *diag)
 {
     rs_unit *unit = NULL;
     rs_unit_result again;
-    rs_status status = rs_unit_open(config, seed, wave, &unit, NULL);
+    rs_status status = rs_unit_open(config, options->seed, wave, &unit, NULL);
     if (status == RS_OK) {
-        status = rs_unit_run(unit, v, seed, &again, NULL);
+        status = rs_unit_run(unit, v, options, &again, NULL);
+        rs_unit_result_clear(&again);
         rs_unit_close(unit);
     }
     if (status != RS_OK && status != RS_MISMATCH)
@@ -82,16 +84,9 @@ static rs_status traced(const rs_unit_config *config, const rs_unit_vectors *v, 
     return RS_OK;
 }
 
-rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
+static rs_status check_options(const rs_args *args, rs_diag *diag)
 {
     static const char *const not_for_units[] = { "array", "set", "plant" };
-    const uint64_t seed = (uint64_t)rs_args_int(args, "seed");
-    rs_unit_config *config = NULL;
-    rs_unit *unit = NULL;
-    rs_unit_vectors *v = NULL;
-    rs_unit_result result;
-    json_t *section = NULL;
-    char *network = NULL;
     rs_status status = RS_OK;
     for (size_t i = 0; i < sizeof not_for_units / sizeof not_for_units[0]; i++)
         if (rs_args_given(args, not_for_units[i]))
@@ -102,41 +97,70 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
                           "--qnet and --data go together: a layer's operands come from images");
     if (rs_args_given(args, "layer") && !rs_args_given(args, "qnet"))
         status = rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--layer needs --qnet and --data");
-    if (status == RS_OK)
-        status = rs_unit_config_read(rs_args_text(args, "dut"), &config, diag);
-    if (status == RS_OK)
-        status = rs_unit_open(config, seed, NULL, &unit, diag);
-    if (status == RS_OK)
-        status = rs_unit_vectors_new(config->products, &v, diag);
-    if (status == RS_OK)
-        status = rs_unit_corners(v, config, rs_unit_get_ranges(unit), diag);
-    if (status == RS_OK)
-        status = rs_unit_random(v, config, rs_unit_get_ranges(unit), rs_args_int(args, "random"), seed, diag);
-    if (status == RS_OK && rs_args_given(args, "qnet"))
-        status = network_vectors(args, config, rs_unit_get_ranges(unit), seed, v, &network, diag);
-    if (status == RS_OK) {
-        status = rs_unit_run(unit, v, seed, &result, diag);
-        if (status == RS_OK || (status == RS_MISMATCH && result.differs)) {
-            if (result.differs)
-                rs_unit_explain(unit, v, seed, &result);
-            if (result.differs)
-                rs_unit_print(config, &result.mismatch, stderr);
-            const rs_unit_outcome outcome = { config, rs_unit_get_ranges(unit), v, &result, network };
-            rs_status made = rs_section_unit(&outcome, &section, diag);
-            const uint64_t at = result.mismatch.cycle;
-            const rs_wave around = { rs_args_text(args, "wave"), at > 200 ? at - 200 : 0, at + 50 },
-                          asked = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
-                                    (uint64_t)rs_args_int(args, "trace-to") };
-            if (made == RS_OK && result.differs && around.path != NULL)
-                made = traced(config, v, seed, &around, diag);
-            if (made == RS_OK && asked.path != NULL)
-                made = traced(config, v, seed, &asked, diag);
-            status = made != RS_OK ? made : status;
-        }
+    return status;
+}
+
+/* A unit that has been opened, and what it is tried with. */
+typedef struct unit_trial_run {
+    rs_unit_config *config;
+    rs_unit *unit;
+    rs_unit_vectors *vectors;
+    char *network;
+} unit_trial_run;
+
+/* Runs it, and makes the section and the waveforms. */
+static rs_status run_unit(const rs_args *args, const unit_trial_run *t, json_t **section, rs_diag *diag)
+{
+    const rs_unit_run_options options = { .seed = (uint64_t)rs_args_int(args, "seed"),
+                                          .keep_going = rs_args_int(args, "keep-going") };
+    rs_unit_result result;
+    rs_status status = rs_unit_run(t->unit, t->vectors, &options, &result, diag);
+    if (status == RS_OK || (status == RS_MISMATCH && result.differs)) {
+        if (result.differs)
+            rs_unit_explain(t->unit, t->vectors, options.seed, &result);
+        const rs_unit_outcome outcome = { t->config, rs_unit_get_ranges(t->unit), t->vectors, &result, t->network };
+        rs_status made = rs_section_unit(&outcome, section, diag);
+        /* The text holds the differences. */
+        if (made == RS_OK && (rs_args_flag(args, "json") || rs_args_flag(args, "quiet")))
+            rs_report_print_unit_differences(*section, stderr);
+        const uint64_t at = result.differs ? result.mismatches[0].cycle : 0;
+        const rs_wave around = { rs_args_text(args, "wave"), at > 200 ? at - 200 : 0, at + 50 },
+                      asked = { rs_args_text(args, "trace"), (uint64_t)rs_args_int(args, "trace-from"),
+                                (uint64_t)rs_args_int(args, "trace-to") };
+        if (made == RS_OK && result.differs && around.path != NULL)
+            made = traced(t->config, t->vectors, &options, &around, diag);
+        if (made == RS_OK && asked.path != NULL)
+            made = traced(t->config, t->vectors, &options, &asked, diag);
+        status = made != RS_OK ? made : status;
     }
-    rs_unit_vectors_free(v);
-    rs_unit_close(unit);
-    rs_unit_config_free(config);
-    rs_free(network);
+    rs_unit_result_clear(&result);
+    return status;
+}
+
+rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
+{
+    const uint64_t seed = (uint64_t)rs_args_int(args, "seed");
+    unit_trial_run t = { .config = NULL };
+    json_t *section = NULL;
+    rs_status status = check_options(args, diag);
+    if (status == RS_OK)
+        status = rs_unit_config_read(rs_args_text(args, "dut"), &t.config, diag);
+    if (status == RS_OK)
+        status = rs_unit_open(t.config, seed, NULL, &t.unit, diag);
+    if (status == RS_OK)
+        status = rs_unit_vectors_new(t.config->products, &t.vectors, diag);
+    if (status == RS_OK)
+        status = rs_unit_corners(t.vectors, t.config, rs_unit_get_ranges(t.unit), diag);
+    if (status == RS_OK)
+        status = rs_unit_random(t.vectors, t.config, rs_unit_get_ranges(t.unit), rs_args_int(args, "random"), seed,
+                                diag);
+    if (status == RS_OK && rs_args_given(args, "qnet"))
+        status = network_vectors(args, t.config, rs_unit_get_ranges(t.unit), seed, t.vectors, &t.network, diag);
+    if (status == RS_OK)
+        status = run_unit(args, &t, &section, diag);
+    rs_unit_vectors_free(t.vectors);
+    rs_unit_close(t.unit);
+    rs_unit_config_free(t.config);
+    rs_free(t.network);
     return rs_show_section(args, "unit", section, status, diag);
 }

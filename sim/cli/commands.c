@@ -276,6 +276,7 @@ static const rs_option cosim_options[] = {
     TEXT("layer", 0, "NAME", "with --dut: operands of this layer only [all layers with weights]"),
     WHOLE("vectors", 0, "N", 0, MAX_COUNT, "200", "with --dut: output values of each layer and image; 0: all of them"),
     WHOLE("random", 0, "N", 0, 10000000, "1000", "with --dut: random sums"),
+    WHOLE("keep-going", 0, "N", 1, 1000, "1", "with --dut: differences after which it stops"),
     WHOLE("seed", 0, "N", 0, MAX_COUNT, "1",
           "seed of the values that RTL registers without a reset wake up with, and of random operands"),
     INFILE("trace", 0, "FILE",

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "foreign/unit_private.h"
 
 void rs_unit_suggest(rs_unit_mismatch *m, const char *format, ...)
@@ -90,7 +91,12 @@ rs_status rs_unit_differs(rs_unit_bench *e, rs_divergence what, int kind, const 
                           uint64_t off)
 {
     const rs_unit_result_port *o = &e->unit->results[kind];
-    rs_unit_mismatch *m = &e->result->mismatch;
+    rs_unit_result *r = e->result;
+    rs_unit_mismatch *grown = rs_grow(r->mismatches, r->n_mismatches, &r->capacity, sizeof *grown), *m;
+    if (grown == NULL)
+        return rs_out_of_memory(NULL);
+    r->mismatches = grown;
+    m = &grown[r->n_mismatches++];
     *m = (rs_unit_mismatch) { .what = what,
                               .result = o->name,
                               .port = o->config->port,
@@ -111,6 +117,7 @@ rs_status rs_unit_differs(rs_unit_bench *e, rs_divergence what, int kind, const 
         else if (what == RS_DIVERGENCE_VALUE)
             guess_output(e->unit, p, got, m);
     }
-    e->result->differs = true;
-    return RS_MISMATCH;
+    r->differs = true;
+    const bool ends = what == RS_DIVERGENCE_LOST || what == RS_DIVERGENCE_HANG;
+    return ends || (int64_t)r->n_mismatches >= e->keep_going ? RS_MISMATCH : RS_OK;
 }

@@ -287,7 +287,7 @@ static rs_status freeze(rs_unit_bench *e, rs_diag *diag)
 /* After a wrong result: does the right one come later? */
 static void look_ahead(rs_unit_bench *e)
 {
-    rs_unit_mismatch *m = &e->result->mismatch;
+    rs_unit_mismatch *m = &e->result->mismatches[e->result->n_mismatches - 1];
     const int kind = strcmp(m->result, "sum") == 0 ? 0 : 1;
     const rs_unit_result_port *o = &e->unit->results[kind];
     if (m->what != RS_DIVERGENCE_VALUE || o->valid != RS_UNIT_NONE || edge(e, NULL) != RS_OK)
@@ -332,22 +332,32 @@ static rs_status run(rs_unit_bench *e, rs_diag *diag)
     return status;
 }
 
-rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result,
-                      rs_diag *diag)
+void rs_unit_result_clear(rs_unit_result *result)
+{
+    rs_free(result->mismatches);
+    *result = (rs_unit_result) { .sums = 0 };
+}
+
+rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, const rs_unit_run_options *options,
+                      rs_unit_result *result, rs_diag *diag)
 {
     *result = (rs_unit_result) { .build_seconds = rs_model_build_seconds(unit->model) };
     rs_unit_bench *e = RS_NEW(rs_unit_bench);
     if (e == NULL)
         return rs_out_of_memory(diag);
-    *e = (rs_unit_bench) { .unit = unit, .vectors = vectors, .seed = seed, .result = result };
+    *e = (rs_unit_bench) {
+        .unit = unit, .vectors = vectors, .seed = options->seed, .keep_going = options->keep_going, .result = result
+    };
     e->words = RS_NEW_ARRAY(int64_t, 2 * (size_t)unit->config->products);
     const double start = rs_seconds();
     rs_status status = e->words != NULL ? run(e, diag) : rs_out_of_memory(diag);
     result->seconds = rs_seconds() - start;
     if (status == RS_OK && result->sum_results + result->outputs == 0)
         status = rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL, "nothing was compared");
+    if (status == RS_OK && result->differs)
+        status = RS_MISMATCH;
     if (status == RS_MISMATCH && result->differs) {
-        const rs_unit_mismatch *m = &result->mismatch;
+        const rs_unit_mismatch *m = &result->mismatches[0];
         rs_error(diag, RS_MISMATCH, RS_NOWHERE, NULL,
                  "the unit '%s' is not what its adapter says: %s at '%s', vectors of '%s'", unit->config->name,
                  m->result, m->port, m->sum != NULL ? m->sum->layer : "none");

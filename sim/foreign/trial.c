@@ -18,10 +18,12 @@ typedef struct unit_trial {
 static bool fits(const unit_trial *t, const rs_unit_config *changed)
 {
     rs_unit other = { .config = changed, .model = t->unit->model, .functions = t->unit->functions };
-    rs_unit_result again;
+    rs_unit_result again = { .sums = 0 };
+    const rs_unit_run_options options = { .seed = t->seed };
     const bool same = rs_unit_open_shim(&other, t->seed, NULL, NULL) == RS_OK &&
                       rs_unit_connect(&other, NULL) == RS_OK &&
-                      rs_unit_run(&other, &t->vectors, t->seed, &again, NULL) == RS_OK;
+                      rs_unit_run(&other, &t->vectors, &options, &again, NULL) == RS_OK;
+    rs_unit_result_clear(&again);
     rs_unit_close_shim(&other);
     return same;
 }
@@ -87,9 +89,11 @@ static void try_signals(const unit_trial *t)
 
 void rs_unit_explain(const rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result)
 {
-    unit_trial t = { .unit = unit, .vectors = *vectors, .seed = seed, .mismatch = &result->mismatch };
-    if (t.vectors.n > result->sums + MORE_SUMS)
-        t.vectors.n = result->sums + MORE_SUMS;
+    rs_unit_mismatch *first = &result->mismatches[0];
+    unit_trial t = { .unit = unit, .vectors = *vectors, .seed = seed, .mismatch = first };
+    const int64_t n = (first->sum != NULL ? first->sum_number : result->sums) + MORE_SUMS;
+    if (t.vectors.n > n)
+        t.vectors.n = n;
     try_reset(&t);
     try_orders(&t);
     try_signals(&t);

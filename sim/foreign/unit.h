@@ -4,8 +4,6 @@
 #ifndef RISTRETTO_FOREIGN_UNIT_H
 #define RISTRETTO_FOREIGN_UNIT_H
 
-#include <stdio.h>
-
 #include "foreign/unit_config.h"
 #include "qnet/qnet.h"
 #include "verilate/divergence.h"
@@ -60,8 +58,16 @@ typedef struct rs_unit_result {
     int first_latency[2],
         last_latency[2]; /* minimum and maximum seen, of sum and output; 0 of none that says when it is valid */
     bool differs;
-    rs_unit_mismatch mismatch;
+    rs_unit_mismatch *mismatches; /* in the order in which they were seen */
+    size_t n_mismatches, capacity;
 } rs_unit_result;
+
+/* How vectors run through a unit. */
+typedef struct rs_unit_run_options {
+    uint64_t seed;      /* of gaps, and of what lies at the ports in them */
+    int64_t keep_going; /* ends at so many differences; 0: at the first. One that is lost, or a unit that hangs, ends it
+                           in any case */
+} rs_unit_run_options;
 
 typedef struct rs_unit rs_unit;
 
@@ -71,16 +77,14 @@ rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const rs_wav
 void rs_unit_close(rs_unit *unit);
 const rs_unit_ranges *rs_unit_get_ranges(const rs_unit *unit);
 
-/* Runs all sums through a unit that has just been opened. RS_MISMATCH: see result->mismatch, which points into
+/* Runs all sums through a unit that has just been opened. RS_MISMATCH: see result->mismatches, which point into
  * `vectors`. */
-rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result,
-                      rs_diag *diag);
-/* After a difference: tries on new instances whether one changed key of the adapter explains it, and adds to the
+rs_status rs_unit_run(rs_unit *unit, const rs_unit_vectors *vectors, const rs_unit_run_options *options,
+                      rs_unit_result *result, rs_diag *diag);
+void rs_unit_result_clear(rs_unit_result *result);
+/* After a difference: tries on new instances whether one changed key of the adapter explains it, and adds to the first
  * mismatch's guess what does. seed: that of the unit and of the run. */
 void rs_unit_explain(const rs_unit *unit, const rs_unit_vectors *vectors, uint64_t seed, rs_unit_result *result);
-
-/* The report of a mismatch, several lines. */
-void rs_unit_print(const rs_unit_config *config, const rs_unit_mismatch *mismatch, FILE *stream);
 
 /* Vectors. Corners: each operand alone, the ends of the ranges, sums that overflow. Random: ends of the ranges more
  * often than other values. */

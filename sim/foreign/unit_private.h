@@ -83,6 +83,7 @@ typedef struct rs_unit_bench {
     rs_unit *unit;
     const rs_unit_vectors *vectors;
     uint64_t seed, random;
+    int64_t keep_going;
     uint64_t cycle, clocks, next_group, tail, waiting;
     int64_t sum; /* the next to be given */
     int group;
@@ -128,7 +129,7 @@ int64_t rs_unit_requantized(const rs_unit *u, const rs_unit_sum *sum, int64_t ac
 bool rs_unit_expect(rs_unit_bench *e, const rs_unit_slot *s);
 
 /* guess.c: fills the mismatch of a result that is not what was expected, and guesses why. p: NULL if none was expected.
- * Returns RS_MISMATCH. */
+ * RS_MISMATCH: the run ends here; RS_OK: it goes on. */
 rs_status rs_unit_differs(rs_unit_bench *e, rs_divergence what, int kind, const rs_unit_pending *p, int64_t got,
                           uint64_t off);
 /* One more thing that may be wrong. */

@@ -34,6 +34,8 @@ rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_
 
 /* One section as text; nothing if its name is not known. */
 void rs_report_print_section(const char *name, const json_t *section, FILE *stream);
+/* What a section "unit" says of differences; its text holds that too. */
+void rs_report_print_unit_differences(const json_t *section, FILE *stream);
 bool rs_report_print(const json_t *report, FILE *stream); /* false: no memory for a section */
 
 /* All tables, one after the other: `section,row,column,value`. */

@@ -398,54 +398,6 @@ void rs_print_cosim(const json_t *s, FILE *stream)
             rate_text(rs_j_real(s, "rtl_cycles_per_second"), text));
 }
 
-/* --------------------------------------------------------------------------------------------------------- unit */
-
-static void print_latency(const json_t *s, const char *key, const char *what, FILE *stream)
-{
-    const json_t *seen = json_object_get(s, key);
-    const long long least = json_integer_value(json_array_get(seen, 0)),
-                    most = json_integer_value(json_array_get(seen, 1));
-    if (seen != NULL && least == most)
-        fprintf(stream, "  every %s comes %lld cycle%s behind its operands\n", what, least, least == 1 ? "" : "s");
-    else if (seen != NULL)
-        fprintf(stream, "  every %s comes %lld to %lld cycles behind its operands\n", what, least, most);
-}
-
-void rs_print_unit(const json_t *s, FILE *stream)
-{
-    static const char *const lines[][2] = { { "sum_results", "sums compared" },
-                                            { "outputs", "outputs compared" },
-                                            { "macs", "products" },
-                                            { "cycles", "cycles" } };
-    char text[RS_COUNT_TEXT];
-    fprintf(stream, "The unit '%s' (%s): %lld product%s of %lld x %lld bits a group, %lld-bit sums%s\n",
-            rs_j_text(s, "unit"), rs_j_text(s, "top"), (long long)rs_j_int(s, "products"),
-            rs_j_int(s, "products") == 1 ? "" : "s", (long long)rs_j_int(s, "activation_bits"),
-            (long long)rs_j_int(s, "weight_bits"), (long long)rs_j_int(s, "sum_bits"),
-            rs_j_true(s, "accumulates") ? ", accumulating" : "");
-    size_t i;
-    json_t *origin;
-    fputs("  vectors:", stream);
-    json_array_foreach(json_object_get(s, "vectors"), i, origin)
-        fprintf(stream, "%s %s %s", i > 0 ? "," : "", count(origin, "sums", text), rs_j_text(origin, "name"));
-    putc('\n', stream);
-    for (i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        if (rs_j_int(s, lines[i][0]) > 0)
-            fprintf(stream, "  %14s %s\n", count(s, lines[i][0], text), lines[i][1]);
-    if (rs_j_true(s, "equal")) {
-        print_latency(s, "sum_latency", "sum", stream);
-        print_latency(s, "output_latency", "output", stream);
-        fprintf(stream, "All equal: bit for bit, each in its cycle; %s cycles/s\n",
-                rs_count_text(rs_whole(rs_j_real(s, "cycles_per_second")), text));
-        return;
-    }
-    const json_t *m = json_object_get(s, "mismatch");
-    fprintf(stream, "DIFFERENT: %s of '%s', sum %lld, group %lld: expected %lld, got %lld (%s)\n",
-            rs_j_text(m, "result"), rs_j_text(m, "layer"), (long long)rs_j_int(m, "sum"),
-            (long long)rs_j_int(m, "group"), (long long)rs_j_int(m, "expected"), (long long)rs_j_int(m, "got"),
-            rs_j_text(m, "what"));
-}
-
 /* ----------------------------------------------------------------------------------------------------- estimate */
 
 static void print_energy(const json_t *s, FILE *stream)

@@ -52,9 +52,9 @@ def right(name, path, *more, sums=0, outputs=0):
 def wrong(name, path, *parts, more=()):
     """A difference that is found and named; returns the mismatch."""
     r = ristretto("cosim", "--dut", path, "--json", *more)
-    got = json.loads(r.stdout) if r.returncode == 1 else {"mismatch": {}}
+    got = json.loads(r.stdout) if r.returncode == 1 else {"mismatches": [{}]}
     check(name, r.returncode == 1 and got.get("equal") is False and all(p in r.stderr for p in parts), r.stdout + r.stderr)
-    return got["mismatch"]
+    return got["mismatches"][0]
 
 
 def refused(name, path, *parts, status=3, more=()):
@@ -128,7 +128,7 @@ m = wrong("a lane with another rounding, on a network", adapter(f"{UNITS}/lane.y
 # Mistakes in what the adapter says, with a guess.
 wrong("a latency that is too long", adapter(SERIAL, ("latency: 2 ", "latency: 3 ")), "the right one was there 1 cycle before: sum.latency: 2?")
 wrong("wrap in place of saturate", adapter(f"{FOREIGN}/dot_stream.yaml", ("saturate", "wrap")), "the sum at 'm_sum' is wrong")
-wrong("a latency beside valid", adapter(f"{FOREIGN}/booth_serial.yaml", ("latency: 17", "latency: 16")), "right, but 1 cycles too late")
+wrong("a latency beside valid", adapter(f"{FOREIGN}/booth_serial.yaml", ("latency: 17", "latency: 16")), "right, but 1 cycle too late")
 wrong("no valid ever", adapter(f"{FOREIGN}/booth_serial.yaml", ("port: start, when: operands", "port: start, value: 0"), ("latency: 17", "valid_when: high")),
       "no sum has come in 1000 cycles")
 wrong("more results than sums", adapter(f"{FOREIGN}/dot_stream.yaml", ("when: last", "when: operands")), "a sum that nothing was given for")
@@ -142,6 +142,28 @@ wrong("a clear that comes too early", adapter(f"{UNITS}/lane.yaml", ("acc_first_
       "it fits 'acc_first_i' a cycle later: signals[3].delay: 2")
 wrong("operands in the wrong order", adapter(f"{FOREIGN}/dot_stream.yaml", ("s_coeff, order: high_first", "s_coeff")),
       "it fits activations.order: low_first; or it fits weights.order: high_first")
+
+# What is said, where, and of how many.
+FAULTY = adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 1 }"))
+r = ristretto("cosim", "--dut", FAULTY)
+check("the difference follows the summary, on the same stream", r.returncode == 1 and "differs" not in r.stderr and
+      0 < r.stdout.find("sums compared") < r.stdout.find("differs in clock cycle 8") < r.stdout.find("  got       -16384") and "DIFFERENT" not in r.stdout, r.stdout + r.stderr)
+r = ristretto("cosim", "--dut", FAULTY, "--quiet")
+check("without a summary it goes to the errors", r.returncode == 1 and r.stdout == "" and "  got       -16384" in r.stderr, r.stdout + r.stderr)
+LOST = adapter(f"{FOREIGN}/booth_serial.yaml", ("port: start, when: operands", "port: start, value: 0"), ("latency: 17", "valid_when: high"))
+r = ristretto("cosim", "--dut", LOST)
+check("a result that did not come has no value", r.returncode == 1 and "no sum has come" in r.stdout and "got" not in r.stdout, r.stdout + r.stderr)
+FAULTY = adapter(SERIAL, (PLAIN, "- { name: FAULT, value: 1 }"))
+r = ristretto("cosim", "--dut", FAULTY, "--json", "--keep-going", "5")
+got = json.loads(r.stdout) if r.returncode == 1 else {"mismatches": []}
+check("five differences", len(got["mismatches"]) == 5 and len({m["cycle"] for m in got["mismatches"]}) == 5 and all(m["got"] != m["expected"] for m in got["mismatches"]),
+      r.stdout + r.stderr)
+check("each is shown", r.stderr.count("differs in clock cycle") == 5, r.stderr)
+more = ristretto("cosim", "--dut", FAULTY, "--json", "--keep-going", "1000", "--random", "0")
+more = json.loads(more.stdout)
+check("fewer than were asked for: the whole run", 5 < len(more["mismatches"]) < 1000 and more["sums"] == more["vectors"][0]["sums"], more["sums"])
+r = ristretto("cosim", *NET[:4], "--array", "configs/arrays/lenet.yaml", "--keep-going", "5")
+check("one difference of an array", r.returncode == 2 and "--keep-going is for --dut" in r.stderr, r.stderr)
 
 # Messages.
 with open(SERIAL, encoding="utf-8") as f:

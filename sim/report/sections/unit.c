@@ -32,30 +32,62 @@ static json_t *origins(const rs_unit_vectors *v)
     return list;
 }
 
-static json_t *mismatch_json(const rs_unit_config *config, const rs_unit_mismatch *m)
+/* The vector of a mismatch, at its group. */
+static void add_vector(const rs_unit_config *config, const rs_unit_mismatch *m, json_t *object)
 {
-    json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:I, s:s}", "what", rs_divergence_name(m->what), "result", m->result,
-        "port", m->port, "cycle", (json_int_t)m->cycle, "sum", (json_int_t)m->sum_number, "group", m->group, "before",
-        (json_int_t)m->before, "expected", (json_int_t)m->expected, "got", (json_int_t)m->got, "guess", m->guess);
-    if (object != NULL && m->sum != NULL) {
-        json_t *a = json_array(), *w = json_array();
-        for (int i = 0; i < config->products; i++) {
-            const size_t at = (size_t)m->group * (size_t)config->products + (size_t)i;
-            (void)json_array_append_new(a, json_integer(m->sum->activations[at]));
-            (void)json_array_append_new(w, json_integer(m->sum->weights[at]));
-        }
-        json_t *place = json_pack("{s:s, s:o, s:o}", "layer", m->sum->layer, "activations", a, "weights", w);
+    json_t *a = json_array(), *w = json_array();
+    for (int i = 0; i < config->products; i++) {
+        const size_t at = (size_t)m->group * (size_t)config->products + (size_t)i;
+        (void)json_array_append_new(a, json_integer(m->sum->activations[at]));
+        (void)json_array_append_new(w, json_integer(m->sum->weights[at]));
+    }
+    json_t *place = json_pack("{s:I, s:i, s:i, s:I, s:s, s:o, s:o}", "sum", (json_int_t)m->sum_number, "group",
+                              m->group, "groups", m->sum->groups, "before", (json_int_t)m->before, "layer",
+                              m->sum->layer, "activations", a, "weights", w);
+    (void)json_object_update(object, place);
+    json_decref(place);
+    if (m->sum->image >= 0) {
+        place = json_pack("{s:I, s:i, s:i, s:i}", "image", (json_int_t)m->sum->image, "channel", m->sum->c, "row",
+                          m->sum->y, "column", m->sum->x);
         (void)json_object_update(object, place);
         json_decref(place);
-        if (m->sum->image >= 0) {
-            place = json_pack("{s:I, s:i, s:i, s:i}", "image", (json_int_t)m->sum->image, "channel", m->sum->c, "row",
-                              m->sum->y, "column", m->sum->x);
-            (void)json_object_update(object, place);
-            json_decref(place);
-        }
     }
+    if (strcmp(m->result, "output") == 0) {
+        place = json_pack("{s:i, s:b}", "shift", config->shift_port[0] != '\0' ? m->sum->shift : config->shift, "relu",
+                          config->relu_port[0] != '\0' ? m->sum->relu : config->relu);
+        (void)json_object_update(object, place);
+        json_decref(place);
+    }
+}
+
+/* `expected` where something was, `got` where something came. */
+static json_t *mismatch_json(const rs_unit_config *config, const rs_unit_mismatch *m)
+{
+    json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:i, s:s}", "what", rs_divergence_name(m->what), "result",
+                               m->result, "port", m->port, "cycle", (json_int_t)m->cycle, "bits", m->bits, "guess",
+                               m->guess);
+    if (object == NULL)
+        return NULL;
+    if (m->sum != NULL)
+        add_vector(config, m, object);
+    if (m->sum != NULL && m->what != RS_DIVERGENCE_HANG)
+        (void)json_object_set_new(object, "expected", json_integer((json_int_t)m->expected));
+    if (m->what != RS_DIVERGENCE_HANG && m->what != RS_DIVERGENCE_LOST)
+        (void)json_object_set_new(object, "got", json_integer((json_int_t)m->got));
+    if (m->what == RS_DIVERGENCE_LATE || m->what == RS_DIVERGENCE_EARLY)
+        (void)json_object_set_new(object, "off", json_integer((json_int_t)m->off));
     return object;
+}
+
+static json_t *mismatches_json(const rs_unit_config *config, const rs_unit_result *result)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < result->n_mismatches; i++)
+        if (json_array_append_new(list, mismatch_json(config, &result->mismatches[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
 }
 
 rs_status rs_section_unit(const rs_unit_outcome *o, json_t **section, rs_diag *diag)
@@ -65,20 +97,20 @@ rs_status rs_section_unit(const rs_unit_outcome *o, json_t **section, rs_diag *d
     const rs_unit_vectors *v = o->vectors;
     const rs_unit_result *x = o->result;
     *section = json_pack(
-        "{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "unit",
+        "{s:s, s:s, s:s, s:i, s:b, s:i, s:i, s:i, s:i, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:i, s:b}", "unit",
         config->name, "adapter", config->file.path, "top", config->top, "products", config->products, "accumulates",
         config->accumulates, "activation_bits", r->activation_bits, "weight_bits", r->weight_bits, "sum_bits",
         r->sum_bits, "output_bits", r->output_bits, "vectors", origins(v), "sums", (json_int_t)x->sums, "groups",
         (json_int_t)x->groups, "macs", (json_int_t)x->products, "sum_results", (json_int_t)x->sum_results, "outputs",
         (json_int_t)x->outputs, "cycles", (json_int_t)x->cycles, "cycles_per_second",
-        x->seconds > 0.0 ? (double)x->cycles / x->seconds : 0.0, "build_seconds", x->build_seconds, "equal",
-        !x->differs);
+        x->seconds > 0.0 ? (double)x->cycles / x->seconds : 0.0, "build_seconds", x->build_seconds, "timeout",
+        config->timeout, "equal", !x->differs);
     static const char *const names[] = { "sum_latency", "output_latency" };
     for (int k = 0; k < 2 && *section != NULL; k++)
         if (x->last_latency[k] > 0)
             (void)json_object_set_new(*section, names[k], json_pack("[i, i]", x->first_latency[k], x->last_latency[k]));
     if (x->differs)
-        *section = rs_pack_with(*section, "mismatch", mismatch_json(config, &x->mismatch));
+        *section = rs_pack_with(*section, "mismatches", mismatches_json(config, x));
     if (o->network != NULL)
         *section = rs_pack_with(*section, "network", json_string(o->network));
     return *section != NULL ? RS_OK : rs_out_of_memory(diag);
