@@ -47,6 +47,24 @@ float rs_exp(float x)
     return (float)exponential((double)x);
 }
 
+float rs_log(float x)
+{
+    if (isnan(x) || x < 0.0f)
+        return NAN;
+    if (x == 0.0f)
+        return -INFINITY;
+    return isinf(x) ? x : (float)logarithm((double)x);
+}
+
+float rs_softplus(float x)
+{
+    if (isnan(x))
+        return x;
+    const double a = fabs((double)x), e = a > 700.0 ? 0.0 : exponential(-a);
+    const double rest = e < 1e-5 ? e * (1.0 - 0.5 * e) : logarithm(1.0 + e); /* ln(1 + e^-|x|) */
+    return (float)((x > 0.0f ? (double)x : 0.0) + rest);
+}
+
 float rs_power(float x, float y)
 {
     if (isnan(x) || isnan(y) || x < 0.0f)

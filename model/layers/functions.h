@@ -7,6 +7,9 @@
 
 /* e^x; 0 far below zero, infinity far above; NaN for NaN. */
 float rs_exp(float x);
+/* ln x; -infinity for 0, NaN for x < 0. ln(1 + e^x). */
+float rs_log(float x);
+float rs_softplus(float x);
 /* x^y for x > 0; NaN for x < 0 or NaN; 0^y as pow does. */
 float rs_power(float x, float y);
 /* e^x - 1 for x <= 0. */

@@ -121,6 +121,30 @@ typedef struct rs_eltwise_param {
     float *coefficients;
 } rs_eltwise_param;
 
+/* Power, Exp and Log of shift + scale x; base: of the latter two, below 0 for e. */
+typedef struct rs_power_param {
+    float power, base, scale, shift;
+} rs_power_param;
+
+/* `tiles` copies of the input along an axis. */
+typedef struct rs_tile_param {
+    int64_t axis, tiles;
+} rs_tile_param;
+
+/* The axes from `axis` on get the sizes of the second bottom, from an offset on: one for all, or one each. Without a
+ * second bottom, the sizes are given here, one each. */
+typedef struct rs_crop_param {
+    int64_t axis;
+    int n_offsets, n_sizes;
+    int64_t offset[RS_MAX_AXES], size[RS_MAX_AXES];
+} rs_crop_param;
+
+/* Squares of stride x stride pixels become channels, or the reverse. */
+typedef struct rs_reorg_param {
+    int64_t stride;
+    bool reverse;
+} rs_reorg_param;
+
 /* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [min, max]:
  * rs_fxp_affine. */
 typedef struct rs_quantize_linear_param {

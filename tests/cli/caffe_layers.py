@@ -110,6 +110,80 @@ same("in place behind another reader", layer("TanH", name="t", top=("t",)) + lay
      layer("Sigmoid", bottom=("t",), top=("t",), name="s") + layer("Eltwise", bottom=("a", "t")), X,
      np.maximum(np.tanh(X), 0) + 1 / (1 + np.exp(-np.tanh(X.astype(np.float64)))))
 
+# Functions of each value, in double.
+D = X.astype(np.float64)
+POSITIVE = np.abs(X) + np.float32(0.1)
+P = POSITIVE.astype(np.float64)
+for name, kind, fields, x, expected in (
+        ("Power, a line", "Power", "power_param { scale: 0.5 shift: -1 }", X, 0.5 * D - 1),
+        ("Power, square", "Power", "power_param { power: 2 scale: 3 shift: 0.5 }", X, (3 * D + 0.5) ** 2),
+        ("Power, cube of negative values", "Power", "power_param { power: 3 }", X, D ** 3),
+        ("Power, root", "Power", "power_param { power: 0.5 shift: 0.25 }", POSITIVE, np.sqrt(P + 0.25)),
+        ("Power, reciprocal", "Power", "power_param { power: -1 scale: 2 }", POSITIVE, 1 / (2 * P)),
+        ("Power, 0", "Power", "power_param { power: 0 }", X, np.ones_like(D)),
+        ("AbsVal", "AbsVal", "", X, np.abs(D)),
+        ("Exp", "Exp", "", X, np.exp(D)),
+        ("Exp of a base", "Exp", "exp_param { base: 2 scale: 0.5 shift: 1 }", X, 2 ** (0.5 * D + 1)),
+        ("Log", "Log", "", POSITIVE, np.log(P)),
+        ("Log of a base", "Log", "log_param { base: 10 scale: 2 shift: 1 }", POSITIVE, np.log10(2 * P + 1)),
+        ("BNLL", "BNLL", "", X * 20, np.logaddexp(0, 20 * D)),
+        ("Swish", "Swish", "", X, D / (1 + np.exp(-D))),
+        ("Swish with beta", "Swish", "swish_param { beta: 2 }", X, D / (1 + np.exp(-2 * D))),
+        ("Threshold", "Threshold", "threshold_param { threshold: 0.5 }", X, (X > 0.5).astype(np.float64))):
+    same(name, layer(kind, fields), x, expected, onnx=kind != "Threshold")
+    y, got = forward(net_of(layer("TanH", name="t", top=("t",)) + layer(kind, fields, bottom=("t",), top=("t",)), x), x, "--blob", "t")
+    z, got = forward(net_of(layer("TanH", name="t", top=("t",)) + layer(kind, fields, bottom=("t",)), x), x, "--blob", "y")
+    check(f"{name}: in place", y is not None and z is not None and np.array_equal(y, z, equal_nan=True), got.stderr)
+
+# Values in another order.
+for name, kind, fields, expected in (
+        ("Permute", "Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }", X.transpose(0, 2, 3, 1)),
+        ("Permute, the rest in order", "Permute", "permute_param { order: 0 order: 3 }", X.transpose(0, 3, 1, 2)),
+        ("Tile", "Tile", "tile_param { tiles: 3 }", np.tile(X, (1, 3, 1, 1))),
+        ("Tile along the width", "Tile", "tile_param { axis: -1 tiles: 2 }", np.tile(X, (1, 1, 1, 2))),
+        ("ShuffleChannel", "ShuffleChannel", "shuffle_channel_param { group: 2 }", X[:, [0, 2, 1, 3]])):
+    same(name, layer(kind, fields), X, expected, tolerance=0)
+POOL = layer("Pooling", "pooling_param { pool: MAX kernel_size: 3 stride: 3 }", name="p", top=("p",))
+same("Crop", POOL + layer("Crop", "crop_param { axis: 2 offset: 4 }", bottom=("x", "p")), X, X[:, :, 4:7, 4:7], tolerance=0)
+same("Crop with an offset for each axis", POOL + layer("Crop", "crop_param { axis: 1 offset: 0 offset: 6 offset: 1 }", bottom=("x", "p")), X,
+     X[:, :, 6:9, 1:4], tolerance=0)
+
+
+def reorg(x, stride, reverse):
+    """As YOLO's layer counts, value by value."""
+    n, channels, height, width = x.shape
+    few, wide, high = channels // stride ** 2, width * stride, height * stride
+    y = np.zeros((n, few, high, wide) if reverse else (n, channels * stride ** 2, height // stride, width // stride), np.float32)
+    for i in range(n):
+        a, b = x[i].reshape(-1), y[i].reshape(-1)
+        for c in range(channels):
+            for h in range(height):
+                for w in range(width):
+                    small = w + width * (h + height * c)
+                    large = w * stride + c // few % stride + wide * (h * stride + c // few // stride + high * (c % few))
+                    b[large if reverse else small] = a[small if reverse else large]
+    return y
+
+
+EVEN = r(2, 8, 4, 6)
+same("Reorg", layer("Reorg", "reorg_param { stride: 2 }"), EVEN, reorg(EVEN, 2, False), tolerance=0)
+same("Reorg, reverse", layer("Reorg", "reorg_param { stride: 2 reverse: true }"), EVEN, reorg(EVEN, 2, True), tolerance=0)
+same("Silence", layer("TanH") + 'layer { name: "s" type: "Silence" bottom: "y" }\n', X, np.tanh(D))
+
+for name, kind, fields, bottom, part in (
+        ("Permute of the batch", "Permute", "permute_param { order: 1 order: 0 }", ("x",), "expected an order that leaves the batch in front"),
+        ("Permute of an axis twice", "Permute", "permute_param { order: 0 order: 0 }", ("x",), "an order that names each of its axes once"),
+        ("Tile of the batch", "Tile", "tile_param { axis: 0 tiles: 2 }", ("x",), "axis 0, the batch, is not supported"),
+        ("Tile without tiles", "Tile", "", ("x",), "has no tiles"),
+        ("Crop that is too large", "Crop", "crop_param { offset: 1 }", ("x", "x"), "expected at least the offset and the size of what is kept"),
+        ("Crop of too many offsets", "Crop", "crop_param { offset: [1, 2, 3] }", ("x", "x"), "3 values of offset, expected one, or one for each of 2 axes"),
+        ("ShuffleChannel of odd groups", "ShuffleChannel", "shuffle_channel_param { group: 3 }", ("x",), "channels that can be divided into the groups"),
+        ("Reorg of odd sizes", "Reorg", "reorg_param { stride: 2 }", ("x",), "channels that can be divided by the stride's square"),
+        ("Exp of base 0", "Exp", "exp_param { base: 0 }", ("x",), "base is 0.000000, expected -1, or more than 0 and not 1"),
+        ("Power of infinity", "Power", "power_param { power: inf }", ("x",), "power is not a finite number")):
+    with open(net_of(layer(kind, fields, bottom=bottom), X), encoding="utf-8") as f:
+        summary(name, f.read(), 3, part)
+
 # Inputs.
 DATA = 'layer { name: "d" type: "Data" top: "data" top: "label" data_param { source: "none" batch_size: 4 } %s }\n'
 summary("an input without a shape that a layer gives", 'input: "data"\nlayer { name: "d" type: "Input" top: "data" input_param { shape { dim: [1, 3, 8, 8] } } }\n' + CONV,
@@ -117,6 +191,15 @@ summary("an input without a shape that a layer gives", 'input: "data"\nlayer { n
 summary("an input without a shape", 'input: "data"\n' + CONV, 3, "layer 'input' gives no shape for its top 'data'", "--input CHANNELSxHEIGHTxWIDTH gives it one")
 summary("a data layer that crops", DATA % "transform_param { crop_size: 8 mean_value: [1, 2, 3] }" + CONV, 0, "4x4x6x6")
 summary("a data layer of unknown size", DATA % "" + CONV, 3, "gives no shape", "the images of a data set give it one, or --input CHANNELSxHEIGHTxWIDTH")
+HDF5 = 'layer { name: "d" type: "HDF5Data" top: "data" top: "label" hdf5_data_param { source: "none" batch_size: 4 } }\n'
+summary("HDF5Data has no shape", HDF5 + CONV, 3, "gives no shape", "--input CHANNELSxHEIGHTxWIDTH")
+got = ristretto("summary", path("s.prototxt"), "--input", "4x3x8x8")
+check("but takes one", got.returncode == 0 and "4x4x6x6" in got.stdout, got.stderr)
+DUMMY = 'layer { name: "d" type: "DummyData" top: "data" dummy_data_param { %s } }\n'
+summary("DummyData with a shape", DUMMY % "shape { dim: [2, 3, 8, 8] }" + CONV, 0, "2x4x6x6")
+summary("DummyData of old", DUMMY % "num: 2 channels: 3 height: 8 width: 8" + CONV, 0, "2x4x6x6")
+summary("DummyData without a height", DUMMY % "num: 2 channels: 3 width: 8" + CONV, 3, "has no height")
+summary("WindowData", 'layer { name: "d" type: "WindowData" top: "data" window_data_param { source: "none" batch_size: 4 crop_size: 8 } }\n' + CONV, 0, "4x4x6x6")
 summary("fields of a fork's data layer", DATA % "transform_param { crop_size: 8 mean_value: [1, 2, 3] resize_param { prob: 1 height: 300 } }" + CONV, 0,
         "warning: unknown field 'resize_param' in transform_param is left out: it is about the data of a training")
 summary("a typing error among them", DATA % "transform_param { crop_sise: 8 }" + CONV, 3, "unknown field 'crop_sise' in transform_param", "did you mean 'crop_size'?")

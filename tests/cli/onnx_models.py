@@ -243,7 +243,7 @@ for size, power, k in ((3, "Mul", 1.0), (5, "Pow", 1.0), (3, "Mul", 2.0)):
         average = pool(X.astype(np.float64) ** 2, (size, size), pads=[half] * 4, average=True, count_include_pad=1)
         same(f"LRN within channels, {size} x {size}, {power}", m, X, X / (1 + np.float32(0.7) * average) ** 0.75)
     else:
-        refused("the same with another constant than 1", m, X, "(Pow): the operator is not supported")
+        refused("the same with another constant than 1", m, X, "(Div): a division by a layer's values is not supported")
 # A small residual network with all its parts, and its summary.
 names = {f"{p}{i}": v for i in range(2) for p, v in (("w", r(4, 4, 3, 3)), ("s", scale), ("b", shift), ("m", mean), ("v", var))}
 nodes, at = [], "x"
@@ -264,7 +264,7 @@ check("its summary", got.returncode == 0 and f'"parameters": {2 * (144 + 9 + 8) 
 
 # What is refused.
 refused("an operator that is not supported", model([node("Relu", ["x"], "a"), node("Gelu", ["a"], "b", name="act"), node("Relu", ["b"], "c"), node("If", ["c"])], IN), X,
-        "net.onnx: error: node 1 'act' (Gelu): the operator is not supported", "hint: supported are Add, AveragePool")
+        "net.onnx: error: node 1 'act' (Gelu): the operator is not supported", "hint: supported are Abs, Add, AveragePool")
 refused("two at once", model([node("Gelu", ["x"], "a"), node("Erf", ["x"], "b"), node("Add", ["a", "b"])], IN), X, "node 0 (Gelu)", "node 1 (Erf)")
 refused("many nodes of one operator", model([node("Erf", ["x"], "a"), node("Gelu", ["a"], "b"), node("Erf", ["b"], "c"), node("Erf", ["c"])], IN), X,
         "node 0 (Erf): the operator is not supported; 3 nodes are of it", "node 1 (Gelu): the operator is not supported\n")
@@ -284,7 +284,20 @@ refused("weights that do not fit", model([node("Conv", ["x", "w"])], IN, constan
 refused("a kernel larger than its input", model([node("Conv", ["x", "w"])], IN, constants={"w": r(3, 4, 3, 30)}), X, "larger than its input")
 refused("weights that are not finite", model([node("Conv", ["x", "w"])], IN, constants={"w": np.full((1, 4, 1, 1), np.nan, np.float32)}), X, "not finite")
 refused("images that would be mixed", model([node("Reshape", ["x", "s"])], IN, constants={"s": np.array([4, -1])}), X, "expected the same batch")
-refused("values in another order", model([node("Transpose", ["x"], perm=[0, 2, 3, 1])], IN), X, "changes the order of the values")
+same("Transpose", model([node("Transpose", ["x"], perm=[0, 2, 3, 1])], IN), X, X.transpose(0, 2, 3, 1), 0)
+refused("Transpose of the batch", model([node("Transpose", ["x"], perm=[1, 0, 2, 3])], IN), X, "it moves the batch, axis 0, to another place")
+same("a channel shuffle", model([node("Reshape", ["x", "split"], "a"), node("Transpose", ["a"], "b", perm=[0, 2, 1, 3, 4]), node("Reshape", ["b", "back"])], IN,
+                               constants={"split": np.array([2, 2, 2, 9, 8]), "back": np.array([2, 4, 9, 8])}), X, X[:, [0, 2, 1, 3]], 0)
+same("Slice", model([node("Slice", ["x", "s", "e", "a"])], IN, constants={"s": np.array([1, -3]), "e": np.array([3, 1 << 40]), "a": np.array([1, -1])}), X,
+     X[:, 1:3, :, -3:], 0)
+same("Tile", model([node("Tile", ["x", "n"])], IN, constants={"n": np.array([1, 2, 1, 3])}), X, np.tile(X, (1, 2, 1, 3)), 0)
+refused("Slice with steps", model([node("Slice", ["x", "s", "e", "a", "t"])], IN, constants={"s": np.array([0]), "e": np.array([4]), "a": np.array([1]),
+                                                                                         "t": np.array([2])}), X, "steps of 2 are not supported")
+refused("Slice of the batch", model([node("Slice", ["x", "s", "e"])], IN, constants={"s": np.array([0]), "e": np.array([1])}), X, "a part of the batch")
+D = np.abs(X).astype(np.float64) + 0.5
+for op, expected in (("Exp", np.exp(D)), ("Log", np.log(D)), ("Sqrt", np.sqrt(D)), ("Reciprocal", 1 / D), ("Neg", -D), ("Abs", D), ("Softplus", np.log1p(np.exp(D)))):
+    same(op, model([node(op, ["x"])], IN), np.abs(X) + np.float32(0.5), expected)
+same("Pow", model([node("Pow", ["x", "p"])], IN, constants={"p": np.float32(3)}), X, X.astype(np.float64) ** 3)
 refused("a recurrent network", model([node("LSTM", ["x", "w", "r"], hidden_size=3)], IN, constants={"w": r(1, 12, 4), "r": r(1, 12, 3)}), X, "(LSTM)")
 
 short = model([node("Conv", ["x", "w"])], IN, constants={"w": w})

@@ -1,5 +1,6 @@
 /* Forward passes of layers in double, by plain loops. */
 #include "oracle/layers.h"
+#include "oracle/layer_rules.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -276,6 +277,8 @@ static double run_layer(rs_oracle *o, int index)
         double *out = o->blobs[l->tops[0]] + image * out_size;
         const int64_t positions = in_size / dim(in_shape, 1);
         const double *labels = l->n_bottoms > 1 ? o->blobs[l->bottoms[1]] + image * positions : NULL;
+        if (rs_oracle_function(l, in, out, in_size) || rs_oracle_view(l, in_shape, out_shape, in, out))
+            continue;
         switch (l->type) {
         case RS_LAYER_CONVOLUTION:
             convolution(&l->convolution, in_shape, out_shape, weights, bias, in, out);

@@ -300,6 +300,8 @@ class NetReader
     {
         const FileLayer &l = layers[index];
         const caffe::LayerParameter &p = l.param;
+        if (p.type() == "Silence") // it keeps Caffe from printing a blob
+            return;
         rs_layer_type layer_type = RS_LAYER_RELU;
         const CaffeType *type = find_caffe_type(p.type(), &layer_type);
 

@@ -39,11 +39,9 @@ std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe)
 {
     // clang-format off
     static const char *const others[] = {
-        "AbsVal", "ArgMax", "BatchReindex", "BNLL", "ContrastiveLoss", "Crop",
-        "DummyData", "Embed", "Exp", "Filter", "HDF5Data", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss",
-        "Log", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Power",
-        "Python", "Reduction", "RNN", "SigmoidCrossEntropyLoss", "Silence", "SPP", "Swish", "Threshold", "Tile",
-        "WindowData",
+        "ArgMax", "BatchReindex", "ContrastiveLoss", "Embed", "Filter", "HDF5Output", "HingeLoss", "Im2col",
+        "InfogainLoss", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Python", "Reduction", "RNN",
+        "SigmoidCrossEntropyLoss", "SPP",
     };
     // clang-format on
     std::vector<std::string> supported;

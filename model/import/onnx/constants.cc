@@ -61,6 +61,8 @@ void read_gather(OnnxReader &r)
 
 void read_slice(OnnxReader &r)
 {
+    if (!r.is_constant(0))
+        return read_slice_of_values(r);
     const TensorPtr data = r.constant(0, "data");
     const std::vector<int64_t> starts = r.list("starts", 1), ends = r.list("ends", 2), axes = r.list("axes", 3);
     const std::vector<int64_t> steps = r.has_input(4) ? r.list("steps", 4) : std::vector<int64_t>();

@@ -1,4 +1,5 @@
 // Input, and the data layers of Caffe: Data, ImageData, MemoryData.
+#include <algorithm>
 #include <cmath>
 
 #include "import/layers/rule.h"
@@ -108,6 +109,32 @@ void read_memory(LayerReader &r, rs_layer *out)
         r.net()->blobs[out->tops[0]].shape = shape;
 }
 
+// A shape for each top, or one for all; in old files by four fields of their own. The values are up to the caller.
+void read_dummy(LayerReader &r, rs_layer *out)
+{
+    const caffe::DummyDataParameter &p = r.param().dummy_data_param();
+    const Node node = r.node().in("dummy_data_param");
+    for (int t = 0; t < out->n_tops; t++) {
+        rs_shape *shape = &r.net()->blobs[out->tops[t]].shape;
+        if (p.shape_size() > 0) {
+            const int s = std::min(t, p.shape_size() - 1);
+            r.shape(p.shape(s), node.in("shape", s), shape);
+            continue;
+        }
+        const google::protobuf::RepeatedField<uint32_t> *const fields[4] = { &p.num(), &p.channels(), &p.height(),
+                                                                             &p.width() };
+        static const char *const names[4] = { "num", "channels", "height", "width" };
+        *shape = rs_shape { 4, { 1, 1, 1, 1 } };
+        for (int i = 0; i < 4; i++) {
+            const int n = fields[i]->size(), at = std::min(t, n - 1);
+            if (n == 0)
+                r.bad(node.loc(), "", r.name() + " has no " + names[i]);
+            else
+                shape->dim[i] = r.within(fields[i]->Get(at), 1, max_size, node, names[i], at);
+        }
+    }
+}
+
 void read_caffe(LayerReader &r, rs_layer *out)
 {
     const caffe::LayerParameter &p = r.param();
@@ -117,10 +144,20 @@ void read_caffe(LayerReader &r, rs_layer *out)
         r.bad(r.node().at("bottom"), "", r.name() + " (" + p.type() + ") takes no bottom");
     if (!r.type().data)
         return read_shapes(r, out);
-    if (p.top_size() > 2)
+    if (p.top_size() > 2 && p.type() != "DummyData")
         r.bad(r.node().at("top", 2), "",
               r.name() + " has " + std::to_string(p.top_size()) + " tops, expected images and labels");
-    if (p.type() == "Data") {
+    if (p.type() == "DummyData")
+        return read_dummy(r, out);
+    if (p.type() == "HDF5Data") {
+        const Node node = r.node().in("hdf5_data_param");
+        d->source = copy_text(p.hdf5_data_param().source());
+        batch_size(r, p.hdf5_data_param(), node, d);
+    } else if (p.type() == "WindowData") {
+        const caffe::WindowDataParameter &w = p.window_data_param();
+        d->source = copy_text(w.source());
+        batch_size(r, w, r.node().in("window_data_param"), d);
+    } else if (p.type() == "Data") {
         const Node node = r.node().in("data_param");
         d->source = copy_text(p.data_param().source());
         batch_size(r, p.data_param(), node, d);
@@ -132,6 +169,12 @@ void read_caffe(LayerReader &r, rs_layer *out)
         read_memory(r, out);
     }
     transform(r, d);
+    if (p.type() == "WindowData") { // regions of pictures, warped to this size
+        const Node node = r.node().in("window_data_param");
+        const int64_t crop = r.within(p.window_data_param().crop_size(), 0, max_size, node, "crop_size");
+        d->crop_size = crop > 0 ? crop : d->crop_size;
+        d->color = RS_COLOR_BGR;
+    }
 }
 
 void write_caffe(const rs_net &net, const rs_layer &layer, caffe::LayerParameter *to)
@@ -154,7 +197,10 @@ void write_onnx(OnnxWriter &w)
 const LayerFormats input_formats = { { { "Input", { "input_param" }, false, false },
                                        { "Data", { "data_param", "transform_param" }, true, false },
                                        { "ImageData", { "image_data_param", "transform_param" }, true, false },
-                                       { "MemoryData", { "memory_data_param", "transform_param" }, true, false } },
+                                       { "MemoryData", { "memory_data_param", "transform_param" }, true, false },
+                                       { "HDF5Data", { "hdf5_data_param", "transform_param" }, true, false },
+                                       { "WindowData", { "window_data_param", "transform_param" }, true, false },
+                                       { "DummyData", { "dummy_data_param" }, true, false } },
                                      read_caffe,
                                      write_caffe,
                                      {},

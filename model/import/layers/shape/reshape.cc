@@ -241,9 +241,14 @@ void read_transpose(OnnxReader &r)
             last = p;
         }
     if (!is_const) {
-        if (moves)
-            r.refuse("it changes the order of the values, which is not supported");
-        return reshaped(r, out);
+        if (!moves)
+            return reshaped(r, out);
+        if (perm[0] != 0)
+            r.refuse("it moves the batch, axis 0, to another place");
+        rs_layer &l = r.layer(RS_LAYER_PERMUTE, { r.blob(0) });
+        l.permute.n_axes = static_cast<int>(perm.size());
+        std::copy(perm.begin(), perm.end(), l.permute.dim);
+        return r.finish();
     }
     r.give(transposed(*r.value(0).constant, perm));
 }
