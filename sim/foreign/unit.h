@@ -21,12 +21,19 @@ typedef struct rs_unit_sum {
     bool relu;
 } rs_unit_sum;
 
+/* A layer of a network whose operands the unit cannot take. */
+typedef struct rs_unit_skipped {
+    const char *layer, *why;
+} rs_unit_skipped;
+
 typedef struct rs_unit_vectors {
     rs_arena *arena;
     int products;
     int64_t n;
     size_t capacity;
     rs_unit_sum *sums;
+    rs_unit_skipped *skipped;
+    size_t n_skipped, skipped_capacity;
 } rs_unit_vectors;
 
 /* The unit's widths and ranges, by its adapter and its ports. */
@@ -105,8 +112,9 @@ typedef struct rs_unit_image {
     uint64_t seed;
 } rs_unit_image;
 
-/* Operands in the order in which an array with as many multipliers takes them. RS_BAD_INPUT: what the unit cannot
- * represent. */
+/* Operands in the order in which an array with as many multipliers takes them; of a unit that only adds, the products.
+ * Layers that the unit cannot represent are listed in vectors->skipped. RS_BAD_INPUT: all of them, or the one that is
+ * asked for. */
 rs_status rs_unit_layers(rs_unit_vectors *vectors, const rs_unit_config *config, const rs_unit_ranges *ranges,
                          const rs_unit_image *image, rs_diag *diag);
 

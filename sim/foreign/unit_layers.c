@@ -50,21 +50,55 @@ static rs_status check_operands(const layer_source *s, rs_diag *diag)
     return status != RS_OK ? status : weights;
 }
 
-/* The bias and the shift of one value. */
-static rs_status check_sum(const layer_source *s, const rs_unit_sum *sum, rs_diag *diag)
+/* The bias and the shift of each channel. */
+static rs_status check_channels(const layer_source *s, rs_diag *diag)
 {
     const rs_unit_config *config = s->config;
     const rs_unit_ranges *r = s->ranges;
-    const layer_values bias = { "biases", sum->bias, sum->bias };
-    rs_status status = RS_OK;
-    if (r->bias_bits > 0)
-        status = check_range(s, config->bias.port[0] != '\0' ? "bias.bits" : "addend.bits", &bias, r->bias_min,
-                             r->bias_max, diag);
-    if (status == RS_OK && config->shift_port[0] != '\0' && (sum->shift < r->shift_min || sum->shift > r->shift_max))
-        status = rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(config, "output.shift_port"),
-                          "choose other layers with --layer",
-                          "the shift of layer '%s' is %d, the unit's go from %d to %d", s->op->name, sum->shift,
-                          r->shift_min, r->shift_max);
+    const char *key = config->bias.port[0] != '\0' ? "bias.bits" : "addend.bits";
+    for (int c = 0; c < s->image->qnet->tensors[s->op->output].channels; c++) {
+        const layer_values bias = { "biases", s->op->bias[c], s->op->bias[c] };
+        const int shift = rs_qop_shift(s->op, c);
+        const rs_status status = r->bias_bits > 0 ? check_range(s, key, &bias, r->bias_min, r->bias_max, diag) : RS_OK;
+        if (status != RS_OK)
+            return status;
+        if (config->shift_port[0] != '\0' && (shift < r->shift_min || shift > r->shift_max))
+            return rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(config, "output.shift_port"),
+                            "choose other layers with --layer",
+                            "the shift of layer '%s' is %d, the unit's go from %d to %d", s->op->name, shift,
+                            r->shift_min, r->shift_max);
+    }
+    return RS_OK;
+}
+
+static bool is_skipped(const rs_unit_vectors *v, const char *layer)
+{
+    for (size_t i = 0; i < v->n_skipped; i++)
+        if (strcmp(v->skipped[i].layer, layer) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the unit takes the layer. One that it does not take is listed, or, if it was asked for, an error. */
+static rs_status check_layer(const layer_source *s, bool *fits, rs_diag *diag)
+{
+    rs_unit_vectors *v = s->vectors;
+    rs_diag *told = s->image->layer != NULL ? NULL : rs_diag_new();
+    *fits = !is_skipped(v, s->name);
+    rs_status status = *fits ? check_operands(s, told != NULL ? told : diag) : RS_OK;
+    if (*fits && status == RS_OK)
+        status = check_channels(s, told != NULL ? told : diag);
+    if (status == RS_BAD_INPUT && told != NULL) {
+        rs_unit_skipped *grown = rs_grow(v->skipped, v->n_skipped, &v->skipped_capacity, sizeof *grown);
+        const char *why = grown != NULL ? rs_arena_strdup(v->arena, rs_diag_message(told, 0)->text) : NULL;
+        if (grown != NULL)
+            v->skipped = grown;
+        if (why != NULL)
+            v->skipped[v->n_skipped++] = (rs_unit_skipped) { .layer = s->name, .why = why };
+        *fits = false;
+        status = why != NULL ? RS_OK : rs_out_of_memory(diag);
+    }
+    rs_diag_free(told);
     return status;
 }
 
@@ -155,8 +189,7 @@ static rs_status add_value(const layer_source *s, const layer_window *win, int c
     sum->shift = rs_qop_shift(op, c);
     sum->relu = op->relu;
     fill_window(win, s->image->tensors[op->input] + group * map * in->height * in->width, sum, v->products, &to);
-    const rs_status status = check_sum(s, sum, diag);
-    return status == RS_OK && part_groups > 0 && sum->groups > part_groups ? split_sum(s, part_groups, diag) : status;
+    return part_groups > 0 && sum->groups > part_groups ? split_sum(s, part_groups, diag) : RS_OK;
 }
 
 static rs_status add_layer(const layer_source *s, uint64_t seed, rs_diag *diag)
@@ -165,7 +198,7 @@ static rs_status add_layer(const layer_source *s, uint64_t seed, rs_diag *diag)
     const layer_window win = window_of(s->image->qnet, s->op, s->vectors->products);
     const int64_t all = (int64_t)out->channels * out->height * out->width, per_layer = s->image->per_layer;
     const int64_t wanted = per_layer == 0 || per_layer > all ? all : per_layer;
-    rs_status status = check_operands(s, diag);
+    rs_status status = RS_OK;
     for (int64_t i = 0; i < wanted && status == RS_OK; i++) {
         int64_t pick = i;
         if (wanted < all)
@@ -208,19 +241,23 @@ rs_status rs_unit_layers(rs_unit_vectors *vectors, const rs_unit_config *config,
     if (rs_qnet_minifloat(qnet))
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->file.path), NULL,
                         "the network '%s' computes with minifloats; units for integers can be tried", qnet->name);
-    bool found = false;
+    bool found = false, taken = false;
     for (int i = 0; i < qnet->n_ops; i++) {
         const rs_qop *op = &qnet->ops[i];
         if (!rs_qop_weighted(op) || (image->layer != NULL && strcmp(image->layer, op->name) != 0))
             continue;
         found = true;
         const layer_source source = { vectors, config, ranges, image, op, rs_arena_strdup(vectors->arena, op->name) };
-        const rs_status status = source.name == NULL
-                                     ? rs_out_of_memory(diag)
-                                     : add_layer(&source, image->seed + (uint64_t)image->image * 1000003U + (uint64_t)i,
-                                                 diag);
+        bool fits = false;
+        rs_status status = source.name == NULL ? rs_out_of_memory(diag) : check_layer(&source, &fits, diag);
+        if (status == RS_OK && fits)
+            status = add_layer(&source, image->seed + (uint64_t)image->image * 1000003U + (uint64_t)i, diag);
         if (status != RS_OK)
             return status;
+        taken = taken || fits;
     }
+    if (found && !taken)
+        return rs_error(diag, RS_BAD_INPUT, RS_FILE(config->file.path), "quantize the network to the unit's widths",
+                        "no layer of the network '%s' fits the unit: %s", qnet->name, vectors->skipped[0].why);
     return found ? RS_OK : no_layer(config, image, diag);
 }

@@ -24,6 +24,7 @@ void rs_unit_vectors_free(rs_unit_vectors *v)
         return;
     rs_arena_free(v->arena);
     rs_free(v->sums);
+    rs_free(v->skipped);
     rs_free(v);
 }
 

@@ -109,6 +109,8 @@ void rs_print_unit(const json_t *s, FILE *stream)
     json_array_foreach(json_object_get(s, "vectors"), i, origin)
         fprintf(stream, "%s %s %s", i > 0 ? "," : "", count(origin, "sums", text), rs_j_text(origin, "name"));
     putc('\n', stream);
+    json_array_foreach(json_object_get(s, "skipped"), i, origin)
+        fprintf(stream, "  skipped: %s: %s\n", rs_j_text(origin, "name"), rs_j_text(origin, "why"));
     for (i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (rs_j_int(s, lines[i][0]) > 0)
             fprintf(stream, "  %14s %s\n", count(s, lines[i][0], text), lines[i][1]);

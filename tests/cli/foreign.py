@@ -108,6 +108,18 @@ check("all its layers", [v["name"] for v in got.get("vectors", [])] == ["corners
 right("one multiplier on one layer, every output", SERIAL, *NET, "--layer", "ip2", "--vectors", "0", sums=5000)
 got = right("a unit whose sums are shorter than the network's", f"{FOREIGN}/counted_mac.yaml", *NET, "--vectors", "20", sums=1300)
 check("cuts them", [v["sums"] for v in got.get("vectors", [])][2:] == [20 * 3, 20 * 42, 20 * 67, 10 * 42], got)
+MIXED = os.path.join(folder, "mixed", "qnet")
+r = ristretto("quantize", "--model", "model/zoo/lenet/lenet_train_test.prototxt", "--weights", "model/zoo/lenet/lenet.caffemodel", "--data",
+              "model/zoo/lenet/digits", "--calibration", "0:20", "--search", "0:20", "--test", "20:4", "--convolution-bits", "8",
+              "--inner-product-bits", "4", "--activation-bits", "8", "--error-margin", "90", "--out", os.path.dirname(MIXED))
+FOUR = adapter(SERIAL, ("weights: { port: y }", "weights: { port: y, bits: 4 }"))
+got = right("layers that fit the unit", FOUR, "--qnet", MIXED, *NET[2:], "--images", "2", "--vectors", "50", sums=10000)
+check("the others are skipped", [v["name"] for v in got.get("vectors", [])] == ["corners", "random", "ip1", "ip2"] and
+      [v["name"] for v in got.get("skipped", [])] == ["conv1", "conv2"] and all("the unit's from -8 to 7" in v["why"] for v in got.get("skipped", [])), got)
+r = ristretto("cosim", "--dut", FOUR, "--qnet", MIXED, *NET[2:], "--vectors", "5")
+check("and named", "  skipped: conv1: the weights of layer 'conv1' go from -128 to 127, the unit's from -8 to 7" in r.stdout, r.stdout + r.stderr)
+refused("a layer that is asked for and does not fit", FOUR, "the weights of layer 'conv2' go from -128 to 127, the unit's from -8 to 7",
+        more=["--qnet", MIXED, *NET[2:], "--layer", "conv2"])
 
 # Mistakes in the design.
 PLAIN = "- { name: WIDTH, value: 8 }"
@@ -212,7 +224,7 @@ broken = os.path.join(folder, "broken.v")
 with open(broken, "w", encoding="utf-8") as f:
     f.write("module serial_mac(input wire a;\nendmodule\n")
 refused("a design that is not Verilog", adapter(SERIAL, ("[serial_mac.v]", f"[{broken}]")), "broken.v:1", "syntax error")
-refused("a layer that the unit cannot hold", adapter(SERIAL, ("value: 8", "value: 4")), "the activations of layer 'conv1' go from -128 to 127, the unit's from -8 to 7",
+refused("a layer that the unit cannot hold", adapter(SERIAL, ("value: 8", "value: 4")), "no layer of the network 'LeNet' fits the unit: the activations of layer 'conv1' go from -128 to 127, the unit's from -8 to 7",
         more=NET)
 refused("a layer that does not exist", SERIAL, "has no layer 'ip3' with weights", "did you mean 'ip1'?", status=2, more=[*NET, "--layer", "ip3"])
 refused("a network without images", SERIAL, "--qnet and --data go together", status=2, more=["--qnet", QNET])

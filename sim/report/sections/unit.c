@@ -79,6 +79,19 @@ static json_t *mismatch_json(const rs_unit_config *config, const rs_unit_mismatc
     return object;
 }
 
+/* Layers that were not tried. */
+static json_t *skipped_json(const rs_unit_vectors *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->n_skipped; i++)
+        if (json_array_append_new(
+                list, json_pack("{s:s, s:s}", "name", v->skipped[i].layer, "why", v->skipped[i].why)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *mismatches_json(const rs_unit_config *config, const rs_unit_result *result)
 {
     json_t *list = json_array();
@@ -111,6 +124,8 @@ rs_status rs_section_unit(const rs_unit_outcome *o, json_t **section, rs_diag *d
             (void)json_object_set_new(*section, names[k], json_pack("[i, i]", x->first_latency[k], x->last_latency[k]));
     if (x->differs)
         *section = rs_pack_with(*section, "mismatches", mismatches_json(config, x));
+    if (v->n_skipped > 0)
+        *section = rs_pack_with(*section, "skipped", skipped_json(v));
     if (o->network != NULL)
         *section = rs_pack_with(*section, "network", json_string(o->network));
     return *section != NULL ? RS_OK : rs_out_of_memory(diag);
