@@ -230,6 +230,20 @@ static void find_output(rs_unit *u, const rs_unit_output *c, const char *section
                  "%s.bits is %d, but the port '%s' has %d", section, out->bits, c->port, out->port_bits);
 }
 
+/* A limit of activations or weights: the adapter's if it gives one, which must lie between the width's ends, 0 between
+ * it and the other end. */
+static int64_t limit_of(const rs_unit *u, const char *key, int given, int64_t from, int64_t to, int64_t otherwise,
+                        rs_diag *diag)
+{
+    if (given == RS_UNIT_WIDTH)
+        return otherwise;
+    if (given < from || given > to)
+        rs_error(diag, RS_BAD_INPUT, rs_unit_config_place(u->config, key), NULL,
+                 "%s is %d, expected %lld to %lld: 0 is always given, and the width has an end", key, given,
+                 (long long)from, (long long)to);
+    return given;
+}
+
 static void range_of(const rs_unit_operand *in, int64_t *min, int64_t *max)
 {
     *min = in->config->is_signed ? rs_fxp_min(in->bits) : 0;
@@ -302,12 +316,13 @@ static rs_status find_ports(rs_unit *u, rs_diag *diag)
     u->operands_ready = one_bit(u, c->operands_ready, RS_UNIT_PORT_OUT, "unit.ready", diag);
     u->shift = find_port(u, c->shift_port, RS_UNIT_PORT_IN, "output.shift_port", diag);
     u->relu = one_bit(u, c->relu_port, RS_UNIT_PORT_IN, "output.relu_port", diag);
-    u->bias.port[0] = u->addend.port[0] = RS_UNIT_NONE;
+    u->weights.port[0] = u->bias.port[0] = u->addend.port[0] = RS_UNIT_NONE;
     const operand_key activations = { &c->activations, "activations", c->products, RS_UNIT_MAX_BITS },
                       weights = { &c->weights, "weights", c->products, RS_UNIT_MAX_BITS },
                       bias = { &c->bias, "bias", 1, RS_ACCUMULATOR_MAX_BITS }, addend = { &c->addend, "addend", 1, 64 };
     find_operand(u, &activations, &u->activations, diag);
-    find_operand(u, &weights, &u->weights, diag);
+    if (c->weights.port[0] != '\0')
+        find_operand(u, &weights, &u->weights, diag);
     if (c->bias.port[0] != '\0')
         find_operand(u, &bias, &u->bias, diag);
     if (c->addend.port[0] != '\0')
@@ -317,12 +332,21 @@ static rs_status find_ports(rs_unit *u, rs_diag *diag)
     return find_signals(u, diag);
 }
 
-static void set_ranges(rs_unit *u)
+static void set_ranges(rs_unit *u, rs_diag *diag)
 {
     const rs_unit_config *c = u->config;
     rs_unit_ranges *r = &u->ranges;
     range_of(&u->activations, &r->activation_min, &r->activation_max);
-    range_of(&u->weights, &r->weight_min, &r->weight_max);
+    r->weight_min = r->weight_max = 1; /* of a unit that only adds */
+    if (u->weights.n_ports > 0)
+        range_of(&u->weights, &r->weight_min, &r->weight_max);
+    const int64_t a_min = r->activation_min, w_min = r->weight_min, a_max = r->activation_max, w_max = r->weight_max;
+    r->activation_min = limit_of(u, "activations.min", c->activations.min, a_min, 0, a_min, diag);
+    r->activation_max = limit_of(u, "activations.max", c->activations.max, 0, a_max, a_max, diag);
+    if (u->weights.n_ports > 0) {
+        r->weight_min = limit_of(u, "weights.min", c->weights.min, w_min, 0, w_min, diag);
+        r->weight_max = limit_of(u, "weights.max", c->weights.max, 0, w_max, w_max, diag);
+    }
     r->activation_bits = u->activations.bits;
     r->weight_bits = u->weights.bits;
     if (u->bias.n_ports > 0) {
@@ -361,7 +385,9 @@ rs_status rs_unit_connect(rs_unit *u, rs_diag *diag)
         o->each = !c->accumulates || (k == 0 && (o->config->each == RS_UNIT_EACH ||
                                                  (o->config->each == RS_UNIT_EACH_AUTO && o->valid == RS_UNIT_NONE)));
     }
-    set_ranges(u);
+    set_ranges(u, diag);
+    if (rs_diag_errors(diag) > errors)
+        return RS_BAD_INPUT;
     u->shift_delay = c->shift_delay;
     if (u->shift_delay == RS_UNIT_AUTO)
         u->shift_delay = c->output.latency > RS_UNIT_MAX_DELAY ? RS_UNIT_MAX_DELAY

@@ -154,7 +154,8 @@ static void set_inputs(rs_unit_bench *e, bool resetting)
     const rs_unit *u = e->unit;
     const rs_unit_config *c = u->config;
     set_operands(e, &u->activations, 0);
-    set_operands(e, &u->weights, 1);
+    if (u->weights.n_ports > 0)
+        set_operands(e, &u->weights, 1);
     if (u->bias.n_ports > 0) {
         const rs_unit_slot *s = slot_before(e, c->bias.delay);
         const bool given = s->sum != NULL && (c->bias.when == RS_UNIT_ALWAYS || active(c->bias.when, s));
@@ -278,7 +279,8 @@ static rs_status freeze(rs_unit_bench *e, rs_diag *diag)
 {
     const rs_unit *u = e->unit;
     rs_unit_set_operand(e, &u->activations, 0, NULL);
-    rs_unit_set_operand(e, &u->weights, 1, NULL);
+    if (u->weights.n_ports > 0)
+        rs_unit_set_operand(e, &u->weights, 1, NULL);
     rs_unit_set(u, u->enable, 0, 0);
     const rs_status status = settle(e, diag);
     return status == RS_OK ? edge(e, diag) : status;

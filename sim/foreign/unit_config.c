@@ -53,6 +53,7 @@ static const rs_word eaches[] = {
 };
 static const rs_word latencies[] = { { "auto", RS_UNIT_AUTO, "when `valid` says so" }, { NULL, 0, NULL } };
 static const rs_word shift_delays[] = { { "auto", RS_UNIT_AUTO, "latency - 1" }, { NULL, 0, NULL } };
+static const rs_word limits[] = { { "auto", RS_UNIT_WIDTH, "what the width holds" }, { NULL, 0, NULL } };
 static const rs_word widths[] = { { "auto", 0, "the port's, divided by the elements in it" }, { NULL, 0, NULL } };
 
 #define WORD(field) offsetof(rs_unit_word, field)
@@ -330,15 +331,25 @@ static const rs_schema unit_fields[] = {
         .key = "delay", .type = RS_SCHEMA_INT, .offset = AT(prefix.delay), .min = 0, .max = RS_UNIT_MAX_DELAY, \
         .default_text = "0", .unit = "cycles", .doc = "so many cycles after the group"                         \
     }
+/* Limits of a value, where the unit does not take all that its width holds. */
+#define LIMIT(prefix, field, what)                                                                                \
+    {                                                                                                             \
+        .key = #field, .type = RS_SCHEMA_INT, .offset = AT(prefix.field), .min = -(1 << RS_UNIT_MAX_BITS),        \
+        .max = 1 << RS_UNIT_MAX_BITS, .words = limits, .default_text = "auto", .doc = what " that the unit takes" \
+    }
 #define ORDER(prefix)                                                                        \
     {                                                                                        \
         .key = "order", .type = RS_SCHEMA_ENUM, .offset = AT(prefix.order), .words = orders, \
         .default_text = "low_first", .doc = "of elements in one port"                        \
     }
 static const rs_schema activation_fields[] = { INPUT(activations, NULL, RS_UNIT_MAX_BITS, "two's complement"),
+                                               LIMIT(activations, min, "lowest value"),
+                                               LIMIT(activations, max, "highest value"),
                                                ORDER(activations),
                                                { .key = NULL } };
-static const rs_schema weight_fields[] = { INPUT(weights, NULL, RS_UNIT_MAX_BITS, "two's complement"),
+static const rs_schema weight_fields[] = { INPUT(weights, "", RS_UNIT_MAX_BITS, "two's complement"),
+                                           LIMIT(weights, min, "lowest value"),
+                                           LIMIT(weights, max, "highest value"),
                                            ORDER(weights),
                                            { .key = NULL } };
 static const rs_word bias_whens[] = {
@@ -468,7 +479,10 @@ const rs_schema rs_unit_schema[] = {
     { .key = "clock", .type = RS_SCHEMA_MAP, .fields = clock_fields, .doc = "clock and reset" },
     { .key = "unit", .type = RS_SCHEMA_MAP, .fields = unit_fields, .doc = "what it does" },
     { .key = "activations", .type = RS_SCHEMA_MAP, .fields = activation_fields, .doc = "one operand of each product" },
-    { .key = "weights", .type = RS_SCHEMA_MAP, .fields = weight_fields, .doc = "the other one" },
+    { .key = "weights",
+      .type = RS_SCHEMA_MAP,
+      .fields = weight_fields,
+      .doc = "the other one; a unit without them only adds" },
     { .key = "bias", .type = RS_SCHEMA_MAP, .fields = bias_fields, .doc = "what a sum begins with" },
     { .key = "addend",
       .type = RS_SCHEMA_MAP,

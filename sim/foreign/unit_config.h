@@ -3,6 +3,8 @@
 #ifndef RISTRETTO_FOREIGN_UNIT_CONFIG_H
 #define RISTRETTO_FOREIGN_UNIT_CONFIG_H
 
+#include <limits.h>
+
 #include "config/array_config.h"
 #include "config/schema.h"
 
@@ -28,6 +30,7 @@ typedef enum rs_unit_edge { RS_UNIT_EDGE_RISING, RS_UNIT_EDGE_FALLING } rs_unit_
 typedef enum rs_unit_order { RS_UNIT_LOW_FIRST, RS_UNIT_HIGH_FIRST } rs_unit_order;
 
 enum { RS_UNIT_MAX_PRODUCTS = 256, RS_UNIT_MAX_BITS = 24 /* of operands */, RS_UNIT_MAX_DELAY = 63, RS_UNIT_AUTO = -1 };
+enum { RS_UNIT_WIDTH = INT_MIN /* a limit of a range: what the width gives */ };
 
 typedef struct rs_unit_word {
     char *text;
@@ -52,6 +55,7 @@ typedef struct rs_unit_input {
     int delay; /* cycles after the group's other operands */
     rs_unit_order order;
     rs_unit_when when; /* bias: FIRST, BEFORE or ALWAYS */
+    int min, max;      /* of a value, or RS_UNIT_WIDTH; activations and weights only */
 } rs_unit_input;
 
 /* Words that come out. */

@@ -45,6 +45,15 @@ static rs_status check_operands(const layer_source *s, rs_diag *diag)
     const rs_qtensor *in = &s->image->qnet->tensors[s->op->input];
     const layer_values a = { "activations", rs_qtensor_min(in), rs_qtensor_max(in) },
                        w = { "weights", rs_qop_weight_min(s->op), rs_qop_weight_max(s->op) };
+    if (s->config->weights.port[0] == '\0') {
+        layer_values products = { "products", a.min * w.min, a.min * w.min };
+        const int64_t others[] = { a.min * w.max, a.max * w.min, a.max * w.max };
+        for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+            products.min = others[i] < products.min ? others[i] : products.min;
+            products.max = others[i] > products.max ? others[i] : products.max;
+        }
+        return check_range(s, "activations.bits", &products, r->activation_min, r->activation_max, diag);
+    }
     const rs_status status = check_range(s, "activations.bits", &a, r->activation_min, r->activation_max, diag);
     const rs_status weights = check_range(s, "weights.bits", &w, r->weight_min, r->weight_max, diag);
     return status != RS_OK ? status : weights;
@@ -125,6 +134,15 @@ static layer_window window_of(const rs_qnet *qnet, const rs_qop *op, int product
     return w;
 }
 
+/* A unit that only adds is given products. */
+static void multiply_out(operands *to, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        to->activations[i] *= to->weights[i];
+        to->weights[i] = 1;
+    }
+}
+
 /* The operands of output value (oc, oy, ox); tensor: the ifmap of its group. */
 static void fill_window(const layer_window *w, const int32_t *tensor, const rs_unit_sum *at, int products,
                         const operands *to)
@@ -189,6 +207,8 @@ static rs_status add_value(const layer_source *s, const layer_window *win, int c
     sum->shift = rs_qop_shift(op, c);
     sum->relu = op->relu;
     fill_window(win, s->image->tensors[op->input] + group * map * in->height * in->width, sum, v->products, &to);
+    if (s->config->weights.port[0] == '\0')
+        multiply_out(&to, (int64_t)sum->groups * v->products);
     return part_groups > 0 && sum->groups > part_groups ? split_sum(s, part_groups, diag) : RS_OK;
 }
 

@@ -90,7 +90,7 @@ static rs_status add_target(rs_unit_vectors *v, const rs_unit_config *config, co
     sum->shift = shift;
     sum->bias = by_bias ? target : 0;
     for (int64_t i = 0; i < pairs; i++) {
-        activations[i] = (int32_t)(i < full + 1 ? a : last);
+        activations[i] = (int32_t)(i < full || (i == full && rest > 0) ? a : i == full ? 0 : last);
         weights[i] = (int32_t)(i < full ? w : i == full ? rest : 1);
     }
     return RS_OK;

@@ -98,10 +98,13 @@ void rs_print_unit(const json_t *s, FILE *stream)
                                             { "macs", "products" },
                                             { "cycles", "cycles" } };
     char text[RS_COUNT_TEXT];
-    fprintf(stream, "The unit '%s' (%s): %lld product%s of %lld x %lld bits a group, %lld-bit sums%s\n",
-            rs_j_text(s, "unit"), rs_j_text(s, "top"), (long long)rs_j_int(s, "products"),
-            rs_j_int(s, "products") == 1 ? "" : "s", (long long)rs_j_int(s, "activation_bits"),
-            (long long)rs_j_int(s, "weight_bits"), (long long)rs_j_int(s, "sum_bits"),
+    const bool adds = rs_j_int(s, "weight_bits") == 0; /* only */
+    fprintf(stream, "The unit '%s' (%s): %" PRId64 " %s%s of %" PRId64, rs_j_text(s, "unit"), rs_j_text(s, "top"),
+            rs_j_int(s, "products"), adds ? "word" : "product", rs_j_int(s, "products") == 1 ? "" : "s",
+            rs_j_int(s, "activation_bits"));
+    if (!adds)
+        fprintf(stream, " x %" PRId64, rs_j_int(s, "weight_bits"));
+    fprintf(stream, " bits a group, %" PRId64 "-bit sums%s\n", rs_j_int(s, "sum_bits"),
             rs_j_true(s, "accumulates") ? ", accumulating" : "");
     size_t i;
     json_t *origin;

@@ -77,6 +77,8 @@ for seed in "1", "2":
     right(f"inputs and bits that no key names stay 0, seed {seed}", f"{FOREIGN}/spare_mac.yaml", "--seed", seed, sums=1000)
 refused("and those inputs are named", f"{FOREIGN}/spare_mac.yaml", "the input 'mode_i' is named nowhere: it stays 0", "the input 'taps_i' is named nowhere: it stays 0", status=0)
 right("an output that is rounded and saturates", f"{FOREIGN}/round_mac.yaml", outputs=1000)
+right("a unit that only adds", f"{FOREIGN}/adder.yaml", sums=5000)
+right("operands that leave out an end of their width", f"{FOREIGN}/odd_mac.yaml", sums=1000)
 
 # Tree registers need an enable each: a few lines of C++.
 code = os.path.join(folder, "lane.cc")
@@ -120,6 +122,8 @@ r = ristretto("cosim", "--dut", FOUR, "--qnet", MIXED, *NET[2:], "--vectors", "5
 check("and named", "  skipped: conv1: the weights of layer 'conv1' go from -128 to 127, the unit's from -8 to 7" in r.stdout, r.stdout + r.stderr)
 refused("a layer that is asked for and does not fit", FOUR, "the weights of layer 'conv2' go from -128 to 127, the unit's from -8 to 7",
         more=["--qnet", MIXED, *NET[2:], "--layer", "conv2"])
+got = right("a unit that only adds, on a network's products", f"{FOREIGN}/adder.yaml", *NET, "--vectors", "50", sums=2000)
+check("all its layers", [v["name"] for v in got.get("vectors", [])][2:] == ["conv1", "conv2", "ip1", "ip2"], got)
 
 # Mistakes in the design.
 PLAIN = "- { name: WIDTH, value: 8 }"
@@ -147,6 +151,7 @@ wrong("more results than sums", adapter(f"{FOREIGN}/dot_stream.yaml", ("when: la
 wrong("a unit that never takes operands", adapter(f"{FOREIGN}/booth_serial.yaml", ("ready_value: 0", "ready_value: 1"), ("start, when: operands", "start, value: 0")),
       "it takes no operands for 1000 cycles")
 wrong("unsigned operands", adapter(f"{FOREIGN}/comb_dot.yaml", ("signed: false", "signed: true")), "it fits activations that are unsigned")
+wrong("an end of the width that the unit does not take", adapter(f"{FOREIGN}/odd_mac.yaml", ("a_i, min: -127", "a_i")), "operands  -128 x ")
 wrong("a unit that is held in reset", adapter(SERIAL, ("reset: reset", "reset: reset\n  reset_value: 0")), "it is held in reset: clock.reset_value: 1")
 wrong("and one that says when its sums are valid", adapter(f"{FOREIGN}/dot_stream.yaml", ("reset_value: 0", "reset_value: 1")), "it is held in reset: clock.reset_value: 0")
 wrong("a clear that comes too late", adapter(SERIAL, ("when: first }", "when: first, delay: 1 }")), "it fits 'clear' a cycle earlier: signals[1].delay: 0")
@@ -217,6 +222,9 @@ for name, text, *parts in [("C++ that does not compile", "struct unit_adapter : 
     with open(code, "w", encoding="utf-8") as f:
         f.write(text)
     refused(name, adapter(SERIAL, ("  top: serial_mac", f"  top: serial_mac\n  code: {code}")), f"ADAPTER:{line_of('top:') + 1}:9: error: design.code: ", *parts)
+refused("a limit outside of the width", adapter(f"{FOREIGN}/odd_mac.yaml", ("a_i, min: -127", "a_i, min: -129")),
+        "error: activations.min is -129, expected -128 to 0: 0 is always given, and the width has an end")
+refused("a range without 0", adapter(f"{FOREIGN}/odd_mac.yaml", ("b_i, min: -127", "b_i, min: 1")), "error: weights.min is 1, expected -128 to 0")
 refused("groups of a unit that does not accumulate", adapter(f"{FOREIGN}/comb_dot.yaml", ("products: 9", "groups: 2, products: 9")),
         ":17: error: a unit that does not accumulate has sums of one group")
 refused("no adapter", os.path.join(folder, "none.yaml"), "none.yaml: error: cannot open")
@@ -224,7 +232,8 @@ broken = os.path.join(folder, "broken.v")
 with open(broken, "w", encoding="utf-8") as f:
     f.write("module serial_mac(input wire a;\nendmodule\n")
 refused("a design that is not Verilog", adapter(SERIAL, ("[serial_mac.v]", f"[{broken}]")), "broken.v:1", "syntax error")
-refused("a layer that the unit cannot hold", adapter(SERIAL, ("value: 8", "value: 4")), "no layer of the network 'LeNet' fits the unit: the activations of layer 'conv1' go from -128 to 127, the unit's from -8 to 7",
+refused("a layer that the unit cannot hold", adapter(SERIAL, ("value: 8", "value: 4")), "no layer of the network 'LeNet' fits the unit: "
+        "the activations of layer 'conv1' go from -128 to 127, the unit's from -8 to 7",
         more=NET)
 refused("a layer that does not exist", SERIAL, "has no layer 'ip3' with weights", "did you mean 'ip1'?", status=2, more=[*NET, "--layer", "ip3"])
 refused("a network without images", SERIAL, "--qnet and --data go together", status=2, more=["--qnet", QNET])
