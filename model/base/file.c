@@ -324,6 +324,7 @@ struct rs_output {
     char *target;    /* the same behind symbolic links */
     char *temporary; /* NULL: written directly, for devices and pipes */
     int slot;
+    bool named; /* a library writes it: the stream is not used */
     FILE *stream;
 };
 
@@ -366,7 +367,7 @@ static void release(rs_output *out)
     rs_free(out);
 }
 
-rs_status rs_output_open(const char *path, rs_output **result, rs_diag *diag)
+static rs_status open_output(const char *path, bool named, rs_output **result, rs_diag *diag)
 {
     static _Atomic unsigned serial;
     *result = NULL;
@@ -378,11 +379,17 @@ rs_status rs_output_open(const char *path, rs_output **result, rs_diag *diag)
         goto fail;
     }
 
+    out->named = named;
     struct stat st;
     const bool exists = stat(path, &st) == 0;
     if (path[0] == '\0' || path[strlen(path) - 1] == '/' || (exists && S_ISDIR(st.st_mode))) {
         status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "give the name of a file",
                           "cannot write: this is a folder");
+        goto fail;
+    }
+    if (exists && named && !S_ISREG(st.st_mode)) {
+        status = rs_error(diag, RS_BAD_INPUT, RS_FILE(path), "give the name of a file",
+                          "cannot write: this is a device or a pipe");
         goto fail;
     }
     if (exists && !S_ISREG(st.st_mode)) {
@@ -432,9 +439,36 @@ fail:
     return status;
 }
 
+rs_status rs_output_open(const char *path, rs_output **out, rs_diag *diag)
+{
+    return open_output(path, false, out, diag);
+}
+
+rs_status rs_output_open_named(const char *path, rs_output **out, rs_diag *diag)
+{
+    return open_output(path, true, out, diag);
+}
+
+const char *rs_output_name(const rs_output *out)
+{
+    return out->temporary;
+}
+
 FILE *rs_output_stream(rs_output *out)
 {
     return out->stream;
+}
+
+/* The file that has the name now, which need not be the one that was opened. */
+static int finish_named(const rs_output *out)
+{
+    const int fd = open(out->temporary, O_RDONLY | O_CLOEXEC);
+    int why = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (why == 0 && rename(out->temporary, out->target) != 0)
+        why = errno;
+    return why;
 }
 
 /* 0, or the errno of what kept the data from the disk. */
@@ -442,6 +476,8 @@ static int finish(rs_output *out)
 {
     if (rs_fault_strikes(RS_FAULT_WRITE))
         return ENOSPC;
+    if (out->named)
+        return finish_named(out);
     const bool failed = ferror(out->stream) != 0; /* of an earlier write, whose errno is gone */
     if (fflush(out->stream) != 0)
         return errno;

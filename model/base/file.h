@@ -31,6 +31,10 @@ rs_status rs_input_open(const char *path, FILE **stream, rs_diag *diag);
  */
 typedef struct rs_output rs_output;
 rs_status rs_output_open(const char *path, rs_output **out, rs_diag *diag);
+/* The same for a file that a library writes, under the name that rs_output_name gives: beside its target, there until
+ * the commit or the discard. The caller checks what it holds. Devices and pipes are RS_BAD_INPUT. */
+rs_status rs_output_open_named(const char *path, rs_output **out, rs_diag *diag);
+const char *rs_output_name(const rs_output *out);
 FILE *rs_output_stream(rs_output *out);
 rs_status rs_output_commit(rs_output *out, rs_diag *diag);
 void rs_output_discard(rs_output *out);

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "cosim/shim/array_shim.h"
+#include "verilate/wave.h"
 #include "verilate/words.h"
 
 _Static_assert((int)RS_EVENT_READ == RS_SHIM_READ && (int)RS_EVENT_OUTPUT == RS_SHIM_OUTPUT &&
@@ -31,7 +32,8 @@ struct rs_dut {
     rs_shim *shim;
     rs_descriptor *descriptors; /* in the program memory */
     int n_descriptors;
-    char *coverage; /* file of counts; NULL: none */
+    char *coverage;       /* file of counts; NULL: none */
+    rs_wave_output *wave; /* NULL: none */
 };
 
 static const char *coverage_folder(void)
@@ -80,19 +82,19 @@ static rs_status open_model(rs_dut *dut, rs_toolchain *tools, const rs_model_opt
     rs_words_format(&include, "%s/rtl/checks", rs_toolchain_home(tools));
     char what[64];
     snprintf(what, sizeof what, "the RTL model, %d x %d", config->lanes, config->multipliers);
-    const rs_model_recipe recipe = { .what = what,
-                                     .top = "ristretto_array",
-                                     .shim = "sim/cosim/shim/array_shim.cc",
-                                     .shim_parts = parts,
-                                     .interface_number = RS_SHIM_INTERFACE,
-                                     .parameters = words.items,
-                                     .defines = has_all_checks ? all_checks : NULL,
-                                     .sources = sources.items,
-                                     .include = include.items,
-                                     .is_own = true };
+    rs_model_recipe recipe = { .what = what,
+                               .top = "ristretto_array",
+                               .shim = "sim/cosim/shim/array_shim.cc",
+                               .shim_parts = parts,
+                               .interface_number = RS_SHIM_INTERFACE,
+                               .parameters = words.items,
+                               .defines = has_all_checks ? all_checks : NULL,
+                               .include = include.items,
+                               .is_own = true };
     rs_status status = words.failed || include.failed
                            ? rs_out_of_memory(diag)
                            : list_sources(rs_toolchain_home(tools), options->coverage, &sources, diag);
+    recipe.sources = sources.items;
     if (status == RS_OK)
         status = rs_model_open(tools, &recipe, options, &dut->model, diag);
     rs_arena_free(arena);
@@ -110,13 +112,19 @@ static rs_status open_shim(rs_dut *dut, const rs_dut_options *options, rs_diag *
         if (dut->coverage == NULL)
             return rs_out_of_memory(diag);
     }
+    rs_status status = options->wave.path != NULL ? rs_wave_open(options->wave.path, &dut->wave, diag) : RS_OK;
+    if (status != RS_OK)
+        return status;
+    const rs_wave_output *wave = dut->wave;
     const rs_shim_options given = {
         .lanes = config->lanes,
         .act_bits = config->activation_bits,
         .bus_bits = config->bus_bits,
         .x_seed = options->x_seed,
         .no_overflow = options->no_overflow,
-        .trace = options->wave.path,
+        .trace = wave != NULL ? rs_wave_file(wave) : NULL,
+        .trace_save = wave != NULL ? rs_wave_save(wave) : NULL,
+        .trace_title = wave != NULL ? rs_wave_title(wave) : NULL,
         .trace_from = options->wave.from,
         .trace_to = options->wave.to,
         .coverage = dut->coverage,
@@ -164,12 +172,22 @@ rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *optio
     return RS_OK;
 }
 
+rs_status rs_dut_keep_wave(rs_dut *dut, rs_diag *diag)
+{
+    dut->functions->close(dut->shim);
+    dut->shim = NULL;
+    rs_wave_output *wave = dut->wave;
+    dut->wave = NULL;
+    return wave != NULL ? rs_wave_commit(wave, diag) : RS_OK;
+}
+
 void rs_dut_close(rs_dut *dut)
 {
     if (dut == NULL)
         return;
     if (dut->shim != NULL)
         dut->functions->close(dut->shim);
+    rs_wave_discard(dut->wave);
     rs_model_close(dut->model);
     rs_free(dut->descriptors);
     rs_free(dut->coverage);

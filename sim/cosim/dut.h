@@ -35,6 +35,9 @@ typedef struct rs_dut rs_dut;
  * rs_model_open. With $RISTRETTO_RTL_COVERAGE, for scripts/rtl-coverage, models count lines and toggles, and each one
  * leaves its counts in that folder when it is closed. */
 rs_status rs_dut_open(const rs_array_config *config, const rs_dut_options *options, rs_dut **dut, rs_diag *diag);
+/* Ends the waveform, which appears under its name; of a DUT that is closed without this there is none. Nothing but the
+ * close may follow. RS_RESOURCE: the disk is full. RS_USAGE: no cycle lay in its window. */
+rs_status rs_dut_keep_wave(rs_dut *dut, rs_diag *diag);
 void rs_dut_close(rs_dut *dut);
 
 /* Begins a run of n descriptors. `memory` (beats * bus_bits / 8 bytes, laid out as program->memory with the image

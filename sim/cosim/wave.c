@@ -20,6 +20,10 @@ static rs_status run_traced(const rs_program *program, int index, int64_t image,
                               (uint64_t)image, diag);
     if (status == RS_OK)
         status = rs_dut_advance(dut, options->wave.to + 1, NULL, NULL, &finished, diag);
+    if (status == RS_OK || status == RS_MISMATCH) { /* of an assertion, too */
+        const rs_status kept = rs_dut_keep_wave(dut, diag);
+        status = kept != RS_OK ? kept : status;
+    }
     rs_dut_close(dut);
     return status;
 }

@@ -180,9 +180,15 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
 
 rs_status rs_unit_open_shim(rs_unit *u, uint64_t seed, const rs_wave *wave, rs_diag *diag)
 {
+    rs_status status = wave != NULL && wave->path != NULL ? rs_wave_open(wave->path, &u->wave, diag) : RS_OK;
+    if (status != RS_OK)
+        return status;
+    const rs_wave_output *files = u->wave;
     const rs_unit_shim_options given = { .x_seed = seed,
                                          .falling_edge = u->config->clock_edge == RS_UNIT_EDGE_FALLING,
-                                         .trace = wave != NULL ? wave->path : NULL,
+                                         .trace = files != NULL ? rs_wave_file(files) : NULL,
+                                         .trace_save = files != NULL ? rs_wave_save(files) : NULL,
+                                         .trace_title = files != NULL ? rs_wave_title(files) : NULL,
                                          .trace_from = wave != NULL ? wave->from : 0,
                                          .trace_to = wave != NULL ? wave->to : 0 };
     const char *message = "";
@@ -226,6 +232,17 @@ void rs_unit_close_shim(rs_unit *u)
     rs_free(u->signals);
     rs_free(u->places);
     rs_free(u->bytes);
+    rs_wave_discard(u->wave);
+    u->wave = NULL;
+}
+
+rs_status rs_unit_keep_wave(rs_unit *u, rs_diag *diag)
+{
+    u->functions->close(u->shim);
+    u->shim = NULL;
+    rs_wave_output *wave = u->wave;
+    u->wave = NULL;
+    return wave != NULL ? rs_wave_commit(wave, diag) : RS_OK;
 }
 
 void rs_unit_close(rs_unit *u)

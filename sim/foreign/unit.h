@@ -81,6 +81,9 @@ typedef struct rs_unit rs_unit;
 /* wave: of cycles counted from power-on, or NULL. RS_BAD_INPUT: what does not fit the module's ports, each at its place
  * in the adapter; or Verilator refuses the design. */
 rs_status rs_unit_open(const rs_unit_config *config, uint64_t seed, const rs_wave *wave, rs_unit **unit, rs_diag *diag);
+/* Ends the waveform, which appears under its name; of a unit that is closed without this there is none. Nothing but the
+ * close may follow. RS_RESOURCE: the disk is full. RS_USAGE: no cycle lay in its window. */
+rs_status rs_unit_keep_wave(rs_unit *unit, rs_diag *diag);
 void rs_unit_close(rs_unit *unit);
 const rs_unit_ranges *rs_unit_get_ranges(const rs_unit *unit);
 

@@ -6,6 +6,7 @@
 
 #include "foreign/shim/unit_shim.h"
 #include "foreign/unit.h"
+#include "verilate/wave.h"
 
 enum {
     RS_UNIT_NONE = -1, /* no port */
@@ -42,6 +43,7 @@ struct rs_unit {
     rs_model *model;
     const rs_unit_shim_functions *functions;
     rs_unit_shim *shim;
+    rs_wave_output *wave; /* NULL: none */
     rs_unit_place *places;
     int n_places;
     uint8_t *bytes; /* room for the widest port */

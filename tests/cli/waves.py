@@ -6,12 +6,16 @@ test-options: limit=400
 """
 
 import os
+import resource
 import shutil
+import signal
+import stat
+import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from checks import ROOT, Checks, ristretto, run
+from checks import BIN, ROOT, Checks, ristretto, run
 
 check = Checks()
 os.chdir(ROOT)
@@ -54,6 +58,53 @@ check.equal("its window holds", time, (20, 81))
 clock = signals.get("serial_mac.clock") or signals.get("unit.serial_mac.clock")
 check("with 31 clock cycles in it", clock is not None and clock[1] in (62, 63), (clock, sorted(signals)[:10]))
 save_file(os.path.join(folder, "unit.gtkw"), fst, signals, "serial_mac")
+
+# What cannot become a waveform is said, and stays as it was.
+UNIT = ["cosim", "--dut", "configs/units/serial-mac.yaml", "--quiet", "--random", "10"]
+pipe = os.path.join(folder, "pipe")
+os.mkfifo(pipe)
+r = ristretto(*UNIT, "--trace", pipe)
+check("a pipe is no place for a waveform", r.returncode == 3 and "cannot write: this is a device or a pipe" in r.stderr, r.stderr)
+check("and is still there", stat.S_ISFIFO(os.lstat(pipe).st_mode))
+null = os.path.join(folder, "null")
+try:
+    os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+except OSError:
+    check.skip("a device as a waveform", "this user cannot make one")
+else:
+    r = ristretto(*UNIT, "--trace", null)
+    check("neither is a device", r.returncode == 3 and "this is a device or a pipe" in r.stderr, r.stderr)
+    check("which stays one", stat.S_ISCHR(os.lstat(null).st_mode))
+r = ristretto(*UNIT, "--trace", f"{pipe}/x/unit.fst")
+check("a folder that cannot be made", r.returncode == 3 and "cannot make the folder" in r.stderr, r.stderr)
+r = ristretto(*UNIT, "--trace", os.path.join(folder, "new", "unit.fst"))
+check("one that can", r.returncode == 0 and sorted(os.listdir(os.path.join(folder, "new"))) == ["unit.fst", "unit.gtkw"], r.stderr)
+older = os.path.join(folder, "older.fst")
+with open(older, "w", encoding="utf-8") as f:
+    f.write("older")
+r = ristretto(*UNIT, "--trace", older, "--trace-from", "99999999", "--trace-to", "100000000")
+check("an empty window", r.returncode == 2 and "the waveform is empty" in r.stderr, r.stderr)
+
+
+def small_files():
+    """Writing beyond 2,000 bytes fails, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+
+r = subprocess.run([BIN, *UNIT, "--trace", older], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                   preexec_fn=small_files, check=False)
+check("a full disk", r.returncode == 4 and "the waveform is not complete" in r.stderr, f"{r.returncode} {r.stderr}")
+with open(older, encoding="utf-8") as f:
+    check("leaves the older file", f.read() == "older")
+check("and nothing else", not [n for n in os.listdir(folder) if "tmp" in n or "hier" in n], os.listdir(folder))
+wrong = os.path.join(folder, "wrong.yaml")
+with open("configs/units/serial-mac.yaml", encoding="utf-8") as f:
+    text = f.read().replace("name: WIDTH, value: 8", "name: FAULT, value: 1").replace("[serial_mac.v]", f"[{ROOT}/configs/units/serial_mac.v]")
+with open(wrong, "w", encoding="utf-8") as f:
+    f.write(text)
+r = ristretto("cosim", "--dut", wrong, "--quiet", "--wave", pipe)
+check("a difference stays one where its waveform cannot be written", r.returncode == 1 and "this is a device or a pipe" in r.stderr, f"{r.returncode} {r.stderr}")
 
 # The array, on a network.
 ZOO = "model/zoo/lenet"

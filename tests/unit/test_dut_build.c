@@ -381,6 +381,8 @@ static void trace_window(void **state)
     rs_dut *dut = NULL;
     rs_assert_ok(rs_dut_open(&small, &options, &dut, diag), diag);
     run_once(dut);
+    assert_false(rs_file_exists(file)); /* not before it is whole */
+    rs_assert_ok(rs_dut_keep_wave(dut, diag), diag);
     rs_dut_close(dut);
     size_t size = 0;
     char *data = rs_test_read(file, &size);

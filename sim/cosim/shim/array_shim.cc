@@ -62,14 +62,15 @@ struct rs_shim : verilated_driver {
     std::vector<int32_t> held_values;
 
     explicit rs_shim(const rs_shim_options &given)
-        : verilated_driver("ristretto_array", given.x_seed, given.no_overflow ? "+no_overflow" : "+none", given.trace),
+        : verilated_driver("ristretto_array", given.x_seed, given.no_overflow ? "+no_overflow" : "+none",
+                           { given.trace, given.trace_save, given.trace_title }),
           options(given)
     {
 #if VM_COVERAGE
         if (given.coverage != nullptr)
             coverage_path = given.coverage;
 #endif
-        options.trace = options.coverage = nullptr; // the caller's
+        options.trace = options.trace_save = options.trace_title = options.coverage = nullptr; // the caller's
         beat_bytes = static_cast<size_t>(given.bus_bits) / 8;
         output_bytes.resize((static_cast<size_t>(given.lanes * given.act_bits) + 7) / 8 + 8);
         values.resize(static_cast<size_t>(given.lanes));

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_SHIM_INTERFACE = 4 };
+enum { RS_SHIM_INTERFACE = 5 };
 
 /* In the order of rs_event_kind (array/array.h). */
 enum { RS_SHIM_READ, RS_SHIM_OUTPUT, RS_SHIM_WRITE, RS_SHIM_DONE };
@@ -39,11 +39,12 @@ enum {
 };
 
 typedef struct rs_shim_options {
-    int32_t lanes, act_bits, bus_bits; /* of the model, for unpacking */
-    uint64_t x_seed;                   /* of the random values in registers without a reset */
-    bool no_overflow;                  /* assert that no accumulation overflows */
-    const char *trace;                 /* FST file; NULL: none. Needs a model built with tracing */
-    uint64_t trace_from, trace_to;     /* first and last cycle in the file, counted over all runs */
+    int32_t lanes, act_bits, bus_bits;    /* of the model, for unpacking */
+    uint64_t x_seed;                      /* of the random values in registers without a reset */
+    bool no_overflow;                     /* assert that no accumulation overflows */
+    const char *trace;                    /* FST file; NULL: none. Needs a model built with tracing */
+    const char *trace_save, *trace_title; /* GTKWave's save file for it, and the name that this gives it */
+    uint64_t trace_from, trace_to;        /* first and last cycle in the file, counted over all runs */
     const char *coverage; /* file of coverage counts, written at the end; NULL: none. Needs a model built for it */
     int32_t fault;
     uint64_t fault_beat; /* output beats counted from 0 over all runs */

@@ -69,8 +69,8 @@ struct rs_unit_shim : verilated_driver {
     std::string message;
 
     explicit rs_unit_shim(const rs_unit_shim_options &given)
-        : verilated_driver("unit", given.x_seed, nullptr, given.trace), trace_from(given.trace_from),
-          trace_to(given.trace_to), at_rest(given.falling_edge ? 1 : 0)
+        : verilated_driver("unit", given.x_seed, nullptr, { given.trace, given.trace_save, given.trace_title }),
+          trace_from(given.trace_from), trace_to(given.trace_to), at_rest(given.falling_edge ? 1 : 0)
     {
         clear_inputs(*model);
         for (int32_t p = 0; ports[p].name != nullptr; p++)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Raised when anything below changes; a library that reports another number is built anew. */
-enum { RS_UNIT_INTERFACE = 3 };
+enum { RS_UNIT_INTERFACE = 4 };
 
 enum { RS_UNIT_PORT_IN, RS_UNIT_PORT_OUT, RS_UNIT_PORT_INOUT };
 
@@ -34,8 +34,9 @@ typedef struct rs_unit_cycle {
 } rs_unit_cycle;
 
 typedef struct rs_unit_shim_options {
-    uint64_t x_seed;   /* of the random values in registers without a reset */
-    const char *trace; /* FST file; NULL: none. Needs a model built with tracing */
+    uint64_t x_seed;                      /* of the random values in registers without a reset */
+    const char *trace;                    /* FST file; NULL: none. Needs a model built with tracing */
+    const char *trace_save, *trace_title; /* GTKWave's save file for it, and the name that this gives it */
     uint64_t trace_from, trace_to;
     bool falling_edge; /* the unit's registers take what they see when the clock falls */
 } rs_unit_shim_options;

@@ -25,6 +25,11 @@ namespace
 thread_local std::string printed;
 constexpr size_t max_printed = 4096;
 
+// Names for a waveform: the files to be written, and how the first will be known. NULL: none.
+struct wave_files {
+    const char *fst, *save, *title;
+};
+
 struct model_stopped : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -61,15 +66,15 @@ struct verilated_driver {
 #if VM_TRACE
     std::unique_ptr<VerilatedFstC> trace;
     bool trace_open = false;
-    std::string trace_path;
+    std::string trace_path, save_path, trace_title;
 #endif
 #if VM_COVERAGE
     std::string coverage_path;
 #endif
 
     // x_seed: of the random values in registers without a reset. extra: one more argument of the model, or NULL.
-    // trace_file: NULL without a waveform; needs a model built for it.
-    verilated_driver(const char *name, uint64_t x_seed, const char *extra, const char *trace_file)
+    // A waveform needs a model built for it.
+    verilated_driver(const char *name, uint64_t x_seed, const char *extra, const wave_files &wave)
     {
         enter();
         const std::string seed = "+verilator+seed+" + std::to_string(x_seed % 0x7fffffff + 1);
@@ -80,13 +85,15 @@ struct verilated_driver {
 #endif
         model.reset(new Vdut(&context, name));
 #if VM_TRACE
-        if (trace_file != nullptr) {
-            trace_path = trace_file;
+        if (wave.fst != nullptr) {
+            trace_path = wave.fst;
+            save_path = wave.save;
+            trace_title = wave.title;
             trace.reset(new VerilatedFstC);
             model->trace(trace.get(), 99);
         }
 #else
-        (void)trace_file;
+        (void)wave;
 #endif
     }
 
@@ -96,7 +103,7 @@ struct verilated_driver {
 #if VM_TRACE
         if (trace_open) {
             trace->close();
-            write_save_file(trace_path);
+            write_save_file(trace_path, save_path, trace_title);
         }
 #endif
         model->final();

@@ -64,33 +64,33 @@ std::vector<wave_group> read_groups(const std::string &fst)
     return groups;
 }
 
-// FILE.fst gets FILE.gtkw. A wave without it is still a wave.
-void write_save_file(const std::string &fst)
+// The caller looks whether it is there. A wave without it is still a wave.
+void write_save_file(const std::string &fst, const std::string &save, const std::string &title)
 {
-    const size_t dot = fst.size() > 4 && fst.compare(fst.size() - 4, 4, ".fst") == 0 ? fst.size() - 4 : fst.size();
-    const std::string path = fst.substr(0, dot) + ".gtkw", part = path + ".part";
-    std::FILE *file = std::fopen(part.c_str(), "w"); // banned-ok: compiled without the base library
+    std::FILE *file = std::fopen(save.c_str(), "w"); // banned-ok: compiled without the base library
     if (file == nullptr)
         return;
-    char *absolute = realpath(fst.c_str(), nullptr);
     std::fprintf(file,
                  "[*] Signals of a co-simulation, a group for each unit. Cycle t begins at time 2 t.\n[dumpfile] "
                  "\"%s\"\n[size] 1600 900\n",
-                 absolute != nullptr ? absolute : fst.c_str());
-    std::free(absolute);
+                 title.c_str());
     for (const wave_group &group : read_groups(fst)) {
         if (group.depth < 2 || group.signals.empty() || !is_shown(group.scope))
             continue;
         const bool is_top = group.depth == 2; // open, the others closed
-        const std::string title = is_top ? group.scope.substr(group.scope.find('.') + 1)
-                                         : group.scope.substr(group.scope.find('.', group.scope.find('.') + 1) + 1);
-        std::fprintf(file, "%s\n-%s\n", is_top ? "@800200" : "@c00200", title.c_str());
+        const std::string name = is_top ? group.scope.substr(group.scope.find('.') + 1)
+                                        : group.scope.substr(group.scope.find('.', group.scope.find('.') + 1) + 1);
+        std::fprintf(file, "%s\n-%s\n", is_top ? "@800200" : "@c00200", name.c_str());
         for (size_t i = 0; i < group.signals.size(); i++)
             std::fprintf(file, "%s\n%s\n", group.wide[i] ? "@22" : "@28", group.signals[i].c_str());
-        std::fprintf(file, "%s\n-%s\n", is_top ? "@1000200" : "@1401200", title.c_str());
+        std::fprintf(file, "%s\n-%s\n", is_top ? "@1000200" : "@1401200", name.c_str());
     }
-    if (std::fclose(file) != 0 || std::rename(part.c_str(), path.c_str()) != 0)
-        std::remove(part.c_str());
+    if (std::ferror(file) != 0) {
+        std::fclose(file);
+        std::remove(save.c_str());
+    } else if (std::fclose(file) != 0) {
+        std::remove(save.c_str());
+    }
 }
 } // namespace
 #endif
