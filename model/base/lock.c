@@ -31,6 +31,16 @@ rs_status rs_lock_take(const char *path, int *lock, rs_diag *diag)
     return RS_OK;
 }
 
+bool rs_lock_try(const char *path, int *lock)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const bool taken = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0 && !taken)
+        close(fd);
+    *lock = taken ? fd : -1;
+    return taken;
+}
+
 void rs_lock_release(int lock)
 {
     if (lock >= 0)

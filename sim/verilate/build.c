@@ -4,22 +4,29 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "verilate/cache.h"
 #include "verilate/process.h"
 
 static rs_status run_step(rs_build *b, const rs_words *command, const char *what, rs_diag *diag)
 {
     int code = 0;
     rs_status status = rs_words_status(command, diag);
-    if (status == RS_OK)
-        status = rs_tool_run(command->items, b->folder, b->log, &code, diag);
+    if (status == RS_OK) {
+        const int log = open(b->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        status = rs_tool_run(command->items, b->folder, (rs_tool_output) { log, log }, &code, diag);
+        if (log >= 0)
+            close(log);
+    }
     if (status != RS_OK || code == 0)
         return status;
     char *kept = rs_format("%s.log", b->library);
@@ -39,16 +46,56 @@ static rs_status run_step(rs_build *b, const rs_words *command, const char *what
 }
 
 /* A file of the build's folder becomes one of the cache. */
-static rs_status move_to_cache(const rs_build *b, const char *name, const char *to, rs_diag *diag)
+static rs_status put(const rs_build *b, const char *name, const char *to, const rs_words *files, rs_diag *diag)
 {
     char *built = rs_format("%s/%s", b->folder, name);
-    rs_status status = RS_OK;
-    if (built == NULL)
-        status = rs_out_of_memory(diag);
-    else if (rename(built, to) != 0)
-        status = rs_error(diag, RS_RESOURCE, RS_FILE(to), NULL, "cannot be written: %s", strerror(errno));
+    const rs_cache_entry entry = {
+        .built = built, .path = to, .home = b->tools->home, .files = files, .begin = b->begin
+    };
+    rs_status status = built != NULL ? rs_cache_put(&entry, diag) : rs_out_of_memory(diag);
     rs_free(built);
     return status;
+}
+
+/* Takes the next prerequisite of a rule of make out of its text, in place; NULL: there is none. */
+static char *next_prerequisite(char **text)
+{
+    char *at = *text;
+    while (*at == ' ' || *at == '\n' || (at[0] == '\\' && at[1] == '\n'))
+        at += *at == '\\' ? 2 : 1;
+    char *const word = at, *to = at;
+    while (*at != '\0' && *at != ' ' && *at != '\n' && !(at[0] == '\\' && at[1] == '\n')) {
+        if ((at[0] == '\\' && (at[1] == ' ' || at[1] == '#')) || (at[0] == '$' && at[1] == '$'))
+            at++;
+        *to++ = *at++;
+    }
+    *text = *at != '\0' ? at + 1 : at;
+    if (at[0] == '\\')
+        *text = at + 2;
+    *to = '\0';
+    return to > word ? word : NULL;
+}
+
+/* Adds what a tool has read, by the rule that it wrote for make. Its own parts are known by its version. */
+static rs_status add_read(const rs_build *b, const char *rule, rs_words *files, rs_diag *diag)
+{
+    char *path = rs_format("%s/%s", b->folder, rule), *word;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    rs_status status = path != NULL ? rs_read_file(path, RS_MAX_SOURCE_BYTES, false, &data, &size, diag)
+                                    : rs_out_of_memory(diag);
+    const size_t root = strlen(b->root);
+    char *text = status == RS_OK ? strstr((char *)data, ": ") : NULL;
+    text = text != NULL ? text + 2 : NULL;
+    while (text != NULL && (word = next_prerequisite(&text)) != NULL) {
+        const char *name = strrchr(word, '/');
+        if ((strncmp(word, b->root, root) != 0 || word[root] != '/') &&
+            (name == NULL || strncmp(name, "/verilator", 10) != 0))
+            rs_words_add(files, word);
+    }
+    rs_free(data);
+    rs_free(path);
+    return status == RS_OK ? rs_words_status(files, diag) : status;
 }
 
 /* ---------------------------------------------------------------------------------------------------- verilator */
@@ -127,11 +174,13 @@ static rs_status write_ports(rs_build *b, rs_diag *diag)
 
 static rs_status build_runtime(rs_build *b, rs_diag *diag)
 {
-    if (rs_file_exists(b->runtime))
-        return RS_OK;
+    bool good = false;
+    rs_status status = rs_cache_check(b->runtime, b->tools->home, &good, diag);
+    if (status != RS_OK || good)
+        return status;
     char *unity = rs_format("%s/runtime.cc", b->folder);
     rs_output *out = NULL;
-    rs_status status = unity != NULL ? rs_output_open(unity, &out, diag) : rs_out_of_memory(diag);
+    status = unity != NULL ? rs_output_open(unity, &out, diag) : rs_out_of_memory(diag);
     if (status == RS_OK) {
         FILE *file = rs_output_stream(out);
         fputs("#include \"verilated.cpp\"\n#include \"verilated_threads.cpp\"\n", file);
@@ -150,7 +199,7 @@ static rs_status build_runtime(rs_build *b, rs_diag *diag)
         status = run_step(b, &command, b->tools->compiler, diag);
     }
     if (status == RS_OK)
-        status = move_to_cache(b, "runtime.o", b->runtime, diag);
+        status = put(b, "runtime.o", b->runtime, NULL, diag);
     rs_free(unity);
     return status;
 }
@@ -170,8 +219,8 @@ static rs_status list_model(rs_build *b, rs_words *fast, rs_words *slow, rs_diag
             rs_words_add(once ? slow : fast, entry->d_name);
         }
     closedir(dir);
-    qsort(fast->items, fast->n, sizeof fast->items[0], rs_words_order);
-    qsort(slow->items, slow->n, sizeof slow->items[0], rs_words_order);
+    rs_words_sort(fast, 0);
+    rs_words_sort(slow, 0);
     const rs_status status = rs_words_status(fast, diag);
     return status == RS_OK ? rs_words_status(slow, diag) : status;
 }
@@ -203,18 +252,11 @@ static rs_status write_unity(rs_build *b, const char *path, rs_diag *diag)
 
 static rs_status compile(rs_build *b, rs_diag *diag)
 {
-    const char *const rest[] = { "-Imodel",
-                                 "-I.",
-                                 "-shared",
-                                 "unity.cc",
-                                 b->runtime,
-                                 "-o",
-                                 "dut.so",
-                                 "-pthread",
-                                 "-latomic",
-                                 "-Wl,-z,defs",
-                                 b->options->trace ? "-lz" : NULL,
-                                 NULL };
+    const char *const rest[] = {
+        "-Imodel", "-I.", "-shared", "unity.cc", b->runtime, "-o",          "dut.so",
+        "-MMD",    "-MF", "unity.d", "-pthread", "-latomic", "-Wl,-z,defs", b->options->trace ? "-lz" : NULL,
+        NULL
+    };
     char *unity = rs_format("%s/unity.cc", b->folder), *shim = rs_path_folder(b->recipe->shim);
     rs_status status = unity != NULL && shim != NULL ? write_unity(b, unity, diag) : rs_out_of_memory(diag);
     if (status == RS_OK) {
@@ -228,23 +270,19 @@ static rs_status compile(rs_build *b, rs_diag *diag)
         rs_words_add_all(&command, rest);
         status = run_step(b, &command, b->tools->compiler, diag);
     }
+    rs_words files = { .arena = b->arena };
     if (status == RS_OK)
-        status = move_to_cache(b, "dut.so", b->library, diag);
+        status = add_read(b, "unity.d", &files, diag);
+    if (status == RS_OK && !b->recipe->is_own)
+        status = add_read(b, "model/Vdut__ver.d", &files, diag);
+    if (status == RS_OK)
+        status = put(b, "dut.so", b->library, &files, diag);
     rs_free(unity);
     rs_free(shim);
     return status;
 }
 
 /* -------------------------------------------------------------------------------------------------------- build */
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    remove(path);
-    return 0;
-}
 
 static rs_status run_steps(rs_build *b, rs_progress *progress, rs_diag *diag)
 {
@@ -265,6 +303,12 @@ static rs_status run_steps(rs_build *b, rs_progress *progress, rs_diag *diag)
 
 rs_status rs_build_library(rs_build *b, rs_diag *diag)
 {
+    int held = -1;
+    rs_cache_collect(b->tools->cache);
+    clock_gettime(CLOCK_REALTIME, &b->begin);
+    rs_free(b->folder);
+    rs_free(b->log);
+    b->log = NULL;
     b->folder = rs_format("%s/build-XXXXXX", b->tools->cache);
     if (b->folder == NULL)
         return rs_out_of_memory(diag);
@@ -274,6 +318,7 @@ rs_status rs_build_library(rs_build *b, rs_diag *diag)
         b->folder[0] = '\0';
         return status;
     }
+    (void)rs_lock_try(b->folder, &held); /* so that nobody takes it for a leftover */
     b->log = rs_format("%s/log", b->folder);
     char *what = rs_format("building %s", b->recipe->what);
     rs_status status = b->log != NULL && what != NULL ? RS_OK : rs_out_of_memory(diag);
@@ -283,6 +328,7 @@ rs_status rs_build_library(rs_build *b, rs_diag *diag)
         rs_progress_end(progress);
     }
     rs_free(what);
-    nftw(b->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    rs_cache_remove(b->folder);
+    rs_lock_release(held);
     return status;
 }

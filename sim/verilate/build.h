@@ -1,5 +1,5 @@
 /* Building one model. Private to sim/verilate/: key.c (what it is made of, and its name in the cache), build.c (the
- * commands), model.c (the cache). */
+ * commands), cache.c (the files of the cache), model.c (loading). */
 #ifndef RISTRETTO_VERILATE_BUILD_H
 #define RISTRETTO_VERILATE_BUILD_H
 
@@ -21,6 +21,7 @@ typedef struct rs_build {
     rs_words flags;          /* of the compiler, for model and runtime alike */
     char *library, *runtime; /* files in the cache */
     char *folder, *log;      /* of the build; the folder is removed after it */
+    struct timespec begin;   /* of the build */
 } rs_build;
 
 /* key.c: the arguments of the commands, and the names of the library and of the runtime that it needs. */

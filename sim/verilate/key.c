@@ -33,7 +33,7 @@ static rs_status set_design(rs_build *b, rs_diag *diag)
         if (status == RS_OK)
             status = rs_words_add_design(&b->files, r->include[i], diag);
     }
-    for (size_t i = 0; r->sources[i] != NULL && status == RS_OK; i++)
+    for (size_t i = 0; r->sources != NULL && r->sources[i] != NULL && status == RS_OK; i++)
         status = add_path(&b->design, "", r->sources[i], diag);
     rs_words_add_all(&b->files, r->sources);
     if (r->code != NULL)
@@ -121,7 +121,7 @@ static rs_status hash_preprocessed(rs_build *b, rs_key *key, rs_diag *diag)
     size_t n = 0;
     rs_status status = rs_words_status(&command, diag);
     if (status == RS_OK)
-        status = rs_toolchain_read(b->tools, command.items, b->recipe->what, &text, &n, diag);
+        status = rs_toolchain_read(command.items, b->recipe->what, &text, &n, diag);
     if (status == RS_OK)
         rs_key_add(key, text, n);
     rs_free(text);
@@ -145,6 +145,11 @@ static rs_status hash_model(rs_build *b, rs_key *key, rs_diag *diag)
     hash_words(key, r->options);
     hash_words(key, r->parameters);
     hash_words(key, r->defines);
+    /* What it includes lies beside it: equal files in two folders are two models. */
+    char *code = r->code != NULL ? realpath(r->code, NULL) : NULL;
+    if (code != NULL)
+        rs_key_text(key, code);
+    free(code);
     for (size_t i = 0; status == RS_OK && i < b->files.n; i++)
         status = hash_file(key, b->files.items[i], diag);
     return status == RS_OK && !r->is_own ? hash_preprocessed(b, key, diag) : status;

@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "verilate/build.h"
+#include "verilate/cache.h"
 
 struct rs_model {
     char *path;
@@ -20,35 +20,42 @@ struct rs_model {
     const void *functions;
 };
 
-/* Waits until no other process builds the same library. -1: cannot be locked; an interrupt is the caller's to see. */
-static int lock(const rs_build *b)
+/* Waits until no other process builds the same library. */
+static rs_status lock(const rs_build *b, int *held, rs_diag *diag)
 {
     char *path = rs_format("%s.lock", b->library);
-    const int file = path != NULL ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+    if (path == NULL)
+        return rs_out_of_memory(diag);
+    const int file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    rs_status status = RS_OK;
+    if (file < 0)
+        status = rs_error(diag, RS_RESOURCE, RS_FILE(b->tools->cache),
+                          "set RISTRETTO_CACHE to a folder that can be written",
+                          "the cache folder cannot be written: %s", strerror(errno));
+    else
+        (void)!fchmod(file, 0600); /* whatever the umask */
+    if (file >= 0)
+        close(file);
+    if (status == RS_OK)
+        status = rs_lock_take(path, held, diag);
     rs_free(path);
-    while (file >= 0 && flock(file, LOCK_EX) != 0 && errno == EINTR && !rs_interrupted())
-        ;
-    return file;
+    return status;
 }
 
 /* Builds the library unless it is in the cache; again: even if it is there. */
 static rs_status build_locked(rs_build *b, bool again, double *seconds, rs_diag *diag)
 {
-    rs_status status = RS_OK;
     const double start = rs_seconds();
-    const int file = lock(b);
-    if (rs_interrupted()) {
-        status = RS_INTERRUPTED;
-    } else if (file < 0) {
-        status = rs_error(diag, RS_RESOURCE, RS_FILE(b->tools->cache),
-                          "set RISTRETTO_CACHE to a folder that can be written",
-                          "the cache folder cannot be written: %s", strerror(errno));
-    } else if (again || !rs_file_exists(b->library)) {
+    int held = -1;
+    bool good = false;
+    rs_status status = lock(b, &held, diag);
+    if (status == RS_OK && !again)
+        status = rs_cache_check(b->library, b->tools->home, &good, diag);
+    if (status == RS_OK && !good) {
         status = rs_build_library(b, diag);
         *seconds = rs_seconds() - start;
     }
-    if (file >= 0)
-        close(file);
+    rs_lock_release(held);
     return status;
 }
 
@@ -69,7 +76,10 @@ static rs_status load(rs_model *m, const rs_model_recipe *recipe, rs_diag *diag)
 
 static rs_status build_and_load(rs_build *b, rs_model *m, rs_diag *diag)
 {
-    rs_status status = rs_file_exists(b->library) ? RS_OK : build_locked(b, false, &m->build_seconds, diag);
+    bool good = false;
+    rs_status status = rs_cache_check(b->library, b->tools->home, &good, diag);
+    if (status == RS_OK && !good)
+        status = build_locked(b, false, &m->build_seconds, diag);
     if (status != RS_OK)
         return status;
     m->path = rs_strdup(b->library);
@@ -77,7 +87,7 @@ static rs_status build_and_load(rs_build *b, rs_model *m, rs_diag *diag)
         return rs_out_of_memory(diag);
     if (load(m, b->recipe, NULL) == RS_OK)
         return RS_OK;
-    /* Spoilt, by a full disk for example: once more. */
+    /* Whole, and yet of no use here, such as another version's: once more. */
     if (m->library != NULL)
         dlclose(m->library);
     m->library = NULL;

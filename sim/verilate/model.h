@@ -1,5 +1,6 @@
 /* Models of RTL: built with Verilator and a C++ compiler, kept in the toolchain's cache, loaded as shared objects. The
- * name of a model holds a hash of everything that it is made of, so that a stale one is never used; two processes that
+ * name of a model holds a hash of what is known before it is built, and the file says what else the compiler read: a
+ * stale one is never used, nor one that is damaged or that somebody else could have written. Two processes that
  * need the same one build it once. What drives a model from inside, its shim, is its owner's. */
 #ifndef RISTRETTO_VERILATE_MODEL_H
 #define RISTRETTO_VERILATE_MODEL_H

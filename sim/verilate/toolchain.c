@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "verilate/cache.h"
 #include "verilate/process.h"
 #include "verilate/toolchain_private.h"
 
@@ -79,7 +81,7 @@ static rs_status find_cache(rs_toolchain *t, rs_diag *diag)
                         "there is no folder for built models: HOME is not set");
     if (t->cache == NULL)
         return rs_out_of_memory(diag);
-    rs_status status = rs_make_folder(t->cache, diag);
+    rs_status status = rs_cache_make(t->cache, diag);
     if (status != RS_OK)
         return status;
     char *absolute = realpath(t->cache, NULL);
@@ -190,25 +192,25 @@ char *rs_log_tail(const char *path)
     return part;
 }
 
-rs_status rs_toolchain_read(const rs_toolchain *t, const char *const *argv, const char *what, char **text, size_t *n,
-                            rs_diag *diag)
+/* The path of a file that has none. */
+static char *path_of(int file)
 {
-    char *log = rs_format("%s/output-XXXXXX", t->cache);
-    if (log == NULL)
-        return rs_out_of_memory(diag);
-    const int file = mkstemp(log); /* banned-ok: another program writes it */
-    if (file < 0) {
-        rs_status status = rs_error(diag, RS_RESOURCE, RS_FILE(log), NULL, "cannot be written: %s", strerror(errno));
-        rs_free(log);
-        return status;
-    }
-    close(file);
+    return rs_format("/proc/self/fd/%d", file);
+}
+
+rs_status rs_toolchain_read(const char *const *argv, const char *what, char **text, size_t *n, rs_diag *diag)
+{
+    *text = NULL;
+    const rs_tool_output printed = { memfd_create("output", MFD_CLOEXEC), memfd_create("errors", MFD_CLOEXEC) };
+    char *out = path_of(printed.out), *errors = path_of(printed.errors);
     int code = 0;
-    rs_status status = rs_tool_run(argv, NULL, log, &code, diag);
+    rs_status status = printed.out >= 0 && printed.errors >= 0 && out != NULL && errors != NULL
+                           ? rs_tool_run(argv, NULL, printed, &code, diag)
+                           : rs_out_of_memory(diag);
     if (status == RS_OK && code != 0 && what != NULL) {
-        char *tail = rs_log_tail(log);
+        char *tail = rs_log_tail(errors);
         status = rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "%s ended with status %d on %s:\n%s", argv[0], code,
-                          what, tail != NULL ? tail : "(it printed nothing)");
+                          what, tail != NULL && *tail != '\0' ? tail : "(it printed nothing)");
         rs_free(tail);
     } else if (status == RS_OK && code != 0) {
         status = rs_error(diag, RS_RESOURCE, RS_FILE(argv[0]), rs_toolchain_hint, "'%s' ended with status %d", argv[1],
@@ -216,10 +218,14 @@ rs_status rs_toolchain_read(const rs_toolchain *t, const char *const *argv, cons
     }
     uint8_t *data = NULL;
     if (status == RS_OK)
-        status = rs_read_file(log, RS_MAX_SOURCE_BYTES, false, &data, n, diag);
+        status = rs_read_file(out, RS_MAX_SOURCE_BYTES, false, &data, n, diag);
     *text = (char *)data;
-    unlink(log);
-    rs_free(log);
+    if (printed.out >= 0)
+        close(printed.out);
+    if (printed.errors >= 0)
+        close(printed.errors);
+    rs_free(out);
+    rs_free(errors);
     return status;
 }
 
@@ -276,7 +282,7 @@ rs_status rs_toolchain_ask(rs_toolchain *t, const char *const argv[3], rs_key *k
     const char *const command[] = { argv[0], argv[1], argv[2], NULL };
     char *text = NULL;
     size_t n = 0;
-    rs_status status = rs_toolchain_read(t, command, NULL, &text, &n, diag);
+    rs_status status = rs_toolchain_read(command, NULL, &text, &n, diag);
     if (status == RS_OK)
         status = add_answer(key, text, n, line, diag);
     if (status == RS_OK && known)

@@ -54,10 +54,9 @@ extern const char rs_toolchain_hint[];
 /* Adds what `tool option argument` prints to the key. *line, if wanted: the first line of it; rs_free. */
 rs_status rs_toolchain_ask(rs_toolchain *t, const char *const argv[3], rs_key *key, char **line, rs_diag *diag);
 
-/* What a command prints, through a file in the cache folder; rs_free releases it. A command that fails is an error
- * about the design `what`, with what it printed; or of the tool, if `what` is NULL. */
-rs_status rs_toolchain_read(const rs_toolchain *t, const char *const *argv, const char *what, char **text, size_t *n,
-                            rs_diag *diag);
+/* What a command prints, without its warnings; rs_free releases it. A command that fails is an error about the design
+ * `what`, with what it said to stderr; or of the tool, if `what` is NULL. */
+rs_status rs_toolchain_read(const char *const *argv, const char *what, char **text, size_t *n, rs_diag *diag);
 
 /* The lines of a tool's output in a file that matter: from its first error on, or its last ones. rs_free. */
 char *rs_log_tail(const char *path);

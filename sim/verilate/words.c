@@ -6,14 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Makes room for one more, and for the NULL after it. */
+static bool make_room(rs_words *words)
+{
+    if (words->n >= RS_MAX_WORDS)
+        return false;
+    if (words->n + 1 < words->capacity)
+        return true;
+    const size_t capacity = words->capacity > 0 ? 2 * words->capacity : 32;
+    const char **items = rs_arena_calloc(words->arena, capacity, sizeof *items);
+    if (items == NULL)
+        return false;
+    if (words->n > 0)
+        memcpy(items, words->items, words->n * sizeof *items);
+    words->items = items;
+    words->capacity = capacity;
+    return true;
+}
+
 void rs_words_add(rs_words *words, const char *text)
 {
-    const char *copy = words->n < RS_MAX_WORDS ? rs_arena_strdup(words->arena, text) : NULL;
+    const char *copy = make_room(words) ? rs_arena_strdup(words->arena, text) : NULL;
     if (copy == NULL)
         words->failed = true;
     else
         words->items[words->n++] = copy;
-    words->items[words->n] = NULL;
 }
 
 void rs_words_format(rs_words *words, const char *format, ...)
@@ -37,12 +54,21 @@ void rs_words_add_all(rs_words *words, const char *const *texts)
 
 rs_status rs_words_status(const rs_words *words, rs_diag *diag)
 {
+    if (words->failed && words->n >= RS_MAX_WORDS)
+        return rs_error(diag, RS_BAD_INPUT, RS_NOWHERE, NULL, "a design has more than %d files and options",
+                        (int)RS_MAX_WORDS);
     return words->failed ? rs_out_of_memory(diag) : RS_OK;
 }
 
-int rs_words_order(const void *a, const void *b)
+static int order(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void rs_words_sort(rs_words *words, size_t first)
+{
+    if (words->n > first)
+        qsort(&words->items[first], words->n - first, sizeof words->items[0], order);
 }
 
 bool rs_has_suffix(const char *name, const char *suffix)
@@ -64,6 +90,6 @@ rs_status rs_words_add_design(rs_words *words, const char *folder, rs_diag *diag
             if (rs_has_suffix(entry->d_name, endings[i]))
                 rs_words_format(words, "%s/%s", folder, entry->d_name);
     closedir(dir);
-    qsort(&words->items[first], words->n - first, sizeof words->items[0], rs_words_order);
+    rs_words_sort(words, first);
     return rs_words_status(words, diag);
 }

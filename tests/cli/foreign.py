@@ -98,6 +98,20 @@ LANE = [("- { name: Muls, value: 16 }", "- { name: Muls, value: 16 }\n    - { na
         ("  top: rst_lane", f"  top: rst_lane\n  code: {code}")]
 right("our lane with registers in its tree, through C++", adapter(f"{UNITS}/lane.yaml", *LANE), outputs=1000)
 
+# A header that the code includes counts: a model that was built with another one is not used, nor one of another folder.
+places = [os.path.join(folder, n) for n in ("here", "there")]
+for place, stages in zip(places, (2, 1)):
+    os.mkdir(place)
+    with open(os.path.join(place, "depth.h"), "w", encoding="utf-8") as f:
+        f.write(f"enum {{ stages = {stages} }};\n")
+    with open(code, encoding="utf-8") as f, open(os.path.join(place, "lane.cc"), "w", encoding="utf-8") as g:
+        g.write('#include "depth.h"\n' + f.read().replace("behind >> 2 & 1) << 1", "behind >> stages & 1) << 1"))
+here, there = ([*LANE[:-1], ("  top: rst_lane", f"  top: rst_lane\n  code: {place}/lane.cc")] for place in places)
+right("code with a header", adapter(f"{UNITS}/lane.yaml", *here), outputs=1000)
+wrong("the same code with another header in another folder", adapter(f"{UNITS}/lane.yaml", *there))
+shutil.copy(os.path.join(places[1], "depth.h"), places[0])
+wrong("a header that has changed", adapter(f"{UNITS}/lane.yaml", *here))
+
 # The operands of a network.
 QNET = os.path.join(folder, "q", "qnet")
 r = ristretto("quantize", "--model", "model/zoo/lenet/lenet_train_test.prototxt", "--weights", "model/zoo/lenet/lenet.caffemodel", "--data",

@@ -3,6 +3,7 @@
  * once, traces. One small array, in cache folders of its own. */
 #include "support/test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,7 +125,7 @@ static void run_once(rs_dut *dut)
     assert_int_equal(memory[7], 0);
 }
 
-/* Has another process build the library, which this one has not loaded, and cuts it off. */
+/* Has another process build the library, which this one has not loaded, and cuts it in half. */
 static void build_spoilt(void)
 {
     const pid_t child = fork();
@@ -133,8 +134,9 @@ static void build_spoilt(void)
         char *path = NULL;
         double seconds = 0;
         const rs_status status = build(&path, &seconds);
-        const int file = status == RS_OK && seconds > 0 ? open(path, O_WRONLY | O_TRUNC) : -1;
-        _exit(file >= 0 ? 0 : 1);
+        struct stat file;
+        const bool built = status == RS_OK && seconds > 0 && stat(path, &file) == 0;
+        _exit(built && truncate(path, file.st_size / 2) == 0 ? 0 : 1);
     }
     int status = 0;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -182,7 +184,7 @@ static void tool(const char *const *argv)
     char *path = rs_tool_find(argv[0]);
     assert_non_null(path);
     command[0] = path;
-    rs_assert_ok(rs_tool_run(command, NULL, NULL, &exit_code, diag), diag);
+    rs_assert_ok(rs_tool_run(command, NULL, (rs_tool_output) { -1, -1 }, &exit_code, diag), diag);
     assert_int_equal(exit_code, 0);
     rs_free(path);
 }
@@ -304,6 +306,39 @@ static void tools_asked_once(void **state)
     rs_free(paths);
 }
 
+/* The tools speak the C locale, whatever the user's, and what they say to stderr is no part of their answer. */
+static void tools_that_warn(void **state)
+{
+    (void)state;
+    static const char *const variables[] = { "LANG", "LC_ALL" };
+    char *path = NULL, *same = NULL, *verilator = rs_tool_find("verilator");
+    double seconds = 0;
+    assert_non_null(verilator);
+    rs_assert_ok(build(&path, &seconds), diag);
+    for (size_t i = 0; i < 2; i++) {
+        setenv(variables[i], "xx_YY.UTF-8", 1);
+        rs_assert_ok(build(&same, &seconds), diag);
+        assert_string_equal(path, same);
+        rs_free(same);
+        unsetenv(variables[i]);
+    }
+    char *script = rs_format("#!/bin/sh\necho a warning >&2\n[ \"$LC_ALL\" = C ] || exit 9\nexec %s \"$@\"\n",
+                             verilator),
+         *folder = rs_strdup(rs_test_path("warning")), *paths = rs_format("%s:%s", folder, old_path),
+         *tool_path = rs_format("%s/verilator", folder);
+    tool((const char *const[]) { "mkdir", "-p", folder, NULL });
+    rs_test_write(tool_path, script, strlen(script));
+    assert_int_equal(chmod(tool_path, 0755), 0);
+    setenv("PATH", paths, 1);
+    rs_assert_ok(build(&same, &seconds), diag);
+    assert_true(seconds == 0);
+    assert_string_equal(path, same);
+    setenv("PATH", old_path, 1);
+    char *const all[] = { path, same, verilator, script, folder, paths, tool_path };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        rs_free(all[i]);
+}
+
 /* A model that is compiled without optimization is a library of its own, and computes the same. */
 static void quick_model(void **state)
 {
@@ -318,6 +353,115 @@ static void quick_model(void **state)
     run_once(dut);
     rs_dut_close(dut);
     rs_free(path);
+}
+
+static mode_t mode_of(const char *path)
+{
+    struct stat file;
+    assert_int_equal(stat(path, &file), 0);
+    return file.st_mode & 07777;
+}
+
+/* The cache is its owner's alone, and what others could have written is not loaded. */
+static void others_and_the_cache(void **state)
+{
+    (void)state;
+    const char *cache = getenv("RISTRETTO_CACHE");
+    char *path = NULL, *again = NULL;
+    double seconds = 0;
+    rs_assert_ok(build(&path, &seconds), diag);
+    assert_int_equal(mode_of(cache), 0700);
+    DIR *dir = opendir(cache);
+    assert_non_null(dir);
+    int files = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        char *file = rs_path_join(cache, entry->d_name);
+        if (entry->d_name[0] != '.') {
+            assert_int_equal(mode_of(file), 0600);
+            files++;
+        }
+        rs_free(file);
+    }
+    closedir(dir);
+    assert_true(files >= 3);
+
+    assert_int_equal(chmod(path, 0620), 0);
+    rs_assert_error(build(&again, &seconds), RS_BAD_INPUT, diag, "can be written by other users");
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(chmod(cache, 0702), 0);
+    rs_assert_error(build(&again, &seconds), RS_BAD_INPUT, diag, "can be written by other users");
+    assert_int_equal(chmod(cache, 0700), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        rs_assert_error(build(&again, &seconds), RS_BAD_INPUT, diag, "belongs to another user");
+        assert_int_equal(chown(path, 0, 0), 0);
+        assert_int_equal(chown(cache, 65534, 65534), 0);
+        rs_assert_error(build(&again, &seconds), RS_BAD_INPUT, diag, "belongs to another user");
+        assert_int_equal(chown(cache, 0, 0), 0);
+    }
+    rs_assert_ok(build(&again, &seconds), diag);
+    assert_true(seconds == 0);
+    rs_free(path);
+    rs_free(again);
+}
+
+/* One bit in the middle, and one of the seal. */
+static void damaged_library(void **state)
+{
+    (void)state;
+    char *path = NULL, *again = NULL;
+    double seconds = 0;
+    for (int where = 0; where < 2; where++) {
+        rs_assert_ok(build(&path, &seconds), diag);
+        struct stat file;
+        assert_int_equal(stat(path, &file), 0);
+        const off_t at = where == 0 ? file.st_size / 2 : file.st_size - 3;
+        const int fd = open(path, O_RDWR);
+        uint8_t byte = 0;
+        assert_int_equal(pread(fd, &byte, 1, at), 1);
+        byte ^= 4;
+        assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        close(fd);
+        rs_assert_ok(build(&again, &seconds), diag);
+        assert_true(seconds > 0);
+        assert_string_equal(path, again);
+        rs_free(path);
+        rs_free(again);
+    }
+}
+
+/* Somebody who cannot write to a cache takes what is there; what is not there cannot be built. */
+static void read_only_cache(void **state)
+{
+    (void)state;
+    const char *cache = getenv("RISTRETTO_CACHE");
+    char *path = NULL;
+    double seconds = 0;
+    rs_assert_ok(build(&path, &seconds), diag);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(chmod(rs_test_folder(), 0755), 0);
+    assert_int_equal(chmod(cache, 0555), 0);
+    rs_free(path);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0))
+            _exit(3);
+        if (access(root, R_OK | X_OK) != 0 || access(cache, X_OK) != 0)
+            _exit(0); /* the sources are not this user's to read */
+        rs_array_config wider = small;
+        wider.accumulator_bits++;
+        wider.latency = 7;
+        wider.program_depth = 4;
+        if (build(&path, &seconds) != RS_OK || seconds > 0)
+            _exit(1);
+        _exit(build_with(&wider, NULL, &path, &seconds) == RS_RESOURCE ? 0 : 2);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(chmod(cache, 0700), 0);
 }
 
 static void broken_cache(void **state)
@@ -399,6 +543,7 @@ static int set_up(void **state)
     old_path = rs_strdup(getenv("PATH"));
     assert_non_null(getcwd(root, sizeof root));
     setenv("RISTRETTO_CACHE", rs_test_path("cache"), 1);
+    umask(0); /* modes are not the umask's */
     return 0;
 }
 
@@ -413,9 +558,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(built_once),   cmocka_unit_test(sources_elsewhere), cmocka_unit_test(broken_tools),
-        cmocka_unit_test(broken_cache), cmocka_unit_test(two_builders),      cmocka_unit_test(trace_window),
-        cmocka_unit_test(quick_model),  cmocka_unit_test(tools_asked_once),
+        cmocka_unit_test(built_once),           cmocka_unit_test(sources_elsewhere), cmocka_unit_test(broken_tools),
+        cmocka_unit_test(broken_cache),         cmocka_unit_test(two_builders),      cmocka_unit_test(trace_window),
+        cmocka_unit_test(quick_model),          cmocka_unit_test(tools_asked_once),  cmocka_unit_test(tools_that_warn),
+        cmocka_unit_test(others_and_the_cache), cmocka_unit_test(damaged_library),   cmocka_unit_test(read_only_cache),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
