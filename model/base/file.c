@@ -5,16 +5,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/faults.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "base/temporary.h"
 
 /* -------------------------------------------------------------------------------------------------------- paths */
@@ -157,11 +160,25 @@ static ssize_t read_some(int fd, void *to, size_t n)
     return got;
 }
 
+/* Waits for what comes through a pipe. A signal between a look at the flag and a call that waits would be lost: each
+ * wait is short. */
+static rs_status wait_readable(int fd, const char *path, rs_diag *diag)
+{
+    enum { PAUSE_MS = 100 };
+    struct pollfd wanted = { .fd = fd, .events = POLLIN };
+    int ready = 0;
+    while (!rs_interrupted() && (ready = poll(&wanted, 1, PAUSE_MS)) <= 0)
+        if (ready < 0 && errno != EINTR)
+            return RS_OK; /* the read will say why */
+    return ready > 0 ? RS_OK : rs_error(diag, RS_INTERRUPTED, RS_FILE(path), NULL, "interrupted while it was read");
+}
+
 static rs_status read_all(int fd, const char *path, file_buffer *b, rs_diag *diag)
 {
     struct stat st;
     size_t expected = 4096;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    const bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (regular) {
         if ((uintmax_t)st.st_size > b->limit)
             return too_large(path, b->limit, "file", diag);
         expected = (size_t)st.st_size;
@@ -174,6 +191,8 @@ static rs_status read_all(int fd, const char *path, file_buffer *b, rs_diag *dia
         /* When the buffer is full, one more byte tells a file that ends here from one that goes on. */
         uint8_t extra;
         const bool full = b->size == b->capacity;
+        if (!regular && wait_readable(fd, path, diag) != RS_OK)
+            return RS_INTERRUPTED;
         const ssize_t got = full ? read_some(fd, &extra, 1) : read_some(fd, b->data + b->size, b->capacity - b->size);
         if (got < 0)
             return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "cannot read: %s", strerror(errno));
@@ -254,9 +273,11 @@ static rs_status inflate_all(const char *path, const uint8_t *data, size_t size,
     return status;
 }
 
+/* Opens without waiting, so that an interrupt is seen while a pipe has no writer. */
 static rs_status open_input(const char *path, int *result, rs_diag *diag)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
     if (fd < 0 || rs_folder_exists(path)) {
         const int why = fd < 0 ? errno : EISDIR;
         if (fd >= 0)
@@ -266,6 +287,14 @@ static rs_status open_input(const char *path, int *result, rs_diag *diag)
         rs_free(hint);
         return RS_BAD_INPUT;
     }
+    if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        const rs_status status = wait_readable(fd, path, diag);
+        if (status != RS_OK) {
+            close(fd);
+            return status;
+        }
+    }
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     *result = fd;
     return RS_OK;
 }
@@ -341,6 +370,8 @@ static rs_status output_status(int why)
     case ENAMETOOLONG:
     case ENXIO:
         return RS_BAD_INPUT;
+    case EINTR:
+        return RS_INTERRUPTED;
     default:
         return RS_RESOURCE;
     }
@@ -365,6 +396,24 @@ static void release(rs_output *out)
     rs_free(out->target);
     rs_free(out->temporary);
     rs_free(out);
+}
+
+/* A device, or a pipe once it has a reader. NULL: errno says why; EINTR: an interrupt. */
+static FILE *open_device(const char *path, bool pipe)
+{
+    int fd;
+    while ((fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0 && pipe && errno == ENXIO &&
+           !rs_interrupted())
+        (void)nanosleep(&(struct timespec) { .tv_nsec = 20 * 1000 * 1000 }, NULL);
+    if (fd < 0) {
+        errno = errno == ENXIO && pipe ? EINTR : errno;
+        return NULL;
+    }
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    FILE *stream = fdopen(fd, "w");
+    if (stream == NULL)
+        close(fd);
+    return stream;
 }
 
 static rs_status open_output(const char *path, bool named, rs_output **result, rs_diag *diag)
@@ -393,7 +442,7 @@ static rs_status open_output(const char *path, bool named, rs_output **result, r
         goto fail;
     }
     if (exists && !S_ISREG(st.st_mode)) {
-        out->stream = fopen(path, "we");
+        out->stream = open_device(path, S_ISFIFO(st.st_mode));
     } else {
         /* A symbolic link stays, and what it points to is replaced. */
         char *real = exists ? realpath(path, NULL) : NULL;

@@ -35,12 +35,29 @@ static void on_signal(int signal)
     }
 }
 
+/* The reader of a pipe is gone: the process ends as others do, but leaves nothing half-written. */
+static void on_broken_pipe(int number)
+{
+    rs_temporary_remove_all();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void catch (int number, void (*handler)(int))
+{
+    struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART }, old;
+    sigfillset(&action.sa_mask);
+    if (sigaction(number, NULL, &old) == 0 && old.sa_handler != SIG_IGN) /* as nohup wants it */
+        sigaction(number, &action, NULL);
+}
+
 void rs_catch_interrupts(void)
 {
-    struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-    sigfillset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    catch (SIGINT, on_signal);
+    catch (SIGTERM, on_signal);
+    catch (SIGHUP, on_signal);
+    catch (SIGPIPE, on_broken_pipe);
+    catch (SIGXFSZ, SIG_IGN); /* the write fails, and is reported */
 }
 
 bool rs_interrupted(void)

@@ -13,8 +13,9 @@ void rs_progress_end(rs_progress *progress);
 /* No bars from now on (--quiet). */
 void rs_progress_silence(void);
 
-/* Installs handlers for SIGINT and SIGTERM that only set a flag; a second signal ends the process at once
- * (temporary output files are removed first). Long loops ask rs_interrupted() and return RS_INTERRUPTED. */
+/* Installs handlers for SIGINT, SIGTERM and SIGHUP that only set a flag; a second signal ends the process at once
+ * (temporary output files are removed first). Long loops ask rs_interrupted() and return RS_INTERRUPTED. SIGPIPE ends
+ * the process as ever, but removes temporary files; SIGXFSZ is a write that fails. What is ignored already stays so. */
 void rs_catch_interrupts(void);
 bool rs_interrupted(void);
 /* For tests: as if a signal had come (true), or none (false). */

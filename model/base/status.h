@@ -9,7 +9,7 @@ typedef enum rs_status {
     RS_BAD_INPUT = 3,    /* a file is missing, malformed, or asks for what is not supported */
     RS_RESOURCE = 4,     /* memory, disk or another resource of the machine ran out */
     RS_INTERNAL = 5,     /* a broken invariant: a defect of Ristretto */
-    RS_INTERRUPTED = 130 /* SIGINT or SIGTERM; whatever can be resumed has been saved */
+    RS_INTERRUPTED = 130 /* SIGINT, SIGTERM or SIGHUP; whatever can be resumed has been saved */
 } rs_status;
 
 #endif

@@ -1,4 +1,5 @@
-/* The names of temporary files, where a signal handler can reach them. Used inside base/ only. */
+/* The names of temporary files, where a signal handler can reach them. Used by what writes files: rs_output, and
+ * the waveforms' library. */
 #ifndef RISTRETTO_BASE_TEMPORARY_H
 #define RISTRETTO_BASE_TEMPORARY_H
 

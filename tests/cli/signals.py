@@ -6,6 +6,7 @@ Nothing here is timed: a tool sleeps until it is killed, and each step waits for
 test-options: limit=240
 """
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from checks import BIN, ROOT, Checks
 check = Checks()
 os.chdir(ROOT)
 folder = tempfile.mkdtemp()
+NET = "model/zoo/lenet/lenet_train_test.prototxt"
 PATIENCE = 60  # seconds, only for what never comes
 
 
@@ -113,6 +115,48 @@ def builds():
     check("and is collected when it is old", killed[0] not in left(), left())
 
 
+def catches(pid):
+    """Whether the process has installed its handlers."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        caught = next((int(line.split()[1], 16) for line in f if line.startswith("SigCgt")), 0)
+    return caught >> (signal.SIGTERM - 1) & 1 == 1
+
+
+def pipes():
+    """A pipe that nobody writes to or reads from, and one whose writer has stopped."""
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for name, command in (("read", ["summary", pipe]),
+                              ("written", ["convert", NET, "--input", "1x28x28", "--prototxt", pipe])):
+            process = start(*command)
+            until(lambda p=process: catches(p.pid))
+            process.send_signal(number)
+            status, err = ended(process)
+            check(f"{number.name} while a pipe is to be {name}", status == 130, f"{status} {err}")
+    process = start("summary", pipe)
+    until(lambda: catches(process.pid))
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"name:")
+    process.terminate()
+    status, err = ended(process)
+    os.close(writer)
+    check("SIGTERM while the writer of a pipe has stopped", status == 130, f"{status} {err}")
+
+
+def limits():
+    """Writes that fail by a signal."""
+    place = os.path.join(folder, "limits")
+    os.mkdir(place)
+    command = ["convert", NET, "--input", "1x28x28", "--weights", "model/zoo/lenet/lenet.caffemodel", "--onnx", f"{place}/net.onnx"]
+    process = start(*command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000)))
+    status, err = ended(process)
+    check("a file that is too large for its limit is an error", status == 4 and "cannot write: File too large" in err, f"{status} {err}")
+    check("and leaves nothing", os.listdir(place) == [], os.listdir(place))
+
+
+pipes()
+limits()
 if shutil.which("verilator"):
     builds()
 else:

@@ -231,6 +231,7 @@ static void one_signal_is_polite(void **state)
     (void)state;
     interrupts(SIGINT, true);
     interrupts(SIGTERM, true);
+    interrupts(SIGHUP, true);
 }
 
 static void two_signals_end_at_once(void **state)
@@ -238,6 +239,22 @@ static void two_signals_end_at_once(void **state)
     (void)state;
     interrupts(SIGINT, false);
     interrupts(SIGTERM, false);
+}
+
+/* A pipe without a reader ends a process as ever, and leaves nothing half-written. */
+static void a_broken_pipe_leaves_nothing(void **state)
+{
+    (void)state;
+    const char *folder = rs_test_path("work");
+    assert_int_equal(rs_make_folder(folder, NULL), RS_OK);
+    int fd, status;
+    const pid_t pid = start_worker(folder, false, &fd);
+    expect_byte(fd, 'r');
+    kill(pid, SIGPIPE);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    close(fd);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+    assert_int_equal(rs_test_count_files(folder), 0);
 }
 
 static void the_clock_advances(void **state)
@@ -260,6 +277,7 @@ int main(void)
         cmocka_unit_test(the_flag),
         cmocka_unit_test(one_signal_is_polite),
         cmocka_unit_test(two_signals_end_at_once),
+        cmocka_unit_test(a_broken_pipe_leaves_nothing),
         cmocka_unit_test(the_clock_advances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
