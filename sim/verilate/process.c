@@ -74,7 +74,7 @@ static _Noreturn void become_tool(const tool_start *s, int report)
 {
     static const int endings[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
-        signal(endings[i], SIG_DFL);
+        signal(endings[i], SIG_DFL); /* banned-ok: of another process */
     umask(077);
     if (s->folder == NULL || chdir(s->folder) == 0)
         execve(s->argv[0], (char *const *)s->argv, s->environment);
@@ -101,8 +101,8 @@ static _Noreturn void keep(const tool_start *s)
     const struct sigaction end = { .sa_handler = end_group };
     setpgid(0, 0);
     sigaction(SIGTERM, &end, NULL);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    signal(SIGINT, SIG_IGN); /* banned-ok: of another process */
+    signal(SIGHUP, SIG_IGN); /* banned-ok: of another process */
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != s->parent)
         _exit(127);
     take_streams(s);
