@@ -226,6 +226,8 @@ static rs_status choose_formats(tuner *t, const rs_dataset *set, rs_diag *diag)
         st = rs_formats_use_channels(t->test_net, t->formats, diag);
     if (st == RS_OK && o->refine_images > 0 && o->resume == NULL)
         st = refine(t, data, diag);
+    if (st == RS_OK)
+        st = rs_formats_fit_sums(t->test_net, o->bias_rule, t->formats, diag);
     rs_ranges_free(ranges);
     return st;
 }
@@ -250,6 +252,10 @@ static void scale_scores(tuner *t)
         t->formats->weights[i].fl += k;
         for (int64_t c = 0; t->formats->weight_fl[i] != NULL && c < l->params[0].shape.dim[0]; c++)
             t->formats->weight_fl[i][c] += k;
+        for (int64_t c = 0;
+             t->formats->wanted_fl[i] != NULL && c < (t->formats->weight_fl[i] != NULL ? l->params[0].shape.dim[0] : 1);
+             c++)
+            t->formats->wanted_fl[i][c] += k;
         t->formats->activations[scores].fl += k;
     }
 }
@@ -285,9 +291,13 @@ static rs_status begin(void *context, rs_net *net, rs_exec *exec, rs_dataset *se
 
 /* --------------------------------------------------------------------------------------------------- validation */
 
-/* The integers of the test net's weights and `formats`. */
+/* The integers of the test net's weights and `formats`; biases that have grown beyond what sums hold make the weights
+ * coarser. */
 static rs_status build(const tuner *t, rs_qnet **qnet, rs_diag *diag)
 {
+    const rs_status st = rs_formats_fit_sums(t->test_net, t->options->bias_rule, t->formats, diag);
+    if (st != RS_OK)
+        return st;
     return rs_qnet_build(t->test_net, t->formats, &t->test_net->layers[t->test_layer].data, t->options->bias_rule,
                          t->options->rounding, qnet, diag);
 }

@@ -80,6 +80,15 @@ rs_status rs_formats_make_groups(const rs_net *net, const rs_ranges *ranges, con
 rs_status rs_formats_use_unsigned(const rs_net *net, const rs_data_param *data, rs_formats *formats, rs_diag *diag);
 rs_status rs_formats_use_channels(const rs_net *net, rs_formats *formats, rs_diag *diag);
 
+/* Coarser weights where sums with their biases would not fit an accumulator of 48 bits, or where requantize would shift
+ * by more than it can: the layer's fractional length (or those of such output channels) becomes smaller until they do.
+ * Of weights and activations in fixed point; what cannot be made to fit stays. `f->wanted_fl` tells what it was;
+ * rounded weights are rounded again. To be called after whatever changes formats, weights or biases. */
+rs_status rs_formats_fit_sums(const rs_net *net, rs_bias_rule bias_rule, rs_formats *f, rs_diag *diag);
+/* By how many bits that made the weights of a layer coarser, at most, and those of how many output channels (1 where
+ * all have one length); 0: they are as they were chosen. */
+int rs_formats_coarser(const rs_net *net, const rs_formats *f, int layer, int *channels);
+
 /* Rounds the weights layer by layer, in the order of the net, so that each layer's outputs on calibration images come
  * near to the float net's: one weight after the other is rounded, and those that follow take over what its error does
  * (Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, 2023), on inputs that are rounded already; the mean that remains
@@ -90,7 +99,8 @@ rs_status rs_formats_adapt(const rs_calibration *on, rs_formats *formats, rs_dia
 
 /* Better formats of the same widths, from calibration images and their labels: weights by rs_formats_adapt, if asked
  * for; fractional lengths and the place of the scores by rs_formats_refine and rs_formats_place_scores
- * (formats/refine.h), on the first `refine` images (0: not at all). How many images each takes is said here alone. */
+ * (formats/refine.h), on the first `refine` images (0: not at all); then rs_formats_fit_sums. How many images each
+ * takes is said here alone. */
 rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag);
 
 /* The formats of a quantized model: those of a prototxt's quantization_param (rs_formats_of_prototxt), or of the

@@ -21,7 +21,7 @@ static rs_status move_scores(const rs_net *net, float constant, rs_formats *form
     return RS_OK;
 }
 
-rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag)
+static rs_status improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag)
 {
     enum { PASSES = 3, ADAPT_IMAGES = 1024 };
     rs_calibration adapting = *on, refining = *on;
@@ -41,4 +41,10 @@ rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refin
     if (st == RS_OK && constant != 0.0f)
         st = rs_formats_refine(&refining, adapt, PASSES, formats, NULL, diag);
     return st;
+}
+
+rs_status rs_formats_improve(const rs_calibration *on, bool adapt, int64_t refine, rs_formats *formats, rs_diag *diag)
+{
+    const rs_status st = improve(on, adapt, refine, formats, diag);
+    return st == RS_OK && (adapt || refine > 0) ? rs_formats_fit_sums(on->net, on->bias_rule, formats, diag) : st;
 }

@@ -22,7 +22,8 @@ int64_t rs_fxp_wrap(int64_t v, int bits)
 
 /* ------------------------------------------------------------------------------------------ section 1: quantize */
 
-int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t random, uint64_t *saturations)
+/* Of 1 to 48 bits: all of them, and the steps beyond, are exact in a double. */
+static int64_t quantize_wide(double x, rs_fxp format, rs_rounding mode, uint64_t random, uint64_t *saturations)
 {
     const int64_t lo = rs_fxp_min(format.bits), hi = rs_fxp_max(format.bits);
     double y = ldexp(x, format.fl);
@@ -33,7 +34,12 @@ int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t rand
      * defined. The comparisons also give NaN, which callers refuse, a defined result. */
     y = y > (double)(lo - 1) ? y : (double)(lo - 1);
     y = y < (double)(hi + 1) ? y : (double)(hi + 1);
-    return (int32_t)rs_fxp_saturate(rs_round_wide(y, mode, random), format.bits, saturations);
+    return rs_fxp_saturate(rs_round_wide(y, mode, random), format.bits, saturations);
+}
+
+int32_t rs_fxp_quantize(double x, rs_fxp format, rs_rounding mode, uint64_t random, uint64_t *saturations)
+{
+    return (int32_t)quantize_wide(x, format, mode, random, saturations);
 }
 
 double rs_fxp_value(int64_t q, int fl)
@@ -75,7 +81,7 @@ int rs_fxp_bits_for_bound(int64_t bound)
 int64_t rs_fxp_bias(double b, rs_bias_rule rule, rs_fxp weights, int fl_in, rs_rounding mode, uint64_t *saturations)
 {
     if (rule == RS_BIAS_ACCUMULATOR)
-        return rs_fxp_quantize(b, (rs_fxp) { 32, weights.fl + fl_in }, mode, 0, saturations);
+        return quantize_wide(b, (rs_fxp) { RS_ACCUMULATOR_MAX_BITS, weights.fl + fl_in }, mode, 0, saturations);
     const int64_t q = rs_fxp_quantize(b, weights, mode, 0, saturations);
     if (fl_in < 0) {
         /* |q| < 2^31: beyond RS_SHIFT_MAX bits nothing is left to round but the sign. */

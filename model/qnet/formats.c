@@ -27,10 +27,11 @@ rs_status rs_formats_new(const rs_net *net, rs_formats **formats, rs_diag *diag)
         f->activations = RS_NEW_ARRAY(rs_number_format, blobs);
         f->is_unsigned = RS_NEW_ARRAY(bool, blobs);
         f->weight_fl = RS_NEW_ARRAY(int *, layers);
+        f->wanted_fl = RS_NEW_ARRAY(int *, layers);
         f->bias = RS_NEW_ARRAY(float *, layers);
         f->rounded = RS_NEW_ARRAY(float *, layers);
         ok = f->weights != NULL && f->activations != NULL && f->is_unsigned != NULL && f->weight_fl != NULL &&
-             f->bias != NULL && f->rounded != NULL;
+             f->wanted_fl != NULL && f->bias != NULL && f->rounded != NULL;
     }
     if (!ok) {
         rs_formats_free(f);
@@ -47,6 +48,8 @@ void rs_formats_free(rs_formats *formats)
     for (int i = 0; i < formats->n_layers; i++) {
         if (formats->weight_fl != NULL)
             rs_free(formats->weight_fl[i]);
+        if (formats->wanted_fl != NULL)
+            rs_free(formats->wanted_fl[i]);
         if (formats->bias != NULL)
             rs_free(formats->bias[i]);
         if (formats->rounded != NULL)
@@ -56,6 +59,7 @@ void rs_formats_free(rs_formats *formats)
     rs_free(formats->activations);
     rs_free(formats->is_unsigned);
     rs_free(formats->weight_fl);
+    rs_free(formats->wanted_fl);
     rs_free(formats->bias);
     rs_free(formats->rounded);
     rs_free(formats);

@@ -19,6 +19,8 @@ typedef struct rs_formats {
     rs_number_format *activations; /* per blob; bits = 0: not an activation */
     bool *is_unsigned;             /* per blob */
     int **weight_fl;               /* per layer: fractional lengths by output channel; NULL: all have the layer's */
+    int **wanted_fl; /* per layer: those (or the layer's) that were chosen before sums made them coarser; NULL: as
+                        chosen */
     /* The last op keeps its accumulator's width, section 5; the scores' own format is not looked at. */
     bool wide_scores;
     float **bias;    /* per layer: biases by output channel that replace the layer's (bias correction); NULL: its own */

@@ -35,9 +35,10 @@ void rs_number_emulate(float *x, size_t n, rs_number_format format, rs_rounding 
         rs_number_ops_of(&format)->emulate(&format, x, n, mode, seed, stream);
 }
 
-void rs_number_quantize_array(const float *x, size_t n, rs_number_format format, int32_t *integers)
+void rs_number_quantize_array(const float *x, size_t n, rs_number_format format, int32_t *integers,
+                              uint64_t *saturations)
 {
-    rs_number_ops_of(&format)->quantize_array(&format, x, n, integers);
+    rs_number_ops_of(&format)->quantize_array(&format, x, n, integers, saturations);
 }
 
 double rs_number_squared_error(const float *x, size_t n, rs_number_format format)

@@ -51,14 +51,16 @@ typedef struct rs_number_ops {
     const char *holds_only;
     double (*value)(const rs_number_format *format, int32_t integer);
     int32_t (*quantize)(const rs_number_format *format, double x, rs_rounding mode, uint64_t *saturations);
-    void (*quantize_array)(const rs_number_format *format, const float *x, size_t n, int32_t *integers);
+    void (*quantize_array)(const rs_number_format *format, const float *x, size_t n, int32_t *integers,
+                           uint64_t *saturations);
     void (*emulate)(const rs_number_format *format, float *x, size_t n, rs_rounding mode, uint64_t seed,
                     uint64_t stream);
+    /* *saturations here and above, unless NULL, is raised by one for each value beyond the format. */
     /* Of weights in this format, with activations of format `in`: the fractional length that n biases (or NULL) are
      * kept with, 0 for the accumulator's; and the integer of one of them. */
     int (*bias_fl)(const rs_number_format *format, const rs_number_format *in, const float *bias, size_t n);
     int64_t (*bias)(const rs_number_format *format, const rs_number_format *in, int bias_fl, double bias,
-                    rs_bias_rule rule);
+                    rs_bias_rule rule, uint64_t *saturations);
     /* Members of qnet.json beside bits and fl; `prefix`, "" or "weight_", begins their keys. NULL: none. */
     void (*write)(struct rs_qnet_writer *w, struct json_t *object, const char *prefix, const rs_number_format *format);
     void (*read)(struct rs_qnet_reader *r, const struct json_t *object, const char *where, const char *prefix,
@@ -95,8 +97,10 @@ rs_rounding rs_number_nearest(rs_number_format format);
 
 /* Float emulation (arithmetic.md section 8), in place. Powers of two round to nearest unless mode is stochastic. */
 void rs_number_emulate(float *x, size_t n, rs_number_format format, rs_rounding mode, uint64_t seed, uint64_t stream);
-/* The integers of n values, rounded to nearest: q of fixed point and powers of two, signed codes of minifloat. */
-void rs_number_quantize_array(const float *x, size_t n, rs_number_format format, int32_t *integers);
+/* The integers of n values, rounded to nearest: q of fixed point and powers of two, signed codes of minifloat. Raises
+ * *saturations (may be NULL) by one for each value beyond the format. */
+void rs_number_quantize_array(const float *x, size_t n, rs_number_format format, int32_t *integers,
+                              uint64_t *saturations);
 /* A minifloat's signed code, and back. */
 static inline int32_t rs_number_of_code(uint32_t code, rs_minifloat format)
 {

@@ -62,6 +62,9 @@ typedef struct rs_qop {
     int32_t *weights; /* [out_channels][in_channels / groups][kernel_h][kernel_w], in Caffe's order */
     /* [out_channels], aligned to the accumulator's LSB (arithmetic.md section 4); never NULL for weighted ops */
     int64_t *bias;
+    /* Made from floats: how many weights and biases lay beyond their formats and became the nearest there is. Not kept
+     * on disk: 0. */
+    int64_t clipped_weights, clipped_biases;
     /* Of requantize, fl_acc - fl_out. Weighted ops: fl_in + weight_format.fl - fl_out (rs_qop_shift for a channel);
      * RS_QOP_ADD: largest fl of the inputs - fl_out; RS_QOP_AVERAGE_POOL: fl_in - fl_out; elsewhere 0. */
     int shift;

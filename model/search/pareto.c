@@ -63,6 +63,8 @@ static rs_status make_formats(const search *s, bool improve, rs_formats **format
         (*formats)->wide_scores = o->wide_scores;
     if (st == RS_OK && o->channel_weights)
         st = rs_formats_use_channels(s->net, *formats, diag);
+    if (st == RS_OK)
+        st = rs_formats_fit_sums(s->net, o->bias_rule, *formats, diag);
     const rs_calibration on = {
         .net = s->net, .data = s->data, .set = s->calibration, .bias_rule = o->bias_rule, .rounding = o->rounding
     };

@@ -146,6 +146,8 @@ static rs_status choose_formats(const search *s, const int bits[RS_GROUPS], int 
         (*formats)->wide_scores = o->wide_scores;
     if (st == RS_OK && o->channel_weights)
         st = rs_formats_use_channels(s->net, *formats, diag);
+    if (st == RS_OK)
+        st = rs_formats_fit_sums(s->net, o->bias_rule, *formats, diag);
     return st;
 }
 

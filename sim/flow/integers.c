@@ -7,6 +7,28 @@
 #include "qnet/build.h"
 #include "train/score.h"
 
+static void warn_of(const rs_layer *layer, const char *what, int64_t clipped, int64_t all, rs_diag *diag)
+{
+    if (clipped > 0)
+        rs_warn(
+            diag, layer->loc, "a smaller fractional length or more bits hold them",
+            "%lld of %lld %s of layer '%s' (%.2f %%) lie beyond their format and become the nearest number there is",
+            (long long)clipped, (long long)all, what, layer->name, 100.0 * (double)clipped / (double)all);
+}
+
+/* No constant saturates in silence. */
+static void warn_of_clipped(const rs_net *net, const rs_qnet *qnet, rs_diag *diag)
+{
+    for (int i = 0; i < qnet->n_ops; i++) {
+        const rs_qop *op = &qnet->ops[i];
+        const int layer = rs_net_layer(net, op->name), outputs = qnet->tensors[op->output].channels;
+        if (!rs_qop_weighted(op) || layer < 0)
+            continue;
+        warn_of(&net->layers[layer], "weights", op->clipped_weights, rs_qop_terms(qnet, op) * outputs, diag);
+        warn_of(&net->layers[layer], "biases", op->clipped_biases, outputs, diag);
+    }
+}
+
 rs_status rs_stage_integers(rs_net *net, rs_qnet **qnet, rs_diag *diag)
 {
     rs_formats *formats = NULL;
@@ -18,6 +40,8 @@ rs_status rs_stage_integers(rs_net *net, rs_qnet **qnet, rs_diag *diag)
     if (st == RS_OK)
         st = rs_qnet_build(net, formats, &net->layers[layer].data, net->quantization.bias_rule,
                            net->quantization.rounding, qnet, diag);
+    if (st == RS_OK)
+        warn_of_clipped(net, *qnet, diag);
     rs_formats_free(formats);
     return st;
 }

@@ -6,7 +6,7 @@
 #include "qnet/qnet.h"
 
 /* The integers of a float net that quantization_param says (rs_formats_of_prototxt, which may add layers), shapes and
- * weights there. */
+ * weights there. Warns of weights and biases beyond their formats. */
 rs_status rs_stage_integers(rs_net *net, rs_qnet **qnet, rs_diag *diag);
 
 /* The quantized network that `path` names: a folder (qnet/), or a prototxt with quantization_param, whose weights

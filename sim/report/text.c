@@ -124,6 +124,75 @@ static void print_formats(const json_t *s, FILE *stream)
     rs_table_free(t);
 }
 
+static void clipped_row(rs_table *t, const json_t *layer, const char *clipped, const char *all)
+{
+    char text[RS_COUNT_TEXT];
+    if (!rs_j_has(layer, clipped))
+        return;
+    rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+    rs_table_cell(t, "%s", all);
+    rs_table_cell(t, "%s", count(layer, clipped, text));
+    rs_table_cell(t, "%s", count(layer, all, text));
+    rs_table_cell(t, "%.2f %%", rs_percent(rs_j_real(layer, clipped), rs_j_real(layer, all)));
+}
+
+static void print_clipped(const json_t *constants, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "constants", "clipped", "of", "share" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "llrrr");
+    size_t i;
+    json_t *layer;
+    json_array_foreach(constants, i, layer)
+    {
+        clipped_row(t, layer, "clipped_weights", "weights");
+        clipped_row(t, layer, "clipped_biases", "biases");
+    }
+    fputs("\nConstants beyond their formats, which became the nearest number there is\n", stream);
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+static void print_coarser(const json_t *constants, FILE *stream)
+{
+    static const char *const heads[] = { "layer", "fractional length of its weights" };
+    rs_table *t = rs_table_new(heads, COLUMNS(heads), "ll");
+    size_t i;
+    json_t *layer;
+    json_array_foreach(constants, i, layer)
+    {
+        if (!rs_j_has(layer, "coarser_bits"))
+            continue;
+        rs_table_cell(t, "%s", rs_j_text(layer, "name"));
+        if (rs_j_has(layer, "coarser_channels"))
+            rs_table_cell(t, "up to %lld less in %lld output channels", (long long)rs_j_int(layer, "coarser_bits"),
+                          (long long)rs_j_int(layer, "coarser_channels"));
+        else
+            rs_table_cell(t, "%lld instead of %lld", (long long)rs_j_int(layer, "fl"),
+                          (long long)rs_j_int(layer, "wanted_fl"));
+    }
+    fputs("\nCoarser weights, so that sums with biases fit an accumulator of 48 bits\n", stream);
+    rs_table_print(t, stream);
+    rs_table_free(t);
+}
+
+/* What became of weights and biases that did not fit. */
+static void print_constants(const json_t *s, FILE *stream)
+{
+    const json_t *constants = json_object_get(s, "constants");
+    bool clipped = false, coarser = false;
+    size_t i;
+    json_t *layer;
+    json_array_foreach(constants, i, layer)
+    {
+        clipped = clipped || rs_j_has(layer, "clipped_weights") || rs_j_has(layer, "clipped_biases");
+        coarser = coarser || rs_j_has(layer, "coarser_bits");
+    }
+    if (clipped)
+        print_clipped(constants, stream);
+    if (coarser)
+        print_coarser(constants, stream);
+}
+
 static const char *scheme_title(const json_t *s)
 {
     static const char *const titles[][2] = {
@@ -153,6 +222,7 @@ void rs_print_quantize(const json_t *s, FILE *stream)
     print_scores(s, stream);
     fputs("\nFormats\n", stream);
     print_formats(s, stream);
+    print_constants(s, stream);
 }
 
 void rs_print_pareto(const json_t *s, FILE *stream)
@@ -193,6 +263,7 @@ void rs_print_pareto(const json_t *s, FILE *stream)
     fprintf(stream, "Test: %s of %s images right (%.2f %%), float %.2f %%\n", count(test, "hits", text),
             count(test, "images", images), rs_percent(rs_j_real(test, "hits"), rs_j_real(test, "images")),
             rs_percent(rs_j_real(test, "float_hits"), rs_j_real(test, "images")));
+    print_constants(s, stream);
 }
 
 /* ----------------------------------------------------------------------------------------------------- finetune */
@@ -227,6 +298,7 @@ void rs_print_finetune(const json_t *s, FILE *stream)
         print_hits("integers, before", test, "first_hits", "first_ties", "images", stream);
         print_hits("integers, after", test, "hits", "ties", "images", stream);
     }
+    print_constants(s, stream);
 }
 
 /* ----------------------------------------------------------------------------------------------------- simulate */

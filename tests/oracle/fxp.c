@@ -201,7 +201,7 @@ int64_t rs_oracle_bias(double b, rs_bias_rule rule, int bits, int fl_w, int fl_i
                        uint64_t *saturations)
 {
     if (rule == RS_BIAS_ACCUMULATOR)
-        return rs_oracle_quantize(b, 32, fl_in + fl_w, mode, 0, saturations);
+        return rs_oracle_quantize(b, 48, fl_in + fl_w, mode, 0, saturations);
     mpz_t q;
     mpz_init_set_si(q, rs_oracle_quantize(b, bits, fl_w, mode, 0, saturations));
     shift_round(q, q, -fl_in, mode, 0);

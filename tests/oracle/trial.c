@@ -39,7 +39,7 @@ static double bias_of(const rs_oracle_trial *t, double b, int bits, int fl, bool
     if (bits == 0)
         return b;
     if (!t->bias_as_weights)
-        return known ? rounded(b, 32, fl_in + fl) : b;
+        return known ? rounded(b, 48, fl_in + fl) : b;
     const double q = rounded(b, bits, fl);
     return known && fl_in < 0 ? rounded(q, 60, fl_in + fl) : q;
 }

@@ -21,7 +21,7 @@ static bool one_in(rs_rng *rng, int n)
 }
 
 /* Rails, neighbours of the rails and of zero, or anything. */
-static int32_t rail_biased(rs_rng *rng, int bits)
+static int64_t rail_biased(rs_rng *rng, int bits)
 {
     const int64_t low = rs_fxp_min(bits), high = rs_fxp_max(bits);
     int64_t v;
@@ -43,7 +43,7 @@ static int32_t rail_biased(rs_rng *rng, int bits)
     default:
         v = low + (int64_t)(rs_rng_next(rng) % (uint64_t)(high - low + 1));
     }
-    return (int32_t)(v < low ? low : v > high ? high : v);
+    return v < low ? low : v > high ? high : v;
 }
 
 /* --------------------------------------------------------------------------------------------------- nets */
@@ -117,6 +117,8 @@ static rs_qop *add_op(rs_qnet *q, rs_qop_type type, int channels, int height, in
     return op;
 }
 
+enum { MOST_BIAS_BITS = 46 }; /* with products beside it, a sum of 48 bits holds it */
+
 /* Weights, biases and formats of a weighted op whose geometry is set. The shift brings about one standard deviation of
  * the sums to a quarter of the range, so that some values saturate and some do not. */
 static void fill_weights(rs_qnet *q, rs_qop *op, rs_rng *rng, int weight_bits)
@@ -127,12 +129,14 @@ static void fill_weights(rs_qnet *q, rs_qop *op, rs_rng *rng, int weight_bits)
     op->bias = checked(RS_NEW_ARRAY(int64_t, (size_t)out->channels));
     op->weight_format = rs_number_of_fxp((rs_fxp) { weight_bits, 0 });
     for (int64_t i = 0; i < terms * out->channels; i++)
-        op->weights[i] = rail_biased(rng, weight_bits);
+        op->weights[i] = (int32_t)rail_biased(rng, weight_bits);
     int size = in->format.bits + weight_bits - 3;
     for (int64_t t = terms; t > 3; t /= 4)
         size++;
+    if (one_in(rng, 4)) /* biases beyond what the products reach, up to what accumulators hold */
+        size = pick(rng, size, MOST_BIAS_BITS);
     for (int i = 0; i < out->channels; i++)
-        op->bias[i] = rail_biased(rng, size < 2 ? 2 : size > 32 ? 32 : size);
+        op->bias[i] = rail_biased(rng, size < 2 ? 2 : size > MOST_BIAS_BITS ? MOST_BIAS_BITS : size);
     op->shift = size - out->format.bits + pick(rng, -1, 2);
     op->shift = op->shift < RS_SHIFT_MIN ? RS_SHIFT_MIN : op->shift > RS_SHIFT_MAX ? RS_SHIFT_MAX : op->shift;
     out->format.fl = pick(rng, -8, 8); /* whatever the depth of the net, all fractional lengths stay legal */

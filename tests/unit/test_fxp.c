@@ -305,7 +305,7 @@ static void check_bias(void **state)
         const int fl_in = (int)(rs_rng_next(&rng) % 96) - 64;
         const rs_bias_rule rule = i & 1 ? RS_BIAS_WEIGHTS : RS_BIAS_ACCUMULATOR;
         const rs_rounding mode = (rs_rounding)(rs_rng_next(&rng) % RS_ROUND_STOCHASTIC);
-        const double b = random_real(&rng, rule == RS_BIAS_WEIGHTS ? weights : (rs_fxp) { 32, weights.fl + fl_in });
+        const double b = random_real(&rng, rule == RS_BIAS_WEIGHTS ? weights : (rs_fxp) { 48, weights.fl + fl_in });
         uint64_t x = 0, y = 0;
         if (!isfinite(b))
             continue;

@@ -217,9 +217,16 @@ static void check_refused(void **state)
     const float kept = *weight;
     *weight = NAN;
     rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "weight 3 of layer 'conv2' is not a number");
-    *weight = INFINITY; /* saturates */
-    rs_assert_ok(build(net, f, diag), diag);
+    *weight = INFINITY;
+    rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "weight 3 of layer 'conv2' is infinite");
     *weight = kept;
+    float *bias = &net->layers[rs_net_layer(net, "conv1")].params[1].data[1];
+    const float kept_bias = *bias;
+    *bias = -INFINITY;
+    rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "bias 1 of layer 'conv1' is infinite");
+    *bias = NAN;
+    rs_assert_error(build(net, f, diag), RS_BAD_INPUT, diag, "bias 1 of layer 'conv1' is not a number");
+    *bias = kept_bias;
 
     rs_data_param data = { .scale = NAN };
     rs_qnet *q = NULL;

@@ -196,8 +196,8 @@ static void check_original(void **state)
 
     /* A large bias saturates at any width in the weights' format; at the accumulator's LSB it does not. */
     const rs_number_format weights = rs_number_of_fxp((rs_fxp) { 8, 7 }), in = rs_number_of_fxp((rs_fxp) { 8, 6 });
-    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_WEIGHTS), 13) < 1.0);
-    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_ACCUMULATOR), 13) == 5.0);
+    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_WEIGHTS, NULL), 13) < 1.0);
+    assert_true(rs_fxp_value(rs_number_fixed.bias(&weights, &in, 0, 5.0, RS_BIAS_ACCUMULATOR, NULL), 13) == 5.0);
 }
 
 /* The least squared error is no larger than that of the whole range; a percentile of 100 is the range. */

@@ -47,9 +47,10 @@ static int32_t quantize(const rs_number_format *f, double x, rs_rounding mode, u
     return rs_fxp_quantize(x, rs_number_fxp(*f), mode, 0, saturations);
 }
 
-static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers)
+static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers,
+                           uint64_t *saturations)
 {
-    rs_fxp_quantize_array(x, n, rs_number_fxp(*f), RS_ROUND_NEAREST, 0, 0, integers, NULL);
+    rs_fxp_quantize_array(x, n, rs_number_fxp(*f), RS_ROUND_NEAREST, 0, 0, integers, saturations);
 }
 
 static void emulate(const rs_number_format *f, float *x, size_t n, rs_rounding mode, uint64_t seed, uint64_t stream)
@@ -66,10 +67,11 @@ static int bias_fl(const rs_number_format *f, const rs_number_format *in, const 
     return 0;
 }
 
-static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule)
+static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule,
+                    uint64_t *saturations)
 {
     (void)fl;
-    return rs_fxp_bias(b, rule, rs_number_fxp(*f), in->fl, RS_ROUND_NEAREST, NULL);
+    return rs_fxp_bias(b, rule, rs_number_fxp(*f), in->fl, RS_ROUND_NEAREST, saturations);
 }
 
 static void text(const rs_number_format *f, bool is_unsigned, bool by_channel, char *to, size_t size)

@@ -48,10 +48,11 @@ static int32_t quantize(const rs_number_format *f, double x, rs_rounding mode, u
     return rs_number_of_code(rs_minifloat_quantize(x, f->minifloat, mode, 0, saturations), f->minifloat);
 }
 
-static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers)
+static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers,
+                           uint64_t *saturations)
 {
     for (size_t i = 0; i < n; i++)
-        integers[i] = quantize(f, (double)x[i], RS_ROUND_NEAREST_EVEN, NULL);
+        integers[i] = quantize(f, (double)x[i], RS_ROUND_NEAREST_EVEN, saturations);
 }
 
 static void emulate(const rs_number_format *f, float *x, size_t n, rs_rounding mode, uint64_t seed, uint64_t stream)
@@ -71,15 +72,13 @@ static int bias_fl(const rs_number_format *f, const rs_number_format *in, const 
     return fl < fl_acc ? fl : fl_acc;
 }
 
-static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule)
+static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule,
+                    uint64_t *saturations)
 {
     (void)in;
-    if (rule == RS_BIAS_WEIGHTS) {
-        float rounded = (float)b;
-        emulate(f, &rounded, 1, RS_ROUND_NEAREST_EVEN, 0, 0);
-        b = (double)rounded;
-    }
-    return rs_fxp_quantize(b, (rs_fxp) { 32, fl }, RS_ROUND_NEAREST, 0, NULL);
+    if (rule == RS_BIAS_WEIGHTS)
+        b = value(f, quantize(f, b, RS_ROUND_NEAREST_EVEN, saturations));
+    return rs_fxp_quantize(b, (rs_fxp) { 32, fl }, RS_ROUND_NEAREST, 0, saturations);
 }
 
 static const char *const special_words[] = { "none", "nan", "ieee" };

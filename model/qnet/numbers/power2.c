@@ -58,9 +58,10 @@ static int32_t quantize(const rs_number_format *f, double x, rs_rounding mode, u
     return rs_power2_integer(rs_power2_quantize(x, f->power2, saturations), f->power2);
 }
 
-static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers)
+static void quantize_array(const rs_number_format *f, const float *x, size_t n, int32_t *integers,
+                           uint64_t *saturations)
 {
-    rs_power2_quantize_array(x, n, f->power2, integers, NULL);
+    rs_power2_quantize_array(x, n, f->power2, integers, saturations);
 }
 
 static void emulate(const rs_number_format *f, float *x, size_t n, rs_rounding mode, uint64_t seed, uint64_t stream)
@@ -81,14 +82,15 @@ static int bias_fl(const rs_number_format *f, const rs_number_format *in, const 
 }
 
 /* RS_BIAS_WEIGHTS makes the bias a power of two as well. */
-static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule)
+static int64_t bias(const rs_number_format *f, const rs_number_format *in, int fl, double b, rs_bias_rule rule,
+                    uint64_t *saturations)
 {
     (void)fl;
     if (rule == RS_BIAS_WEIGHTS) {
-        b = rs_power2_value(rs_power2_quantize(b, f->power2, NULL), f->power2);
+        b = rs_power2_value(rs_power2_quantize(b, f->power2, saturations), f->power2);
         rule = RS_BIAS_ACCUMULATOR;
     }
-    return rs_fxp_bias(b, rule, rs_number_fxp(*f), in->fl, RS_ROUND_NEAREST, NULL);
+    return rs_fxp_bias(b, rule, rs_number_fxp(*f), in->fl, RS_ROUND_NEAREST, saturations);
 }
 
 static void write(rs_qnet_writer *w, json_t *object, const char *prefix, const rs_number_format *f)

@@ -273,13 +273,29 @@ static bool quantize_values(rs_qnet_builder *b, int layer, const float *weights,
     rs_number_format format = b->formats->weights[layer];
     const rs_number_format *input = &b->qnet->tensors[op->input].format;
     const rs_number_ops *number = rs_number_ops_of(&format);
+    uint64_t weights_beyond = 0, biases_beyond = 0;
     op->bias_fl = number->bias_fl(&format, input, bias, (size_t)outputs);
     for (int o = 0; o < outputs; o++) {
         format.fl = fl ? fl[o] : format.fl;
-        rs_number_quantize_array(weights + o * terms, (size_t)terms, format, op->weights + o * terms);
+        rs_number_quantize_array(weights + o * terms, (size_t)terms, format, op->weights + o * terms, &weights_beyond);
         if (bias)
-            op->bias[o] = number->bias(&format, input, op->bias_fl, (double)bias[o], b->qnet->bias_rule);
+            op->bias[o] = number->bias(&format, input, op->bias_fl, (double)bias[o], b->qnet->bias_rule,
+                                       &biases_beyond);
     }
+    op->clipped_weights = (int64_t)weights_beyond;
+    op->clipped_biases = (int64_t)biases_beyond;
+    return true;
+}
+
+/* Refuses what is no finite number; `kind`: "weight" or "bias". */
+static bool all_finite(rs_qnet_builder *b, const rs_layer *layer, const char *kind, const float *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(values[i])) {
+            RS_QNET_REFUSE(b, layer, NULL, "%s %lld of layer '%s' is %s", kind, (long long)i, layer->name,
+                           isnan(values[i]) ? "not a number" : "infinite");
+            return false;
+        }
     return true;
 }
 
@@ -301,18 +317,11 @@ static bool quantize_weights(rs_qnet_builder *b, const rs_layer *layer, rs_qop *
         b->status = rs_out_of_memory(b->diag);
         return false;
     }
-    for (int64_t i = 0; i < count; i++)
-        if (isnan(weights->data[i])) {
-            RS_QNET_REFUSE(b, layer, NULL, "weight %lld of layer '%s' is not a number", (long long)i, layer->name);
-            return false;
-        }
     const int index = (int)(layer - b->net->layers);
     const float *biases = b->formats->bias[index] ? b->formats->bias[index] : bias ? bias->data : NULL;
-    for (int o = 0; biases && o < out->channels; o++)
-        if (isnan(biases[o])) {
-            RS_QNET_REFUSE(b, layer, NULL, "bias %d of layer '%s' is not a number", o, layer->name);
-            return false;
-        }
+    if (!all_finite(b, layer, "weight", weights->data, count) ||
+        (biases && !all_finite(b, layer, "bias", biases, out->channels)))
+        return false;
     return quantize_values(b, index, b->formats->rounded[index] ? b->formats->rounded[index] : weights->data, count,
                            biases, op);
 }

@@ -1,6 +1,7 @@
 /* The section "finetune". */
 #include "report/sections/sections.h"
 
+#include "report/sections/constants.h"
 #include "report/sections/pack.h"
 
 /* As stored; 0: float in training. */
@@ -67,5 +68,5 @@ rs_status rs_section_finetune(const rs_finetune_outcome *outcome, json_t **secti
         "layers", layers_json(r->qnet));
     if (outcome->test.set != NULL)
         value = rs_pack_with(value, "test", test_json(&outcome->test));
-    return rs_pack_finish(value, section, diag);
+    return rs_pack_finish(rs_pack_constants(value, r->net, r->formats, r->qnet), section, diag);
 }

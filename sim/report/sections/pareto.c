@@ -1,6 +1,7 @@
 /* The section "pareto". */
 #include "report/sections/sections.h"
 
+#include "report/sections/constants.h"
 #include "report/sections/pack.h"
 
 /* "8/8/4/4", layer by layer; of layer outputs each format once, beginning with the input. */
@@ -38,12 +39,11 @@ rs_status rs_section_pareto(const rs_pareto_outcome *o, json_t **section, rs_dia
     json_t *test = json_pack("{s:s, s:I, s:I, s:I, s:I}", "data", o->set->path, "images",
                              (json_int_t)o->test.slice.count, "float_hits", (json_int_t)o->test.float_hits, "hits",
                              (json_int_t)o->test.hits, "ties", (json_int_t)o->test.ties);
-    return rs_pack_finish(json_pack("{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:o}", "network",
-                                    o->net->name, "cost", rs_word_name(rs_cost_kind_words, (int)o->kind), "unit",
-                                    rs_cost_kind_unit(o->kind), "budget", o->budget, "error_margin", o->error_margin,
-                                    "met", r->met, "images", (json_int_t)r->images, "float_hits",
-                                    (json_int_t)r->float_hits, "needed_hits", (json_int_t)r->needed_hits, "chosen",
-                                    r->chosen, "trials", (json_int_t)r->trials, "seconds", r->seconds, "points",
-                                    points_json(o->net, r), "test", test),
-                          section, diag);
+    json_t *value = json_pack(
+        "{s:s, s:s, s:s, s:f, s:f, s:b, s:I, s:I, s:I, s:i, s:I, s:f, s:o, s:o}", "network", o->net->name, "cost",
+        rs_word_name(rs_cost_kind_words, (int)o->kind), "unit", rs_cost_kind_unit(o->kind), "budget", o->budget,
+        "error_margin", o->error_margin, "met", r->met, "images", (json_int_t)r->images, "float_hits",
+        (json_int_t)r->float_hits, "needed_hits", (json_int_t)r->needed_hits, "chosen", r->chosen, "trials",
+        (json_int_t)r->trials, "seconds", r->seconds, "points", points_json(o->net, r), "test", test);
+    return rs_pack_finish(rs_pack_constants(value, o->net, r->formats, r->qnet), section, diag);
 }

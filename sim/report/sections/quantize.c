@@ -2,6 +2,7 @@
 #include "report/sections/sections.h"
 
 #include "flow/quantize_keys.h"
+#include "report/sections/constants.h"
 #include "report/sections/pack.h"
 
 static json_t *layers_json(const rs_qnet *qnet, const rs_net *net, const rs_quantize_result *r)
@@ -105,5 +106,5 @@ rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs
         value = NULL;
     }
     json_decref(options);
-    return rs_pack_finish(value, section, diag);
+    return rs_pack_finish(rs_pack_constants(value, o->net, r->formats, r->qnet), section, diag);
 }
