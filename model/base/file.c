@@ -30,13 +30,21 @@ bool rs_folder_exists(const char *path)
 
 bool rs_file_exists(const char *path)
 {
-    return access(path, F_OK) == 0;
+    return access(path, F_OK) == 0 || errno == EACCES; /* whoever opens it says why that cannot be */
 }
 
 bool rs_file_is_regular(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+rs_status rs_check_regular(const char *path, rs_diag *diag)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+        return RS_OK;
+    return rs_error(diag, RS_BAD_INPUT, RS_FILE(path), NULL, "this is a device or a pipe, and no file");
 }
 
 char *rs_path_join(const char *folder, const char *name)
@@ -70,8 +78,8 @@ rs_status rs_make_folder(const char *path, rs_diag *diag)
             continue;
         const char end = *p;
         *p = '\0';
-        if (copy[0] != '\0' && mkdir(copy, 0777) != 0 && !rs_folder_exists(copy)) {
-            const int why = errno;
+        const int why = copy[0] != '\0' && mkdir(copy, 0777) != 0 ? errno : 0;
+        if (why != 0 && !rs_folder_exists(copy)) {
             status = rs_error(diag, why == ENOSPC || why == EDQUOT || why == EROFS ? RS_RESOURCE : RS_BAD_INPUT,
                               RS_FILE(path), NULL, "cannot make the folder '%s': %s", copy,
                               why == EEXIST ? "a file of this name is in the way" : strerror(why));

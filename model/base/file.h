@@ -41,9 +41,12 @@ void rs_output_discard(rs_output *out);
 
 /* mkdir -p. */
 rs_status rs_make_folder(const char *path, rs_diag *diag);
-bool rs_file_exists(const char *path);     /* a folder is one, too */
+bool rs_file_exists(const char *path);     /* a folder is one, too; true where nobody may look */
 bool rs_file_is_regular(const char *path); /* or a link to one: neither folder nor device nor pipe */
 bool rs_folder_exists(const char *path);
+/* For files that a folder or a list names, not the user: RS_BAD_INPUT where it is a device or a pipe, which may never
+ * end or never begin. RS_OK also where there is nothing: opening it says so. */
+rs_status rs_check_regular(const char *path, rs_diag *diag);
 /* `folder`/`name`, or `name` itself if it is absolute; rs_free releases it. */
 char *rs_path_join(const char *folder, const char *name);
 /* The folder part of a path ("." if none); rs_free releases it. */

@@ -55,7 +55,7 @@ static rs_status list_read(const rs_source *source, int64_t index, rs_color colo
     rs_status st = RS_OK;
     if (!rs_file_exists(path) || rs_folder_exists(path))
         st = rs_error(diag, RS_BAD_INPUT, loc, NULL, "there is no image '%s'", path);
-    else
+    else if ((st = rs_check_regular(path, diag)) == RS_OK)
         st = rs_read_file(path, RS_PICTURE_MAX_BYTES, false, &bytes, &size, diag);
     if (st == RS_OK)
         st = rs_picture_decode(bytes, size, color == RS_COLOR_AS_IS ? RS_COLOR_BGR : color, loc, path, picture, diag);

@@ -287,7 +287,7 @@ rs_status rs_lmdb_open(const char *path, rs_dataset *set, rs_diag *diag)
     if (d->path == NULL)
         return rs_out_of_memory(diag);
     struct stat info;
-    d->fd = open(d->path, O_RDONLY | O_CLOEXEC);
+    d->fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (d->fd < 0 || fstat(d->fd, &info) != 0 || !S_ISREG(info.st_mode))
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(d->path), NULL, "cannot read the database: %s",
                         d->fd < 0 ? strerror(errno) : "not a file");

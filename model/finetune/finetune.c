@@ -105,7 +105,10 @@ static rs_status open_validation(tuner *t, rs_dataset *set, rs_diag *diag)
         if (o->validation_first < 0 || left < 1 || count > left)
             return rs_error(diag, RS_USAGE, RS_FILE(t->named->path), NULL,
                             "validation images %" PRId64 " to %" PRId64 " are not there, the data set has %" PRId64,
-                            o->validation_first, o->validation_first + (count > 0 ? count : 1) - 1, t->named->count);
+                            o->validation_first,
+                            o->validation_first > INT64_MAX - count ? INT64_MAX
+                                                                    : o->validation_first + (count > 0 ? count : 1) - 1,
+                            t->named->count);
         t->validation = rs_dataset_slice(t->named, o->validation_first, count);
         return RS_OK;
     }

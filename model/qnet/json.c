@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 
 /* --------------------------------------------------------------------------------------------------- writing */
@@ -201,7 +202,9 @@ static bool read_array(rs_qnet_reader *r, const char *path, const char *checksum
                        rs_npy *out)
 {
     uint32_t crc = 0;
-    const rs_status status = rs_npy_read(path, (size_t)RS_QNET_MAX_ELEMENTS * 8 + 65536, out, &crc, r->diag);
+    rs_status status = rs_check_regular(path, r->diag);
+    if (status == RS_OK)
+        status = rs_npy_read(path, (size_t)RS_QNET_MAX_ELEMENTS * 8 + 65536, out, &crc, r->diag);
     char text[16];
     snprintf(text, sizeof text, "%08lx", (unsigned long)crc);
     if (status != RS_OK) {

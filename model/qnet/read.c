@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "qnet/json.h"
 
@@ -242,7 +243,9 @@ rs_status rs_qnet_read(const char *folder, rs_qnet **qnet, rs_diag *diag)
         return rs_out_of_memory(diag);
     rs_qnet_reader r = { .folder = folder, .path = path, .diag = diag, .status = RS_OK };
     json_t *root = NULL;
-    r.status = rs_json_read(path, (size_t)64 << 20, "not valid JSON", NULL, &root, diag);
+    r.status = rs_check_regular(path, diag);
+    if (r.status == RS_OK)
+        r.status = rs_json_read(path, (size_t)64 << 20, "not valid JSON", NULL, &root, diag);
     if (r.status == RS_OK && !json_is_object(root))
         RS_QNET_MISREAD(&r, NULL, "expected a JSON object");
     rs_qnet *q = r.status == RS_OK ? RS_NEW(rs_qnet) : NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "import/import.h"
 #include "import/onnx/onnx.h"
@@ -138,8 +139,8 @@ static void print_summary(const rs_net *net)
     rs_table_cell(table, "%s", rs_count_text(total.macs, a));
     rs_table_cell(table, "%s", rs_count_text(total.params * bytes, a));
     rs_table_cell(table, "%s", rs_count_text(total.outputs * bytes, a));
-    printf("%s (%s, phase %s)\n", net->name[0] != '\0' ? net->name : "unnamed net", net->path,
-           net->phase == RS_TRAIN ? "TRAIN" : "TEST");
+    rs_text_print(net->name[0] != '\0' ? net->name : "unnamed net", 0, stdout);
+    printf(" (%s, phase %s)\n", net->path, net->phase == RS_TRAIN ? "TRAIN" : "TEST");
     rs_table_print(table, stdout);
     rs_table_free(table);
     printf("Parameters: %s (%s). An image: %s multiply-accumulates, %s of layer outputs.\n",

@@ -1,6 +1,7 @@
 /* The report of a mismatch. */
 #include <inttypes.h>
 
+#include "base/text.h"
 #include "cosim/lockstep.h"
 
 const char *rs_event_kind_name(rs_event_kind kind)
@@ -44,7 +45,9 @@ static void print_event(FILE *stream, const rs_lockstep_event *kept)
 void rs_lockstep_print(const rs_lockstep_mismatch *m, FILE *stream)
 {
     fprintf(stream, "MISMATCH of the RTL and the C model in image %" PRId64 "\n", m->image);
-    fprintf(stream, "  layer      %s (descriptor %d)\n", m->layer ? m->layer : "?", m->descriptor);
+    fputs("  layer      ", stream);
+    rs_text_print(m->layer ? m->layer : "?", 0, stream);
+    fprintf(stream, " (descriptor %d)\n", m->descriptor);
     if (m->c >= 0)
         fprintf(stream, "  at         n %d, c %d, y %d, x %d of its %s\n", m->n, m->c, m->y, m->x,
                 m->kind == RS_EVENT_READ ? "ifmap" : "ofmap");

@@ -41,10 +41,12 @@ rs_status rs_stage_hold(const rs_net *net, rs_dataset **set, rs_diag *diag)
 
 rs_status rs_slice_resolve(rs_slice *slice, const rs_dataset *set, const char *what, rs_status wrong, rs_diag *diag)
 {
+    const int64_t wanted = slice->count > 0 ? slice->count : 1;
+    const int64_t last = slice->first > INT64_MAX - wanted ? INT64_MAX : slice->first + wanted - 1;
     if (slice->first >= set->count || slice->count > set->count - slice->first)
         return rs_error(diag, wrong, RS_FILE(set->path), NULL,
                         "%s: images %lld to %lld are not there, the data set has %lld", what, (long long)slice->first,
-                        (long long)(slice->first + (slice->count > 0 ? slice->count : 1) - 1), (long long)set->count);
+                        (long long)last, (long long)set->count);
     if (slice->count == 0)
         slice->count = set->count - slice->first;
     return RS_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "report/svg.h"
 
 enum { MAX_COLUMNS = 16 };
@@ -87,7 +88,8 @@ static void print_row(const rs_table *t, const char *const *cells, const int *wi
         const bool right = t->align[i] == 'r';
         spaces += 2 + (right ? gap : 0);
         if (cells[i][0] != '\0') {
-            fprintf(stream, "%*s%s", spaces, "", cells[i]);
+            fprintf(stream, "%*s", spaces, "");
+            rs_text_print(cells[i], 0, stream); /* names are strangers' */
             spaces = 0;
         }
         spaces += right ? 0 : gap;

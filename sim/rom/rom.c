@@ -373,7 +373,9 @@ static bool read_options(const json_t *root, rs_rom_options *o)
 static rs_status verify_layer(rom_verifier *v, const rs_qnet *qnet, int op)
 {
     json_t *root = NULL;
-    rs_status status = rs_json_read(v->path, (size_t)64 << 20, "not valid JSON", NULL, &root, v->diag);
+    rs_status status = rs_check_regular(v->path, v->diag);
+    if (status == RS_OK)
+        status = rs_json_read(v->path, (size_t)64 << 20, "not valid JSON", NULL, &root, v->diag);
     if (status != RS_OK)
         return status;
     rs_rom_options options = { 0 };

@@ -292,7 +292,9 @@ static rs_status parse_hex(rs_rom *rom, int64_t words, const char *path, const u
 static rs_status read_npy(rs_rom *rom, const char *path, uint32_t *crc, rs_diag *diag)
 {
     rs_npy array;
-    const rs_status status = rs_npy_read(path, MAX_BYTES, &array, crc, diag);
+    rs_status status = rs_check_regular(path, diag);
+    if (status == RS_OK)
+        status = rs_npy_read(path, MAX_BYTES, &array, crc, diag);
     if (status != RS_OK)
         return status;
     if (array.kind == 'f' || array.n_axes != 2 || array.dim[0] != rom->depth || array.dim[1] != rom->elements) {
