@@ -117,8 +117,6 @@ rs_status rs_formats_copy_fixed(const rs_net *net, const rs_formats *from, rs_fo
  * gives. RS_RESOURCE. */
 rs_status rs_formats_apply(const rs_formats *formats, rs_rounding rounding, rs_bias_rule bias_rule, rs_net *net,
                            rs_diag *diag);
-/* Whether a layer has quantization_param. */
-bool rs_net_quantized(const rs_net *net);
 /* The formats that the quantization fields of a net say, shapes there; net->quantization says the rest.
  *
  * A value has the format that is said where it is made; what only chooses among values, or moves them, keeps it. Where
@@ -128,7 +126,8 @@ bool rs_net_quantized(const rs_net *net);
  * concatenation: the net may have more layers and blobs than before. Scores that nobody says are as wide as the
  * accumulator.
  *
- * RS_BAD_INPUT: two formats for one value; a value without one; stochastic rounding, which is for training. */
+ * Stochastic rounding is for training: it is warned about, and integers are rounded to nearest. RS_BAD_INPUT: two
+ * formats for one value; a value without one. */
 rs_status rs_formats_of_prototxt(rs_net *net, rs_formats **formats, rs_diag *diag);
 /* Puts the weights and biases that replace a layer's (rounded, bias) into the net. */
 void rs_formats_give_params(const rs_formats *formats, rs_net *net);

@@ -150,14 +150,6 @@ rs_status rs_formats_apply(const rs_formats *formats, rs_rounding rounding, rs_b
 
 /* ----------------------------------------------------------------------------------------------- net -> formats */
 
-bool rs_net_quantized(const rs_net *net)
-{
-    for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].quantization.present)
-            return true;
-    return false;
-}
-
 /* A minifloat by its name, or the plain one; more bits than a format has are as good as float. */
 static stated_format minifloat_stated(const rs_quantization_param *q, const char *name)
 {
@@ -472,11 +464,13 @@ rs_status rs_formats_of_prototxt(rs_net *net, rs_formats **formats, rs_diag *dia
 {
     *formats = NULL;
     rs_formats *f = NULL;
+    int stochastic = 0;
     for (int i = 0; i < net->n_layers; i++)
-        if (net->layers[i].quantization.stochastic)
-            return rs_error(diag, RS_BAD_INPUT, net->layers[i].loc, "rounding_scheme: NEAREST",
-                            "layer '%s' rounds stochastically, which integers cannot be compared by",
-                            net->layers[i].name);
+        stochastic += net->layers[i].quantization.stochastic;
+    if (stochastic > 0)
+        rs_warn(diag, RS_FILE(net->path), "training rounds weights stochastically, whatever the file says",
+                "%d layer%s rounding_scheme STOCHASTIC: the integers are rounded to nearest", stochastic,
+                stochastic == 1 ? " says" : "s say");
     rs_status st = part_concats(net, diag);
     for (bool again = true; again && st == RS_OK;)
         st = resolve(net, &f, &again, diag);

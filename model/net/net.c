@@ -108,6 +108,14 @@ int rs_net_scores(const rs_net *net)
     return scores >= 0 ? scores : last_top;
 }
 
+bool rs_net_quantized(const rs_net *net)
+{
+    for (int i = 0; i < net->n_layers; i++)
+        if (net->layers[i].quantization.present)
+            return true;
+    return false;
+}
+
 int rs_net_unquantize(rs_net *net)
 {
     int n = 0;

@@ -79,6 +79,8 @@ rs_status rs_net_fold(rs_net *net, rs_diag *diag);
  * of its own, which can have another number format. The layer is then one later. RS_RESOURCE. */
 rs_status rs_net_add_copy(rs_net *net, int layer, int bottom, rs_diag *diag);
 
+/* Whether a layer has quantization_param. */
+bool rs_net_quantized(const rs_net *net);
 /* Turns QuantizeLinear layers into Identity: values of layers are floats again. Returns how many there were. */
 int rs_net_unquantize(rs_net *net);
 

@@ -1,5 +1,6 @@
 /* Training told line by line, as Caffe does. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "train/train.h"
 
@@ -14,8 +15,11 @@ void rs_train_log(void *context, const rs_train_event *e)
         fprintf(out, "iteration %" PRId64 ", loss %.6g, learning rate %.6g\n", e->iteration, e->loss, e->learning_rate);
         break;
     case RS_TRAIN_TEST:
-        fprintf(out, "iteration %" PRId64 ", test of %" PRId64 " images: accuracy %.2f %%, loss %.6g\n", e->iteration,
-                e->images, 100.0 * e->accuracy, e->loss);
+        fprintf(out, "iteration %" PRId64 ", test of %" PRId64 " images%s: accuracy %.2f %%", e->iteration, e->images,
+                isnan(e->loss) ? ", integers" : "", 100.0 * e->accuracy);
+        if (!isnan(e->loss))
+            fprintf(out, ", loss %.6g", e->loss);
+        fputc('\n', out);
         break;
     case RS_TRAIN_SNAPSHOT:
         fprintf(out, "iteration %" PRId64 ", snapshot %s\n", e->iteration, e->path);

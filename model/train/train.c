@@ -34,12 +34,13 @@ typedef struct trainer {
     const rs_train_options *options;
     rs_train_result *result;
     const rs_rule *rule;
-    rs_net *net, *test_net;
-    int data_layer, test_layer;
-    rs_dataset *set, *test_set;
+    rs_net *net;
+    int data_layer;
+    rs_dataset *set;
+    rs_train_net test; /* of the test phase, where it is tested in float */
     rs_feed *feed;
     rs_exec *exec, *test_exec;
-    int64_t batch, test_batch, test_images, iter_size, max_iter, iter;
+    int64_t batch, test_images, iter_size, max_iter, iter;
     uint64_t seed;
     bool tests; /* at intervals */
     int n_slots, n_shared;
@@ -58,48 +59,54 @@ static bool is_description(const char *source)
     return dot != NULL && strcmp(dot, ".json") == 0;
 }
 
-static rs_status open_data(const trainer *t, const rs_net *net, bool train, int *layer, rs_dataset **set, rs_diag *diag)
+static rs_status open_data(const rs_train_options *options, rs_train_net *n, bool train, rs_diag *diag)
 {
-    rs_status st = rs_data_layer(net, layer, diag);
+    rs_status st = rs_data_layer(n->net, &n->layer, diag);
     if (st != RS_OK)
         return st;
-    const rs_layer *l = &net->layers[*layer];
-    const char *source = l->data.source, *folder = t->options->data_folder;
+    const rs_layer *l = &n->net->layers[n->layer];
+    const char *source = l->data.source, *folder = options->data_folder;
     if (folder != NULL && !(source != NULL && is_description(source))) {
         char *inside = source != NULL && source[0] != '/' ? rs_path_join(folder, source) : NULL;
         st = rs_dataset_open(inside != NULL && rs_dataset_exists(inside, NULL, train) ? inside : folder, NULL, train,
-                             set, diag);
+                             &n->set, diag);
         rs_free(inside);
         return st;
     }
     if (source == NULL)
         return rs_error(diag, RS_BAD_INPUT, l->loc, "name images with --data", "layer '%s' names no source of images",
                         l->name);
-    return rs_dataset_open_layer(&l->data, NULL, net->path, train, set, diag);
+    return rs_dataset_open_layer(&l->data, NULL, n->net->path, train, &n->set, diag);
 }
 
-/* Reads a net of the solver and fits it to its data. */
-static rs_status open_net(trainer *t, rs_phase phase, rs_net **net, int *layer, rs_dataset **set, int64_t *batch,
-                          rs_diag *diag)
+rs_status rs_train_net_open(const rs_solver_param *solver, const rs_train_options *options, rs_phase phase,
+                            rs_train_net *n, rs_diag *diag)
 {
-    rs_status st = rs_import_trainable(t->solver->net_path, phase, NULL, net, diag);
+    *n = (rs_train_net) { .net = NULL };
+    rs_status st = rs_import_trainable(solver->net_path, phase, NULL, &n->net, diag);
     if (st == RS_OK)
-        st = open_data(t, *net, phase == RS_TRAIN, layer, set, diag);
+        st = open_data(options, n, phase == RS_TRAIN, diag);
     if (st != RS_OK)
         return st;
-    const rs_layer *l = &(*net)->layers[*layer];
-    *batch = l->data.batch_size;
-    if (*batch < 1)
+    const rs_layer *l = &n->net->layers[n->layer];
+    n->batch = l->data.batch_size;
+    if (n->batch < 1)
         return rs_error(diag, RS_BAD_INPUT, l->loc, NULL, "layer '%s': batch_size is %lld, expected at least 1",
-                        l->name, (long long)*batch);
-    rs_data_override over = t->options->transform != NULL ? *t->options->transform
-                                                          : (rs_data_override) { .mirror = false };
+                        l->name, (long long)n->batch);
+    rs_data_override over = options->transform != NULL ? *options->transform : (rs_data_override) { .mirror = false };
     over.mirror = over.mirror && phase == RS_TRAIN;
     over.shuffle = over.shuffle && phase == RS_TRAIN;
-    st = rs_fit_data(*net, *set, &over, *batch, layer, diag);
+    st = rs_fit_data(n->net, n->set, &over, n->batch, &n->layer, diag);
     if (st == RS_OK)
-        st = rs_check_data(*net, *layer, *set, &l->data, diag);
+        st = rs_check_data(n->net, n->layer, n->set, &l->data, diag);
     return st;
+}
+
+void rs_train_net_close(rs_train_net *n)
+{
+    rs_net_free(n->net);
+    rs_dataset_free(n->set);
+    *n = (rs_train_net) { .net = NULL };
 }
 
 static rs_status make_slots(trainer *t, rs_diag *diag)
@@ -159,8 +166,13 @@ static rs_status set_up(trainer *t, rs_diag *diag)
     if (st == RS_OK && t->options->weights != NULL && t->options->resume != NULL)
         st = rs_error(diag, RS_USAGE, RS_NOWHERE, "a solverstate names its weights itself",
                       "both weights to start from and a solverstate to resume were given");
+    rs_train_net training = { .net = NULL };
     if (st == RS_OK)
-        st = open_net(t, RS_TRAIN, &t->net, &t->data_layer, &t->set, &t->batch, diag);
+        st = rs_train_net_open(s, t->options, RS_TRAIN, &training, diag);
+    t->net = training.net;
+    t->set = training.set;
+    t->data_layer = training.layer;
+    t->batch = training.batch;
     if (st == RS_OK && !has_loss(t->net))
         st = rs_error(diag, RS_BAD_INPUT, RS_FILE(t->net->path), "add a SoftmaxWithLoss layer",
                       "the net has no loss in the training phase");
@@ -177,10 +189,10 @@ static rs_status set_up(trainer *t, rs_diag *diag)
     const rs_train_extension *x = t->options->extension;
     t->tests = x != NULL && x->test != NULL && s->test_interval > 0;
     if (!t->tests && s->test_interval > 0 && (s->test_iter > 0 || t->options->test_images > 0)) {
-        st = open_net(t, RS_TEST, &t->test_net, &t->test_layer, &t->test_set, &t->test_batch, diag);
+        st = rs_train_net_open(s, t->options, RS_TEST, &t->test, diag);
         if (st == RS_OK)
-            st = rs_exec_new(t->test_net, t->test_batch, false, &t->test_exec, diag);
-        t->test_images = t->options->test_images > 0 ? t->options->test_images : s->test_iter * t->test_batch;
+            st = rs_exec_new(t->test.net, t->test.batch, false, &t->test_exec, diag);
+        t->test_images = t->options->test_images > 0 ? t->options->test_images : s->test_iter * t->test.batch;
         t->tests = st == RS_OK;
     }
     return st;
@@ -201,9 +213,8 @@ static void tear_down(trainer *t)
     rs_exec_free(t->exec);
     rs_exec_free(t->test_exec);
     rs_net_free(t->net);
-    rs_net_free(t->test_net);
     rs_dataset_free(t->set);
-    rs_dataset_free(t->test_set);
+    rs_train_net_close(&t->test);
 }
 
 /* ---------------------------------------------------------------------------------------------------- snapshots */
@@ -431,9 +442,9 @@ static rs_status test(trainer *t, rs_diag *diag)
     }
     const rs_test_options o = { .images = t->test_images };
     rs_test_result r;
-    rs_status st = rs_copy_weights(t->net, t->test_net, diag);
+    rs_status st = rs_copy_weights(t->net, t->test.net, diag);
     if (st == RS_OK)
-        st = rs_score_net(t->test_exec, t->test_net, t->test_layer, t->test_set, t->test_batch, &o, &r, diag);
+        st = rs_score_net(t->test_exec, t->test.net, t->test.layer, t->test.set, t->test.batch, &o, &r, diag);
     if (st != RS_OK)
         return st;
     t->result->accuracy = r.accuracy;

@@ -85,6 +85,18 @@ typedef struct rs_train_result {
 rs_status rs_train(const rs_solver_param *solver, const rs_train_options *options, rs_train_result *result,
                    rs_diag *diag);
 
+/* A net that the solver file names, for one phase, with its data: what rs_train trains, or tests. */
+typedef struct rs_train_net {
+    rs_net *net;
+    int layer;       /* that brings the images */
+    rs_dataset *set; /* all of them */
+    int64_t batch;
+} rs_train_net;
+/* For extensions that test by themselves. rs_train_net_close, whatever the status. */
+rs_status rs_train_net_open(const rs_solver_param *solver, const rs_train_options *options, rs_phase phase,
+                            rs_train_net *net, rs_diag *diag);
+void rs_train_net_close(rs_train_net *net);
+
 /* The usual log: one line an event, to the FILE that is the context. */
 void rs_train_log(void *context, const rs_train_event *event);
 

@@ -54,6 +54,9 @@ static rs_status open_net(const rs_args *args, forward_run *run, rs_diag *diag)
     status = rs_net_infer_shapes(run->net, open || given ? &input : NULL, diag);
     if (status == RS_OK)
         status = rs_import_weights(model, rs_args_text(args, "weights"), run->net, diag);
+    if (status == RS_OK && rs_net_quantized(run->net))
+        rs_warn(diag, RS_FILE(model), "'ristretto test' scores the integers",
+                "quantization_param is left out: values are computed in float");
     return status;
 }
 

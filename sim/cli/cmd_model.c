@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/sections.h"
+#include "finetune/quantized.h"
 #include "report/report.h"
 #include "report/table.h"
 #include "train/train.h"
@@ -42,7 +43,10 @@ rs_status rs_command_train(const rs_args *args, rs_diag *diag)
         .log_context = json ? stderr : stdout,
     };
     rs_train_result r = { .accuracy = -1.0 };
-    status = rs_train(solver, &options, &r, diag);
+    bool quantized = false;
+    status = rs_train_is_quantized(solver, &quantized, diag);
+    if (status == RS_OK)
+        status = quantized ? rs_train_quantized(solver, &options, &r, diag) : rs_train(solver, &options, &r, diag);
     if (status == RS_OK && json)
         status = print_json(&r, diag);
     else if (status == RS_OK && !quiet) {

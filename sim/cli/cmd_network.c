@@ -181,6 +181,8 @@ rs_status rs_command_convert(const rs_args *args, rs_diag *diag)
     rs_status status = open_network(args, &net, diag);
     if (status == RS_OK && (caffemodel != NULL || onnx != NULL || rs_args_given(args, "weights")))
         status = rs_import_weights(rs_args_text(args, "NET"), rs_args_text(args, "weights"), net, diag);
+    if (status == RS_OK && rs_net_quantized(net) && (prototxt != NULL || onnx != NULL))
+        rs_warn(diag, RS_FILE(rs_args_text(args, "NET")), NULL, "quantization_param is left out of what is written");
     if (status == RS_OK && prototxt != NULL)
         status = rs_caffe_write_net(net, prototxt, diag);
     if (status == RS_OK && caffemodel != NULL)

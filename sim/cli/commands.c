@@ -408,6 +408,8 @@ static const rs_command commands[] = {
       .description = "Trains the network that the solver file names, tests it at the intervals given there, and writes "
                      "snapshots (PREFIX_iter_N.caffemodel and .solverstate). The same seed gives the same weights on "
                      "any number of threads.\n\n"
+                     "A net with quantization_param is fine-tuned: float weights are rounded for each batch, "
+                     "stochastically, and tests count hits on the exact integers.\n\n"
                      "Ctrl-C writes a snapshot and ends with status 130; --resume goes on from it, to the same weights "
                      "as without the interruption.",
       .groups = GROUPS(solver_options, training_data_options, mean_options, resize_options, crop_options,

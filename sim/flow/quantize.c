@@ -112,6 +112,9 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     rs_formats *given = NULL;
     if (status == RS_OK && options->formats_of_model)
         status = take_formats(net, options, &given, diag);
+    if (status == RS_OK && !options->formats_of_model && rs_net_quantized(net))
+        rs_warn(diag, RS_FILE(stage->model), "--formats model takes them",
+                "the formats of quantization_param are left out: others are chosen");
     const int quantized = rs_net_unquantize(net);
     if (quantized > 0)
         rs_warn(

@@ -203,6 +203,44 @@ for emulate in ([], ["--emulate"]):
     check.equal(f"hand {emulate}: as the original defines it", (score["hits"], score["ties"]), (hits, ties))
 report = said("cosim by hand", "cosim", "--qnet", hand, "--weights", WEIGHTS, *ARRAY, *DIGITS, "--images", "2")
 
+# ---- training, by the solver alone
+
+narrow = path("narrow")
+said("narrow: quantize", "quantize", "--model", f"{ZOO}/lenet_train_test.prototxt", "--weights", WEIGHTS, *DIGITS, "--calibration", "0:40", "--search", "0:40",
+     "--test", "0:100", "--error-margin", "99", "--convolution-bits", "2", "--inner-product-bits", "2", "--activation-bits", "4", "--out", narrow)
+quantized, started = os.path.join(narrow, "quantized.prototxt"), os.path.join(narrow, "quantized.caffemodel")
+SOLVER = f"""net: "{quantized}" test_iter: 4 test_interval: 4 base_lr: 0.001 lr_policy: "fixed" momentum: 0.9 max_iter: 8 snapshot: 4 random_seed: 3
+display: 4 snapshot_prefix: "%s"
+"""
+whole = write("whole.prototxt", SOLVER % path("whole"))
+r = ristretto("train", "--solver", whole, "--weights", started, *DIGITS)
+check("train: status 0", r.returncode == 0, r.stderr)
+lines = [line for line in r.stdout.splitlines() if ", integers: accuracy" in line]
+check.equal("train: tests before, between and at the end", [line.split(",")[0] for line in lines], ["iteration 0", "iteration 4", "iteration 8"])
+for iteration, weights_of in ((0, started), (8, path("whole_iter_8.caffemodel"))):
+    score = said(f"train: iteration {iteration}", "test", "--model", quantized, "--weights", weights_of, *DIGITS, "--images", "400")
+    check.contains(f"train: iteration {iteration} is scored on integers", "\n".join(lines), f"iteration {iteration}, test of 400 images, integers: accuracy "
+                   f"{100 * score['hits'] / 400:.2f} %")
+part = write("part.prototxt", SOLVER % path("part"))
+r = ristretto("train", "--solver", part, "--resume", path("whole_iter_4.solverstate"), *DIGITS)
+check("train: resumed", r.returncode == 0, r.stderr)
+with open(path("whole_iter_8.caffemodel"), "rb") as a, open(path("part_iter_8.caffemodel"), "rb") as b, open(started, "rb") as c:
+    a, b, c = a.read(), b.read(), c.read()
+    check("train: to the same weights", a == b)
+    check("train: which are others than at the start", a != c)
+
+# ---- commands that compute in float, or choose formats themselves, say so
+
+np.save(path("x.npy"), images[:2].astype(np.float32))
+for command, arguments, message in (
+        ("forward", [hand, "--weights", WEIGHTS, "--data", path("x.npy"), "--out", path("y.npy")], "quantization_param is left out: values are computed in float"),
+        ("convert", [hand, "--prototxt", path("converted.prototxt")], "quantization_param is left out of what is written"),
+        ("quantize", ["--model", hand, "--weights", WEIGHTS, *DIGITS, "--calibration", "0:20", "--search", "0:20", "--test", "0:20", "--error-margin", "50",
+                      "--out", path("anew"), "-q"], "the formats of quantization_param are left out: others are chosen")):
+    r = ristretto(command, *arguments)
+    check(f"{command}: status 0", r.returncode == 0, r.stderr)
+    check.contains(f"{command}: says what it leaves out", r.stderr, message)
+
 # ---- what is refused
 
 NET = ["--model", hand, "--weights", WEIGHTS, *DIGITS]
@@ -213,13 +251,16 @@ for name, old, new, message in (
         ("a field given twice", "fl_params: 4", "fl_params: 4 precision: MINIFLOAT", "given twice"),
         ("a width that is none", "bw_layer_in: 5 bw", "bw_layer_in: 33 bw", "bw_layer_in is 33, expected 1 to 32"),
         ("a layer without it", "quantization_param { bw_layer_in: 6 bw_layer_out: 5 bw_params: 5 fl_layer_in: 1 fl_layer_out: 1 fl_params: 7 }", "",
-         "layer 'ip1' (FcRistretto) has no quantization_param"),
-        ("stochastic rounding", "rounding_scheme: NEAREST", "rounding_scheme: STOCHASTIC", "layer 'conv1' rounds stochastically")):
+         "layer 'ip1' (FcRistretto) has no quantization_param")):
     text = (HAND % SCALE).replace(old, new)
     check(f"{name}: the test changes something", text != HAND % SCALE)
     r = ristretto("test", "--model", write("wrong.prototxt", text), "--weights", WEIGHTS, *DIGITS, "--images", "10")
     check(f"{name}: status 3", r.returncode == 3, r.stderr)
     check.contains(f"{name}: says so", r.stderr, message)
+r = ristretto("test", "--model", write("stochastic.prototxt", (HAND % SCALE).replace("NEAREST", "STOCHASTIC")), "--weights", WEIGHTS, *DIGITS, "--images",
+              str(IMAGES), "--json")
+check("stochastic rounding: to nearest", r.returncode == 0 and json.loads(r.stdout)["hits"] == hits, r.stderr)
+check.contains("stochastic rounding: says so", r.stderr, "1 layer says rounding_scheme STOCHASTIC: the integers are rounded to nearest")
 r = ristretto("test", "--model", f"{ZOO}/lenet_train_test.prototxt", "--weights", WEIGHTS, *DIGITS, "--emulate")
 check("nothing to emulate: status 2", r.returncode == 2 and "has no formats to emulate" in r.stderr, r.stderr)
 r = ristretto("simulate", *folders, "--weights", WEIGHTS, *ARRAY)

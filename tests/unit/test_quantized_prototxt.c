@@ -208,8 +208,6 @@ static void expect_refused(const char *conv1, const char *conv2, const char *bet
 static void test_refused(void **state)
 {
     (void)state;
-    expect_refused("rounding_scheme: STOCHASTIC bw_layer_in: 8", eight, max_pool,
-                   "layer 'conv1' rounds stochastically");
     expect_refused("bw_layer_out: 8 bw_params: 8", eight, max_pool, "the file gives blob 'data' no number format");
     expect_refused("bw_layer_in: 8 bw_layer_out: 8 bw_params: 8 fl_params_of_output: [7, 7]", eight, max_pool,
                    "layer 'conv1': 2 values of fl_params_of_output, expected one per output channel, 4");
