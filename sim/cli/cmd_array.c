@@ -102,7 +102,7 @@ static rs_status need(const rs_args *args, const char *name, const char *value, 
 /* The array without --dut: what it needs, and what only a foreign unit takes. */
 static rs_status check_cosim(const rs_args *args, rs_diag *diag)
 {
-    static const char *const for_units[] = { "layer", "vectors", "random" };
+    static const char *const for_units[] = { "layer", "vectors", "random", "trust" };
     const size_t errors = rs_diag_errors(diag);
     (void)need(args, "qnet", "FOLDER", diag);
     (void)need(args, "array", "FILE", diag);

@@ -147,8 +147,10 @@ rs_status rs_command_cosim_unit(const rs_args *args, rs_diag *diag)
     rs_status status = check_options(args, diag);
     if (status == RS_OK)
         status = rs_unit_config_read(rs_args_text(args, "dut"), &t.config, diag);
-    if (status == RS_OK)
+    if (status == RS_OK) {
+        t.config->is_trusted = rs_args_flag(args, "trust");
         status = rs_unit_open(t.config, seed, NULL, &t.unit, diag);
+    }
     if (status == RS_OK)
         status = rs_unit_vectors_new(t.config->products, &t.vectors, diag);
     if (status == RS_OK)

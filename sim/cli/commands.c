@@ -273,6 +273,7 @@ static const rs_option cosim_options[] = {
     INFILE("dut", 0, "FILE",
            "try a multiply-accumulate unit that is not ours: YAML file of its adapter; 'ristretto help adapter' "
            "lists its keys"),
+    FLAG("trust", 0, "with --dut: the design may hold what runs programs or writes files, such as $system and $c"),
     TEXT("layer", 0, "NAME", "with --dut: operands of this layer only [all layers with weights]"),
     WHOLE("vectors", 0, "N", 0, MAX_COUNT, "200", "with --dut: output values of each layer and image; 0: all of them"),
     WHOLE("random", 0, "N", 0, 10000000, "1000", "with --dut: random sums"),

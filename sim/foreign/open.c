@@ -148,9 +148,12 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
     static const char *const parts[] = { "sim/foreign/shim/unit_shim.h", "sim/foreign/shim/unit_adapter.h", NULL };
     const rs_unit_config *c = u->config;
     rs_arena *arena = rs_arena_new();
-    char *what = rs_format("the unit '%s'", c->top);
+    char *what = rs_format("the unit '%s'", c->top),
+         *notice = rs_format("note: building '%s'%s%s, which then runs as a program of yours (docs/user/security.md)",
+                             c->file.path, c->code[0] != '\0' ? " with the C++ of " : "", c->code);
     unit_words words;
-    rs_status status = arena != NULL && what != NULL ? list_words(c, arena, &words, diag) : rs_out_of_memory(diag);
+    rs_status status = arena != NULL && what != NULL && notice != NULL ? list_words(c, arena, &words, diag)
+                                                                       : rs_out_of_memory(diag);
     if (status == RS_OK) {
         const rs_model_recipe recipe = { .what = what,
                                          .top = c->top,
@@ -163,6 +166,8 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
                                          .include = words.include.items,
                                          .defines = words.defines.items,
                                          .code = c->code[0] != '\0' ? c->code : NULL,
+                                         .is_trusted = c->is_trusted,
+                                         .notice = notice,
                                          .list_ports = true };
         const rs_model_options options = { .trace = trace };
         rs_diag *told = rs_diag_new();
@@ -174,6 +179,7 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
     if (status == RS_OK)
         u->functions = rs_model_functions(u->model);
     rs_free(what);
+    rs_free(notice);
     rs_arena_free(arena);
     return status;
 }

@@ -73,6 +73,7 @@ typedef struct rs_unit_output {
 typedef struct rs_unit_config {
     rs_schema_file file;
     char *name;
+    bool is_trusted; /* not a key: whoever runs it says so */
     /* design: */
     char *top, *language, *code;
     rs_unit_word *sources, *include, *defines;

@@ -120,6 +120,27 @@ static rs_status verilate(rs_build *b, rs_diag *diag)
     return run_step(b, &command, "verilator", diag);
 }
 
+/* The files that Verilator found by itself, in folders of includes; those that were given are checked in key.c, when
+ * they are preprocessed. */
+static rs_status check_found(rs_build *b, rs_diag *diag)
+{
+    rs_words found = { .arena = b->arena };
+    rs_status status = add_read(b, "model/Vdut__ver.d", &found, diag);
+    for (size_t i = 0; i < found.n && status == RS_OK; i++) {
+        bool given = false;
+        for (size_t k = 0; k < b->design.n && !given; k++)
+            given = strcmp(b->design.items[k], found.items[i]) == 0;
+        uint8_t *text = NULL;
+        size_t size = 0;
+        if (!given && found.items[i][0] == '/')
+            status = rs_read_file(found.items[i], RS_MAX_SOURCE_BYTES, false, &text, &size, diag);
+        if (status == RS_OK && text != NULL)
+            status = rs_build_check_trust(b, found.items[i], (const char *)text, diag);
+        rs_free(text);
+    }
+    return status;
+}
+
 /* One line of the model's header: a port, or not. */
 static void write_port(const char *line, FILE *out)
 {
@@ -288,6 +309,8 @@ static rs_status run_steps(rs_build *b, rs_progress *progress, rs_diag *diag)
 {
     rs_progress_update(progress, 0, "verilator");
     rs_status status = verilate(b, diag);
+    if (status == RS_OK && !b->recipe->is_own && !b->recipe->is_trusted)
+        status = check_found(b, diag);
     if (status == RS_OK && b->recipe->list_ports)
         status = write_ports(b, diag);
     if (status == RS_OK) {
@@ -323,6 +346,8 @@ rs_status rs_build_library(rs_build *b, rs_diag *diag)
     char *what = rs_format("building %s", b->recipe->what);
     rs_status status = b->log != NULL && what != NULL ? RS_OK : rs_out_of_memory(diag);
     if (status == RS_OK) {
+        if (b->recipe->notice != NULL)
+            fprintf(stderr, "%s\n", b->recipe->notice);
         rs_progress *progress = rs_progress_begin(what, 3, "steps");
         status = run_steps(b, progress, diag);
         rs_progress_end(progress);

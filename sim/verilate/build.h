@@ -26,6 +26,9 @@ typedef struct rs_build {
 
 /* key.c: the arguments of the commands, and the names of the library and of the runtime that it needs. */
 rs_status rs_build_prepare(rs_build *b, rs_diag *diag);
+/* trust.c: refuses what in the text of a design would run programs or write files, unless the recipe trusts it. path:
+ * of the file, or NULL. RS_BAD_INPUT. */
+rs_status rs_build_check_trust(const rs_build *b, const char *path, const char *text, rs_diag *diag);
 /* build.c: makes the library, and the runtime if there is none. */
 rs_status rs_build_library(rs_build *b, rs_diag *diag);
 

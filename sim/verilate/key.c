@@ -123,6 +123,8 @@ static rs_status hash_preprocessed(rs_build *b, rs_key *key, rs_diag *diag)
     if (status == RS_OK)
         status = rs_toolchain_read(command.items, b->recipe->what, &text, &n, diag);
     if (status == RS_OK)
+        status = rs_build_check_trust(b, NULL, text, diag);
+    if (status == RS_OK)
         rs_key_add(key, text, n);
     rs_free(text);
     return status;
@@ -145,6 +147,8 @@ static rs_status hash_model(rs_build *b, rs_key *key, rs_diag *diag)
     hash_words(key, r->options);
     hash_words(key, r->parameters);
     hash_words(key, r->defines);
+    if (r->is_trusted)
+        rs_key_text(key, "trusted");
     /* What it includes lies beside it: equal files in two folders are two models. */
     char *code = r->code != NULL ? realpath(r->code, NULL) : NULL;
     if (code != NULL)

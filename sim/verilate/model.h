@@ -35,6 +35,8 @@ typedef struct rs_model_recipe {
     /* The design is this program's: its sources and include folders hold all of it, and a failure to build it is
      * RS_INTERNAL. Else files may be included from anywhere, and the failure is RS_BAD_INPUT. */
     bool is_own;
+    bool is_trusted;    /* a design that is not ours may run programs and write files */
+    const char *notice; /* said on stderr before it is built; NULL: nothing */
     bool list_ports; /* its ports are not known: the shim finds them in ports.inc, as RS_PORT(name, IN, elements, bits)
                       */
 } rs_model_recipe;

@@ -196,6 +196,44 @@ check("fewer than were asked for: the whole run", 5 < len(more["mismatches"]) < 
 r = ristretto("cosim", *NET[:4], "--array", "configs/arrays/lenet.yaml", "--keep-going", "5")
 check("one difference of an array", r.returncode == 2 and "--keep-going is for --dut" in r.stderr, r.stderr)
 
+# What reaches out of the simulation is refused, wherever it stands, unless it is trusted; what a build is about to run is said.
+serial = os.path.join(folder, "serial.v")
+with open(f"{UNITS}/serial_mac.v", encoding="utf-8") as f:
+    plain = f.read()
+touched = os.path.join(folder, "touched")
+
+
+def with_words(words, *changes):
+    with open(serial, "w", encoding="utf-8") as g:
+        g.write(plain.replace("endmodule", words + "\nendmodule"))
+    return adapter(SERIAL, ("[serial_mac.v]", f"[{serial}]"), *changes)
+
+
+for word, words in (("$system", f'initial $system("touch {touched}");'), ("$c", 'initial $c("abort();");'), ("$c1", "initial if ($c1(1)) begin end"),
+                    ("$system", f'`define S $sys``tem\ninitial `S("touch {touched}");'), ("$fopen", f'initial $fclose($fopen("{touched}", "w"));'),
+                    ('"DPI-C"', 'import "DPI-C" function int system(input string s);')):
+    refused(f"{words.splitlines()[-1][:30]} is refused", with_words(words), f"'{word}' in the design runs programs or writes files", "--trust")
+check("and has not run", not os.path.exists(touched))
+library = os.path.join(folder, "library")
+os.mkdir(library)
+with open(os.path.join(library, "helper.v"), "w", encoding="utf-8") as f:
+    f.write(f'module helper;\n// $c\ninitial $system("touch {touched}");\nendmodule\n')
+HELPER = ("helper h();", ("  top:", f"  include: [{library}]\n  top:"))
+refused("nor in a module that Verilator finds", with_words(*HELPER), f"{library}/helper.v:3", "'$system' in the design runs programs", "--trust")
+r = ristretto("cosim", "--dut", with_words(*HELPER), "--trust", "--quiet")
+check("trusted, it runs, which is said", r.returncode == 0 and os.path.exists(touched) and "note: building" in r.stderr and "runs as a program of yours" in r.stderr,
+      f"{r.returncode} {r.stderr}")
+refused("and is refused again without", with_words(*HELPER), "'$system' in the design")
+r = ristretto("cosim", "--dut", with_words("// $system\n/* $c */\nreg [63:0] text = \"$system\";"), "--quiet")
+check("a comment and a string do nothing", r.returncode == 0, f"{r.returncode} {r.stderr}")
+many = os.path.join(folder, "many")
+os.mkdir(many)
+for i in range(300):
+    with open(os.path.join(many, f"m{i}.vh"), "w", encoding="utf-8") as f:
+        f.write(f"// {i}\n")
+r = ristretto("cosim", "--dut", adapter(SERIAL, ("  top:", f"  include: [{many}]\n  top:")), "--quiet")
+check("a folder of 300 headers", r.returncode == 0, f"{r.returncode} {r.stderr}")
+
 # Messages.
 with open(SERIAL, encoding="utf-8") as f:
     lines = f.read().splitlines()
