@@ -143,6 +143,24 @@ static rs_status list_words(const rs_unit_config *c, rs_arena *arena, unit_words
     return status;
 }
 
+/* Verilator's warnings about a design that has just been built: they are shown once. */
+static void show_warnings(const rs_unit_config *c, const unit_words *w, rs_arena *arena, rs_diag *diag)
+{
+    rs_words lint = { .arena = arena };
+    rs_words_add(&lint, "--top-module");
+    rs_words_add(&lint, c->top);
+    rs_words_add_all(&lint, w->options.items);
+    for (size_t i = 0; i < w->parameters.n; i++)
+        rs_words_format(&lint, "-G%s", w->parameters.items[i]);
+    for (size_t i = 0; i < w->defines.n; i++)
+        rs_words_format(&lint, "-D%s", w->defines.items[i]);
+    for (size_t i = 0; i < w->include.n; i++)
+        rs_words_format(&lint, "-I%s", w->include.items[i]);
+    rs_words_add_all(&lint, w->sources.items);
+    if (!lint.failed)
+        rs_unit_show_warnings(&lint, diag);
+}
+
 static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag *diag)
 {
     static const char *const parts[] = { "sim/foreign/shim/unit_shim.h", "sim/foreign/shim/unit_adapter.h", NULL };
@@ -174,6 +192,8 @@ static rs_status open_model(rs_unit *u, rs_toolchain *tools, bool trace, rs_diag
         status = rs_model_open(tools, &recipe, &options, &u->model, told);
         if (status != RS_OK)
             status = say_why(c, status, told, diag);
+        else if (!trace && rs_model_build_seconds(u->model) > 0.0)
+            show_warnings(c, &words, arena, diag);
         rs_diag_free(told);
     }
     if (status == RS_OK)

@@ -1,12 +1,13 @@
 /* The parts of a unit under test. Private to sim/foreign/: open.c (its model), ports.c (what its adapter's keys name),
  * pins.c (words at the ports), expect.c (what should come), run.c (the cycles), guess.c (what may be wrong, by the
- * numbers), trial.c (the same, by other runs). */
+ * numbers), trial.c (the same, by other runs), warnings.c (Verilator's). */
 #ifndef RISTRETTO_FOREIGN_UNIT_PRIVATE_H
 #define RISTRETTO_FOREIGN_UNIT_PRIVATE_H
 
 #include "foreign/shim/unit_shim.h"
 #include "foreign/unit.h"
 #include "verilate/wave.h"
+#include "verilate/words.h"
 
 enum {
     RS_UNIT_NONE = -1, /* no port */
@@ -102,6 +103,9 @@ typedef struct rs_unit_bench {
 /* open.c: one more instance of a model that is there, and the end of it with what rs_unit_connect made. */
 rs_status rs_unit_open_shim(rs_unit *u, uint64_t seed, const rs_wave *wave, rs_diag *diag);
 void rs_unit_close_shim(rs_unit *u);
+
+/* warnings.c: what Verilator warns of with these arguments, as warnings; at most 20, followed by how many more. */
+void rs_unit_show_warnings(const rs_words *lint, rs_diag *diag);
 
 /* ports.c: finds the ports that the adapter names, and what follows from their widths. RS_BAD_INPUT: what does not fit,
  * each at its place. */

@@ -195,6 +195,19 @@ more = json.loads(more.stdout)
 check("fewer than were asked for: the whole run", 5 < len(more["mismatches"]) < 1000 and more["sums"] == more["vectors"][0]["sums"], more["sums"])
 r = ristretto("cosim", *NET[:4], "--array", "configs/arrays/lenet.yaml", "--keep-going", "5")
 check("one difference of an array", r.returncode == 2 and "--keep-going is for --dut" in r.stderr, r.stderr)
+# Verilator's warnings, when the design is built.
+for name in "warned.v", "warned.yaml":
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+        f.write(f"// {os.getpid()} {folder}: no model of it is in the cache\n"
+                "module warned(input wire [7:0] a, input wire [7:0] b, output wire signed [15:0] p);\n"
+                "    wire [3:0] narrow = a;\n    assign p = $signed(a) * $signed(b);\nendmodule\n" if name.endswith(".v") else
+                "design: { top: warned, sources: [warned.v] }\nunit: { accumulates: false }\nactivations: { port: a }\nweights: { port: b }\n"
+                "sum: { port: p, latency: 0 }\n")
+WARNED = os.path.join(folder, "warned.yaml")
+first, second = ristretto("cosim", "--dut", WARNED), ristretto("cosim", "--dut", WARNED)
+check("Verilator's warnings about a design are shown", first.returncode == 0 and "warned.v:3:" in first.stderr and "(WIDTH)" in first.stderr,
+      first.stdout + first.stderr)
+check("once", second.returncode == 0 and "warning" not in second.stderr, second.stderr)
 
 # What reaches out of the simulation is refused, wherever it stands, unless it is trusted; what a build is about to run is said.
 serial = os.path.join(folder, "serial.v")
