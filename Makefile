@@ -58,9 +58,10 @@ ifeq ($(VARIANT),fuzz)
 $(B)/obj/model/engine/kernels.o: CFLAGS += -fno-sanitize=undefined
 endif
 
+# OpenBLAS is loaded when it is needed: its headers alone count here.
 PKGS     := openblas yaml-0.1 protobuf jansson zlib libturbojpeg libpng lmdb
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(filter-out openblas,$(PKGS)) 2>/dev/null)
 
 CPPFLAGS := -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -Imodel -Isim -isystem $(GEN) $(patsubst -I%,-isystem %,$(PKG_CFLAGS))
 TEST_CPPFLAGS := -Itests $(patsubst -I%,-isystem %,$(shell pkg-config --cflags hdf5-serial 2>/dev/null))

@@ -1,11 +1,11 @@
-/* OpenBLAS, told how many threads to use. */
+/* OpenBLAS, loaded when it is first needed. */
 #include "base/blas.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* Kernel sets of OpenBLAS that use AVX-512. */
 static bool uses_avx512(const char *kernel)
@@ -28,22 +28,47 @@ static bool has_avx512(void)
 #endif
 }
 
-void rs_blas_select_kernel(char **argv)
+static rs_blas blas;
+static bool loaded;
+
+/* A function of the library: POSIX's cast of an object pointer to a function's. */
+static bool find(void *library, const char *name, void *function)
 {
-    rs_blas_one_thread();
-    if (getenv("OPENBLAS_CORETYPE") != NULL || !has_avx512() || uses_avx512(rs_blas_kernel()))
-        return;
-    /* The variable also stops the new process from coming here again. If it cannot be started, we go on as we are. */
-    if (setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) == 0)
-        execv("/proc/self/exe", argv);
+    *(void **)function = dlsym(library, name);
+    return *(void **)function != NULL;
 }
 
-void rs_blas_one_thread(void)
+/* Its handle, or NULL. */
+static void *open_library(void)
 {
-    openblas_set_num_threads(1);
+    char *(*kernel)(void) = NULL;
+    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return NULL;
+    if (find(library, "cblas_sgemm", &blas.sgemm) && find(library, "cblas_dgemm", &blas.dgemm) &&
+        find(library, "openblas_get_corename", &kernel)) {
+        blas.kernel = kernel();
+        return library;
+    }
+    dlclose(library);
+    return NULL;
 }
 
-const char *rs_blas_kernel(void)
+static void load(void)
 {
-    return openblas_get_corename();
+    setenv("OPENBLAS_NUM_THREADS", "1", 1); /* it looks when it is loaded */
+    void *library = open_library();
+    if (library != NULL && getenv("OPENBLAS_CORETYPE") == NULL && has_avx512() && !uses_avx512(blas.kernel) &&
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 1) == 0) {
+        dlclose(library);
+        library = open_library();
+    }
+    loaded = library != NULL;
+}
+
+const rs_blas *rs_blas_get(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, load);
+    return loaded ? &blas : NULL;
 }

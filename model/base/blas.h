@@ -1,18 +1,19 @@
-/* OpenBLAS, set up as Ristretto needs it. */
+/* OpenBLAS, loaded when it is first needed: its start takes memory and threads that most commands have no use for. */
 #ifndef RISTRETTO_BASE_BLAS_H
 #define RISTRETTO_BASE_BLAS_H
 
-/* Called first in main. On some processors with AVX-512 OpenBLAS takes its AVX2 kernels, at about half the speed; it
- * can be told otherwise only by OPENBLAS_CORETYPE before it is loaded. If that variable is unset and this is such a
- * case, sets it and starts the program anew, once; otherwise returns. argv is main's, terminated by NULL. The variable,
- * set by the user (to anything), is left alone. */
-void rs_blas_select_kernel(char **argv);
+#include <cblas.h>
 
-/* From now on every BLAS call runs on the thread that makes it: the cores belong to rs_parallel, and sums do not depend
- * on the number of threads. Done by rs_blas_select_kernel and by the first rs_parallel. */
-void rs_blas_one_thread(void);
+/* Products of matrices, on the thread that calls: the cores belong to rs_parallel, and sums do not depend on the number
+ * of threads. */
+typedef struct rs_blas {
+    __typeof__(cblas_sgemm) *sgemm;
+    __typeof__(cblas_dgemm) *dgemm;
+    const char *kernel; /* the kernel set in use, as OpenBLAS calls it ("SkylakeX"), for reports */
+} rs_blas;
 
-/* The name of the kernel set in use, as OpenBLAS calls it ("SkylakeX"), for reports. */
-const char *rs_blas_kernel(void);
+/* Loads it, once. On some processors with AVX-512 OpenBLAS takes its AVX2 kernels, at about half the speed: then it is
+ * loaded again with OPENBLAS_CORETYPE set, unless the user has set that (to anything). NULL: it cannot be loaded. */
+const rs_blas *rs_blas_get(void);
 
 #endif

@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/blas.h"
-
 enum { MAX_THREADS = 256 };
 
 /* One job at a time. Sleeping helpers join a job only while it is open: the caller, who works too, closes it when no
@@ -145,8 +143,6 @@ static void resize(int n)
 
 void rs_parallel(size_t n, void (*task)(void *context, size_t i, int worker), void *context)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, rs_blas_one_thread);
     const int threads = rs_threads();
     /* From within a task, or while another thread's job has the pool: here, in order. */
     if (in_task || n <= 1 || threads == 1 || pthread_mutex_trylock(&caller) != 0) {

@@ -1,9 +1,9 @@
 /* Weighted ops of minifloat networks in binary64, the inexact sums again in wide fixed point. */
 #include "engine/minifloat.h"
+#include "base/blas.h"
 #include "base/memory.h"
 #include "engine/reference/reference.h"
 
-#include <cblas.h>
 #include <math.h>
 
 typedef struct minifloat_plan {
@@ -14,6 +14,7 @@ typedef struct minifloat_plan {
 
 struct rs_minifloat_engine {
     const rs_qnet *qnet;
+    const rs_blas *blas;
     minifloat_plan *plans; /* per op */
     double **values; /* per tensor: of the integers from the smallest to the largest; shared by tensors of one format */
     size_t scratch;  /* doubles */
@@ -57,10 +58,15 @@ static bool make_plan(rs_minifloat_engine *e, int index)
 rs_status rs_minifloat_engine_new(const rs_qnet *qnet, rs_minifloat_engine **engine, rs_diag *diag)
 {
     *engine = NULL;
+    const rs_blas *blas = rs_blas_get();
+    if (blas == NULL)
+        return rs_error(diag, RS_RESOURCE, RS_NOWHERE, "install the Debian package libopenblas0",
+                        "OpenBLAS cannot be loaded; minifloat networks are computed with it");
     rs_minifloat_engine *e = RS_NEW(rs_minifloat_engine);
     bool ok = e != NULL;
     if (ok) {
         e->qnet = qnet;
+        e->blas = blas;
         e->plans = RS_NEW_ARRAY(minifloat_plan, (size_t)qnet->n_ops);
         e->values = RS_NEW_ARRAY(double *, (size_t)qnet->n_tensors);
         ok = e->plans != NULL && e->values != NULL;
@@ -167,9 +173,9 @@ int64_t rs_minifloat_engine_run(const rs_minifloat_engine *e, int index, const i
     int64_t twice = 0;
     for (int g = 0; g < op->groups; g++) {
         unfold(op, from, to, values + rs_qtensor_count(from) / op->groups * g, columns);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)outputs, (blasint)positions, (blasint)terms, 1,
-                    p->weights + (int64_t)g * outputs * terms, (blasint)terms, columns, (blasint)positions, 0, sums,
-                    (blasint)positions);
+        e->blas->dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (blasint)outputs, (blasint)positions, (blasint)terms,
+                       1, p->weights + (int64_t)g * outputs * terms, (blasint)terms, columns, (blasint)positions, 0,
+                       sums, (blasint)positions);
         for (int o = 0; o < outputs; o++) {
             const int oc = g * outputs + o;
             /* terms + 1 additions, each of relative error 2^-53 of a partial sum that is at most `bound`; doubled for

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/blas.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/threads.h"
@@ -69,7 +68,6 @@ static rs_status run(int argc, char **argv, rs_diag *diag)
 
 int main(int argc, char **argv)
 {
-    rs_blas_select_kernel(argv);
     rs_diag *diag = rs_diag_new();
     rs_status status = run(argc, argv, diag);
     /* Results that did not reach their reader are not results: a full disk, a closed pipe. */

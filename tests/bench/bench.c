@@ -5,7 +5,6 @@
  *   bench ZOO ARRAY SOLVER     model/zoo/lenet, an array's YAML, a solver file that trains on the digits
  *   bench ZOO ARRAY layers     the array alone: layers of the published networks; or those with some text in their
  * title */
-#include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +97,7 @@ static double sgemm_gflops(void)
     double rate = 0.0;
     for (int i = 0; i < TRIES; i++) {
         const double begin = rs_seconds();
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, a, N, b, N, 0.0f, c, N);
+        rs_blas_get()->sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, a, N, b, N, 0.0f, c, N);
         rate = best(rate, 2.0 * N * N * (double)N / (rs_seconds() - begin) * 1e-9);
     }
     rs_free(a);
@@ -549,14 +548,12 @@ static void bench_networks(const char *zoo)
 
 int main(int argc, char **argv)
 {
-    rs_blas_select_kernel(argv);
     if (argc != 4 && !(argc == 5 && strcmp(argv[3], "layers") == 0)) {
         fputs("bench ZOO ARRAY SOLVER\nbench ZOO ARRAY layers [PART-OF-TITLE]\n", stderr);
         return RS_USAGE;
     }
     diag = rs_diag_new();
     rs_progress_silence();
-    rs_blas_one_thread();
     const char *zoo = argv[1];
     if (strcmp(argv[3], "layers") == 0) { /* these alone */
         if (argc == 4)
@@ -585,7 +582,7 @@ int main(int argc, char **argv)
         load[0] = -1.0;
     printf("%d threads; load of the machine before: %.1f. Its matrix product (sgemm of OpenBLAS, %s kernels), one "
            "thread: %.1f GFLOP/s\n\n",
-           rs_threads(), load[0], rs_blas_kernel(), sgemm_gflops());
+           rs_threads(), load[0], rs_blas_get()->kernel, sgemm_gflops());
     printf("  %-56s %24s %33s %10s\n", "", "Ristretto", "beside it", "ratio");
 
     rs_quantize_options options;

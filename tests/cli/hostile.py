@@ -4,6 +4,7 @@
 test-options: variants=release,asan limit=120
 """
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,15 @@ if subprocess.run([BIN, "--version"], preexec_fn=stranger, stdout=subprocess.DEV
 else:
     check.skip("permissions", "another user cannot run the command where it lies")
 os.chmod(closed, 0o700)
+
+# Little memory: what is not needed is not loaded.
+if os.environ.get("RISTRETTO_VARIANT") != "asan":
+    for arguments in (["--version"], ["summary", NET, "--input", "1x28x28"]):
+        try:
+            r = ristretto(*arguments, timeout=60, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (150000 << 10, 150000 << 10)))
+            check(f"{arguments[0]} in 150 MB", r.returncode == 0, f"{r.returncode} {r.stderr}")
+        except subprocess.TimeoutExpired:
+            check(f"{arguments[0]} in 150 MB", False, "it spins")
 
 # Names with escape sequences.
 net = os.path.join(folder, "net.prototxt")

@@ -1,7 +1,7 @@
-/* Which kernels BLAS takes: by the processor, and by what the user says. */
+/* OpenBLAS is loaded when it is needed, on one thread, with kernels by the processor and by what the user says. */
 #include "base/blas.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "support/test.h"
 
-/* Starts this program again, which calls rs_blas_select_kernel and then reports; see main. */
+/* Starts this program again, which loads OpenBLAS and reports; see main. */
 static void report_of_child(const char *variable, char *text, size_t size)
 {
     int ends[2];
@@ -25,7 +25,7 @@ static void report_of_child(const char *variable, char *text, size_t size)
             setenv("OPENBLAS_CORETYPE", variable, 1);
         else
             unsetenv("OPENBLAS_CORETYPE");
-        execl("/proc/self/exe", "name of the program", "report", "an argument", "", (char *)NULL);
+        execl("/proc/self/exe", "name of the program", "report", (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
@@ -39,12 +39,17 @@ static void report_of_child(const char *variable, char *text, size_t size)
     assert_int_equal(status, 0);
 }
 
-static void arguments_survive(void **state)
+static void *library(void)
+{
+    return dlopen("libopenblas.so.0", RTLD_NOW | RTLD_NOLOAD);
+}
+
+static void loaded_when_needed_on_one_thread(void **state)
 {
     (void)state;
     char text[400];
     report_of_child(NULL, text, sizeof text);
-    assert_non_null(strstr(text, "argv: [name of the program] [report] [an argument] []\n"));
+    assert_non_null(strstr(text, "before: no\n"));
     assert_non_null(strstr(text, "threads: 1\n"));
 }
 
@@ -84,17 +89,17 @@ static void the_choice_of_the_user_wins(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "report") == 0) {
-        rs_blas_select_kernel(argv);
-        printf("argv:");
-        for (int i = 0; i < argc; i++)
-            printf(" [%s]", argv[i]);
+        printf("before: %s\n", library() != NULL ? "yes" : "no");
+        const rs_blas *blas = rs_blas_get();
+        int (*threads)(void) = NULL;
+        *(void **)&threads = dlsym(library(), "openblas_get_num_threads");
         const char *variable = getenv("OPENBLAS_CORETYPE");
-        printf("\nkernel: %s\nthreads: %d\nvariable: %s\n", rs_blas_kernel(), openblas_get_num_threads(),
+        printf("kernel: %s\nthreads: %d\nvariable: %s\n", blas->kernel, threads(),
                variable != NULL ? variable : "unset");
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arguments_survive),
+        cmocka_unit_test(loaded_when_needed_on_one_thread),
         cmocka_unit_test(avx512_is_used_where_it_is_there),
         cmocka_unit_test(the_choice_of_the_user_wins),
     };

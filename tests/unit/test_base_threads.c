@@ -1,13 +1,11 @@
 /* Parallel tasks: each is run once, and the first error wins. */
 #include "base/threads.h"
 
-#include <cblas.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/blas.h"
 #include "base/rng.h"
 #include "support/test.h"
 
@@ -215,15 +213,6 @@ static void the_default_follows_the_environment(void **state)
     rs_set_threads(0);
 }
 
-static void blas_runs_on_one_thread(void **state)
-{
-    (void)state;
-    openblas_set_num_threads(2);
-    rs_blas_one_thread();
-    assert_int_equal(openblas_get_num_threads(), 1);
-    assert_true(rs_blas_kernel()[0] != '\0');
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,7 +223,6 @@ int main(void)
         cmocka_unit_test(a_job_within_a_job_runs_serially),
         cmocka_unit_test(several_threads_may_call),
         cmocka_unit_test(the_default_follows_the_environment),
-        cmocka_unit_test(blas_runs_on_one_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,11 @@
 /* Packing, tiles and the choice of kernels by what the processor has. */
 #include "layers/weighted/gemm.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blas.h"
 #include "base/memory.h"
 
 #if defined(__x86_64__)
@@ -114,8 +114,7 @@ static bool supported(const gemm_kernel *k)
     if (strcmp(k->name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    (void)k;
-    return true;
+    return strcmp(k->name, "openblas") != 0 || rs_blas_get() != NULL;
 }
 
 static const gemm_kernel *find(const char *name)
@@ -251,8 +250,8 @@ static void product_openblas(int64_t m, int64_t n, int64_t k, const float *a, co
     const int64_t min = transposed ? k : n;
     if (ldb < min) /* a matrix of one row or column may come with any stride */
         ldb = min;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k,
-                1.0f, a, (blasint)k, b, (blasint)ldb, accumulate ? 1.0f : 0.0f, c, (blasint)ldc);
+    rs_blas_get()->sgemm(CblasRowMajor, CblasNoTrans, transposed ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
+                         (blasint)k, 1.0f, a, (blasint)k, b, (blasint)ldb, accumulate ? 1.0f : 0.0f, c, (blasint)ldc);
 }
 
 static void product(int64_t m, int64_t n, int64_t k, const float *packed, const float *b, int64_t k_stride,
