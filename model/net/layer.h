@@ -145,6 +145,39 @@ typedef struct rs_reorg_param {
     bool reverse;
 } rs_reorg_param;
 
+/* Sums from an axis on, times a coefficient: of values, absolute values or squares, or their mean. */
+typedef enum rs_reduction_method {
+    RS_REDUCE_SUM,
+    RS_REDUCE_ABSOLUTE,
+    RS_REDUCE_SQUARES,
+    RS_REDUCE_MEAN
+} rs_reduction_method;
+typedef struct rs_reduction_param {
+    rs_reduction_method method;
+    int64_t axis;
+    float coefficient;
+} rs_reduction_param;
+
+/* The top_k largest along an axis: where they are, or (values) themselves. Without an axis of all values of an image:
+ * where they are, and (values) then themselves. */
+typedef struct rs_argmax_param {
+    int64_t top_k, axis;
+    bool has_axis, values;
+} rs_argmax_param;
+
+/* across: over all channels; variance: divides by the deviation as well. */
+typedef struct rs_mvn_param {
+    bool across, variance;
+    float eps;
+} rs_mvn_param;
+
+/* across: over the whole image, else over the channels of each place; shared: one weight for all channels. */
+typedef struct rs_normalize_param {
+    bool across, shared;
+    float eps;
+    rs_filler filler;
+} rs_normalize_param;
+
 /* y = (q - zero) * scale, q = x / scale rounded to the nearest even, plus zero, limited to [min, max]:
  * rs_fxp_affine. */
 typedef struct rs_quantize_linear_param {

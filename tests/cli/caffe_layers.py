@@ -168,6 +168,35 @@ def reorg(x, stride, reverse):
 EVEN = r(2, 8, 4, 6)
 same("Reorg", layer("Reorg", "reorg_param { stride: 2 }"), EVEN, reorg(EVEN, 2, False), tolerance=0)
 same("Reorg, reverse", layer("Reorg", "reorg_param { stride: 2 reverse: true }"), EVEN, reorg(EVEN, 2, True), tolerance=0)
+# Sums, means and norms.
+for name, fields, expected in (
+        ("SUM", "axis: 1", D.sum(axis=(1, 2, 3))), ("MEAN", "axis: 2 operation: MEAN", D.mean(axis=(2, 3))),
+        ("ASUM", "axis: -1 operation: ASUM coeff: 0.5", 0.5 * np.abs(D).sum(axis=3)), ("SUMSQ", "axis: 1 operation: SUMSQ", (D * D).sum(axis=(1, 2, 3)))):
+    same(f"Reduction, {name}", layer("Reduction", f"reduction_param {{ {fields} }}"), X, expected, onnx=True)
+area, whole = (2, 3), (1, 2, 3)
+for name, fields, axes in (("MVN", "", area), ("MVN across channels", "mvn_param { across_channels: true }", whole)):
+    same(name, layer("MVN", fields), X, (D - D.mean(axis=axes, keepdims=True)) / (D.std(axis=axes, keepdims=True) + 1e-9))
+same("MVN without variance", layer("MVN", "mvn_param { normalize_variance: false }"), X, D - D.mean(axis=area, keepdims=True), onnx=False)
+same("MVN with eps", layer("MVN", "mvn_param { eps: 0.5 }"), X, (D - D.mean(axis=area, keepdims=True)) / (D.std(axis=area, keepdims=True) + 0.5), onnx=False)
+TIES = np.round(X * 2)
+for name, fields, top_k, values, axis in (("", "", 1, False, None), (" of three", "top_k: 3", 3, False, None), (" with values", "top_k: 2 out_max_val: true", 2, True, None),
+                                          (" along channels", "axis: 1 top_k: 2", 2, False, 1), (" of values along the width", "axis: -1 out_max_val: true", 1, True, 3)):
+    flat = TIES.reshape(2, -1) if axis is None else np.moveaxis(TIES, axis, -1)
+    # The largest first; of equal ones the last, as pairs of value and place are sorted.
+    places = np.array([sorted(range(flat.shape[-1]), key=lambda i, v=v: (v[i], i), reverse=True)[:top_k] for v in flat.reshape(-1, flat.shape[-1])])
+    largest = np.take_along_axis(flat.reshape(-1, flat.shape[-1]), places, axis=1)
+    if axis is None:
+        expected = np.stack([places, largest], 1) if values else places[:, None, :]
+    else:
+        expected = np.moveaxis((largest if values else places).reshape(*flat.shape[:-1], top_k), -1, axis)
+    same(f"ArgMax{name}", layer("ArgMax", f"argmax_param {{ {fields} }}"), TIES, expected.astype(np.float64), onnx=False, tolerance=0)
+# Factors and terms from another bottom.
+GLOBAL = layer("Pooling", "pooling_param { pool: AVE global_pooling: true }", name="g", top=("g",)) + layer("Flatten", name="f", bottom=("g",), top=("f",))
+means = D.mean(axis=(2, 3), keepdims=True)
+for name, bottom in (("", "f"), (", with further axes", "g")):
+    same(f"Scale with two bottoms{name}", GLOBAL + layer("Scale", "scale_param { axis: 0 }", bottom=("x", bottom)), X, D * means)
+    same(f"Bias with two bottoms{name}", GLOBAL + layer("Bias", "bias_param { axis: 0 }", bottom=("x", bottom)), X, D + means)
+    same(f"Axpy{name}", GLOBAL + layer("Axpy", bottom=(bottom, "x", "x")), X, D * means + D)
 same("Silence", layer("TanH") + 'layer { name: "s" type: "Silence" bottom: "y" }\n', X, np.tanh(D))
 
 for name, kind, fields, bottom, part in (
@@ -179,6 +208,11 @@ for name, kind, fields, bottom, part in (
         ("Crop of too many offsets", "Crop", "crop_param { offset: [1, 2, 3] }", ("x", "x"), "3 values of offset, expected one, or one for each of 2 axes"),
         ("ShuffleChannel of odd groups", "ShuffleChannel", "shuffle_channel_param { group: 3 }", ("x",), "channels that can be divided into the groups"),
         ("Reorg of odd sizes", "Reorg", "reorg_param { stride: 2 }", ("x",), "channels that can be divided by the stride's square"),
+        ("Reduction of the batch", "Reduction", "", ("x",), "axis 0, the batch, is not supported"),
+        ("ArgMax of too many", "ArgMax", "argmax_param { axis: 1 top_k: 5 }", ("x",), "top_k is 5, expected at most the 4 values there are"),
+        ("Normalize without eps", "Normalize", "norm_param { eps: 0 }", ("x",), "eps must be more than 0"),
+        ("Scale with a second bottom along the channels", "Scale", "", ("x", "x"), "axis 1 with a second bottom is not supported, expected 0"),
+        ("Axpy of other sizes", "Axpy", "", ("x", "x", "x"), "expected the first axes of bottom 'x'"),
         ("Exp of base 0", "Exp", "exp_param { base: 0 }", ("x",), "base is 0.000000, expected -1, or more than 0 and not 1"),
         ("Power of infinity", "Power", "power_param { power: inf }", ("x",), "power is not a finite number")):
     with open(net_of(layer(kind, fields, bottom=bottom), X), encoding="utf-8") as f:

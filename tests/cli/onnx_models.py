@@ -297,6 +297,13 @@ refused("Slice of the batch", model([node("Slice", ["x", "s", "e"])], IN, consta
 D = np.abs(X).astype(np.float64) + 0.5
 for op, expected in (("Exp", np.exp(D)), ("Log", np.log(D)), ("Sqrt", np.sqrt(D)), ("Reciprocal", 1 / D), ("Neg", -D), ("Abs", D), ("Softplus", np.log1p(np.exp(D)))):
     same(op, model([node(op, ["x"])], IN), np.abs(X) + np.float32(0.5), expected)
+same("squeeze and excitation", model([node("GlobalAveragePool", ["x"], "g"), node("Sigmoid", ["g"], "s"), node("Mul", ["s", "x"])], IN), X,
+     X / (1 + np.exp(-X.mean(axis=(2, 3), keepdims=True, dtype=np.float64))))
+same("Add of a value for each map", model([node("GlobalMaxPool", ["x"], "g"), node("Add", ["x", "g"])], IN), X, X + X.max(axis=(2, 3), keepdims=True))
+same("ReduceSum", model([node("ReduceSum", ["x", "a"], keepdims=0)], IN, constants={"a": np.array([3, 1, 2])}), X, X.sum(axis=(1, 2, 3), dtype=np.float64))
+same("ReduceMean of the last axis", model([node("ReduceMean", ["x"], axes=[-1], keepdims=0)], IN), X, X.mean(axis=3, dtype=np.float64))
+refused("ReduceSum of the batch", model([node("ReduceSum", ["x"], keepdims=0)], IN), X, "the batch, axis 0, cannot be reduced")
+refused("a mean over the batch", model([node("MeanVarianceNormalization", ["x"])], IN), X, "only the last axes together")
 same("Pow", model([node("Pow", ["x", "p"])], IN, constants={"p": np.float32(3)}), X, X.astype(np.float64) ** 3)
 refused("a recurrent network", model([node("LSTM", ["x", "w", "r"], hidden_size=3)], IN, constants={"w": r(1, 12, 4), "r": r(1, 12, 3)}), X, "(LSTM)")
 

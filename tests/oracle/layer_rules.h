@@ -7,6 +7,9 @@
 
 /* Functions of each value. */
 bool rs_oracle_function(const rs_layer *l, const double *in, double *out, int64_t n);
+/* Sums, means, deviations and norms; `weights`: of a Normalize. */
+bool rs_oracle_statistic(const rs_layer *l, const rs_shape *in_shape, const rs_shape *out_shape, const double *weights,
+                         const double *in, double *out);
 /* Values in another order. */
 bool rs_oracle_view(const rs_layer *l, const rs_shape *in_shape, const rs_shape *out_shape, const double *in,
                     double *out);

@@ -277,7 +277,8 @@ static double run_layer(rs_oracle *o, int index)
         double *out = o->blobs[l->tops[0]] + image * out_size;
         const int64_t positions = in_size / dim(in_shape, 1);
         const double *labels = l->n_bottoms > 1 ? o->blobs[l->bottoms[1]] + image * positions : NULL;
-        if (rs_oracle_function(l, in, out, in_size) || rs_oracle_view(l, in_shape, out_shape, in, out))
+        if (rs_oracle_function(l, in, out, in_size) || rs_oracle_view(l, in_shape, out_shape, in, out) ||
+            rs_oracle_statistic(l, in_shape, out_shape, weights, in, out))
             continue;
         switch (l->type) {
         case RS_LAYER_CONVOLUTION:
@@ -387,6 +388,21 @@ static double run_layer(rs_oracle *o, int index)
                 out[i] = value;
             }
             break;
+        case RS_LAYER_SCALE_BY:
+        case RS_LAYER_BIAS_BY:
+        case RS_LAYER_AXPY: {
+            const bool axpy = l->type == RS_LAYER_AXPY;
+            const int few = axpy ? 0 : 1;
+            const int64_t count = size(&o->net->blobs[l->bottoms[few]].shape);
+            const double *s = o->blobs[l->bottoms[few]] + image * count;
+            const double *x = o->blobs[l->bottoms[axpy ? 1 : 0]] + image * out_size;
+            for (int64_t i = 0; i < out_size; i++) {
+                out[i] = l->type == RS_LAYER_BIAS_BY ? x[i] + s[i * count / out_size] : x[i] * s[i * count / out_size];
+                if (axpy)
+                    out[i] += o->blobs[l->bottoms[2]][image * out_size + i];
+            }
+            break;
+        }
         case RS_LAYER_DROPOUT:
             for (int64_t i = 0; i < in_size; i++)
                 out[i] = o->kept[index] != NULL ? in[i] * o->kept[index][image * in_size + i] : in[i];

@@ -82,11 +82,66 @@ static void test_views(void **state)
     assert_true(compared > 2000);
 }
 
+static void test_statistics(void **state)
+{
+    (void)state;
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 33 };
+    compared = 0;
+    for (int i = 0; i < 4; i++) {
+        const int64_t h = 1 + below(4), w = 2 + below(3), c = 1 + below(4);
+        check_fields("Reduction", c, h, w, "reduction_param { axis: 2 }");
+        check_fields("Reduction", c, h, w, "reduction_param { axis: 1 operation: ASUM coeff: 0.5 }");
+        check_fields("Reduction", c, h, w, "reduction_param { axis: -1 operation: SUMSQ }");
+        check_fields("Reduction", c, h, w, "reduction_param { axis: 2 operation: MEAN coeff: -2 }");
+        check_fields("MVN", c, h, w, "mvn_param { eps: 0.01 }");
+        check_fields("MVN", c, h, w, "mvn_param { across_channels: true eps: 0.01 }");
+        check_fields("MVN", c, h, w, "mvn_param { normalize_variance: false }");
+        check_fields("Normalize", c, h, w, "norm_param { eps: 0.01 }");
+        check_fields("Normalize", c, h, w, "norm_param { across_spatial: false channel_shared: false eps: 0.01 }");
+        check_fields("Normalize", c, h, w, "norm_param { across_spatial: true channel_shared: false eps: 0.01 }");
+    }
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 2000);
+}
+
+/* Factors from a pooling, with and without further axes. */
+static void test_broadcast(void **state)
+{
+    (void)state;
+    rng = (rs_rng) { .seed = rs_test_seed(), .stream = 34 };
+    compared = 0;
+    static const char *const LAYERS[] = {
+        "layer { name: 'v' type: 'Scale' bottom: 'a' bottom: 'r' top: 'b' scale_param { axis: 0 } }",
+        "layer { name: 'v' type: 'Scale' bottom: 'a' bottom: 'g' top: 'b' scale_param { axis: 0 } }",
+        "layer { name: 'v' type: 'Bias' bottom: 'a' bottom: 'r' top: 'b' bias_param { axis: 0 } }",
+        "layer { name: 'v' type: 'Axpy' bottom: 'g' bottom: 'a' bottom: 'a' top: 'b' }",
+        "layer { name: 't' type: 'TanH' bottom: 'a' top: 't' } "
+        "layer { name: 'v' type: 'Axpy' bottom: 'r' bottom: 't' bottom: 'a' top: 'b' }",
+        "layer { name: 't' type: 'TanH' bottom: 'a' top: 't' } "
+        "layer { name: 'v' type: 'Scale' bottom: 't' bottom: 'r' top: 't' scale_param { axis: 0 } } "
+        "layer { name: 'c' type: 'Split' bottom: 't' top: 'b' }",
+    };
+    for (size_t i = 0; i < sizeof LAYERS / sizeof LAYERS[0]; i++)
+        for (int k = 0; k < 3; k++) {
+            char *text = rs_format(
+                "layer { name: 'g' type: 'Pooling' bottom: 'a' top: 'g' pooling_param { pool: AVE global_pooling: true "
+                "} } layer { name: 'r' type: 'Flatten' bottom: 'g' top: 'r' } %s",
+                LAYERS[i]);
+            assert_non_null(text);
+            check_middle(text, 1 + below(5), 2, 1 + below(4), 1 + below(4), 1 + below(4));
+            rs_free(text);
+        }
+    print_message("%lld values compared\n", (long long)compared);
+    assert_true(compared > 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_functions),
         cmocka_unit_test(test_views),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_broadcast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

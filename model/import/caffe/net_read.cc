@@ -305,6 +305,9 @@ class NetReader
         rs_layer_type layer_type = RS_LAYER_RELU;
         const CaffeType *type = find_caffe_type(p.type(), &layer_type);
 
+        if (p.bottom_size() > 1 && (layer_type == RS_LAYER_SCALE || layer_type == RS_LAYER_BIAS))
+            layer_type = layer_type == RS_LAYER_SCALE ? RS_LAYER_SCALE_BY : RS_LAYER_BIAS_BY;
+
         rs_layer *out = &net_->layers[net_->n_layers++];
         out->type = layer_type;
         out->name = copy_text(p.name());

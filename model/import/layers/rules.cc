@@ -39,15 +39,16 @@ std::string unsupported_type_hint(const std::string &name, bool *known_to_caffe)
 {
     // clang-format off
     static const char *const others[] = {
-        "ArgMax", "BatchReindex", "ContrastiveLoss", "Embed", "Filter", "HDF5Output", "HingeLoss", "Im2col",
-        "InfogainLoss", "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "MVN", "Parameter", "Python", "Reduction", "RNN",
-        "SigmoidCrossEntropyLoss", "SPP",
+        "BatchReindex", "ContrastiveLoss", "Embed", "Filter", "HDF5Output", "HingeLoss", "Im2col", "InfogainLoss",
+        "LSTM", "LSTMUnit", "MultinomialLogisticLoss", "Parameter", "Python", "RNN", "SigmoidCrossEntropyLoss", "SPP",
     };
     // clang-format on
     std::vector<std::string> supported;
     std::string list;
     for (const LayerFormats *formats : FORMATS)
         for (const CaffeType &t : formats->caffe_types) {
+            if (std::find(supported.begin(), supported.end(), t.name) != supported.end())
+                continue; // a type of two layers: Scale with one bottom and with two
             supported.push_back(t.name);
             list += (list.empty() ? "" : ", ") + std::string(t.name);
         }

@@ -85,6 +85,26 @@ void with_constant(OnnxReader &r, int x, int c, bool product, bool negate)
     r.set_param(0, values);
 }
 
+// A value of N x C (x 1 x 1) and one of N x C x H x W: each goes with a map of the other.
+bool along(OnnxReader &r, bool product)
+{
+    const int a = r.blob(0), b = r.blob(1);
+    const rs_shape first = r.build().shape(a), second = r.build().shape(b);
+    if (first.n_axes != second.n_axes || rs_shape_equal(&first, &second))
+        return false;
+    const bool swapped = rs_shape_count(&first, 1) < rs_shape_count(&second, 1);
+    const rs_shape &x = swapped ? second : first, &few = swapped ? first : second;
+    int axes = few.n_axes;
+    while (axes > 1 && few.dim[axes - 1] == 1)
+        axes--;
+    for (int i = 0; i < axes; i++)
+        if (few.dim[i] != x.dim[i])
+            return false;
+    r.layer(product ? RS_LAYER_SCALE_BY : RS_LAYER_BIAS_BY, { swapped ? b : a, swapped ? a : b });
+    r.finish();
+    return true;
+}
+
 void read_binary(OnnxReader &r)
 {
     const std::string &op = r.node().op_type();
@@ -104,6 +124,8 @@ void read_binary(OnnxReader &r)
         return with_constant(r, 1, 0, product, false);
     if (first || op == "Div")
         r.refuse(first ? "a constant in front is not supported" : "a division by a layer's values is not supported");
+    if ((product || op == "Add") && along(r, product))
+        return;
     if (product)
         return read_eltwise(r, RS_ELTWISE_PRODUCT);
     return read_eltwise(r, RS_ELTWISE_SUM, negate ? std::vector<float> { 1, -1 } : std::vector<float> {});

@@ -27,6 +27,8 @@ const std::vector<OnnxOperator> &onnx_operators();
 // Parts of operators that others use: two constants added, subtracted, multiplied or divided; constant lists one after
 // the other; values put together element by element (coefficients: of a sum; empty: all 1).
 void fold_binary(OnnxReader &r);
+// A ReduceMean over the last axes (layers/shape/reduce.cc).
+void read_reduce_mean_of_last(OnnxReader &r);
 // A Slice of what a layer gives (layers/shape/view.cc).
 void read_slice_of_values(OnnxReader &r);
 void fold_concat(OnnxReader &r);

@@ -190,8 +190,12 @@ void OnnxReader::settle(const std::string &name, const std::string &what, Value 
     const auto is_present = [&](const onnx::ValueInfoProto &info) { return info.name() == present; };
     const bool is_asked_for = std::any_of(graph_.input().begin(), graph_.input().end(), is_present) ||
                               std::any_of(graph_.output().begin(), graph_.output().end(), is_present);
-    if (!is_asked_for || (wanted_ != nullptr && name == wanted_))
-        build_.rename(blob, name);
+    if (is_asked_for && (wanted_ == nullptr || name != wanted_))
+        return;
+    const int other = rs_net_blob(build_.net(), name.c_str()); // the same values in the shape before
+    if (other >= 0)
+        build_.rename(other, name + "/unflattened");
+    build_.rename(blob, name);
 }
 
 // The operator that a node names, or nullptr.

@@ -12,9 +12,6 @@ void own_axes(LayerReader &r, int64_t axis, int64_t num_axes, const Node &node, 
     to->axis = axis;
     r.not_batch(axis, node, "axis");
     to->num_axes = r.within(num_axes, -1, RS_MAX_AXES, node, "num_axes");
-    if (r.param().bottom_size() > 1)
-        r.bad(r.node().at("bottom", 1), "",
-              r.name() + " (" + r.param().type() + "): a second bottom is not supported, expected one");
 }
 
 void scale_read_caffe(LayerReader &r, rs_layer *out)

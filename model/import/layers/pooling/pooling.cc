@@ -173,7 +173,7 @@ void read_reduce_mean(OnnxReader &r)
         a = r.axis(a, r.build().shape(in).n_axes);
     std::sort(axes.begin(), axes.end());
     if (r.build().shape(in).n_axes != 4 || axes.size() != 2 || axes[0] != 2 || axes[1] != 3)
-        r.refuse("only the mean over height and width is supported");
+        return read_reduce_mean_of_last(r);
     global(r, RS_POOL_AVERAGE, in);
     if (r.integer("keepdims", 1) == 0)
         r.named(r.node().output(0)).flat = r.node_name() + "/flatten";
