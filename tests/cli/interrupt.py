@@ -6,6 +6,7 @@ test-options: variants=release,asan limit=240
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ check = Checks()
 os.chdir(ROOT)
 ZOO = "model/zoo/lenet"
 folder = tempfile.mkdtemp()
+log = os.path.join(folder, "log")
 
 
 def files(where):
@@ -35,18 +37,32 @@ def content(where, leave_out=()):
     return out
 
 
-def interrupt(arguments, until, patience=60.0, signals=1):
-    """Starts a command, sends SIGINT as soon as until() holds; returns (status, stderr, whether it was still running)."""
-    p = subprocess.Popen([BIN, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    begin = time.monotonic()
-    while not until() and p.poll() is None and time.monotonic() - begin < patience:
+def interrupt(arguments, until):
+    """Starts a command, sends SIGINT as soon as until(its id) holds; returns (status, stderr, whether it was still running)."""
+    with open(log, "w", encoding="utf-8") as out:
+        p = subprocess.Popen([BIN, *arguments], stdout=out, stderr=subprocess.PIPE, text=True)
+    while p.poll() is None and not until(p.pid):
         time.sleep(0.01)
     running = p.poll() is None
-    for _ in range(signals):
-        if p.poll() is None:
-            p.send_signal(signal.SIGINT)
-    err = p.communicate(timeout=120)[1]
-    return p.returncode, err, running
+    if running:
+        p.send_signal(signal.SIGINT)
+    err = p.communicate()[1]
+    return p.returncode, err, running and p.returncode != 0
+
+
+def has_computed(pid, seconds):
+    """Whether a process has used so much of a processor: how much work is done, however loaded the machine is."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > seconds
+
+
+def has_said(text):
+    with open(log, encoding="utf-8") as f:
+        return text in f.read()
 
 
 # The search. Wide trials on all digits, so that it is not over too soon.
@@ -55,12 +71,13 @@ quantize = ["quantize", "--model", f"{ZOO}/lenet_train_test.prototxt", "--weight
 if os.environ.get("RISTRETTO_VARIANT") == "asan":  # with sanitizers fewer images take as long
     quantize += ["--calibration", "0:200", "--search", "0:200", "--test", "200:200"]
 whole, parts = os.path.join(folder, "whole"), os.path.join(folder, "parts")
+before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 r = ristretto(*quantize, "--out", whole)
+work = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 check("an uninterrupted search", r.returncode == 0, r.stderr)
 stopped = 0
 for attempt in range(3):
-    delay = time.monotonic() + 0.4 + 0.2 * attempt
-    status, err, running = interrupt([*quantize, "--out", parts], lambda: time.monotonic() > delay)
+    status, err, running = interrupt([*quantize, "--out", parts], lambda pid: has_computed(pid, 0.3 * work))
     if not running:
         break
     stopped += 1
@@ -91,9 +108,8 @@ with open(os.path.join(folder, "solver.prototxt"), "w", encoding="utf-8") as f:
 train = ["train", "--solver", os.path.join(folder, "solver.prototxt"), "--data", f"{ZOO}/digits"]
 r = ristretto(*train, "--out", os.path.join(folder, "straight", "x"))
 check("an uninterrupted training", r.returncode == 0 and "x_iter_60.caffemodel" in files(os.path.join(folder, "straight")), r.stderr + r.stdout)
-begin = time.monotonic()
 status, err, running = interrupt([*train, "--out", os.path.join(folder, "broken", "x"), "--iterations", "100000"],
-                                 lambda: time.monotonic() > begin + 0.5)
+                                 lambda pid: has_said("iteration 5,"))
 left = files(os.path.join(folder, "broken"))
 states = [f for f in left if f.endswith(".solverstate")]
 check("interrupted training: status 130, one snapshot to resume from",
