@@ -20,4 +20,9 @@ rs_status rs_engine_score(rs_engine *engine, const rs_dataset *set, int top_k, r
 rs_status rs_emulate_score(const rs_calibration *on, const rs_formats *formats, int top_k, rs_counts *counts,
                            rs_diag *diag);
 
+/* RS_BAD_INPUT: `hits` of the images of the set, by the float net, are no better than guessing: with a probability
+ * above 1 %, naming the most frequent label (top_k: labels), or any class, gets as many right. Says nothing of fewer
+ * than 100 images, of one label alone, and where rs_net_choose_scores was told what to score. */
+rs_status rs_check_chance(const rs_net *net, const rs_dataset *set, int64_t hits, int top_k, rs_diag *diag);
+
 #endif

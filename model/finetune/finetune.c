@@ -144,7 +144,9 @@ static rs_status open_test_net(tuner *t, const rs_dataset *set, rs_diag *diag)
     if (st != RS_OK)
         return st;
     const rs_layer *l = &t->test_net->layers[t->test_layer];
-    st = rs_copy_weights(t->net, t->test_net, diag);
+    st = rs_net_choose_scores(t->test_net, t->options->score, diag);
+    if (st == RS_OK)
+        st = rs_copy_weights(t->net, t->test_net, diag);
     if (st == RS_OK)
         st = rs_check_data(t->test_net, t->test_layer, set, &l->data, diag);
     if (st == RS_OK)

@@ -30,6 +30,7 @@ typedef struct rs_finetune_options {
     const char *data_folder;           /* as in rs_train_options */
     const char *weights;               /* trained in float, a caffemodel or ONNX model: the start */
     const rs_data_override *transform; /* in place of what the data layers say; or NULL */
+    const char *score;                 /* the blob that is scored; NULL: as rs_net_scores finds it */
     const char *resume; /* a solverstate of an earlier run with the same options, instead of weights; or NULL */
     const char *out;    /* folder: tuned.caffemodel (the best so far) and snapshots finetune_iter_N.* */
     /* Images to validate on: [validation_first, + validation_images) of this data set's training half (0: all from the

@@ -92,22 +92,6 @@ int rs_net_input(const rs_net *net)
     return -1;
 }
 
-int rs_net_scores(const rs_net *net)
-{
-    int scores = -1, last_top = -1;
-    for (int i = net->n_layers - 1; i >= 0; i--) {
-        const rs_layer *layer = &net->layers[i];
-        if (last_top < 0 && layer->n_tops > 0)
-            last_top = layer->tops[0];
-        const bool judge = layer->type == RS_LAYER_SOFTMAX || rs_layer_rule_of(layer->type)->scalar;
-        if (scores < 0 && judge && layer->n_bottoms > 0)
-            scores = layer->bottoms[0];
-        else if (scores >= 0 && layer->type == RS_LAYER_SOFTMAX && layer->tops[0] == scores)
-            scores = layer->bottoms[0];
-    }
-    return scores >= 0 ? scores : last_top;
-}
-
 bool rs_net_quantized(const rs_net *net)
 {
     for (int i = 0; i < net->n_layers; i++)

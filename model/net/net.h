@@ -40,6 +40,7 @@ typedef struct rs_net {
     int n_folded;
     char **folded; /* names of the layers that rs_net_fold has taken out */
     rs_net_quantization quantization;
+    int scored; /* the blob whose values rs_net_choose_scores was told to score, plus 1; 0: as rs_net_scores finds it */
 } rs_net;
 
 void rs_net_free(rs_net *net);
@@ -88,6 +89,9 @@ int rs_net_unquantize(rs_net *net);
  * where that is its output, so that auxiliary classifiers do not count; else the last top), and the first input blob;
  * -1 if there is none. */
 int rs_net_scores(const rs_net *net);
+/* Makes the blob of this name (before a softmax) the class scores from now on. NULL: checks that those which
+ * rs_net_scores finds are one value per class, and the only output of the net. RS_BAD_INPUT. */
+rs_status rs_net_choose_scores(rs_net *net, const char *name, rs_diag *diag);
 int rs_net_input(const rs_net *net);
 
 #ifdef __cplusplus

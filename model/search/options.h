@@ -33,6 +33,7 @@ typedef struct rs_quantize_options {
     /* Formats that are taken as they are (dynamic fixed point, from rs_formats_of_model), with the widths in
      * fixed_bits: nothing is searched. NULL: none. */
     const rs_formats *given;
+    bool stop_at_chance;    /* rs_check_chance of the float net ends the search with RS_BAD_INPUT */
     const char *checkpoint; /* file that keeps finished trials so that an interrupted search resumes; or NULL */
 } rs_quantize_options;
 

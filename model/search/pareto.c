@@ -278,6 +278,9 @@ static rs_status run(search *s, rs_diag *diag)
     if (st == RS_OK)
         st = rs_emulate_score(&scored, NULL, 1, &counts, diag);
     r->float_hits = counts.hits;
+    const rs_dataset seen = rs_dataset_slice(s->set, 0, r->images);
+    if (st == RS_OK && s->options->stop_at_chance)
+        st = rs_check_chance(s->net, &seen, r->float_hits, 1, diag);
     if (st == RS_OK)
         st = rs_emulator_new(s->net, s->plan, s->data, r->images, &s->emulator, diag);
     r->needed_hits = rs_hits_needed(r->float_hits, r->images, s->options->error_margin);

@@ -558,6 +558,8 @@ static rs_status run(search *s, const rs_dataset *calibration, int64_t calibrati
     if (st == RS_OK)
         st = run_singles(s, diag);
     rs_trial best = { .images = 0 };
+    if (st == RS_OK && o->stop_at_chance)
+        st = rs_check_chance(s->net, &s->scored, s->state.counts[0].hits, 1, diag);
     if (st == RS_OK) {
         choose_singles(s);
         st = o->rules.scheme == RS_SCHEME_STATIC ? search_static(s, &best, diag) : find_combination(s, &best, diag);

@@ -39,8 +39,13 @@ rs_status rs_check_data(const rs_net *net, int layer, const rs_dataset *set, con
         return rs_error(diag, RS_BAD_INPUT, RS_FILE(set->path), NULL, "the data set holds no images");
     const int scores = rs_net_scores(net);
     const int64_t classes = scores < 0 ? -1 : rs_shape_count(&net->blobs[scores].shape, 1);
+    int32_t first = 1;
+    for (int64_t i = 0; i < set->count; i++)
+        first = set->labels[i] < first ? set->labels[i] : first;
     if (classes >= 0 && set->classes > classes)
-        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc, NULL,
+        return rs_error(diag, RS_BAD_INPUT, net->layers[layer].loc,
+                        first > 0 ? "no label is 0: labels count from 0 on"
+                                  : "take the data set that the net was trained for",
                         "'%s' has labels up to %d, but the net scores only %lld classes", set->path, set->classes - 1,
                         (long long)classes);
     return RS_OK;

@@ -141,6 +141,7 @@ static rs_status read_options(const rs_args *args, rs_finetune_options *o, rs_di
     o->weights = rs_args_text(args, "weights");
     o->resume = rs_args_text(args, "resume");
     o->out = rs_args_text(args, "out");
+    o->score = rs_args_text(args, "score");
     o->validation = rs_args_text(args, "validation");
     o->calibration_images = rs_args_int(args, "calibration");
     o->refine_images = rs_args_int(args, "refine");

@@ -75,6 +75,8 @@ rs_status rs_command_test(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_stage_load(rs_args_text(args, "model"), rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
+        status = rs_net_choose_scores(net, rs_args_text(args, "score"), diag);
+    if (status == RS_OK)
         status = rs_run_test(net, set, &stage, &section, diag);
     rs_net_free(net);
     rs_dataset_free(set);

@@ -153,6 +153,8 @@ rs_status rs_command_quantize(const rs_args *args, rs_diag *diag)
     if (status == RS_OK)
         status = rs_stage_load(stage.model, rs_args_text(args, "weights"), set, &over, &net, diag);
     if (status == RS_OK)
+        status = rs_net_choose_scores(net, rs_args_text(args, "score"), diag);
+    if (status == RS_OK)
         status = open_calibration(args, net, &chosen_on, diag);
     stage.chosen_on = chosen_on;
     const rs_dataset *counted = chosen_on != NULL ? chosen_on : set;

@@ -56,6 +56,8 @@ static rs_status open_all(run *r, rs_diag *diag)
     if (status == RS_OK)
         status = rs_stage_load(c->model, c->weights, r->set, &r->over, &r->net, diag);
     if (status == RS_OK)
+        status = rs_net_choose_scores(r->net, c->score[0] != '\0' ? c->score : NULL, diag);
+    if (status == RS_OK)
         status = rs_stage_hold(r->net, &r->set, diag);
     if (status == RS_OK && (r->report = rs_report_new(c->name)) == NULL)
         status = rs_out_of_memory(diag);

@@ -98,6 +98,12 @@ static const rs_option first_options[] = {
     END,
 };
 
+static const rs_option score_options[] = {
+    TEXT("score", 0, "NAME",
+         "the blob to score, one value per class, whatever it gets right [the scores before a last softmax]"),
+    END,
+};
+
 static const rs_option report_options[] = {
     INFILE("report", 0, "FILE", "put the result into this report.json as well, which is made if it is not there"),
     END,
@@ -429,7 +435,7 @@ static const rs_command commands[] = {
           "Images are transformed as the data layer says; --mean and the like say it for a net that has "
           "none (a deploy file). Images that are larger than the input of such a net are cropped to it.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
-                       first_options, test_options, report_options),
+                       first_options, test_options, score_options, report_options),
       .required = "model|data",
       .run = rs_command_test,
       .examples = LIST("ristretto test --model model/zoo/lenet/lenet_train_test.prototxt --weights "
@@ -444,7 +450,8 @@ static const rs_command commands[] = {
                      "quantized.caffemodel, qnet/ (the exact integers, which these two files give again) and "
                      "quantize.json. An interrupted search is resumed by the same command.",
       .groups = GROUPS(model_options, weights_options, data_options, mean_options, resize_options, crop_options,
-                       quantize_options, rs_quantizer_options, pareto_options, original_options, report_options),
+                       quantize_options, rs_quantizer_options, pareto_options, original_options, score_options,
+                       report_options),
       .required = "model",
       .run = rs_command_quantize,
       .examples = LIST("ristretto quantize --model model/zoo/lenet/lenet_train_test.prototxt --weights "
@@ -460,7 +467,8 @@ static const rs_command commands[] = {
                      "quantized.prototxt, finetune.json, and snapshots finetune_iter_N.*, from which --resume goes on "
                      "to the same weights as without the interruption. Ctrl-C writes one.",
       .groups = GROUPS(tune_files_options, training_data_options, mean_options, resize_options, crop_options,
-                       augment_options, tune_images_options, rs_rules_options, tune_options, report_options),
+                       augment_options, tune_images_options, score_options, rs_rules_options, tune_options,
+                       report_options),
       .required = "solver|out",
       .run = rs_command_finetune,
       .examples = LIST("ristretto finetune --solver model/zoo/lenet/lenet_solver.prototxt --weights "

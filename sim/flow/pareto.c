@@ -143,6 +143,8 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     const rs_dataset calibration = rs_dataset_slice(chosen_on, stage->calibration.first, stage->calibration.count);
     const rs_dataset search = rs_dataset_slice(chosen_on, stage->search.first, stage->search.count);
     rs_technology *technology = NULL;
+    rs_quantize_options quantizer = stage->options;
+    quantizer.stop_at_chance = true;
     int data_layer = 0;
     if (kind != RS_COST_BITS && technology_path == NULL)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, "name one, such as configs/technologies/horowitz-45nm.yaml",
@@ -161,7 +163,7 @@ rs_status rs_stage_pareto(rs_net *net, const rs_dataset *set, const rs_quantize_
     if (status == RS_OK)
         status = rs_make_folder(stage->out, diag);
     if (status == RS_OK)
-        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &stage->options, &options,
+        status = rs_pareto(net, &net->layers[data_layer].data, &calibration, &search, &quantizer, &options,
                            &outcome->result, diag);
     if (status == RS_OK)
         status = rs_slice_score_both(net, outcome->result->qnet, set, stage->test, &outcome->test, diag);

@@ -108,6 +108,7 @@ rs_status rs_stage_quantize(rs_net *net, const rs_dataset *set, const rs_quantiz
     int data_layer = 0;
     rs_status status = checkpoint == NULL ? rs_out_of_memory(diag) : rs_make_folder(stage->out, diag);
     options->checkpoint = checkpoint;
+    options->stop_at_chance = true;
     options->calibration_images = options->search_images = 0;
     rs_formats *given = NULL;
     if (status == RS_OK && options->formats_of_model)

@@ -120,6 +120,7 @@ const rs_schema rs_run_schema[] = {
     TEXT("name", AT(name), NULL, "shown in the report"),
     PATH("model", AT(model), NULL, "prototxt or ONNX model of the network"),
     PATH("weights", AT(weights), "", "caffemodel; an ONNX model brings its own"),
+    TEXT("score", AT(score), "", "blob that is scored, one value per class; empty: the scores before a last softmax"),
     PATH("out", AT(out), NULL, "folder for everything that is written"),
     SECTION("data", 0, data_keys, "labelled images"),
     SECTION("quantize", AT(quantize), rs_quantize_keys, "the search"),

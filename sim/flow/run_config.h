@@ -13,7 +13,7 @@
 typedef struct rs_run_config {
     rs_schema_file file;
     char *name;
-    char *model, *weights, *out;
+    char *model, *weights, *score, *out;
     char *data_path;
     bool data_train; /* which files of a folder: those for training */
     /* In place of what the net's data layer says; "" and 0: as it says. */

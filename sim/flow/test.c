@@ -86,11 +86,12 @@ rs_status rs_stage_test(rs_net *net, const rs_dataset *set, const rs_test_stage 
                         "--emulate: the network '%s' has no formats to emulate", net->name);
     if (stage->emulate && stage->top_k > 1)
         return rs_error(diag, RS_USAGE, RS_NOWHERE, NULL, "--emulate and --top exclude each other");
-    const rs_status st = quantized ? rs_data_layer(net, &layer, diag) : RS_OK;
-    if (st != RS_OK)
+    rs_status st = quantized ? rs_data_layer(net, &layer, diag)
+                             : rs_score_dataset(net, &part, &options, &outcome->result, diag);
+    if (st == RS_OK && !quantized)
+        st = rs_check_chance(net, &part, outcome->result.hits, outcome->result.top_k, diag);
+    if (st != RS_OK || !quantized)
         return st;
-    if (!quantized)
-        return rs_score_dataset(net, &part, &options, &outcome->result, diag);
     /* The data layer's own, which stays where it is when layers are added to the net. */
     const rs_data_param data = net->layers[layer].data;
     return stage->emulate ? score_emulated(net, &data, &part, &outcome->result, diag)

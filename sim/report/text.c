@@ -19,6 +19,12 @@ static const char *rate_text(double rate, char *buffer)
     return rs_count_text((int64_t)(rate + 0.5), buffer);
 }
 
+static void print_scored(const json_t *s, FILE *stream)
+{
+    if (rs_j_has(s, "scored"))
+        fprintf(stream, "Scored output: '%s'\n", rs_j_text(s, "scored"));
+}
+
 void rs_print_test(const json_t *s, FILE *stream)
 {
     char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
@@ -35,6 +41,7 @@ void rs_print_test(const json_t *s, FILE *stream)
             rs_j_text(s, "network"), count(s, "hits", hits), count(s, "images", images), top,
             rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), count(s, "ties", ties), top5,
             rate_text(rs_j_real(s, "images_per_second"), rate));
+    print_scored(s, stream);
 }
 
 /* ----------------------------------------------------------------------------------------------------- quantize */
@@ -215,6 +222,7 @@ void rs_print_quantize(const json_t *s, FILE *stream)
     fprintf(stream, "Float: %s of %s search images right (%.2f %%); at least %s are needed\n",
             count(s, "float_hits", hits), count(s, "images", images),
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
+    print_scored(s, stream);
     print_groups(s, stream);
     fprintf(stream, "The margin is %s; %zu trials in %.1f s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
             json_array_size(json_object_get(s, "trials")), rs_j_real(s, "seconds"));
@@ -238,6 +246,7 @@ void rs_print_pareto(const json_t *s, FILE *stream)
             rs_j_text(s, "cost"), rs_j_text(s, "unit"));
     fprintf(stream, "Float: %s of %s search images right (%.2f %%)\n", count(s, "float_hits", text),
             count(s, "images", images), rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")));
+    print_scored(s, stream);
     rs_table *t = rs_table_new(heads, COLUMNS(heads), "rrrrrll");
     size_t i;
     json_t *point;
@@ -289,6 +298,7 @@ void rs_print_finetune(const json_t *s, FILE *stream)
     fprintf(stream, "%s iterations, %.1f s, %s images/s; weights of iteration %s\n", count(s, "iterations", iterations),
             rs_j_real(s, "seconds"), rate_text(rs_j_real(s, "images_per_second"), rate),
             count(s, "best_iteration", best));
+    print_scored(s, stream);
     fputs("Validation, integers\n", stream);
     print_hits("before", s, "first_hits", "first_ties", "validation_images", stream);
     print_hits("after", s, "hits", "ties", "validation_images", stream);

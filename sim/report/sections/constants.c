@@ -53,3 +53,9 @@ json_t *rs_pack_constants(json_t *section, const rs_net *net, const rs_formats *
     json_decref(list);
     return section;
 }
+
+json_t *rs_pack_scored(const rs_net *net)
+{
+    const int scores = rs_net_scores(net);
+    return json_string(scores >= 0 ? net->blobs[scores].name : "");
+}

@@ -1,4 +1,4 @@
-/* What became of a network's weights and biases as integers. Private to sim/report/sections/. */
+/* What became of a network's weights and biases as integers, and what was scored. Private to sim/report/sections/. */
 #ifndef RISTRETTO_REPORT_SECTIONS_CONSTANTS_H
 #define RISTRETTO_REPORT_SECTIONS_CONSTANTS_H
 
@@ -10,5 +10,8 @@
  * there are none. Takes the reference, which may be NULL; NULL: memory was short. `qnet` is made of `net` with
  * `formats`. */
 json_t *rs_pack_constants(json_t *section, const rs_net *net, const rs_formats *formats, const rs_qnet *qnet);
+
+/* The name of the blob that holds the class scores. */
+json_t *rs_pack_scored(const rs_net *net);
 
 #endif

@@ -68,5 +68,6 @@ rs_status rs_section_finetune(const rs_finetune_outcome *outcome, json_t **secti
         "layers", layers_json(r->qnet));
     if (outcome->test.set != NULL)
         value = rs_pack_with(value, "test", test_json(&outcome->test));
+    value = rs_pack_with(value, "scored", rs_pack_scored(r->net));
     return rs_pack_finish(rs_pack_constants(value, r->net, r->formats, r->qnet), section, diag);
 }

@@ -45,5 +45,6 @@ rs_status rs_section_pareto(const rs_pareto_outcome *o, json_t **section, rs_dia
         "error_margin", o->error_margin, "met", r->met, "images", (json_int_t)r->images, "float_hits",
         (json_int_t)r->float_hits, "needed_hits", (json_int_t)r->needed_hits, "chosen", r->chosen, "trials",
         (json_int_t)r->trials, "seconds", r->seconds, "points", points_json(o->net, r), "test", test);
+    value = rs_pack_with(value, "scored", rs_pack_scored(o->net));
     return rs_pack_finish(rs_pack_constants(value, o->net, r->formats, r->qnet), section, diag);
 }

@@ -106,5 +106,6 @@ rs_status rs_section_quantize(const rs_quantize_outcome *o, json_t **section, rs
         value = NULL;
     }
     json_decref(options);
+    value = rs_pack_with(value, "scored", rs_pack_scored(o->net));
     return rs_pack_finish(rs_pack_constants(value, o->net, r->formats, r->qnet), section, diag);
 }
