@@ -245,7 +245,8 @@ static rs_status write_state(const trainer *t, const char *weights, const char *
     int64_t step = 0;
     while (step < t->solver->n_step_values && t->iter >= t->solver->step_values[step])
         step++;
-    char *learned = rs_strdup(weights);
+    /* They lie beside the state: it need not say where that was. */
+    char *learned = rs_strdup(weights[0] == '/' ? strrchr(weights, '/') + 1 : weights);
     rs_status st = learned == NULL ? rs_out_of_memory(diag) : RS_OK;
     const rs_solver_state state = {
         .iter = t->iter, .current_step = step, .learned_net = learned, .n_history = n, .history = history
@@ -291,15 +292,20 @@ static rs_status snapshot(trainer *t, rs_train_event_kind kind, rs_diag *diag)
     return st;
 }
 
-/* The weights that a state names: as written, or of the same name beside the state (a moved folder). */
+/* The weights that a state names: as written, or of the same name beside the state (a moved folder). A bare name is one
+ * beside the state first. */
 static char *find_learned(const char *state_path, const char *learned)
 {
-    if (rs_file_exists(learned))
+    const char *slash = strrchr(learned, '/');
+    if (slash != NULL && rs_file_exists(learned))
         return rs_strdup(learned);
     char *folder = rs_path_folder(state_path);
-    const char *slash = strrchr(learned, '/');
     char *beside = folder == NULL ? NULL : rs_path_join(folder, slash != NULL ? slash + 1 : learned);
     rs_free(folder);
+    if (slash == NULL && beside != NULL && !rs_file_exists(beside) && rs_file_exists(learned)) {
+        rs_free(beside);
+        return rs_strdup(learned);
+    }
     return beside;
 }
 

@@ -160,7 +160,10 @@ static rs_status export_roms(run *r, rs_diag *diag)
 static rs_status write_text(const run *r, const char *name, bool (*print)(const json_t *, FILE *), rs_diag *diag)
 {
     char *path = rs_path_join(r->config->out, name);
-    const rs_status status = path != NULL ? rs_report_save(r->report, print, path, diag) : rs_out_of_memory(diag);
+    json_t *kept = rs_report_for_file(r->report);
+    const rs_status status = path != NULL && kept != NULL ? rs_report_save(kept, print, path, diag)
+                                                          : rs_out_of_memory(diag);
+    json_decref(kept);
     if (status == RS_OK && !r->json && !r->quiet)
         printf("wrote %s\n", path);
     rs_free(path);

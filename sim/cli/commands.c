@@ -37,6 +37,7 @@ static const rs_option common_options[] = {
     FLAG("help", 'h', "show this help"),
     FLAG("json", 0, "print the result as JSON"),
     FLAG("quiet", 'q', "print no result as text, and no progress"),
+    FLAG("stamp", 0, "keep durations, speeds and absolute paths in the files of results"),
     WHOLE("threads", 'j', "N", 0, 1024, "0",
           "number of threads, 0: as many as there are processors; results do not depend on it"),
     END,

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "cli/commands.h"
 #include "cli/manual.h"
+#include "report/report.h"
 
 static rs_status unknown_command(const char *name, rs_diag *diag)
 {
@@ -37,6 +38,8 @@ static rs_status run_command(int argc, char **argv, rs_diag *diag)
     } else {
         if (rs_args_flag(args, "quiet"))
             rs_progress_silence();
+        if (rs_args_flag(args, "stamp"))
+            rs_report_keep_stamps();
         rs_set_threads((int)rs_args_int(args, "threads"));
         rs_catch_interrupts();
         status = command->run(args, diag);

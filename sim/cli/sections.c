@@ -16,10 +16,12 @@ static rs_status first_of(rs_status made, rs_status status)
     return made != RS_OK ? made : status;
 }
 
-static rs_status keep(const json_t *section, const char *folder, const char *name, rs_diag *diag)
+static rs_status keep(json_t *section, const char *folder, const char *name, rs_diag *diag)
 {
     char *path = rs_path_join(folder, name);
-    const rs_status status = path != NULL ? rs_json_write(section, path, diag) : rs_out_of_memory(diag);
+    json_t *kept = rs_report_for_file(section);
+    const rs_status status = path != NULL && kept != NULL ? rs_json_write(kept, path, diag) : rs_out_of_memory(diag);
+    json_decref(kept);
     rs_free(path);
     return status;
 }

@@ -64,6 +64,56 @@ bool rs_json_print(const json_t *value, FILE *stream)
     return done || ferror(stream); /* an error of the stream is its owner's to see */
 }
 
+/* ------------------------------------------------------------------------------------------------------- stamps */
+
+static bool stamps; /* set before anything is written */
+
+void rs_report_keep_stamps(void)
+{
+    stamps = true;
+}
+
+static bool is_stamp(const char *key)
+{
+    static const char ending[] = "_per_second";
+    const size_t n = strlen(key), m = sizeof ending - 1;
+    return strcmp(key, "seconds") == 0 || strcmp(key, "build_seconds") == 0 ||
+           (n > m && strcmp(key + n - m, ending) == 0);
+}
+
+static bool remove_stamps(json_t *value)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+    size_t i;
+    bool done = true;
+    json_object_foreach_safe(value, next, key, member)
+    {
+        const char *text = json_string_value(member);
+        if (is_stamp(key))
+            done = json_object_del(value, key) == 0 && done;
+        else if (text != NULL && text[0] == '/')
+            done = json_object_set_new(value, key, json_string(strrchr(text, '/') + 1)) == 0 && done;
+        else
+            done = remove_stamps(member) && done;
+    }
+    json_array_foreach(value, i, member) done = remove_stamps(member) && done;
+    return done;
+}
+
+json_t *rs_report_for_file(json_t *value)
+{
+    if (stamps)
+        return json_incref(value);
+    json_t *copy = json_deep_copy(value);
+    if (copy != NULL && !remove_stamps(copy)) {
+        json_decref(copy);
+        copy = NULL;
+    }
+    return copy;
+}
+
 rs_status rs_report_save(const json_t *value, bool (*print)(const json_t *, FILE *), const char *path, rs_diag *diag)
 {
     rs_output *out = NULL;
@@ -89,19 +139,20 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
 /* A report with a section put in. */
 static rs_status merge(const char *path, const char *name, json_t *section, rs_diag *diag)
 {
-    json_t *report = NULL;
+    json_t *report = NULL, *kept = NULL;
     rs_status status = RS_OK;
     if (rs_file_is_regular(path)) /* a device or a pipe holds no report to add to */
         status = rs_report_read(path, &report, diag);
     else if ((report = rs_report_new("")) == NULL)
         status = rs_out_of_memory(diag);
-    if (status == RS_OK && json_object_set(report, name, section) != 0)
+    if (status == RS_OK && ((kept = rs_report_for_file(section)) == NULL || json_object_set(report, name, kept) != 0))
         status = rs_out_of_memory(diag);
     if (status == RS_OK && rs_j_text(report, "name")[0] == '\0' && rs_j_has(section, "network"))
         status = json_object_set(report, "name", json_object_get(section, "network")) == 0 ? RS_OK
                                                                                            : rs_out_of_memory(diag);
     if (status == RS_OK)
         status = rs_report_write(report, path, diag);
+    json_decref(kept);
     json_decref(report);
     return status;
 }

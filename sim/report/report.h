@@ -27,9 +27,14 @@ rs_status rs_report_write(const json_t *report, const char *path, rs_diag *diag)
 rs_status rs_json_write(const json_t *value, const char *path, rs_diag *diag);
 /* false: no memory. */
 bool rs_json_print(const json_t *value, FILE *stream);
+/* From now on files keep what differs from run to run (--stamp). */
+void rs_report_keep_stamps(void);
+/* A section or a report as files hold it: without seconds and speeds, and with the name alone of an absolute path,
+ * unless stamps are kept. A new reference; NULL: no memory. */
+json_t *rs_report_for_file(json_t *value);
 /* Reads the report at `path` if there is one (a device or a pipe begins with none), replaces a section, writes it back;
  * commands that do so at the same time wait for each other.
- * Keeps a reference to `section`. */
+ * What goes into the file is rs_report_for_file(section). */
 rs_status rs_report_put(const char *path, const char *name, json_t *section, rs_diag *diag);
 
 /* One section as text; nothing if its name is not known. */

@@ -25,9 +25,30 @@ static void print_scored(const json_t *s, FILE *stream)
         fprintf(stream, "Scored output: '%s'\n", rs_j_text(s, "scored"));
 }
 
+enum { SPEED_TEXT = 64 };
+
+/* "; 1,234 images/s", or nothing where the file of a report has left it out. */
+static const char *speed_text(const json_t *s, const char *key, const char *unit, char *buffer)
+{
+    char number[RS_COUNT_TEXT];
+    buffer[0] = '\0';
+    if (rs_j_has(s, key))
+        snprintf(buffer, SPEED_TEXT, "; %s %s", rate_text(rs_j_real(s, key), number), unit);
+    return buffer;
+}
+
+/* " in 1.2 s", or nothing. */
+static const char *time_text(const json_t *s, char *buffer)
+{
+    buffer[0] = '\0';
+    if (rs_j_has(s, "seconds"))
+        snprintf(buffer, SPEED_TEXT, " in %.1f s", rs_j_real(s, "seconds"));
+    return buffer;
+}
+
 void rs_print_test(const json_t *s, FILE *stream)
 {
-    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT], rate[RS_COUNT_TEXT];
+    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], ties[RS_COUNT_TEXT], rate[SPEED_TEXT];
     char top5[64] = "", top[32] = "";
     if (rs_j_int(s, "top_k") > 1)
         snprintf(top, sizeof top, " in the top %lld", (long long)rs_j_int(s, "top_k"));
@@ -37,10 +58,10 @@ void rs_print_test(const json_t *s, FILE *stream)
     const char *what = strcmp(numbers, "integers") == 0   ? "Integers of the network"
                        : strcmp(numbers, "emulated") == 0 ? "Emulated network"
                                                           : "Float network";
-    fprintf(stream, "%s '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s; %s images/s\n", what,
-            rs_j_text(s, "network"), count(s, "hits", hits), count(s, "images", images), top,
+    fprintf(stream, "%s '%s': %s of %s images right%s (%.2f %%), %s lost to a tie%s%s\n", what, rs_j_text(s, "network"),
+            count(s, "hits", hits), count(s, "images", images), top,
             rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")), count(s, "ties", ties), top5,
-            rate_text(rs_j_real(s, "images_per_second"), rate));
+            speed_text(s, "images_per_second", "images/s", rate));
     print_scored(s, stream);
 }
 
@@ -215,7 +236,7 @@ static const char *scheme_title(const json_t *s)
 
 void rs_print_quantize(const json_t *s, FILE *stream)
 {
-    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT];
+    char images[RS_COUNT_TEXT], hits[RS_COUNT_TEXT], needed[RS_COUNT_TEXT], time[SPEED_TEXT];
     fprintf(stream, "The smallest %s of '%s' that lose at most %g percentage points%s\n", scheme_title(s),
             rs_j_text(s, "network"), rs_j_real(s, "error_margin"),
             rs_j_true(s, "compat") ? ", by the original program's rules" : "");
@@ -224,8 +245,8 @@ void rs_print_quantize(const json_t *s, FILE *stream)
             rs_percent(rs_j_real(s, "float_hits"), rs_j_real(s, "images")), count(s, "needed_hits", needed));
     print_scored(s, stream);
     print_groups(s, stream);
-    fprintf(stream, "The margin is %s; %zu trials in %.1f s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
-            json_array_size(json_object_get(s, "trials")), rs_j_real(s, "seconds"));
+    fprintf(stream, "The margin is %s; %zu trials%s\n\n", rs_j_true(s, "target_met") ? "kept" : "MISSED",
+            json_array_size(json_object_get(s, "trials")), time_text(s, time));
     fputs("Accuracy, fixed point from the integers\n", stream);
     print_scores(s, stream);
     fputs("\nFormats\n", stream);
@@ -238,7 +259,7 @@ void rs_print_pareto(const json_t *s, FILE *stream)
     static const char *const heads[] = {
         "cost", "of the widest", "right", "accuracy", "ties", "weights, layer by layer", "input and layer outputs"
     };
-    char text[RS_COUNT_TEXT], images[RS_COUNT_TEXT];
+    char text[RS_COUNT_TEXT], images[RS_COUNT_TEXT], time[SPEED_TEXT];
     const json_t *points = json_object_get(s, "points"), *test = json_object_get(s, "test");
     const int64_t chosen = rs_j_int(s, "chosen");
     const double widest = rs_j_real(json_array_get(points, 0), "cost");
@@ -267,8 +288,8 @@ void rs_print_pareto(const json_t *s, FILE *stream)
     const char *how = !rs_j_true(s, "met")         ? "nothing is good enough, this is the nearest"
                       : rs_j_real(s, "budget") > 0 ? "the best within the budget"
                                                    : "the least that keeps the error margin";
-    fprintf(stream, "Chosen (>): %s; %zu points, %s trials in %.1f s\n", how, json_array_size(points),
-            count(s, "trials", text), rs_j_real(s, "seconds"));
+    fprintf(stream, "Chosen (>): %s; %zu points, %s trials%s\n", how, json_array_size(points), count(s, "trials", text),
+            time_text(s, time));
     fprintf(stream, "Test: %s of %s images right (%.2f %%), float %.2f %%\n", count(test, "hits", text),
             count(test, "images", images), rs_percent(rs_j_real(test, "hits"), rs_j_real(test, "images")),
             rs_percent(rs_j_real(test, "float_hits"), rs_j_real(test, "images")));
@@ -294,10 +315,9 @@ void rs_print_finetune(const json_t *s, FILE *stream)
             rs_j_text(s, "network"), (long long)json_integer_value(json_array_get(bits, 2)),
             (long long)json_integer_value(json_array_get(bits, 0)),
             (long long)json_integer_value(json_array_get(bits, 1)));
-    char iterations[RS_COUNT_TEXT], rate[RS_COUNT_TEXT], best[RS_COUNT_TEXT];
-    fprintf(stream, "%s iterations, %.1f s, %s images/s; weights of iteration %s\n", count(s, "iterations", iterations),
-            rs_j_real(s, "seconds"), rate_text(rs_j_real(s, "images_per_second"), rate),
-            count(s, "best_iteration", best));
+    char iterations[RS_COUNT_TEXT], rate[SPEED_TEXT], best[RS_COUNT_TEXT], time[SPEED_TEXT];
+    fprintf(stream, "%s iterations%s%s; weights of iteration %s\n", count(s, "iterations", iterations),
+            time_text(s, time), speed_text(s, "images_per_second", "images/s", rate), count(s, "best_iteration", best));
     print_scored(s, stream);
     fputs("Validation, integers\n", stream);
     print_hits("before", s, "first_hits", "first_ties", "validation_images", stream);
@@ -462,7 +482,7 @@ void rs_print_cosim(const json_t *s, FILE *stream)
         { "engine_values", "values compared with the exact engine" },
         { "cycles", "RTL cycles" },
     };
-    char text[RS_COUNT_TEXT];
+    char text[RS_COUNT_TEXT], rate[SPEED_TEXT];
     const bool equal = rs_j_true(s, "equal");
     fprintf(stream, "Verilated RTL and C model in lockstep, %s images of '%s' on the array '%s'\n",
             count(s, "images", text), rs_j_text(s, "network"), rs_j_text(s, "array"));
@@ -475,9 +495,9 @@ void rs_print_cosim(const json_t *s, FILE *stream)
                 count(m, "image", text), (long long)rs_j_int(m, "cycle"), rs_j_text(m, "signal"), rs_j_text(m, "what"));
         return;
     }
-    fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%; %s RTL cycles/s\n",
+    fprintf(stream, "All equal: bit for bit, each in the same cycle; the RTL scores %.2f %%%s\n",
             rs_percent(rs_j_real(s, "hits"), rs_j_real(s, "images")),
-            rate_text(rs_j_real(s, "rtl_cycles_per_second"), text));
+            speed_text(s, "rtl_cycles_per_second", "RTL cycles/s", rate));
 }
 
 /* ----------------------------------------------------------------------------------------------------- estimate */

@@ -123,6 +123,8 @@ void rs_print_unit(const json_t *s, FILE *stream)
     }
     print_latency(s, "sum_latency", "sum", stream);
     print_latency(s, "output_latency", "output", stream);
-    fprintf(stream, "All equal: bit for bit, each in its cycle; %s cycles/s\n",
-            rs_count_text(rs_whole(rs_j_real(s, "cycles_per_second")), text));
+    fprintf(stream, "All equal: bit for bit, each in its cycle");
+    if (rs_j_has(s, "cycles_per_second"))
+        fprintf(stream, "; %s cycles/s", rs_count_text(rs_whole(rs_j_real(s, "cycles_per_second")), text));
+    fputc('\n', stream);
 }
