@@ -2,7 +2,6 @@
 """Weights and biases as integers: biases of any size keep the accuracy, coarser weights and constants that clip are told."""
 import json
 import os
-import struct
 import sys
 import tempfile
 

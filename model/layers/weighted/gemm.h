@@ -8,8 +8,8 @@
  *
  * The kernel is chosen once: the widest that the processor has, or the one that RISTRETTO_GEMM names
  * (avx512, avx2, portable, openblas), if the processor can run it. */
-#ifndef RISTRETTO_LAYERS_GEMM_H
-#define RISTRETTO_LAYERS_GEMM_H
+#ifndef RISTRETTO_LAYERS_WEIGHTED_GEMM_H
+#define RISTRETTO_LAYERS_WEIGHTED_GEMM_H
 
 #include <stdbool.h>
 #include <stddef.h>

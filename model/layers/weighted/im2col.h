@@ -1,7 +1,7 @@
 /* im2col: the patches of an image that a convolution's kernel sees, as a matrix: depth k = (channel, y, x) of the
  * kernel by positions pos = (y, x) of the output; pixels in the padding are zero. For one group of channels. */
-#ifndef RISTRETTO_LAYERS_IM2COL_H
-#define RISTRETTO_LAYERS_IM2COL_H
+#ifndef RISTRETTO_LAYERS_WEIGHTED_IM2COL_H
+#define RISTRETTO_LAYERS_WEIGHTED_IM2COL_H
 
 #include "net/net.h"
 
