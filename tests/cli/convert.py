@@ -64,6 +64,8 @@ rows = got.stdout.splitlines()[1:-1]
 check("the text is a table", len({len(r.rstrip()) for r in rows if "--" in r}) == 1 and "431,080" in got.stdout and
       all(r.startswith("  ") for r in rows), got.stdout)
 got = ristretto("summary", f"{ZOO}/googlenet/train_val.prototxt")
+check("the shape that a data layer crops images to", got.returncode == 0 and "3x224x224" in got.stdout, got.stdout + got.stderr)
+got = ristretto("summary", f"{ZOO}/lenet/lenet_train_test.prototxt")
 check("a net without a shape says what to do", got.returncode == 3 and "gives no shape" in got.stderr, got.stderr)
 for bad, status in (("3x227", 3), ("3x0x5", 2), ("axbxc", 2), ("1x3x5x5x5", 3), ("1x1x1x1x1x1x1x1x1", 2)):
     check.equal(f"--input {bad} is refused", ristretto("summary", f"{ZOO}/lenet/lenet.prototxt", "--input", bad).returncode, status)

@@ -83,7 +83,14 @@ def denied(name, *arguments):
     check(name, r.returncode == 3 and "Permission denied" in r.stderr and "No such file" not in r.stderr, f"{r.returncode} {r.stderr}")
 
 
-if subprocess.run([BIN, "--version"], preexec_fn=stranger, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+def a_stranger_can_run():
+    try:
+        return subprocess.run([BIN, "--version"], preexec_fn=stranger, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except PermissionError:  # below a folder that is its owner's alone
+        return False
+
+
+if a_stranger_can_run():
     denied("data that may not be read", "data", "info", f"{closed}/list.txt")
     with open(f"{folder}/list.txt", "w", encoding="utf-8") as f:
         f.write("closed/deep/a.png 0\n")
